@@ -1,0 +1,60 @@
+/** What the engine (and the test gateway) sees of the dataplane: threads behind a small asynchronous surface. */
+import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
+
+export interface DataplaneOptions {
+  /** An IKE message (non-ESP marker already stripped). The bytes are the receiver's own copy. */
+  readonly onIke: (message: { readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }) => void;
+  /** A worker ended on its own; the dataplane is dead. */
+  readonly onFailure: (detail: string) => void;
+}
+
+/** A bound, non-blocking UDP socket. */
+export interface DataplaneSocket {
+  readonly fd: number;
+  readonly channel: Channel;
+  readonly family: 4 | 6;
+}
+
+/**
+ * Threads are started once (`startDataplane`), before the engine drops its privileges, and serve connection after connection:
+ * afterwards no code is loaded any more, so a checkout the engine's user cannot read works too.
+ */
+export interface Dataplane {
+  /** Starts reading these sockets. The dataplane closes none of them. */
+  attachSockets(sockets: readonly DataplaneSocket[]): Promise<void>;
+  /** Sends an IKE message; on `natt` the marker is added here. False when the kernel refused it (logged by the caller). */
+  sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean;
+  /** Starts carrying packets between this TUN descriptor and the SAs. The dataplane does not close it. */
+  attachTun(fd: number): Promise<void>;
+  /** Resolves when both directions use it. Inbound is in place before outbound. */
+  installChild(child: ChildSa): Promise<void>;
+  removeChild(spiIn: number): Promise<void>;
+  counters(spiIn: number): ChildCounters | undefined;
+  /** Drops that belong to no SA. */
+  globalCounters(): Readonly<Record<GlobalDrop, number>>;
+  /** The crypto backend in use, as `status` shows it. */
+  backend(): string;
+  /** Removes all SAs and lets go of TUN and sockets; resolves when no thread uses a descriptor any more. The threads stay. */
+  detach(): Promise<void>;
+  /** Ends the threads. */
+  stop(): Promise<void>;
+}
+
+/** Why a packet without SA was dropped. */
+export type GlobalDrop = 'unknown-spi' | 'short-packet' | 'no-policy' | 'not-ip' | 'keepalive-in' | 'tun-full' | 'send-failed';
+
+/** Per SA and direction; packets and inner octets (the whole inner IP packet). Instants are `Date.now()` milliseconds, 0 for never. */
+export interface ChildCounters {
+  readonly packetsIn: number;
+  readonly bytesIn: number;
+  readonly packetsOut: number;
+  readonly bytesOut: number;
+  readonly lastIn: number;
+  readonly lastOut: number;
+  readonly dropsReplay: number;
+  readonly dropsIntegrity: number;
+  readonly dropsSelector: number;
+  readonly dropsMalformed: number;
+  /** Sequence numbers used up: the SA must be replaced (RFC 4303 §3.3.3). */
+  readonly dropsExhausted: number;
+}

@@ -1,0 +1,187 @@
+/**
+ * The machine contract of the IKE SA: sans-IO. The driver gives it inputs with the time, drains `poll()`, and calls again
+ * with a tick when `deadline()` is due. Nothing a peer can send makes it throw.
+ * Times are milliseconds of a clock that never goes back.
+ */
+import type { EncrTransform, EsnTransform, IntegTransform, KeTransform, PrfTransform, Random } from '../../crypto/types.ts';
+import type { Proposal, TrafficSelector } from '../wire/message.ts';
+
+/** Textual address (RFC 5952 for IPv6, no zone) and UDP port. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The UDP port family a message travels on: `ike` is 500; `natt` is 4500, where the driver adds and strips the non-ESP marker (RFC 3948 §2.2). */
+export type Channel = 'ike' | 'natt';
+
+/** RFC 7296 §3.5. `text` is for people: `vpn.office.test`, `192.0.2.1`, `alice@office.test`, `keyid:0badcafe`. */
+export interface Identity {
+  readonly type: number;
+  readonly data: Uint8Array;
+  readonly text: string;
+}
+
+export interface IkeConfig {
+  /** Our addresses as the gateway should see them were there no NAT. */
+  readonly local: { readonly address: string; readonly ports: Readonly<Record<Channel, number>> };
+  readonly remote: { readonly address: string; readonly ports: Readonly<Record<Channel, number>> };
+  readonly ikeProposals: readonly Proposal[];
+  readonly espProposals: readonly Proposal[];
+  readonly localIdentity: Identity;
+  /** Sent as IDr and demanded of the gateway; when absent any identity that authenticates is taken. */
+  readonly remoteIdentity?: Identity;
+  readonly auth: { readonly method: 'psk'; readonly secret: Uint8Array };
+  readonly request: {
+    readonly ipv4: boolean;
+    readonly ipv6: boolean;
+    readonly dns: boolean;
+    /** Text of APPLICATION_VERSION. */
+    readonly version: string;
+  };
+  /** What we ask for; the gateway may narrow (RFC 7296 §2.9). */
+  readonly localSelectors: readonly TrafficSelector[];
+  readonly remoteSelectors: readonly TrafficSelector[];
+  /**
+   * ESP is only ever sent in UDP here, so where no NAT is found one is pretended by a NAT_DETECTION_SOURCE_IP that
+   * matches nothing (RFC 7296 §2.23); `natDetected` below still tells the truth.
+   */
+  readonly forceEncapsulation: boolean;
+  readonly timing: IkeTiming;
+}
+
+/** RFC 7296 §2.4 leaves the numbers to us. Milliseconds. */
+export interface IkeTiming {
+  readonly retransmitFirst: number;
+  readonly retransmitFactor: number;
+  readonly retransmitMax: number;
+  readonly retransmitTries: number;
+  /** Silence after which an empty INFORMATIONAL asks whether the peer lives; 0 is never. */
+  readonly livenessAfter: number;
+  /** How long a half-open SA waits in all. */
+  readonly establishWithin: number;
+}
+
+export type IkeInput =
+  | { readonly kind: 'start' }
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'datagram'; readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }
+  /** The dataplane saw an authenticated ESP packet since the last such input: the peer lives. */
+  | { readonly kind: 'inbound-traffic' }
+  /** Ask the peer now whether it lives (wake-up, user). */
+  | { readonly kind: 'check-liveness' }
+  /** DELETE the IKE SA and end; a second one ends at once. */
+  | { readonly kind: 'terminate' };
+
+export type IkeOutput =
+  | { readonly kind: 'transmit'; readonly bytes: Uint8Array; readonly channel: Channel; readonly to: Endpoint }
+  | { readonly kind: 'progress'; readonly step: 'sa-init' | 'auth' | 'established' }
+  | { readonly kind: 'established'; readonly sa: IkeSaFacts }
+  /** Addresses, DNS and networks the gateway gave. Comes before the first `install-child`. */
+  | { readonly kind: 'configured'; readonly configuration: Configuration }
+  | { readonly kind: 'install-child'; readonly child: ChildSa }
+  | { readonly kind: 'remove-child'; readonly spiIn: number }
+  /** The machine is finished: undefined failure after our own terminate. Nothing but this comes last. */
+  | { readonly kind: 'closed'; readonly failure?: IkeFailure }
+  | {
+      readonly kind: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly text: string;
+      readonly fields?: LogFields;
+    }
+  /** Only when a key log was asked for at construction; a line of Wireshark's ikev2_decryption_table. */
+  | { readonly kind: 'key-log'; readonly table: 'ikev2' | 'esp'; readonly line: string };
+
+/** Values are printed as they are: never a secret. */
+export type LogFields = Readonly<Record<string, string | number | boolean>>;
+
+export interface IkeSaFacts {
+  readonly role: 'initiator' | 'responder';
+  /** 16 hex digits. */
+  readonly spiI: string;
+  readonly spiR: string;
+  readonly encr: EncrTransform;
+  readonly prf: PrfTransform;
+  readonly integ: IntegTransform | undefined;
+  readonly ke: KeTransform;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly localIdentity: string;
+  readonly remoteIdentity: string;
+  /** NAT_DETECTION results: is our, is the peer's address translated. */
+  readonly natLocal: boolean;
+  readonly natRemote: boolean;
+  readonly peerVendorIds: readonly string[];
+}
+
+export interface Configuration {
+  readonly addresses: readonly { readonly address: string; readonly prefix: number }[];
+  readonly dns: readonly string[];
+  readonly domains: readonly string[];
+  /** CIDR. */
+  readonly subnets: readonly string[];
+  readonly applicationVersion?: string;
+}
+
+/** All that the dataplane needs to carry one CHILD SA. Keys are owned by whoever receives them and wiped on removal. */
+export interface ChildSa {
+  /** Host-order 32 bits; inbound is the one we chose. */
+  readonly spiIn: number;
+  readonly spiOut: number;
+  readonly encr: EncrTransform;
+  readonly integ: IntegTransform | undefined;
+  readonly esn: EsnTransform;
+  readonly ke: KeTransform | undefined;
+  /** Encryption key followed by salt (RFC 7296 §2.17, RFC 4106 §8.1); then the integrity key. */
+  readonly keysIn: { readonly encryption: Uint8Array; readonly integrity: Uint8Array };
+  readonly keysOut: { readonly encryption: Uint8Array; readonly integrity: Uint8Array };
+  readonly localSelectors: readonly TrafficSelector[];
+  readonly remoteSelectors: readonly TrafficSelector[];
+  /** UDP encapsulation endpoints; always set here. */
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** We are behind a NAT: keepalives are due (RFC 3948 §4). */
+  readonly keepalive: boolean;
+}
+
+/** Why an SA ended. `code` is closed; `tunnel/reasons.ts` turns it into words. */
+export interface IkeFailure {
+  readonly code:
+    | 'no-answer' // nothing came back for IKE_SA_INIT
+    | 'no-answer-auth' // IKE_SA_INIT was answered, IKE_AUTH was not (4500 blocked or large messages lost)
+    | 'no-proposal-chosen' // IKE proposals
+    | 'ke-refused' // INVALID_KE_PAYLOAD for a group we did not offer, or without end
+    | 'bad-answer-proposal' // the responder chose what was not offered
+    | 'bad-public-value'
+    | 'authentication-failed' // the gateway refused us
+    | 'gateway-authentication-failed' // its AUTH does not verify
+    | 'gateway-identity' // it is somebody else
+    | 'child-no-proposal-chosen'
+    | 'child-bad-answer-proposal'
+    | 'ts-unacceptable'
+    | 'bad-answer-selectors' // wider than asked for
+    | 'no-address' // INTERNAL_ADDRESS_FAILURE, or an address that makes no sense
+    | 'child-refused' // another error notify for the CHILD SA
+    | 'gateway-version' // speaks another major version
+    | 'gateway-error' // another error notify for the IKE SA
+    | 'protocol' // the gateway's messages break the protocol
+    | 'closed-by-gateway' // DELETE from the peer
+    | 'gateway-lost'; // liveness without answer
+  /** What shows it: `NO_PROPOSAL_CHOSEN in IKE_SA_INIT response`, `SPI`, … one line, no secrets, printable. */
+  readonly evidence: string;
+}
+
+/** What the machine is given at construction besides the configuration. */
+export interface IkePorts {
+  readonly random: Random;
+  /** Emit `key-log` outputs. */
+  readonly keyLog: boolean;
+}
+
+export interface IkeMachine {
+  handle(input: IkeInput, now: number): void;
+  /** Next output, undefined when drained. */
+  poll(): IkeOutput | undefined;
+  /** Earliest instant at which a tick is needed. */
+  deadline(): number | undefined;
+}
