@@ -5,22 +5,26 @@
 
 /**
  * Packets side by side in one buffer. Packet `i` is `buffer.subarray(offset[i], offset[i] + length[i])`.
- * The owner leaves `headroom` octets before each packet it reads, so that headers go in front without a copy.
+ * Slot `i` is the `stride` octets from `i * stride`. A read puts its packet `headroom` octets into the slot, so that headers go in
+ * front without a copy, and sets `offset`, `length` and `count`; a write takes `offset`, `length` and `count` as they are.
  */
 export interface PacketBatch {
+  /** Never replaced or resized while in use: adapters take its address once. */
   readonly buffer: Uint8Array;
   readonly capacity: number;
+  readonly stride: number;
+  readonly headroom: number;
   readonly offset: Uint32Array;
   readonly length: Uint32Array;
   count: number;
 }
 
-/** A TUN device without packet information; inner IPv4 or IPv6 packets. */
+/** A TUN device without packet information; inner IPv4 or IPv6 packets. `stride - headroom` must not be below its MTU. */
 export interface Tun {
   readonly fd: number;
   /** Fills the batch with what is there, without waiting. Returns the number of packets, 0 when none, -1 when the device is gone. */
   readBatch(batch: PacketBatch): number;
-  /** Writes all; returns how many the kernel took. */
+  /** Writes all, in order; returns how many the kernel took (a packet it finds malformed counts as taken: nobody can send it). */
   writeBatch(batch: PacketBatch): number;
 }
 
@@ -32,10 +36,15 @@ export interface DatagramAddresses {
 
 export interface UdpSocket {
   readonly fd: number;
-  /** Fills the batch and the addresses without waiting; number of datagrams, 0 when none. */
+  /**
+   * Fills the batch and the addresses without waiting; number of datagrams, 0 when none. An empty datagram, or one that did not
+   * fit its slot, has length 0. Errors the network reported (ICMP) are taken off the socket and not told.
+   */
   receiveBatch(batch: PacketBatch, from: DatagramAddresses): number;
-  /** Sends all to one destination; how many the kernel took. */
+  /** Sends all to one destination (`packSockaddr`); how many the kernel took. Fewer than `count`: `lastError` says why. */
   sendBatch(batch: PacketBatch, to: Uint8Array): number;
+  /** Name of the errno (`EAGAIN`, `ENETUNREACH`, …) that stopped the last `sendBatch`; empty when it took all. */
+  readonly lastError: string;
 }
 
 /** Mark on our sockets; the rule that sends traffic into the tunnel spares it. Fixed: the engine cannot choose it. */
