@@ -1,0 +1,65 @@
+/**
+ * `npm test`: every node:test file, then the suites that need the whole product. Each closes with its own summary;
+ * the last line counts the stages. `npm test -- unit interop` runs only the stages named.
+ */
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+const isRoot = process.getuid?.() === 0;
+
+interface Stage {
+  readonly name: string;
+  readonly what: string;
+  readonly argv: readonly string[];
+  readonly needsRoot: boolean;
+}
+
+const testFiles = (...patterns: string[]) => globSync(patterns, { cwd: root }).sort();
+
+const stages: readonly Stage[] = [
+  {
+    name: 'unit',
+    what: 'node:test: units, dialogues, vectors, fuzzing, import rules',
+    argv: ['--test', '--test-concurrency=2', ...testFiles('test/{unit,exchange,vectors,fuzz,arch,cli,gateway}/**/*.test.ts')],
+    needsRoot: false,
+  },
+  {
+    name: 'host',
+    what: 'node:test in network namespaces: host plan, monitor, lab, dataplane',
+    argv: ['--test', '--test-concurrency=1', ...testFiles('test/{host,lab}/**/*.test.ts')],
+    needsRoot: true,
+  },
+  { name: 'demo', what: 'the demo, once', argv: ['test/lab/demo.ts', '--once', '--json'], needsRoot: true },
+  { name: 'interop', what: 'real strongSwan', argv: ['test/interop/run.ts', '--json'], needsRoot: true },
+];
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !stages.some((stage) => stage.name === name));
+if (unknown.length > 0) {
+  process.stderr.write(`npm test: no stage "${unknown.join('", "')}"; there are: ${stages.map(({ name }) => name).join(', ')}\n`);
+  process.exit(2);
+}
+
+const failed: string[] = [];
+const skipped: string[] = [];
+let passed = 0;
+for (const stage of stages) {
+  if (wanted.length > 0 && !wanted.includes(stage.name)) continue;
+  process.stdout.write(`\n== ${stage.name}: ${stage.what}\n`);
+  if (stage.needsRoot && !isRoot) {
+    process.stdout.write('skipped: needs root for network namespaces; run `sudo npm test`\n');
+    skipped.push(stage.name);
+    continue;
+  }
+  const started = Date.now();
+  const { status } = spawnSync(process.execPath, stage.argv, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const seconds = ((Date.now() - started) / 1000).toFixed(0);
+  process.stdout.write(`== ${stage.name}: ${status === 0 ? 'passed' : `FAILED (exit ${status})`} in ${seconds} s\n`);
+  if (status === 0) passed++;
+  else failed.push(stage.name);
+}
+for (const name of failed) process.stdout.write(`failed stage: ${name}\n`);
+process.stdout.write(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped\n`);
+process.exit(failed.length === 0 ? 0 : 1);
