@@ -94,6 +94,7 @@ function installDebianPackages(purpose, packages) {
 
 function missingOf(packages) {
   if (packages.length === 0) return [];
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own format language
   const shown = spawnSync('dpkg-query', ['-W', '-f', '${db:Status-Status} ${Package}\\n', ...packages], { encoding: 'utf8' });
   if (shown.error) return packages.filter((name) => !existsSync(`/usr/share/doc/${name}`));
   const installed = new Set();
