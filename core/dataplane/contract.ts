@@ -4,8 +4,12 @@ import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
 export interface DataplaneOptions {
   /** An IKE message (non-ESP marker already stripped). The bytes are the receiver's own copy. */
   readonly onIke: (message: { readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }) => void;
-  /** A worker ended on its own; the dataplane is dead. */
+  /** A worker ended on its own, or the TUN device went away under it: the tunnel is dead. Called once at most per cause. */
   readonly onFailure: (detail: string) => void;
+  /** Milliseconds of silence after which a NAT keepalive goes out for SAs that want one; default 20 000 (RFC 3948 §4). */
+  readonly keepaliveInterval?: number;
+  /** Packets the replay window spans, 64 to 4096; default 1024. */
+  readonly replayWindow?: number;
 }
 
 /** A bound, non-blocking UDP socket. */
@@ -26,7 +30,10 @@ export interface Dataplane {
   sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean;
   /** Starts carrying packets between this TUN descriptor and the SAs. The dataplane does not close it. */
   attachTun(fd: number): Promise<void>;
-  /** Resolves when both directions use it. Inbound is in place before outbound. */
+  /**
+   * Resolves when both directions use it. Inbound is in place before outbound. The threads get their own copies of the keys
+   * before this returns; the arrays in `child` are then overwritten with zeros.
+   */
   installChild(child: ChildSa): Promise<void>;
   removeChild(spiIn: number): Promise<void>;
   counters(spiIn: number): ChildCounters | undefined;
@@ -41,7 +48,16 @@ export interface Dataplane {
 }
 
 /** Why a packet without SA was dropped. */
-export type GlobalDrop = 'unknown-spi' | 'short-packet' | 'no-policy' | 'not-ip' | 'keepalive-in' | 'tun-full' | 'send-failed';
+export type GlobalDrop =
+  | 'unknown-spi'
+  | 'short-packet'
+  | 'no-policy'
+  | 'not-ip'
+  | 'keepalive-in'
+  | 'tun-full'
+  | 'send-failed'
+  /** IKE messages that came faster than the main thread takes them. */
+  | 'ike-full';
 
 /** Per SA and direction; packets and inner octets (the whole inner IP packet). Instants are `Date.now()` milliseconds, 0 for never. */
 export interface ChildCounters {
