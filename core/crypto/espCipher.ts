@@ -1,0 +1,58 @@
+/**
+ * What ESP asks of cryptography: one direction of one SA, in place on a packet that already lies in its buffer. Implementations:
+ * `node/esp.ts`, later `evp/` and `ipsec-mb/` through FFI. They differ in speed only; tests hold them byte-identical.
+ */
+import type { EncrTransform, IntegTransform } from './types.ts';
+
+/** Octets of SPI and sequence number, which stay in clear (RFC 4303 §2). */
+export const espHeaderBytes = 8;
+
+/**
+ * The packet lies at `at` as
+ *
+ *     SPI (4) | sequence, low half (4) | IV (ivBytes) | `length` octets of payload with trailer | ICV (icvBytes)
+ *
+ * The caller writes SPI, sequence number and IV; `seal` replaces the payload by ciphertext and writes the ICV behind it.
+ */
+export interface EspCipher {
+  /** Octets of explicit IV on the wire. */
+  readonly ivBytes: number;
+  readonly icvBytes: number;
+  /** Payload with trailer is a multiple of this many octets: 4 at least (RFC 4303 §2.4), the cipher's block for CBC. */
+  readonly alignment: number;
+  /** True where the IV must not be predictable (CBC, RFC 3602 §3); false where it must only never repeat under a key (AEAD). */
+  readonly unpredictableIv: boolean;
+  /** `seqHigh` is the untransmitted half of an extended sequence number; it counts only for SAs with ESN. */
+  seal(buffer: Uint8Array, at: number, length: number, seqHigh: number): void;
+  /** False when the ICV does not match; the buffer is then as it was. */
+  open(buffer: Uint8Array, at: number, length: number, seqHigh: number): boolean;
+  /** Overwrites the keys; the cipher must not be used afterwards. */
+  destroy(): void;
+}
+
+/** A pair of transforms that protects ESP. `integ` is undefined exactly for the AEADs. */
+export interface EspSuite {
+  readonly encr: EncrTransform;
+  readonly integ: IntegTransform | undefined;
+  readonly esn: boolean;
+}
+
+/** `encryption` is the key followed by the salt where the suite has one (RFC 4106 §8.1, RFC 7634 §2); empty `integrity` for AEADs. */
+export interface EspKeys {
+  readonly encryption: Uint8Array;
+  readonly integrity: Uint8Array;
+}
+
+export interface EspBackend {
+  /** As `status` shows it. */
+  readonly name: string;
+  /** A cipher with its own copy of the keys; undefined for a suite this backend does not have or keys of the wrong length. */
+  cipher(suite: EspSuite, keys: EspKeys): EspCipher | undefined;
+}
+
+/** Whether the keys have the lengths the suite says, so that no backend ever sees others. */
+export function keysFit(suite: EspSuite, keys: EspKeys): boolean {
+  const { encr, integ } = suite;
+  if (encr.aead !== (integ === undefined)) return false;
+  return keys.encryption.length === encr.keyBytes + encr.saltBytes && keys.integrity.length === (integ?.keyBytes ?? 0);
+}
