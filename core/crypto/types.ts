@@ -3,6 +3,14 @@
 /** Source of randomness handed to protocol code at construction; `length` octets. */
 export type Random = (length: number) => Uint8Array;
 
+/** How strongly the RFCs ask for a transform: RFC 8247 §2 for IKE, RFC 8221 §5–6 for ESP. Not listed there, or does not apply: `undefined`. */
+export type RequirementLevel = 'MUST' | 'MUST-' | 'SHOULD+' | 'SHOULD' | 'MAY';
+
+export interface RequirementLevels {
+  readonly ike: RequirementLevel | undefined;
+  readonly esp: RequirementLevel | undefined;
+}
+
 /** One row of the table of encryption transforms (IANA transform type 1). */
 export interface EncrTransform {
   readonly type: 1;
@@ -24,6 +32,7 @@ export interface EncrTransform {
   readonly blockBytes: number;
   /** Octets of ICV for AEAD, 0 else. */
   readonly icvBytes: number;
+  readonly level: RequirementLevels;
 }
 
 export interface PrfTransform {
@@ -35,6 +44,7 @@ export interface PrfTransform {
   readonly keyBytes: number;
   readonly outBytes: number;
   readonly hash: 'sha1' | 'sha256' | 'sha384' | 'sha512';
+  readonly level: RequirementLevels;
 }
 
 export interface IntegTransform {
@@ -45,6 +55,7 @@ export interface IntegTransform {
   readonly keyBytes: number;
   readonly icvBytes: number;
   readonly hash: 'sha1' | 'sha256' | 'sha384' | 'sha512';
+  readonly level: RequirementLevels;
 }
 
 export interface KeTransform {
@@ -52,9 +63,10 @@ export interface KeTransform {
   readonly id: number;
   readonly name: string; // CURVE_25519, ECP_256, MODP_2048 …
   readonly keyword: string; // x25519 (alias curve25519), ecp256, modp2048 …
-  /** Exact octets of a public value on the wire (RFC 5903 §7, RFC 8031 §3.1, RFC 3526). */
+  /** Exact octets of a public value on the wire (RFC 5903 §7, RFC 6954 §2.2, RFC 8031 §3.1, RFC 7296 §3.4). */
   readonly publicBytes: number;
   readonly sharedBytes: number;
+  readonly level: RequirementLevels;
 }
 
 /** IANA transform type 5: 0 is 32-bit sequence numbers, 1 is ESN. */
@@ -67,14 +79,21 @@ export interface EsnTransform {
 
 export type TransformRow = EncrTransform | PrfTransform | IntegTransform | KeTransform | EsnTransform;
 
-/** An ephemeral key exchange, one use. */
+/** An ephemeral key exchange. The private value is made for one peer and dropped when `derive` succeeds. */
 export interface KeyExchange {
   readonly method: KeTransform;
   readonly publicValue: Uint8Array;
-  /** The shared secret, or why the peer's public value is refused (RFC 6989, RFC 8031 §5). */
+  /**
+   * The shared secret (`sharedBytes` octets), or why the peer's public value is refused. After a fault it may be called
+   * again, because a forged answer must not end the exchange (RFC 6989 §2.5); after a success it throws.
+   */
   derive(peer: Uint8Array): Uint8Array | KeyExchangeFault;
 }
 
+/**
+ * `length`: not exactly `publicBytes`. `range`: outside 1 < y < p-1 (RFC 6989 §2.1), or a coordinate that is not below p.
+ * `off-curve`: the curve equation does not hold (RFC 6989 §2.3). `zero`: the all-zero secret of a small-order point (RFC 7748 §6.1).
+ */
 export type KeyExchangeFault = { readonly fault: 'length' | 'range' | 'off-curve' | 'zero' };
 
 /** Protection of SK payloads and of ESP by combined or encrypt-then-MAC transforms, with the key schedule's keys set. */
