@@ -36,6 +36,7 @@ export interface ProfileView extends ProfileSummary {
   readonly natKeepalive: number;
   readonly liveness: number;
   readonly localPort: 'standard' | 'any';
+  readonly gatewayPorts: { readonly ike: number; readonly natt: number };
   readonly hasSecret: boolean;
 }
 

@@ -47,6 +47,21 @@ export const reasons = {
     advice: 'Run it with sudo, or as the user whose profile it is.',
     exitCode: 15,
   },
+  'bad-request': {
+    what: 'The helper did not accept the request.',
+    advice: 'The helper and this program may be of different versions: `sudo systemctl restart sallyport`.',
+    exitCode: 16,
+  },
+  'helper-busy': {
+    what: 'Too many programs talk to the helper already.',
+    advice: 'Close other windows and `sallyport` commands of yours, then try again.',
+    exitCode: 17,
+  },
+  'helper-silent': {
+    what: 'The helper does not answer.',
+    advice: 'Restart it: `sudo systemctl restart sallyport`.',
+    exitCode: 18,
+  },
   // Profiles.
   'profile-unreadable': { what: 'The profile file cannot be read.', advice: 'Check the path and its permissions.', exitCode: 20 },
   'profile-malformed': {
@@ -65,6 +80,16 @@ export const reasons = {
     exitCode: 23,
   },
   'profile-secret-missing': { what: 'The profile has no pre-shared key.', advice: 'Import it again with the key.', exitCode: 24 },
+  'profile-in-use': {
+    what: 'The profile is connected now.',
+    advice: 'Run `sallyport down` first.',
+    exitCode: 25,
+  },
+  'profile-store': {
+    what: 'The profile could not be kept.',
+    advice: 'Check that the disk of this computer is not full, and see `sallyport log`.',
+    exitCode: 26,
+  },
   // This computer.
   'no-tun-device': {
     what: 'This computer has no /dev/net/tun.',
@@ -87,12 +112,23 @@ export const reasons = {
     advice: 'Run `sudo sallyport repair` and try again; see `sallyport log`.',
     exitCode: 34,
   },
+  'dataplane-failed': {
+    what: 'The part of the helper that carries the data stopped.',
+    advice: 'Connect again; if it happens again, send the last lines of `sallyport log` to the makers.',
+    exitCode: 35,
+  },
   // The tunnel.
   'already-up': { what: 'A tunnel is already up or coming up.', advice: 'Run `sallyport down` first.', exitCode: 40 },
   'used-by-another': {
     what: 'Another user of this computer has a tunnel up.',
     advice: 'It must end before yours can start.',
     exitCode: 41,
+  },
+  'not-up': { what: 'There is no tunnel.', advice: 'Run `sallyport up PROFILE` to start one.', exitCode: 42 },
+  'timed-out': {
+    what: 'The connection did not come up in the time you gave.',
+    advice: 'Try again with a longer --timeout; `sallyport log` tells how far it came.',
+    exitCode: 43,
   },
   // Reaching the gateway.
   'name-not-resolved': {

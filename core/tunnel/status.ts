@@ -1,0 +1,141 @@
+/**
+ * What the user sees, computed from facts by one pure function, so that window, tray and command line never disagree.
+ * The facts are milestones with their instants, not a state somebody must remember to set.
+ */
+import type { ChildCounters } from '../dataplane/contract.ts';
+import type { ChildSa, Configuration, IkeSaFacts } from '../ike/sa/contract.ts';
+import type { ChildStatus, Failure, IkeStatus, Status, TunnelState } from '../rpc/contract.ts';
+import type { HostPlan } from '../system/ports.ts';
+
+/** Everything known of the one tunnel. Instants are Date.now() milliseconds. */
+export interface TunnelFacts {
+  readonly owner: number;
+  readonly profile: { readonly id: string; readonly name: string };
+  /** Milestones, in their order; absent until reached. */
+  readonly startedAt: number;
+  readonly initSentAt?: number;
+  readonly authSentAt?: number;
+  readonly establishedAt?: number;
+  /** Dataplane and host are both in place. */
+  readonly readyAt?: number;
+  readonly endingAt?: number;
+  readonly endedAt?: number;
+  readonly failure?: Failure;
+  readonly gateway: { readonly name: string; readonly address?: string; readonly port?: number };
+  readonly local?: { readonly address: string; readonly port: number };
+  readonly interface?: { readonly name: string; readonly mtu: number };
+  readonly ike?: IkeSaFacts;
+  readonly configuration?: Configuration;
+  readonly plan?: HostPlan;
+  readonly children: readonly ChildFacts[];
+  readonly backend?: string;
+}
+
+export interface ChildFacts {
+  readonly sa: Pick<ChildSa, 'spiIn' | 'spiOut' | 'encr' | 'integ' | 'esn'>;
+  /** As text, for people. */
+  readonly localSelectors: readonly string[];
+  readonly remoteSelectors: readonly string[];
+  readonly installedAt: number;
+  readonly counters: ChildCounters | undefined;
+}
+
+const NO_COUNTERS: ChildCounters = {
+  packetsIn: 0,
+  bytesIn: 0,
+  packetsOut: 0,
+  bytesOut: 0,
+  lastIn: 0,
+  lastOut: 0,
+  dropsReplay: 0,
+  dropsIntegrity: 0,
+  dropsSelector: 0,
+  dropsMalformed: 0,
+  dropsExhausted: 0,
+};
+
+const NOTHING = { virtualIps: [], dns: [], domains: [], routes: [], children: [] } as const;
+
+/** The state and since when it holds. */
+export function stateOf(
+  facts: TunnelFacts | undefined,
+  helperStartedAt: number,
+): { readonly state: TunnelState; readonly since: number } {
+  if (!facts) return { state: 'idle', since: helperStartedAt };
+  if (facts.endedAt !== undefined) return { state: facts.failure ? 'failed' : 'idle', since: facts.endedAt };
+  if (facts.endingAt !== undefined) return { state: 'disconnecting', since: facts.endingAt };
+  if (facts.readyAt !== undefined) return { state: 'connected', since: facts.readyAt };
+  if (facts.establishedAt !== undefined) return { state: 'installing', since: facts.establishedAt };
+  if (facts.authSentAt !== undefined) return { state: 'authenticating', since: facts.authSentAt };
+  if (facts.initSentAt !== undefined) return { state: 'connecting', since: facts.initSentAt };
+  return { state: 'resolving', since: facts.startedAt };
+}
+
+/** The status as `viewer` may see it: the tunnel of another user is only known to exist; root sees all. */
+export function statusFor(facts: TunnelFacts | undefined, viewer: number, helperStartedAt: number): Status {
+  const { state, since } = stateOf(facts, helperStartedAt);
+  if (!facts) return { state, since, otherUser: false, ...NOTHING };
+  if (viewer !== 0 && viewer !== facts.owner) {
+    // What another user's tunnel failed of is theirs; for everybody else there simply is none.
+    const over = facts.endedAt !== undefined;
+    return { state: over ? 'idle' : state, since, otherUser: !over, ...NOTHING };
+  }
+  const { gateway, configuration, plan, ike } = facts;
+  const ended = facts.endedAt !== undefined;
+  return {
+    state,
+    since,
+    otherUser: false,
+    profile: facts.profile,
+    ...(gateway.address !== undefined && { gateway: { name: gateway.name, address: gateway.address, port: gateway.port ?? 0 } }),
+    ...(facts.failure && { failure: facts.failure }),
+    ...(ended
+      ? NOTHING
+      : {
+          ...(facts.local && { local: facts.local }),
+          ...(ike && { nat: { local: ike.natLocal, remote: ike.natRemote } }),
+          ...(facts.interface && { interface: facts.interface }),
+          virtualIps: (configuration?.addresses ?? []).map(({ address, prefix }) => `${address}/${prefix}`),
+          dns: configuration?.dns ?? [],
+          domains: configuration?.domains ?? [],
+          routes: plan?.routes ?? [],
+          ...(ike && { ike: ikeStatus(ike, facts.establishedAt ?? since) }),
+          children: facts.children.map(childStatus),
+          ...(facts.backend !== undefined && { backend: facts.backend }),
+        }),
+  };
+}
+
+function ikeStatus(sa: IkeSaFacts, establishedAt: number): IkeStatus {
+  return {
+    spiI: sa.spiI,
+    spiR: sa.spiR,
+    encr: sa.encr.name,
+    keyLength: sa.encr.keyLength,
+    prf: sa.prf.name,
+    integ: sa.integ?.name,
+    ke: sa.ke.name,
+    establishedAt,
+    localIdentity: sa.localIdentity,
+    remoteIdentity: sa.remoteIdentity,
+  };
+}
+
+function childStatus({ sa, localSelectors, remoteSelectors, installedAt, counters }: ChildFacts): ChildStatus {
+  return {
+    spiIn: spi(sa.spiIn),
+    spiOut: spi(sa.spiOut),
+    encr: sa.encr.name,
+    keyLength: sa.encr.keyLength,
+    integ: sa.integ?.name,
+    esn: sa.esn.id === 1,
+    localSelectors,
+    remoteSelectors,
+    installedAt,
+    ...(counters ?? NO_COUNTERS),
+  };
+}
+
+function spi(value: number): string {
+  return `0x${(value >>> 0).toString(16).padStart(8, '0')}`;
+}
