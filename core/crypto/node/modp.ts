@@ -38,7 +38,11 @@ function modpAgreement(name: string, privateBytes: number): Agreement<KeyObject>
     exponent[0] = (exponent[0] as number) | 0x80;
     const der = sequence(integer(Uint8Array.of(0)), algorithm, tlv(0x04, integer(exponent)));
     exponent.fill(0);
-    const secret = createPrivateKey({ key: Buffer.from(der.buffer, der.byteOffset, der.byteLength), format: 'der', type: 'pkcs8' });
+    const secret = createPrivateKey({
+      key: Buffer.from(der.buffer, der.byteOffset, der.byteLength),
+      format: 'der',
+      type: 'pkcs8',
+    });
     der.fill(0);
     const spki = createPublicKey(secret).export({ format: 'der', type: 'spki' });
     return { secret, publicValue: publicValueOf(spki, prime.length) };
@@ -51,7 +55,11 @@ function modpAgreement(name: string, privateBytes: number): Agreement<KeyObject>
     // RFC 6989 §2.1: 1 < r < p-1; p is a safe prime, nothing more is asked for.
     if (isZeroOrOne(peer) || !isBelow(peer, primeMinusOne)) return { fault: 'range' };
     const spki = sequence(algorithm, tlv(0x03, Uint8Array.of(0), integer(peer)));
-    const publicKey = createPublicKey({ key: Buffer.from(spki.buffer, spki.byteOffset, spki.byteLength), format: 'der', type: 'spki' });
+    const publicKey = createPublicKey({
+      key: Buffer.from(spki.buffer, spki.byteOffset, spki.byteLength),
+      format: 'der',
+      type: 'spki',
+    });
     const shared = diffieHellman({ privateKey: secret, publicKey });
     // RFC 7296 §2.14: g^ir is padded with zeros to the length of the modulus.
     const padded = new Uint8Array(prime.length);
