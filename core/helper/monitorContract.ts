@@ -1,6 +1,8 @@
 /**
- * The closed set of commands between engine and monitor: 4-byte big-endian length, JSON; a reply that carries a
- * descriptor has it in the SCM_RIGHTS control message of the same `sendmsg`. One command at a time, in order.
+ * The closed set of commands between engine and monitor. The socketpair is SOCK_SEQPACKET: one packet is one message of JSON, the
+ * kernel keeps the boundaries; a reply that carries a descriptor has it in the SCM_RIGHTS control message of the same `sendmsg`.
+ * Commands are answered one at a time, in order. A command that is refused or fails is answered; a message that is not a command
+ * at all (not JSON, too long, a descriptor with it) costs the engine its life.
  */
 import type { HostError, HostPlan } from '../system/ports.ts';
 
@@ -16,11 +18,31 @@ export type MonitorReply =
   | {
       readonly id: number;
       readonly ok: true;
+      /** open-tun */
       readonly name?: string;
+      /** bind-udp: the port it got */
       readonly port?: number;
+      /** apply, revert: what was changed, for people; empty when nothing was to do */
       readonly changes?: readonly string[];
     }
   | { readonly id: number; readonly ok: false; readonly error: HostError };
 
-/** Larger messages end the conversation. */
+/** Octets. A longer message ends the conversation. */
 export const MONITOR_MESSAGE_MAX = 256 * 1024;
+
+/** Descriptors the engine is born with. */
+export const ENGINE_MONITOR_FD = 3;
+/** The listening socket of the RPC. */
+export const ENGINE_RPC_FD = 4;
+/** Holds the lock that tells a new monitor whether an old engine still lives. Nothing to do with it: it ends with the process. */
+export const ENGINE_LOCK_FD = 5;
+
+/** Limits the monitor enforces, so that the engine can stay within them. */
+export const LIMITS = {
+  mtu: { min: 576, max: 9000 },
+  addresses: 16,
+  routes: 1024,
+  dnsServers: 16,
+  domains: 64,
+  ports: [0, 500, 4500],
+} as const;
