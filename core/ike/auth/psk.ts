@@ -1,0 +1,44 @@
+/**
+ * Authentication by a pre-shared key, both directions (RFC 7296 §2.15):
+ *
+ *   AUTH = prf( prf(Shared Secret, "Key Pad for IKEv2"), <SignedOctets>)
+ *   SignedOctets = RealMessage | NonceOfThePeer | prf(SK_p of the signer, body of the signer's ID payload)
+ *
+ * The initiator signs with its IKE_SA_INIT request, Nr, SK_pi and IDi; the responder with its answer, Ni, SK_pr and IDr.
+ */
+import { concat, equalConstantTime, fromUtf8 } from '../../bytes/bytes.ts';
+import { prf } from '../../crypto/prf.ts';
+import type { PrfTransform } from '../../crypto/types.ts';
+
+export interface SignedParts {
+  readonly prf: PrfTransform;
+  /** The signer's IKE_SA_INIT message as it went over the wire, header included, non-ESP marker not. */
+  readonly message: Uint8Array;
+  /** Nonce of the other side, without payload header. */
+  readonly peerNonce: Uint8Array;
+  /** SK_pi when the initiator signs, SK_pr when the responder does. */
+  readonly skP: Uint8Array;
+  readonly identity: { readonly type: number; readonly data: Uint8Array };
+}
+
+const keyPad = fromUtf8('Key Pad for IKEv2');
+
+/** RFC 7296 §2.15: the octets that the signer's AUTH covers, whatever the method. */
+export function signedOctets(parts: SignedParts): Uint8Array {
+  const { identity } = parts;
+  // RestOfIDPayload: ID type, three reserved octets, data; without the generic header.
+  const maced = prf(parts.prf, parts.skP, Uint8Array.of(identity.type, 0, 0, 0), identity.data);
+  return concat(parts.message, parts.peerNonce, maced);
+}
+
+export function pskAuth(secret: Uint8Array, parts: SignedParts): Uint8Array {
+  const padded = prf(parts.prf, secret, keyPad);
+  const auth = prf(parts.prf, padded, signedOctets(parts));
+  padded.fill(0);
+  return auth;
+}
+
+/** True when `auth` is what the peer, which knows `secret`, would send; compared in constant time. */
+export function verifyPskAuth(secret: Uint8Array, parts: SignedParts, auth: Uint8Array): boolean {
+  return equalConstantTime(pskAuth(secret, parts), auth);
+}

@@ -1,0 +1,49 @@
+/**
+ * NAT detection (RFC 7296 §2.23). Each side tells the hash of the address it believes to have and of the one it sends to; the
+ * other compares them with what it sees.
+ */
+import { equalBytes } from '../bytes/bytes.ts';
+import { sha1 } from '../crypto/hash.ts';
+import { parseAddress } from '../ip/address.ts';
+import type { Endpoint } from './sa/contract.ts';
+import { NOTIFY } from './wire/constants.ts';
+import type { Payload } from './wire/message.ts';
+import { allNotifies } from './wire/payloads.ts';
+
+/** RFC 7296 §2.23: SHA-1 of SPIi | SPIr | IP address | port, the SPIs as in the header of the message that carries it. */
+export function natDetectionHash(spis: { readonly spiI: Uint8Array; readonly spiR: Uint8Array }, at: Endpoint): Uint8Array {
+  const address = parseAddress(at.address);
+  if (!address) throw new RangeError(`not an address: ${at.address}`);
+  return sha1(spis.spiI, spis.spiR, address, Uint8Array.of(at.port >>> 8, at.port));
+}
+
+export interface NatFindings {
+  /** Both notifies were there. */
+  readonly supported: boolean;
+  /** Our address is translated on its way to the peer. */
+  readonly local: boolean;
+  /** The peer's address is translated on its way to us, or it says so to force encapsulation. */
+  readonly remote: boolean;
+}
+
+/**
+ * What the notifies of a message from the peer show. `local` is the address we believe to have, `remote` the one the message
+ * came from. No notify, no finding: `supported` is false then.
+ */
+export function detectNat(
+  spis: { readonly spiI: Uint8Array; readonly spiR: Uint8Array },
+  payloads: readonly Payload[],
+  local: Endpoint,
+  remote: Endpoint,
+): NatFindings {
+  const sources = allNotifies(payloads, NOTIFY.NAT_DETECTION_SOURCE_IP);
+  const destinations = allNotifies(payloads, NOTIFY.NAT_DETECTION_DESTINATION_IP);
+  const ofLocal = natDetectionHash(spis, local);
+  const ofRemote = natDetectionHash(spis, remote);
+  return {
+    supported: sources.length > 0 && destinations.length > 0,
+    local: destinations.length > 0 && !destinations.some((one) => equalBytes(one.data, ofLocal)),
+    // RFC 7296 §2.23: there may be several source notifies, one for each address the sender might use.
+    remote: sources.length > 0 && !sources.some((one) => equalBytes(one.data, ofRemote)),
+  };
+}

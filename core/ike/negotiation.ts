@@ -1,0 +1,175 @@
+/**
+ * Choosing a proposal and checking the choice of the other side (RFC 7296 §2.7, §3.3).
+ *
+ * An initiator calls `checkChosen` with what it offered; a responder calls `chooseProposal`. Both then turn the chosen
+ * proposal into algorithms with `ikeSuite` or `childSuite`.
+ */
+import type { Result } from '../bytes/result.ts';
+import { err, ok } from '../bytes/result.ts';
+import type { EncrTransform, EsnTransform, IntegTransform, KeTransform, PrfTransform } from '../crypto/types.ts';
+import { transformRow, transformText } from './proposals.ts';
+import { nameOf, PROTOCOL, TRANSFORM } from './wire/constants.ts';
+import type { Proposal, Transform } from './wire/message.ts';
+
+/** The algorithms of an IKE SA. `integ` is undefined exactly when `encr` is an AEAD. */
+export interface IkeSuite {
+  readonly encr: EncrTransform;
+  readonly prf: PrfTransform;
+  readonly integ: IntegTransform | undefined;
+  readonly ke: KeTransform;
+}
+
+/** The algorithms of a CHILD SA. `ke` is set when a key exchange of its own was negotiated. */
+export interface ChildSuite {
+  readonly encr: EncrTransform;
+  readonly integ: IntegTransform | undefined;
+  readonly esn: EsnTransform;
+  readonly ke: KeTransform | undefined;
+}
+
+/**
+ * The one proposal of an answer, which must be a choice among `offered` and nothing else (RFC 7296 §2.7: exactly one
+ * transform of each type that the proposal has). The error is one printable line that names what was wrong.
+ * The SPI in the offer does not matter; the answer's must have the same length.
+ */
+export function checkChosen(offered: readonly Proposal[], answer: readonly Proposal[]): Result<Proposal, string> {
+  if (answer.length !== 1) return err(`${answer.length} proposals in the answer`);
+  const chosen = answer[0];
+  // RFC 7296 §3.3.1: the number in the answer is that of the proposal accepted.
+  const offer = offered.find((one) => one.number === chosen.number);
+  if (!offer) return err(`proposal number ${chosen.number} was not offered`);
+  if (chosen.protocol !== offer.protocol)
+    return err(`protocol ${nameOf(PROTOCOL, chosen.protocol)} in proposal ${chosen.number}`);
+  if (chosen.spi.length !== offer.spi.length) return err(`SPI of ${chosen.spi.length} octets in proposal ${chosen.number}`);
+  const transforms = chosen.transforms.filter((one) => !isOmission(one, offer));
+  for (const [i, transform] of transforms.entries()) {
+    if (transforms.findIndex((other) => other.type === transform.type) !== i)
+      return err(`several ${nameOf(TRANSFORM, transform.type)} transforms in the answer`);
+    if (!offer.transforms.some((other) => sameTransform(other, transform)))
+      return err(`${transformText(transform)} was not offered in proposal ${chosen.number}`);
+  }
+  for (const { type } of offer.transforms) {
+    // A type that was offered with NONE may be left out (RFC 7296 §3.3.3).
+    if (offer.transforms.some((one) => one.type === type && isNone(one))) continue;
+    if (!transforms.some((one) => one.type === type)) return err(`no ${nameOf(TRANSFORM, type)} in the answer`);
+  }
+  return ok({ ...chosen, transforms });
+}
+
+/**
+ * A responder's choice: the first acceptable proposal that matches an offered one, with the offerer's order among the
+ * transforms of a type. It has the number and SPI of the offer; put your own SPI before answering. Undefined: nothing matches.
+ */
+export function chooseProposal(offered: readonly Proposal[], acceptable: readonly Proposal[]): Proposal | undefined {
+  for (const policy of acceptable) {
+    for (const offer of offered) {
+      const transforms = policy.protocol === offer.protocol ? chooseTransforms(offer, policy) : undefined;
+      if (transforms) return { ...offer, transforms };
+    }
+  }
+  return undefined;
+}
+
+/** The algorithms of a proposal with one transform of each type; undefined when it is none for an IKE SA. */
+export function ikeSuite(proposal: Proposal): IkeSuite | undefined {
+  const parts = partsOf(proposal);
+  if (!parts?.encr || !parts.prf || !parts.ke || parts.encr.aead !== (parts.integ === undefined)) return undefined;
+  return { encr: parts.encr, prf: parts.prf, integ: parts.integ, ke: parts.ke };
+}
+
+/** The algorithms of a proposal with one transform of each type; undefined when it is none for ESP. */
+export function childSuite(proposal: Proposal): ChildSuite | undefined {
+  const parts = partsOf(proposal);
+  if (!parts?.encr || !parts.esn || parts.encr.aead !== (parts.integ === undefined)) return undefined;
+  return { encr: parts.encr, integ: parts.integ, esn: parts.esn, ke: parts.ke };
+}
+
+/** RFC 7296 §1.2: the CHILD SA of IKE_AUTH has no key exchange of its own, so its proposals carry none. */
+export function withoutKeyExchange(proposals: readonly Proposal[]): readonly Proposal[] {
+  return proposals.map((one) => ({ ...one, transforms: one.transforms.filter(({ type }) => type !== TRANSFORM.KE) }));
+}
+
+/** Every proposal with this SPI. */
+export function withSpi(proposals: readonly Proposal[], spi: Uint8Array): readonly Proposal[] {
+  return proposals.map((one) => ({ ...one, spi }));
+}
+
+/** Key exchange methods in the order of the proposals, each once, as far as they are known here. */
+export function offeredKeyExchanges(proposals: readonly Proposal[]): readonly KeTransform[] {
+  const methods: KeTransform[] = [];
+  for (const { transforms } of proposals) {
+    for (const transform of transforms) {
+      const row = transformRow(transform);
+      if (row?.type === TRANSFORM.KE && !methods.includes(row)) methods.push(row);
+    }
+  }
+  return methods;
+}
+
+/** The keywords of a suite, as `proposalText` writes them. */
+export function suiteText(suite: IkeSuite | ChildSuite): string {
+  const parts = 'prf' in suite ? [suite.encr, suite.integ, suite.prf, suite.ke] : [suite.encr, suite.integ, suite.ke, suite.esn];
+  return parts.flatMap((part) => (part ? [part.keyword] : [])).join('-');
+}
+
+function sameTransform(a: Transform, b: Transform): boolean {
+  return a.type === b.type && a.id === b.id && a.keyLength === b.keyLength && !a.unknownAttribute && !b.unknownAttribute;
+}
+
+/** Id 0 means NONE for integrity and key exchange (RFC 7296 §3.3.2); for ESN it is a choice like any other. */
+function isNone(transform: Transform): boolean {
+  return transform.id === 0 && (transform.type === TRANSFORM.INTEG || transform.type === TRANSFORM.KE);
+}
+
+/** RFC 5282 §8: some answer a combined-mode offer without INTEG with INTEG NONE; it says the same. */
+function isOmission(transform: Transform, offer: Proposal): boolean {
+  return isNone(transform) && !offer.transforms.some((one) => one.type === transform.type);
+}
+
+function chooseTransforms(offer: Proposal, policy: Proposal): readonly Transform[] | undefined {
+  const chosen: Transform[] = [];
+  for (const type of new Set([...offer.transforms, ...policy.transforms].map((one) => one.type))) {
+    const wanted = policy.transforms.filter((one) => one.type === type);
+    const given = offer.transforms.filter((one) => one.type === type);
+    const match = given.find((one) => wanted.some((other) => sameTransform(one, other)));
+    if (match) chosen.push(match);
+    else if (!(wanted.length === 0 && given.some(isNone))) return undefined;
+  }
+  return chosen;
+}
+
+interface Parts {
+  encr?: EncrTransform;
+  prf?: PrfTransform;
+  integ?: IntegTransform;
+  ke?: KeTransform;
+  esn?: EsnTransform;
+}
+
+function partsOf(proposal: Proposal): Parts | undefined {
+  const parts: Parts = {};
+  for (const transform of proposal.transforms) {
+    if (isNone(transform)) continue;
+    const row = transformRow(transform);
+    switch (row?.type) {
+      case TRANSFORM.ENCR:
+        parts.encr = row;
+        break;
+      case TRANSFORM.PRF:
+        parts.prf = row;
+        break;
+      case TRANSFORM.INTEG:
+        parts.integ = row;
+        break;
+      case TRANSFORM.KE:
+        parts.ke = row;
+        break;
+      case TRANSFORM.ESN:
+        parts.esn = row;
+        break;
+      default:
+        return undefined;
+    }
+  }
+  return parts;
+}
