@@ -3,6 +3,8 @@
  * `vpn.office.test` (FQDN), `192.0.2.1`, `2001:db8::1`, `alice@office.test` (RFC 822 address), `keyid:0badcafe` (hex octets).
  */
 import { equalBytes, fromHex, fromUtf8, toHex, toUtf8 } from '../bytes/bytes.ts';
+import type { Result } from '../bytes/result.ts';
+import { err, ok } from '../bytes/result.ts';
 import { formatAddress, parseAddress } from '../ip/address.ts';
 import type { Identity } from './sa/contract.ts';
 import { ID, nameOf } from './wire/constants.ts';
@@ -10,22 +12,10 @@ import { ID, nameOf } from './wire/constants.ts';
 /** RFC 1035 §2.3.4 for names; the same is plenty for the other forms. */
 const MAX_TEXT = 253;
 
-/** Undefined when the text is none of the forms above. */
-export function parseIdentity(text: string): Identity | undefined {
-  const trimmed = text.trim();
-  if (trimmed === '' || trimmed.length > MAX_TEXT) return undefined;
-  if (trimmed.startsWith('keyid:')) {
-    const data = fromHex(trimmed.slice('keyid:'.length));
-    return data && data.length > 0 ? makeIdentity(ID.KEY_ID, data) : undefined;
-  }
-  const address = parseAddress(trimmed);
-  if (address) return makeIdentity(address.length === 4 ? ID.IPV4_ADDR : ID.IPV6_ADDR, address);
-  if (/^[^\s@]+@[^\s@]+$/.test(trimmed)) return makeIdentity(ID.RFC822_ADDR, fromUtf8(trimmed));
-  if (/^[0-9.]+$/.test(trimmed)) return undefined; // a mistyped address is no host name
-  // RFC 7296 §3.5: an FQDN without terminators; one label will do, many gateways use such names.
-  if (/^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i.test(trimmed))
-    return makeIdentity(ID.FQDN, fromUtf8(trimmed));
-  return undefined;
+/** `malformed`: the text is none of the forms above. */
+export function parseIdentity(text: string): Result<Identity, 'malformed'> {
+  const identity = readIdentity(text.trim());
+  return identity ? ok(identity) : err('malformed');
 }
 
 /** An identity as it came from a peer; the data are copied. */
@@ -57,4 +47,20 @@ export function sameIdentity(
 
 function lowerAscii(data: Uint8Array): Uint8Array {
   return data.map((octet) => (octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet));
+}
+
+function readIdentity(trimmed: string): Identity | undefined {
+  if (trimmed === '' || trimmed.length > MAX_TEXT) return undefined;
+  if (trimmed.startsWith('keyid:')) {
+    const data = fromHex(trimmed.slice('keyid:'.length));
+    return data && data.length > 0 ? makeIdentity(ID.KEY_ID, data) : undefined;
+  }
+  const address = parseAddress(trimmed);
+  if (address) return makeIdentity(address.length === 4 ? ID.IPV4_ADDR : ID.IPV6_ADDR, address);
+  if (/^[^\s@]+@[^\s@]+$/.test(trimmed)) return makeIdentity(ID.RFC822_ADDR, fromUtf8(trimmed));
+  if (/^[0-9.]+$/.test(trimmed)) return undefined; // a mistyped address is no host name
+  // RFC 7296 §3.5: an FQDN without terminators; one label will do, many gateways use such names.
+  if (/^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i.test(trimmed))
+    return makeIdentity(ID.FQDN, fromUtf8(trimmed));
+  return undefined;
 }

@@ -35,7 +35,7 @@ export interface ProposalError {
   readonly message: string;
 }
 
-export const MAX_PROPOSALS = 16;
+export const MAX_PROPOSALS = 32;
 const MAX_KEYWORDS = 64;
 
 /** Proposals numbered from 1, SPI empty. The first faulty text is the error. */
@@ -55,20 +55,19 @@ export function parseProposals(texts: readonly string[], use: ProposalUse): Resu
 }
 
 /**
- * Without algorithms that RFC 8247 and RFC 8221 advise against. AEAD and other ciphers are in proposals of their own
+ * Strong by default: nothing that RFC 8247 and RFC 8221 advise against. AEAD and other ciphers are in proposals of their own
  * (RFC 5282 §8). x25519 comes first because its key share is the one sent unasked.
  */
-const defaults: Readonly<Record<ProposalUse, readonly string[]>> = {
-  ike: [
-    'aes256gcm16-aes128gcm16-chacha20poly1305-prfsha384-prfsha512-prfsha256-x25519-ecp384-ecp256-x448-ecp521-modp3072-modp4096-modp2048',
-    'aes256-aes128-sha384-sha512-sha256-prfsha384-prfsha512-prfsha256-x25519-ecp384-ecp256-x448-ecp521-modp3072-modp4096-modp2048',
-  ],
-  // ESN first: RFC 4303 §2.2.1 wants it wherever the peer has it.
-  esp: ['aes256gcm16-aes128gcm16-chacha20poly1305-esn-noesn', 'aes256-aes128-sha512-sha384-sha256-esn-noesn'],
-};
+export const defaultIkeProposals: readonly string[] = [
+  'aes256gcm16-aes128gcm16-chacha20poly1305-prfsha384-prfsha512-prfsha256-x25519-ecp384-ecp256-x448-ecp521-modp3072-modp4096-modp2048',
+  'aes256-aes128-sha384-sha512-sha256-prfsha384-prfsha512-prfsha256-x25519-ecp384-ecp256-x448-ecp521-modp3072-modp4096-modp2048',
+];
 
-export const defaultIkeProposals: readonly Proposal[] = mustParse('ike');
-export const defaultEspProposals: readonly Proposal[] = mustParse('esp');
+/** ESN first: RFC 4303 §2.2.1 wants it wherever the peer has it. */
+export const defaultEspProposals: readonly string[] = [
+  'aes256gcm16-aes128gcm16-chacha20poly1305-esn-noesn',
+  'aes256-aes128-sha512-sha384-sha256-esn-noesn',
+];
 
 /** A proposal in the notation above; transforms this client does not know are written as `encr:23:256`. */
 export function proposalText(proposal: Proposal): string {
@@ -103,7 +102,8 @@ export function transformRow(transform: Transform): TransformRow | undefined {
 const refusedKeywords = /^(des|3des|null|cast128|blowfish\d*|md5|md5_128|prfmd5|aesxcbc|sha1_160|modp(768|1024|1536|1024s160))$/;
 
 function expandDefault(text: string, use: ProposalUse): readonly string[] {
-  return text.trim().toLowerCase() === 'default' ? defaults[use] : [text];
+  if (text.trim().toLowerCase() !== 'default') return [text];
+  return use === 'ike' ? defaultIkeProposals : defaultEspProposals;
 }
 
 function parseOne(text: string, use: ProposalUse): Result<Transform[], ProposalError> {
@@ -157,12 +157,6 @@ function impliedPrf(hash: PrfTransform['hash']): PrfTransform | undefined {
 function toTransform(row: TransformRow): Transform {
   const keyLength = row.type === TRANSFORM.ENCR ? row.keyLength : undefined;
   return keyLength === undefined ? { type: row.type, id: row.id } : { type: row.type, id: row.id, keyLength };
-}
-
-function mustParse(use: ProposalUse): readonly Proposal[] {
-  const parsed = parseProposals(['default'], use);
-  if (!parsed.ok) throw new Error(`default ${use} proposals: ${parsed.error.message}`);
-  return parsed.value;
 }
 
 function fail(
