@@ -78,7 +78,9 @@ export class Namespace {
 
   /** Sets kernel parameters, named as under /proc/sys with slashes. */
   async sysctl(values: Readonly<Record<string, string | number>>): Promise<void> {
-    await this.must(['sysctl', '-q', '-w', ...Object.entries(values).map(([key, value]) => `${key}=${value}`)]);
+    // The script is constant; sysctl itself is in a package that small installations lack.
+    const script = 'while [ $# -gt 1 ]; do echo "$2" > "/proc/sys/$1" || exit 1; shift 2; done';
+    await this.must(['sh', '-c', script, 'sh', ...Object.entries(values).flatMap(([key, value]) => [key, String(value)])]);
   }
 
   /** The commands run here from now on see `text` as /etc/`file`. */

@@ -88,8 +88,8 @@ function section(text: string, from: number): [Vici, number] {
         .filter((item) => item !== '');
       at = end + 1;
     } else if (text[at] === '=') {
-      // A value may hold blanks: it ends where the next name or the end of the section begins.
-      const value = /=(.*?)(?=\}| [^\s={}[\]]+(?:=| ?\{))/y;
+      // A value may hold blanks (and `O=Office`): it ends where the next name, lower case, or the end of the section comes.
+      const value = /=(.*?)(?=\}| [a-z][a-z0-9-]*=| [^\s={}[\]]+ ?\{)/y;
       value.lastIndex = at;
       const found = value.exec(text);
       if (found === null) throw new Error(`No value at ${text.slice(at, at + 40)}`);
