@@ -1,0 +1,114 @@
+/**
+ * The one owner of an IKE machine, its clock and its timer. Order of work: due deadlines, then what the machine says
+ * (datagrams out, events up), then datagrams in, with a budget per turn so that a flood cannot keep the rest of the engine waiting.
+ */
+import type { Channel, Endpoint, IkeInput, IkeMachine, IkeOutput } from '../ike/sa/contract.ts';
+
+export type IkeEvent = Exclude<IkeOutput, { readonly kind: 'transmit' }>;
+
+export interface DriverPorts {
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  /** False when the kernel refused it; the machine sends again, as for any loss. */
+  readonly send: (channel: Channel, to: Endpoint, bytes: Uint8Array) => boolean;
+  readonly onEvent: (event: IkeEvent) => void;
+  /** Did authenticated ESP packets arrive since the last call? Asked only when a deadline is due, so that an idle tunnel wakes nobody. */
+  readonly trafficArrived: () => boolean;
+}
+
+export interface Driver {
+  /** A user's command. */
+  command(kind: 'start' | 'terminate' | 'check-liveness'): void;
+  datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
+  /** No more inputs and no timer after this. */
+  stop(): void;
+}
+
+/** Datagrams handled before the rest of the engine gets its turn, and the most that may wait; IKE is never this busy. */
+const BUDGET = 16;
+const MOST_WAITING = 256;
+/** setTimeout's limit is 2^31 - 1. */
+const LONGEST_SLEEP = 0x7fff_ffff;
+
+export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
+  const waiting: Extract<IkeInput, { readonly kind: 'datagram' }>[] = [];
+  let budget = BUDGET;
+  let turn: NodeJS.Immediate | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let timerAt: number | undefined;
+  let stopped = false;
+  let draining = false;
+
+  function give(input: IkeInput): void {
+    if (stopped) return;
+    machine.handle(input, ports.now());
+    drain();
+  }
+
+  function drain(): void {
+    // An event may lead to a command (host failed: terminate); its outputs come in this same loop.
+    if (draining) return;
+    draining = true;
+    for (let output = machine.poll(); output && !stopped; output = machine.poll()) {
+      if (output.kind === 'transmit') ports.send(output.channel, output.to, output.bytes);
+      else ports.onEvent(output);
+    }
+    draining = false;
+    schedule();
+  }
+
+  function schedule(): void {
+    const due = stopped ? undefined : machine.deadline();
+    if (due === timerAt) return;
+    clearTimeout(timer);
+    timerAt = due;
+    timer = due === undefined ? undefined : setTimeout(wake, Math.min(LONGEST_SLEEP, Math.max(0, Math.ceil(due - ports.now()))));
+  }
+
+  function wake(): void {
+    timerAt = undefined;
+    const due = machine.deadline();
+    if (due === undefined || stopped) return;
+    if (due > ports.now()) {
+      schedule();
+      return;
+    }
+    if (ports.trafficArrived()) give({ kind: 'inbound-traffic' });
+    give({ kind: 'tick' });
+  }
+
+  function nextTurn(): void {
+    turn = undefined;
+    budget = BUDGET;
+    while (budget > 0 && !stopped) {
+      const next = waiting.shift();
+      if (!next) return;
+      budget -= 1;
+      give(next);
+    }
+    if (waiting.length > 0 && !stopped) turn = setImmediate(nextTurn);
+  }
+
+  return {
+    command: (kind) => give({ kind }),
+
+    datagram(bytes, channel, from) {
+      if (stopped) return;
+      const input = { kind: 'datagram', bytes, channel, from } as const;
+      turn ??= setImmediate(nextTurn);
+      if (waiting.length === 0 && budget > 0) {
+        budget -= 1;
+        give(input);
+      } else if (waiting.length < MOST_WAITING) {
+        waiting.push(input);
+      }
+    },
+
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+      if (turn) clearImmediate(turn);
+      waiting.length = 0;
+    },
+  };
+}

@@ -1,0 +1,58 @@
+/** Finding the gateway: its addresses by name, and which address of ours the kernel would speak to it from. */
+import { createSocket } from 'node:dgram';
+import { lookup } from 'node:dns';
+import { isIP } from 'node:net';
+import { err, ok, type Result } from '../bytes/result.ts';
+import type { Failure } from '../rpc/contract.ts';
+import { failure } from '../tunnel/explain.ts';
+
+export interface Address {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+
+/** The resolver's own patience is a minute and more where name servers are silent. */
+const RESOLVE_WITHIN = 10_000;
+const MOST_ADDRESSES = 8;
+
+/** Addresses of a host name in the resolver's order, at least one; an address is its own answer and asks nobody. */
+export function resolveGateway(name: string, within: number = RESOLVE_WITHIN): Promise<Result<readonly Address[], Failure>> {
+  const literal = isIP(name);
+  if (literal !== 0) return Promise.resolve(ok([{ address: name, family: literal === 4 ? 4 : 6 }]));
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      resolve(err(failure('name-not-resolved', `${name}: the name servers did not answer within ${within / 1000} s`)));
+    }, within);
+    lookup(name, { all: true, order: 'verbatim' }, (error, found) => {
+      clearTimeout(timer);
+      if (error) resolve(err(failure('name-not-resolved', `${name}: ${lookupProblem(error)}`)));
+      else if (found.length === 0) resolve(err(failure('name-not-resolved', `${name}: the name has no address`)));
+      else resolve(ok(found.slice(0, MOST_ADDRESSES).map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }))));
+    });
+  });
+}
+
+function lookupProblem(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOTFOUND') return 'no such name (ENOTFOUND)';
+  if (error.code === 'EAI_AGAIN') return 'no name server answers (EAI_AGAIN)';
+  return `the name cannot be resolved (${error.code ?? 'unknown'})`;
+}
+
+/** Our address towards it, learnt from the kernel by connecting a datagram socket: nothing is sent. */
+export function localAddressTowards({ address, family }: Address, port: number): Promise<Result<string, Failure>> {
+  return new Promise((resolve) => {
+    const socket = createSocket(family === 4 ? 'udp4' : 'udp6');
+    const fail = (error: NodeJS.ErrnoException) => {
+      resolve(err(failure('no-route', `${address}: ${error.code ?? error.message}`)));
+      socket.close();
+    };
+    socket.once('error', fail);
+    socket.once('connect', () => {
+      const local = socket.address().address;
+      socket.close();
+      // The kernel's answer has the interface of a link-local address behind it.
+      resolve(ok(local.split('%')[0] ?? local));
+    });
+    socket.connect(port, address);
+  });
+}

@@ -1,0 +1,141 @@
+/**
+ * The fields of a profile file, format 1, each with the words for what is expected of it. `resources/profile.schema.json`
+ * says the same for editors and other people's tools; `test/unit/profile` keeps the two in agreement.
+ */
+import { isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
+import * as v from 'valibot';
+import { parseIdentity } from '../ike/identity.ts';
+import { MAX_PROPOSALS, type ProposalUse, parseProposals } from '../ike/proposals.ts';
+import { selectorFromCidr } from '../ike/wire/selectorText.ts';
+
+const NAME_MAX = 100;
+const TEXT_MAX = 512;
+
+/** A field whose every fault is answered with what is expected of it. */
+function text(expected: string, fits: (value: string) => boolean, max: number = TEXT_MAX) {
+  return v.pipe(
+    v.string(expected),
+    v.check((value) => value.length > 0 && value.length <= max && fits(value), expected),
+  );
+}
+
+function whole(expected: string, fits: (value: number) => boolean) {
+  return v.pipe(
+    v.number(expected),
+    v.check((value) => Number.isInteger(value) && fits(value), expected),
+  );
+}
+
+function list(expected: string, item: string, max: number, fits: (value: string) => boolean) {
+  return v.pipe(
+    v.array(text(item, fits), expected),
+    v.check((value) => value.length >= 1 && value.length <= max, expected),
+  );
+}
+
+/** The proposals' own reader says best what is wrong with one. */
+function proposals(expected: string, use: ProposalUse) {
+  const item = v.pipe(
+    text(expected, () => true),
+    v.check(
+      (value) => parseProposals([value], use).ok,
+      ({ input }) => {
+        const parsed = typeof input === 'string' ? parseProposals([input], use) : undefined;
+        return parsed && !parsed.ok ? `${expected} (${parsed.error.message})` : expected;
+      },
+    ),
+  );
+  const size = `1 to ${MAX_PROPOSALS} proposals`;
+  return v.pipe(
+    v.array(item, size),
+    v.check((value) => value.length > 0 && value.length <= MAX_PROPOSALS, size),
+  );
+}
+
+const between = (low: number, high: number) => (value: number) => value >= low && value <= high;
+const zeroOr = (low: number, high: number) => (value: number) => value === 0 || (value >= low && value <= high);
+const port = whole('a port, 1 to 65535', between(1, 65535));
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const HOST = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+const HEX = /^(?:[0-9a-f]{2})+$/i;
+/** Control, format (direction marks and the like), line separators, lone surrogates. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
+
+export const ANY_IDENTITY = '%any';
+
+/** The gateway's name as the resolver takes it (IDNA where it is not ASCII) or the address; undefined when it is neither. */
+export function hostOf(value: string): string | undefined {
+  if (isIP(value) !== 0) return value.includes('%') ? undefined : value;
+  // Only what needs it: domainToASCII would also read "1.2" as an address.
+  const ascii = /^[\x20-\x7e]*$/.test(value) ? value : domainToASCII(value);
+  // A name whose last label is a number is an address with a mistake in it (RFC 3696 §2).
+  return HOST.test(ascii) && !/(^|\.)[0-9]+$/.test(ascii) ? ascii : undefined;
+}
+
+const SECRET = 'text, or an object with one key, "base64" or "hex", 1 to 1024 octets';
+const secretText = (fits: (value: string) => boolean) => text(SECRET, fits, 2048);
+
+export const profileSchema = v.strictObject({
+  sallyport: v.literal(1, '1, the version of this format'),
+  name: text(
+    `1 to ${NAME_MAX} characters, none of them invisible`,
+    (value) => value.trim() !== '' && !UNPRINTABLE.test(value),
+    NAME_MAX,
+  ),
+  uuid: v.optional(text('a UUID such as 2d2e7f70-5b0a-4a55-9d7e-3f1c5f0a8b11', (value) => UUID.test(value))),
+  gateway: text('a host name, an IPv4 or an IPv6 address', (value) => hostOf(value) !== undefined),
+  gatewayPorts: v.optional(
+    v.strictObject({ ike: v.optional(port), natt: v.optional(port) }, 'an object with "ike" and "natt", each a port'),
+  ),
+  localId: text('who you are to the gateway: a name, an address, user@domain or keyid:hex', (value) => parseIdentity(value).ok),
+  remoteId: v.optional(
+    text(
+      'who the gateway is: a name, an address, user@domain or keyid:hex; or "%any"',
+      (value) => value === ANY_IDENTITY || parseIdentity(value).ok,
+    ),
+  ),
+  auth: v.strictObject(
+    {
+      method: v.literal('psk', '"psk" (nothing else yet)'),
+      secret: v.union(
+        [
+          secretText(() => true),
+          v.strictObject({ base64: secretText((value) => BASE64.test(value)) }),
+          v.strictObject({ hex: secretText((value) => HEX.test(value)) }),
+        ],
+        SECRET,
+      ),
+    },
+    'an object with "method" and "secret"',
+  ),
+  ikeProposals: v.optional(proposals('an IKE proposal such as "aes256gcm16-prfsha256-x25519"', 'ike')),
+  espProposals: v.optional(proposals('an ESP proposal such as "aes256gcm16" or "aes256-sha256"', 'esp')),
+  remoteNetworks: v.optional(
+    list(
+      '1 to 64 networks',
+      'a network such as "10.1.0.0/16" or "2001:db8::/32"',
+      64,
+      (value) => selectorFromCidr(value) !== undefined,
+    ),
+  ),
+  ipv4: v.optional(v.boolean('true or false')),
+  ipv6: v.optional(v.boolean('true or false')),
+  dns: v.optional(v.boolean('true or false')),
+  mtu: v.optional(whole('1280 to 1500', between(1280, 1500))),
+  natKeepalive: v.optional(whole('0 for none, or 5 to 3600 seconds', zeroOr(5, 3600))),
+  liveness: v.optional(whole('0 for never, or 5 to 86400 seconds', zeroOr(5, 86400))),
+  localPort: v.optional(v.picklist(['standard', 'any'], '"standard" or "any"')),
+});
+
+export type ProfileFile = v.InferOutput<typeof profileSchema>;
+
+/** Names of the fields at each place that has any; what is not here is unknown and left out. */
+export const knownFields: ReadonlyMap<string, readonly string[]> = new Map([
+  ['', Object.keys(profileSchema.entries)],
+  ['gatewayPorts', ['ike', 'natt']],
+  ['auth', ['method', 'secret']],
+  ['auth.secret', ['base64', 'hex']],
+]);
