@@ -72,7 +72,8 @@ export type Payload =
     }
   | { readonly kind: 'unknown'; readonly type: number; readonly critical: boolean; readonly body: Uint8Array };
 
-export type PayloadOf<K extends Payload['kind']> = Extract<Payload, { kind: K }>;
+/** The member of `Payload` with that kind, also where a member has several kinds. */
+export type PayloadOf<K extends Payload['kind']> = { [P in Payload as P['kind']]: P }[K];
 
 export interface Message {
   readonly header: Header;
