@@ -16,7 +16,7 @@ export interface SelfTestFault {
 const commonGroups: readonly number[] = [31, 19, 20, 14];
 
 /** Symmetric code is compiled after a few calls; the curves' tables of the base point are built by one. */
-const symmetricRounds = 20;
+const symmetricRounds = 8;
 const keyExchangeRounds = 1;
 
 /**

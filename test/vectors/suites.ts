@@ -1,0 +1,62 @@
+import { runAead } from './aead.ts';
+import { runEcPoint, runEcSpki, runXdh } from './keyExchange.ts';
+import { runMac } from './mac.ts';
+import { type CaseResult, listVectorFiles } from './wycheproof.ts';
+
+export interface Suite {
+  readonly name: string;
+  /** The Wycheproof file, without `.json`. */
+  readonly file: string;
+  run(folder: string): Iterable<CaseResult>;
+}
+
+/** IANA numbers, see core/crypto/transforms.ts. */
+export const suites: readonly Suite[] = [
+  { name: 'aes_gcm_test', file: 'aes_gcm_test', run: (folder) => runAead(folder, 'aes_gcm_test', 20) },
+  cutTag('aes_gcm_test', 'ICV 12', 19),
+  cutTag('aes_gcm_test', 'ICV 8', 18),
+  {
+    name: 'chacha20_poly1305_test',
+    file: 'chacha20_poly1305_test',
+    run: (folder) => runAead(folder, 'chacha20_poly1305_test', 28),
+  },
+  mac('hmac_sha1_test', 2, 2),
+  mac('hmac_sha256_test', 5, 12),
+  mac('hmac_sha384_test', 6, 13),
+  mac('hmac_sha512_test', 7, 14),
+  xdh('x25519_test', 31),
+  xdh('x448_test', 32),
+  ecPoint('ecdh_secp256r1_ecpoint_test', 19),
+  ecPoint('ecdh_secp384r1_ecpoint_test', 20),
+  ecPoint('ecdh_secp521r1_ecpoint_test', 21),
+  ecSpki('ecdh_brainpoolP256r1_test', 28),
+  ecSpki('ecdh_brainpoolP384r1_test', 29),
+  ecSpki('ecdh_brainpoolP512r1_test', 30),
+];
+
+/** Files of the folder that no suite uses yet; they belong to primitives of later issues. */
+export function unusedFiles(folder: string): string[] {
+  const used = new Set(suites.map((suite) => suite.file));
+  return listVectorFiles(folder).filter((name) => !used.has(name));
+}
+
+function cutTag(file: string, label: string, encrId: number): Suite {
+  const name = `${file} (${label})`;
+  return { name, file, run: (folder) => runAead(folder, file, encrId, name) };
+}
+
+function mac(file: string, prfId: number, integId: number): Suite {
+  return { name: file, file, run: (folder) => runMac(folder, file, prfId, integId) };
+}
+
+function xdh(file: string, keId: number): Suite {
+  return { name: file, file, run: (folder) => runXdh(folder, file, keId) };
+}
+
+function ecPoint(file: string, keId: number): Suite {
+  return { name: file, file, run: (folder) => runEcPoint(folder, file, keId) };
+}
+
+function ecSpki(file: string, keId: number): Suite {
+  return { name: file, file, run: (folder) => runEcSpki(folder, file, keId) };
+}
