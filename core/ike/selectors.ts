@@ -1,18 +1,7 @@
-/** Traffic selectors (RFC 7296 §2.9, §3.13): building, comparing, showing. */
-import { formatAddress } from '../ip/address.ts';
-import { type Cidr, cidrsOfRange, compareAddresses, formatCidr, rangeContains, rangeOfCidr } from '../ip/cidr.ts';
+/** Traffic selectors (RFC 7296 §2.9, §3.13): comparing; text and CIDR are in wire/selectorText.ts. */
+import { compareAddresses, rangeContains } from '../ip/cidr.ts';
 import type { TrafficSelector } from './wire/message.ts';
-
-/** All protocols and ports of a network. */
-export function selectorOfCidr(cidr: Cidr): TrafficSelector {
-  const { start, end } = rangeOfCidr(cidr);
-  return { type: start.length === 4 ? 'ipv4' : 'ipv6', protocol: 0, startPort: 0, endPort: 65535, start, end };
-}
-
-/** All protocols and ports of one address. */
-export function selectorOfAddress(address: Uint8Array): TrafficSelector {
-  return selectorOfCidr({ network: address, prefix: 8 * address.length });
-}
+import { selectorText } from './wire/selectorText.ts';
 
 /** Every packet that `inner` selects is selected by `outer`. */
 export function selectorContains(outer: TrafficSelector, inner: TrafficSelector): boolean {
@@ -29,17 +18,6 @@ export function widerThan(asked: readonly TrafficSelector[], answer: readonly Tr
 
 export function selectsAddress(selector: TrafficSelector, address: Uint8Array): boolean {
   return selector.start.length === address.length && rangeContains(selector, address);
-}
-
-/** `10.1.0.0/16`, `10.1.0.1-10.1.0.9`, with `[6/443]` or `[6/80-443]` when protocol or ports are limited. */
-export function selectorText(selector: TrafficSelector): string {
-  const cidrs = cidrsOfRange(selector);
-  const range = cidrs.length === 1 ? formatCidr(cidrs[0]) : `${formatAddress(selector.start)}-${formatAddress(selector.end)}`;
-  const { protocol, startPort, endPort } = selector;
-  const anyPort = startPort === 0 && endPort === 65535;
-  if (protocol === 0 && anyPort) return range;
-  const ports = anyPort ? '' : startPort === endPort ? `/${startPort}` : `/${startPort}-${endPort}`;
-  return `${range}[${protocol}${ports}]`;
 }
 
 export function selectorsText(selectors: readonly TrafficSelector[]): string {

@@ -11,9 +11,6 @@ import type { IkeTiming } from './contract.ts';
 /** The part of `IkeTiming` that says when to repeat. `retransmitTries` counts the repetitions after the first sending. */
 export type RetransmitTiming = Pick<IkeTiming, 'retransmitFirst' | 'retransmitFactor' | 'retransmitMax' | 'retransmitTries'>;
 
-/** RFC 7296 §2.2: ids are 32 bits and never wrap; an SA that used all of them must be closed. */
-export const LAST_MESSAGE_ID = 0xffff_ffff;
-
 /** When one request is repeated: after `retransmitFirst`, then `retransmitFactor` times the last pause, at most `retransmitMax`. */
 export class Retransmission {
   readonly #timing: RetransmitTiming;

@@ -1,0 +1,450 @@
+/**
+ * One IKE SA from the moment its keys are known, for both roles: message windows, protection, dispatch of exchanges,
+ * liveness, DELETE of either SA, errors, the end. IKE_SA_INIT is over when it is made.
+ *
+ *   const sa = new IkeSa({ role, spiI, spiR, suite, keys, …, emit });
+ *   sa.request(exchange, now)              // ours: build, send, repeat, process the answer (IKE_AUTH of an initiator)
+ *   setup.handlers[EXCHANGE.IKE_AUTH]      // theirs, before authentication; then also CREATE_CHILD_SA, to replace the refusal
+ *   sa.authenticated(now)                  // from here on the peer is believed and its requests are served
+ *   sa.addChild(child)                     // emits install-child
+ *   sa.receive(message, bytes, channel, from, now); sa.tick(now); sa.deadline()
+ *   sa.terminate(now) / sa.finish(…) / sa.close(…)   // DELETE and end / a last request and end / end
+ *
+ * Outputs go to `emit` in order. The owner demultiplexes datagrams by SPI and parses them. Order of an inbound message:
+ * SPIs and role → id in the window → authentication state → ICV → syntax → payload rules → exchange. Nothing before the ICV
+ * changes anything but a counter of the log.
+ */
+import { equalBytes } from '../../bytes/bytes.ts';
+import { type ChildRecord, fatalInResponse, judgeInformational, refuseCreateChild } from '../exchanges/informational.ts';
+import { exchangeName, type RuleError, siftPayloads } from '../exchanges/rules.ts';
+import { type IkeKeys, wipeIkeKeys } from '../keys/ikeKeys.ts';
+import { espKeyLogLines, ikeKeyLogLine } from '../keys/keyLog.ts';
+import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
+import type { Header, Message, Payload } from '../wire/message.ts';
+import { deleteChildSas, deleteIkeSa, notify } from '../wire/payloads.ts';
+import { spiBytes, spiText } from '../wire/spi.ts';
+import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
+import { payloadsText } from './narrator.ts';
+import { createProtection, type OpenError, type Protection } from './protect.ts';
+import type { IkeSaSetup, OutgoingExchange, Reply, RequestHandler } from './setup.ts';
+import { AnswerWindow, RequestWindow } from './window.ts';
+
+export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
+
+/** How long our DELETE is repeated at most: with 20 % loss each way four tries fit in, and a user waits for it. Milliseconds. */
+const DELETE_WITHIN = 5000;
+
+export class IkeSa {
+  readonly #setup: IkeSaSetup;
+  readonly #protection: Protection;
+  readonly #requests: RequestWindow<OutgoingExchange>;
+  readonly #answers: AnswerWindow;
+  readonly #queue: OutgoingExchange[] = [];
+  readonly #children = new Map<number, ChildRecord>();
+  #state: IkeSaState = 'half-open';
+  #authenticated = false;
+  #channel: Channel;
+  #remote: Endpoint;
+  /** Last sign of life of the peer that nobody else can have given. */
+  #heardAt = 0;
+  #ending: { readonly failure: IkeFailure | undefined; readonly exchange: OutgoingExchange; readonly by: number } | undefined;
+
+  constructor(setup: IkeSaSetup) {
+    this.#setup = setup;
+    this.#protection = createProtection(setup.role, setup.suite, setup.keys, setup.random);
+    this.#requests = new RequestWindow(setup.timing, setup.nextRequestId);
+    this.#answers = new AnswerWindow(setup.expectedRequestId);
+    this.#channel = setup.channel;
+    this.#remote = setup.remote;
+    setup.narrator.setSpis(setup.spiI, setup.spiR);
+    const line = setup.keyLog ? ikeKeyLogLine(setup.spiI, setup.spiR, setup.suite, setup.keys) : undefined;
+    if (line !== undefined) setup.emit({ kind: 'key-log', table: 'ikev2', line });
+  }
+
+  get state(): IkeSaState {
+    return this.#state;
+  }
+
+  /** Where requests go now. */
+  get remote(): Endpoint {
+    return this.#remote;
+  }
+
+  get channel(): Channel {
+    return this.#channel;
+  }
+
+  get keys(): IkeKeys {
+    return this.#setup.keys;
+  }
+
+  get children(): readonly ChildRecord[] {
+    return [...this.#children.values()];
+  }
+
+  /** A message with our SPIs; `message` is what `bytes` were parsed into. */
+  receive(message: Message, bytes: Uint8Array, channel: Channel, from: Endpoint, now: number): void {
+    if (this.#state === 'closed') return;
+    const { header } = message;
+    const { spiI, spiR, role, narrator } = this.#setup;
+    if (!equalBytes(header.spiI, spiI) || !equalBytes(header.spiR, spiR)) {
+      narrator.drop('other SPIs');
+      return;
+    }
+    // RFC 7296 §3.1: the I flag is set in all messages of the original initiator, so our own cannot be reflected to us.
+    if (header.flags.initiator !== (role === 'responder')) {
+      narrator.drop('sender has our role');
+      return;
+    }
+    const arrival = { message, bytes, channel, from };
+    if (header.flags.response) this.#receiveResponse(arrival, now);
+    else this.#receiveRequest(arrival, now);
+    this.#pump(now);
+  }
+
+  tick(now: number): void {
+    if (this.#state === 'closed') return;
+    if (this.#ending && now >= this.#ending.by) {
+      this.close(this.#ending.failure);
+      return;
+    }
+    const again = this.#requests.tick(now);
+    if (again === 'exhausted') this.#unanswered(now);
+    else if (again) {
+      const name = exchangeName(this.#requests.context?.exchange ?? 0);
+      this.#setup.narrator.log('debug', `repeating ${name} request`, { messageId: again.id, sent: again.sent });
+      this.#transmit(again.bytes, this.#channel, this.#remote);
+    }
+    if (now >= this.#livenessDue()) this.checkLiveness(now);
+    this.#pump(now);
+  }
+
+  deadline(): number | undefined {
+    if (this.#state === 'closed') return undefined;
+    const due = Math.min(this.#requests.deadline ?? Infinity, this.#ending?.by ?? Infinity, this.#livenessDue());
+    return due === Infinity ? undefined : due;
+  }
+
+  /** Sends the request, or keeps it until the one in flight is answered (RFC 7296 §2.3). */
+  request(exchange: OutgoingExchange, now: number): void {
+    if (this.#state === 'closed' || this.#state === 'closing') return;
+    this.#queue.push(exchange);
+    this.#pump(now);
+  }
+
+  /** The peer has proven who it is. */
+  authenticated(now: number): void {
+    this.#authenticated = true;
+    this.#heardAt = now;
+    if (this.#state === 'half-open') this.#state = 'established';
+  }
+
+  /** The dataplane saw an authenticated packet. */
+  alive(now: number): void {
+    this.#heardAt = Math.max(this.#heardAt, now);
+  }
+
+  /** RFC 7296 §2.4: an empty INFORMATIONAL; any request in flight does as well. */
+  checkLiveness(now: number): void {
+    if (this.#state !== 'established' || this.#requests.busy) return;
+    this.#setup.narrator.log('debug', 'asking whether the peer lives', { silentMs: now - this.#heardAt });
+    this.request(
+      informational([], () => {}, this),
+      now,
+    );
+  }
+
+  addChild(child: ChildSa): void {
+    this.#children.set(child.spiIn, { spiIn: child.spiIn, spiOut: child.spiOut, deleting: false });
+    if (this.#setup.keyLog) for (const line of espKeyLogLines(child)) this.#setup.emit({ kind: 'key-log', table: 'esp', line });
+    this.#setup.emit({ kind: 'install-child', child });
+  }
+
+  /** DELETE of a CHILD SA by its inbound SPI. It stays until the peer has answered (RFC 7296 §1.4.1). */
+  deleteChild(spiIn: number, now: number): void {
+    const child = this.#children.get(spiIn);
+    if (!child || child.deleting) return;
+    this.#children.set(spiIn, { ...child, deleting: true });
+    this.request(
+      informational([deleteChildSas(PROTOCOL.ESP, [spiBytes(spiIn)])], () => this.#removeChild(spiIn), this),
+      now,
+    );
+  }
+
+  /** DELETE of the IKE SA, then the end. A second call ends at once. */
+  terminate(now: number): void {
+    if (this.#state === 'closing') {
+      this.close(this.#ending?.failure);
+      return;
+    }
+    this.finish([deleteIkeSa()], undefined, now);
+  }
+
+  /**
+   * A last INFORMATIONAL request with these payloads, and the end with `failure` when it is answered, or after `within`
+   * milliseconds. Requests that were waiting are forgotten; one in flight is waited for.
+   */
+  finish(payloads: readonly Payload[], failure: IkeFailure | undefined, now: number, within = DELETE_WITHIN): void {
+    if (this.#state === 'closed' || this.#state === 'closing') return;
+    this.#state = 'closing';
+    const end = () => this.close(failure);
+    const exchange: OutgoingExchange = {
+      exchange: EXCHANGE.INFORMATIONAL,
+      build: () => payloads,
+      process: end,
+      malformed: end,
+      unanswered: end,
+    };
+    this.#ending = { failure, exchange, by: now + within };
+    this.#queue.length = 0;
+    this.#queue.push(exchange);
+    this.#pump(now);
+  }
+
+  /** The end, without a word to the peer. CHILD SAs end too, keys are wiped. */
+  close(failure?: IkeFailure): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    for (const spiIn of [...this.#children.keys()]) this.#removeChild(spiIn);
+    this.#queue.length = 0;
+    this.#requests.finish();
+    wipeIkeKeys(this.#setup.keys);
+    const { emit, narrator } = this.#setup;
+    if (failure) narrator.log('info', `IKE SA ended: ${failure.evidence}`, { code: failure.code });
+    else narrator.log('info', 'IKE SA ended');
+    emit(failure ? { kind: 'closed', failure } : { kind: 'closed' });
+  }
+
+  // Our requests.
+
+  #pump(now: number): void {
+    if (this.#state === 'closed' || this.#requests.busy) return;
+    const exchange = this.#queue.shift();
+    if (!exchange) return;
+    const payloads = exchange.build();
+    const header = this.#header(exchange.exchange, this.#requests.nextId, false);
+    const bytes = this.#protection.seal(header, payloads);
+    this.#requests.send(bytes, exchange, now);
+    this.#setup.narrator.message('sent', header, payloads, bytes.length);
+    this.#transmit(bytes, this.#channel, this.#remote);
+  }
+
+  #receiveResponse(arrival: Arrival, now: number): void {
+    const { message } = arrival;
+    const { header } = message;
+    const { narrator } = this.#setup;
+    const exchange = this.#requests.context;
+    // RFC 7296 §2.1, §2.2: an answer without a request, or one more to a request that was answered.
+    if (!exchange || !this.#requests.awaits(header.messageId) || header.exchange !== exchange.exchange) {
+      narrator.drop('answer to no request in flight', { messageId: header.messageId });
+      return;
+    }
+    const opened = this.#protection.open(arrival.bytes, message);
+    if (!opened.ok && opened.error.code !== 'syntax') {
+      this.#unproven(message, opened.error);
+      return;
+    }
+    this.#heard(arrival, now);
+    this.#requests.finish();
+    const sifted = opened.ok ? siftPayloads(header.exchange, 'response', opened.value) : undefined;
+    if (opened.ok && sifted?.ok) {
+      this.#received(header, opened.value, sifted.value.ignored, arrival.bytes.length);
+      exchange.process(sifted.value.payloads, now);
+      return;
+    }
+    const evidence = `${exchangeName(header.exchange)} response: ${wrongText(opened, sifted)}`;
+    narrator.log('warn', 'answer breaks the protocol', { messageId: header.messageId, evidence });
+    const failure: IkeFailure = { code: 'protocol', evidence };
+    // RFC 7296 §2.21: errors in answers are not answered, but the IKE state is cleaned up.
+    if (exchange.malformed) exchange.malformed(failure, now);
+    else this.finish([deleteIkeSa()], failure, now);
+  }
+
+  #unanswered(now: number): void {
+    const exchange = this.#requests.finish();
+    if (!exchange) return;
+    const name = exchangeName(exchange.exchange);
+    this.#setup.narrator.log('info', `no answer to ${name} request`);
+    if (exchange.unanswered) exchange.unanswered(now);
+    // RFC 7296 §2.4: a peer that does not answer repeated requests has failed, and with it all its SAs.
+    else this.#end({ code: 'gateway-lost', evidence: `no answer to ${name}` });
+  }
+
+  // The peer's requests.
+
+  #receiveRequest(arrival: Arrival, now: number): void {
+    const { message, bytes, channel, from } = arrival;
+    const { header } = message;
+    const { narrator } = this.#setup;
+    const verdict = this.#answers.judge(header.messageId, bytes);
+    if (verdict.kind === 'ignore') {
+      narrator.drop('request outside the window', { messageId: header.messageId });
+      return;
+    }
+    if (verdict.kind === 'repeat') {
+      narrator.drop('request repeated, answer sent again', { messageId: header.messageId });
+      this.#transmit(verdict.answer, channel, from);
+      return;
+    }
+    const handler = this.#handlerOf(header.exchange);
+    if (!handler && !this.#authenticated) {
+      narrator.drop('request before authentication', { exchange: header.exchange });
+      return;
+    }
+    const opened = this.#protection.open(bytes, message);
+    if (!opened.ok && opened.error.code !== 'syntax') {
+      this.#unproven(message, opened.error);
+      return;
+    }
+    this.#heard(arrival, now);
+    const sifted = opened.ok ? siftPayloads(header.exchange, 'request', opened.value) : undefined;
+    if (opened.ok && sifted?.ok && handler) {
+      this.#received(header, opened.value, sifted.value.ignored, bytes.length);
+      const reply = handler(sifted.value.payloads, now);
+      if (reply) this.#reply(arrival, reply, now);
+      return;
+    }
+    this.#refuse(arrival, sifted && !sifted.ok ? sifted.error : undefined, wrongText(opened, sifted), now);
+  }
+
+  /** RFC 7296 §2.21.2, §2.21.3: UNSUPPORTED_CRITICAL_PAYLOAD refuses the message, INVALID_SYNTAX ends the IKE SA as well. */
+  #refuse(arrival: Arrival, error: RuleError | undefined, what: string, now: number): void {
+    const evidence = `${exchangeName(arrival.message.header.exchange)} request: ${what}`;
+    this.#setup.narrator.log('warn', 'request refused', { messageId: arrival.message.header.messageId, evidence });
+    const close = () => this.#end({ code: 'protocol', evidence });
+    if (error?.code !== 'critical') {
+      this.#reply(arrival, { payloads: [notify(NOTIFY.INVALID_SYNTAX)], after: close }, now);
+      return;
+    }
+    const payloads = [notify(NOTIFY.UNSUPPORTED_CRITICAL_PAYLOAD, Uint8Array.of(error.type))];
+    this.#reply(arrival, this.#authenticated ? { payloads } : { payloads, after: close }, now);
+  }
+
+  #reply(arrival: Arrival, reply: Reply, now: number): void {
+    const { header } = arrival.message;
+    const answer = this.#header(header.exchange, header.messageId, true);
+    const bytes = this.#protection.seal(answer, reply.payloads);
+    this.#answers.answered(arrival.bytes, bytes);
+    this.#setup.narrator.message('sent', answer, reply.payloads, bytes.length);
+    // RFC 7296 §2.11: answers go to where the request came from.
+    this.#transmit(bytes, arrival.channel, arrival.from);
+    reply.after?.(now);
+  }
+
+  #handlerOf(exchange: number): RequestHandler | undefined {
+    const own = this.#setup.handlers[exchange];
+    if (own || !this.#authenticated) return own;
+    if (exchange === EXCHANGE.INFORMATIONAL) {
+      (payloads) => this.#informational(payloads);
+      return;
+    }
+    if (exchange === EXCHANGE.CREATE_CHILD_SA) {
+      () => ({ payloads: refuseCreateChild(this.#state === 'closing') });
+      return;
+    }
+    return undefined;
+  }
+
+  #informational(payloads: readonly Payload[]): Reply {
+    const verdict = judgeInformational(payloads, this.children, this.#setup.version);
+    const { narrator } = this.#setup;
+    for (const note of verdict.notes) narrator.log('warn', note);
+    for (const spiIn of verdict.removed) this.#removeChild(spiIn);
+    const { end } = verdict;
+    // RFC 7296 §2.25.2: a DELETE that crosses ours is answered as usual, and ours is forgotten; the reason stays our own.
+    if (end) return { payloads: verdict.answer, after: () => this.#end(end) };
+    if (verdict.removed.length === 0 || this.#children.size > 0 || !this.#setup.closeWithoutChild)
+      return { payloads: verdict.answer };
+    const failure: IkeFailure = { code: 'closed-by-gateway', evidence: 'DELETE of the last CHILD SA' };
+    return { payloads: verdict.answer, after: (now) => this.finish([deleteIkeSa()], failure, now) };
+  }
+
+  // Both.
+
+  #header(exchange: number, messageId: number, response: boolean): Header {
+    const { spiI, spiR, role } = this.#setup;
+    const flags = { initiator: role === 'initiator', version: false, response };
+    return { spiI, spiR, majorVersion: 2, minorVersion: 0, exchange, messageId, flags };
+  }
+
+  #transmit(bytes: Uint8Array, channel: Channel, to: Endpoint): void {
+    this.#setup.emit({ kind: 'transmit', bytes, channel, to });
+  }
+
+  #received(header: Header, payloads: readonly Payload[], ignored: readonly string[], bytes: number): void {
+    this.#setup.narrator.message('received', header, payloads, bytes);
+    if (ignored.length > 0) this.#setup.narrator.log('debug', 'payloads ignored', { payloads: ignored.slice(0, 16).join(' ') });
+  }
+
+  /** The peer itself sent this, and not long ago: it is the answer to a request in flight, or a request that is new. */
+  #heard(arrival: Arrival, now: number): void {
+    this.#heardAt = Math.max(this.#heardAt, now);
+    const moved = arrival.from.address !== this.#remote.address || arrival.from.port !== this.#remote.port;
+    if (!this.#setup.followPeer || !moved) return;
+    this.#setup.narrator.log('info', 'peer moved', { address: arrival.from.address, port: arrival.from.port });
+    this.#remote = arrival.from;
+    this.#channel = arrival.channel;
+  }
+
+  /**
+   * Nothing proves who sent it. An unprotected INVALID_IKE_SPI is a hint to see whether the peer lives (RFC 7296 §2.21.4), but it
+   * copies the id of a request of ours, and while that is in flight it is itself the check.
+   */
+  #unproven(message: Message, error: OpenError): void {
+    const why = error.code === 'icv' ? 'wrong ICV' : 'not protected';
+    this.#setup.narrator.drop(why, { messageId: message.header.messageId, payloads: payloadsText(message.payloads) });
+  }
+
+  /** The end for this reason, unless we were ending for one of our own. */
+  #end(failure: IkeFailure): void {
+    this.close(this.#ending ? this.#ending.failure : failure);
+  }
+
+  #livenessDue(): number {
+    const { livenessAfter } = this.#setup.timing;
+    if (this.#state !== 'established' || livenessAfter === 0 || this.#requests.busy) return Infinity;
+    return this.#heardAt + livenessAfter;
+  }
+
+  #removeChild(spiIn: number): void {
+    if (!this.#children.delete(spiIn)) return;
+    this.#setup.narrator.log('info', 'CHILD SA ended', { spiIn: spiText(spiIn) });
+    this.#setup.emit({ kind: 'remove-child', spiIn });
+  }
+}
+
+interface Arrival {
+  readonly message: Message;
+  readonly bytes: Uint8Array;
+  readonly channel: Channel;
+  readonly from: Endpoint;
+}
+
+/** An INFORMATIONAL request; whatever ends the IKE SA in its answer does. */
+function informational(payloads: readonly Payload[], done: () => void, sa: IkeSa): OutgoingExchange {
+  return {
+    exchange: EXCHANGE.INFORMATIONAL,
+    build: () => payloads,
+    process(answer) {
+      done();
+      const fatal = fatalInResponse(answer);
+      if (fatal) sa.close(fatal);
+    },
+  };
+}
+
+function wrongText(
+  opened: { readonly ok: true } | { readonly ok: false; readonly error: OpenError },
+  sifted: { readonly ok: true } | { readonly ok: false; readonly error: RuleError } | undefined,
+): string {
+  if (!opened.ok) return opened.error.code === 'syntax' ? opened.error.error.place : opened.error.code;
+  if (!sifted || sifted.ok) return 'unexpected here';
+  switch (sifted.error.code) {
+    case 'exchange':
+      return 'unknown exchange';
+    case 'critical':
+      return `unknown critical payload ${sifted.error.type}`;
+    case 'payloads':
+      return sifted.error.place;
+  }
+}

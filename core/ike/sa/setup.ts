@@ -1,0 +1,58 @@
+/** What an IKE SA is made from, and the shape of the exchanges it runs. Shared by both roles. */
+import type { Random } from '../../crypto/types.ts';
+import type { IkeKeys } from '../keys/ikeKeys.ts';
+import type { IkeSuite } from '../negotiation.ts';
+import type { Payload } from '../wire/message.ts';
+import type { Channel, Endpoint, IkeFailure, IkeOutput, IkeTiming } from './contract.ts';
+import type { Narrator } from './narrator.ts';
+import type { Role } from './protect.ts';
+
+/** A request of ours. All three callbacks come at most once, and only one of the last two or `process`. */
+export interface OutgoingExchange {
+  readonly exchange: number;
+  build(): readonly Payload[];
+  /** The payloads of the genuine answer, sifted by the rule table. */
+  process(payloads: readonly Payload[], now: number): void;
+  /** A genuine answer that breaks the protocol. Default: the IKE SA is deleted. */
+  malformed?(failure: IkeFailure, now: number): void;
+  /** Repeated often enough. Default: the peer is lost and the IKE SA ends. */
+  unanswered?(now: number): void;
+}
+
+/** An answer to a request of the peer; `after` runs when it is on its way. Undefined: say nothing and let it be repeated. */
+export interface Reply {
+  readonly payloads: readonly Payload[];
+  after?(now: number): void;
+}
+
+export type RequestHandler = (payloads: readonly Payload[], now: number) => Reply | undefined;
+
+export interface IkeSaSetup {
+  readonly role: Role;
+  readonly spiI: Uint8Array;
+  readonly spiR: Uint8Array;
+  readonly suite: IkeSuite;
+  /** Owned by the SA from now on, wiped when it ends. */
+  readonly keys: IkeKeys;
+  readonly timing: IkeTiming;
+  readonly random: Random;
+  readonly keyLog: boolean;
+  /** Text of APPLICATION_VERSION. */
+  readonly version: string;
+  /** Where requests go. */
+  readonly channel: Channel;
+  readonly remote: Endpoint;
+  /** Id of our next request: 1 for the initiator, 0 for the responder (RFC 7296 §2.2). */
+  readonly nextRequestId: number;
+  /** Id of the peer's next request: 0 for the initiator, 1 for the responder. */
+  readonly expectedRequestId: number;
+  /** By exchange. Before authentication nothing else is answered. */
+  readonly handlers: Readonly<Partial<Record<number, RequestHandler>>>;
+  /** Delete the IKE SA when the peer has deleted the last CHILD SA: without one it is of no use to a client. */
+  readonly closeWithoutChild: boolean;
+  /** RFC 7296 §2.23: a host that is not behind a NAT follows the peer's address; one that is must not. */
+  readonly followPeer: boolean;
+  readonly emit: (output: IkeOutput) => void;
+  /** Lines carry its SPIs. */
+  readonly narrator: Narrator;
+}
