@@ -334,14 +334,8 @@ export class IkeSa {
   #handlerOf(exchange: number): RequestHandler | undefined {
     const own = this.#setup.handlers[exchange];
     if (own || !this.#authenticated) return own;
-    if (exchange === EXCHANGE.INFORMATIONAL) {
-      (payloads) => this.#informational(payloads);
-      return;
-    }
-    if (exchange === EXCHANGE.CREATE_CHILD_SA) {
-      () => ({ payloads: refuseCreateChild(this.#state === 'closing') });
-      return;
-    }
+    if (exchange === EXCHANGE.INFORMATIONAL) return (payloads) => this.#informational(payloads);
+    if (exchange === EXCHANGE.CREATE_CHILD_SA) return () => ({ payloads: refuseCreateChild(this.#state === 'closing') });
     return undefined;
   }
 
