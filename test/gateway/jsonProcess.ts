@@ -1,0 +1,71 @@
+/** A process in a namespace that talks JSON lines: start it, wait until it is ready, send lines, wait for lines, end it. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Namespace } from '../lab/namespace.ts';
+
+export type Line = Readonly<Record<string, unknown>>;
+
+export interface JsonProcess {
+  readonly child: ChildProcess;
+  send(line: Line): void;
+  /** The first line, seen or still to come, for which `wanted` holds; each line is given to one waiter only. Rejects on its end or after `within` ms. */
+  next(wanted: (line: Line) => boolean, within: number): Promise<Line>;
+  /** SIGTERM, then SIGKILL; resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+const STOP_WITHIN_MS = 4_000;
+/** Lines kept for somebody who asks later. */
+const KEEP = 1_000;
+
+/** Starts `argv` in the namespace and waits for `{"ready":true}`. What it writes to standard error is part of every error message. */
+export async function startJson(namespace: Namespace, argv: readonly string[], label: string): Promise<JsonProcess> {
+  const child = namespace.spawn(argv, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const seen: Line[] = [];
+  let complaint = '';
+  let wake = (): void => {};
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaint = `${complaint}${text}`.slice(-4_000);
+  });
+  child.stdin?.on('error', () => {}); // It may end before it has read everything.
+  let ended = false;
+  child.on('exit', () => {
+    ended = true;
+    wake();
+  });
+  if (child.stdout === null) throw new Error(`${label} has no standard output`);
+  createInterface({ input: child.stdout }).on('line', (text) => {
+    if (!text.startsWith('{')) return;
+    seen.push(JSON.parse(text) as Line);
+    if (seen.length > KEEP) seen.shift();
+    wake();
+  });
+  const next = async (wanted: (line: Line) => boolean, within: number): Promise<Line> => {
+    const until = performance.now() + within;
+    for (;;) {
+      const at = seen.findIndex(wanted);
+      if (at >= 0) return seen.splice(at, 1)[0] as Line;
+      const left = until - performance.now();
+      if (ended) throw new Error(`${label} ended: ${complaint.trim() || 'without a word'}`);
+      if (left <= 0) throw new Error(`${label} said nothing for ${within} ms: ${complaint.trim()}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  };
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+    await exit;
+    clearTimeout(timer);
+  };
+  await next((line) => line.ready === true, 15_000);
+  return { child, send: (line) => void child.stdin?.write(`${JSON.stringify(line)}\n`), next, stop };
+}

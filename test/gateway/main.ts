@@ -1,0 +1,194 @@
+/**
+ * The head office as a process: node test/gateway/main.ts CONFIG.json, as root in a network namespace of its own.
+ *
+ * It opens UDP 500 and 4500 and a TUN device, carries ESP in user space with core/dataplane, and forwards to the hosts behind it.
+ * Standard output is JSON lines: {"ready":true} when it serves, then events: sa-established, child-installed, child-removed, sa-deleted,
+ * log, key-log, and answers to control lines. Standard input takes control lines:
+ *
+ *   {"do":"list-sas"}                  → {"event":"sas","sas":[…]}
+ *   {"do":"terminate"}                 → DELETE to all clients; {"do":"terminate","id":"…"} to one
+ *   {"do":"check-liveness"}            → an empty INFORMATIONAL to all clients
+ *   {"do":"stop"}                      → terminate, wait for the answers, end; SIGTERM and SIGINT do the same
+ */
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Dataplane, DataplaneSocket } from '../../core/dataplane/contract.ts';
+import { startDataplane } from '../../core/dataplane/dataplane.ts';
+import type { Channel, ChildSa } from '../../core/ike/sa/contract.ts';
+import { openTun } from '../../core/system/linux/tun.ts';
+import { openUdp } from '../../core/system/linux/udp.ts';
+import type { HeadOffice, HeadOfficeInput, HeadOfficeOutput } from './config.ts';
+import { type ProcessConfig, readConfig } from './mainConfig.ts';
+import { createHeadOffice } from './responder.ts';
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+/** How long `stop` waits for clients to answer the DELETE. */
+const STOP_WITHIN_MS = 2_000;
+
+function print(line: Readonly<Record<string, unknown>>): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+/** The descriptors of the process; closed by the kernel when it ends. */
+function openSockets(config: ProcessConfig): readonly DataplaneSocket[] {
+  const sockets: DataplaneSocket[] = [];
+  for (const address of config.office.addresses) {
+    const family = isIPv6(address) ? 6 : 4;
+    for (const channel of ['ike', 'natt'] as const satisfies readonly Channel[]) {
+      const opened = openUdp({ family, address, port: config.office.ports[channel] });
+      if (!opened.ok) throw new Error(`${opened.error.code}: ${opened.error.detail}`);
+      sockets.push({ fd: opened.value.fd, channel, family });
+    }
+  }
+  return sockets;
+}
+
+/** The device, up, with the routes to the clients; the namespace forwards. */
+function openOfficeTun({ tun, office }: ProcessConfig): number {
+  const opened = openTun(tun.name);
+  if (!opened.ok) throw new Error(`${opened.error.code}: ${opened.error.detail}`);
+  execFileSync('ip', ['link', 'set', tun.name, 'mtu', String(tun.mtu), 'up']);
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
+  writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
+  for (const network of [office.pool.ipv4, office.pool.ipv6]) {
+    if (network !== undefined) execFileSync('ip', ['route', 'replace', network, 'dev', tun.name]);
+  }
+  return opened.value.fd;
+}
+
+class Process {
+  readonly #config: ProcessConfig;
+  readonly #office: HeadOffice;
+  readonly #dataplane: Dataplane;
+  #timer: NodeJS.Timeout | undefined;
+  #draining: Promise<void> = Promise.resolve();
+
+  private constructor(config: ProcessConfig, dataplane: Dataplane) {
+    this.#config = config;
+    this.#dataplane = dataplane;
+    this.#office = createHeadOffice(config.office, { random: (length) => new Uint8Array(randomBytes(length)) });
+  }
+
+  static async start(config: ProcessConfig): Promise<Process> {
+    // The threads are started first: the callback needs the process, which needs the dataplane.
+    let self: Process | undefined;
+    const dataplane = await startDataplane({
+      onIke: (message) => self?.input({ kind: 'datagram', ...message }),
+      onFailure: (detail) => {
+        print({ event: 'failed', detail });
+        process.exit(1);
+      },
+    });
+    self = new Process(config, dataplane);
+    await dataplane.attachTun(openOfficeTun(config));
+    await dataplane.attachSockets(openSockets(config));
+    return self;
+  }
+
+  /** One input of the office, then all it wants done, in order. */
+  input(input: HeadOfficeInput): void {
+    this.#office.handle(input, performance.now());
+    this.#draining = this.#draining.then(() => this.#drain());
+  }
+
+  control(line: string): void {
+    const command = JSON.parse(line) as { readonly do?: string; readonly id?: string };
+    const only = command.id === undefined ? {} : { id: command.id };
+    if (command.do === 'list-sas') print({ event: 'sas', sas: this.#list() });
+    else if (command.do === 'terminate') this.input({ kind: 'terminate', ...only });
+    else if (command.do === 'check-liveness') this.input({ kind: 'check-liveness', ...only });
+    else if (command.do === 'stop') void this.stop();
+    else print({ event: 'unknown-command', line });
+  }
+
+  async stop(): Promise<void> {
+    this.input({ kind: 'terminate' });
+    const until = performance.now() + STOP_WITHIN_MS;
+    while (this.#office.list().length > 0 && performance.now() < until) await new Promise((done) => setTimeout(done, 20));
+    await this.#draining;
+    await this.#dataplane.detach();
+    await this.#dataplane.stop();
+    process.exit(0);
+  }
+
+  async #drain(): Promise<void> {
+    for (let out = this.#office.poll(); out !== undefined; out = this.#office.poll()) await this.#perform(out);
+    clearTimeout(this.#timer);
+    const due = this.#office.deadline();
+    if (due === undefined) return;
+    this.#timer = setTimeout(() => this.#tick(), Math.max(0, due - performance.now()));
+  }
+
+  #tick(): void {
+    for (const { children } of this.#office.list()) {
+      for (const { spiIn } of children) {
+        // RFC 7296 §2.4: authenticated traffic of a CHILD SA shows that the peer lives.
+        const last = this.#dataplane.counters(spiIn)?.lastIn ?? 0;
+        if (last > Date.now() - this.#config.office.timing.livenessAfter)
+          this.#office.handle({ kind: 'inbound-traffic', spiIn }, performance.now());
+      }
+    }
+    this.input({ kind: 'tick' });
+  }
+
+  async #perform(out: HeadOfficeOutput): Promise<void> {
+    const { id } = out;
+    switch (out.kind) {
+      case 'transmit':
+        this.#dataplane.sendIke(out.channel, out.to, out.bytes);
+        return;
+      case 'established': {
+        const { remote, remoteIdentity, natLocal, natRemote, spiI, spiR } = out.sa;
+        print({ event: 'sa-established', id, spiI, spiR, remote, remoteIdentity, natLocal, natRemote });
+        return;
+      }
+      case 'install-child':
+        print({ event: 'child-installed', id, ...describe(out.child) });
+        await this.#dataplane.installChild(out.child);
+        return;
+      case 'remove-child':
+        await this.#dataplane.removeChild(out.spiIn);
+        print({ event: 'child-removed', id, spiIn: out.spiIn });
+        return;
+      case 'closed':
+        print({ event: 'sa-deleted', id, ...(out.failure === undefined ? {} : { failure: out.failure }) });
+        return;
+      case 'log':
+        if (LEVELS.indexOf(out.level) < LEVELS.indexOf(this.#config.log)) return;
+        print({ event: 'log', id, level: out.level, text: out.text, ...out.fields });
+        return;
+      case 'key-log':
+        print({ event: 'key-log', table: out.table, line: out.line });
+        return;
+      case 'progress':
+      case 'configured':
+        return;
+    }
+  }
+
+  #list(): readonly unknown[] {
+    return this.#office.list().map((one) => ({
+      ...one,
+      children: one.children.map((child) => ({ ...child, counters: this.#dataplane.counters(child.spiIn) })),
+    }));
+  }
+}
+
+/** Everything about a CHILD SA but its keys. */
+function describe(child: ChildSa): Readonly<Record<string, unknown>> {
+  const { spiIn, spiOut, encr, integ, esn, remote } = child;
+  return { spiIn, spiOut, encr: encr.keyword, integ: integ?.keyword, esn: esn.id === 1, remote };
+}
+
+const path = process.argv[2];
+if (path === undefined) {
+  process.stderr.write('usage: node test/gateway/main.ts CONFIG.json\n');
+  process.exit(2);
+}
+const office = await Process.start(readConfig(path));
+createInterface({ input: process.stdin }).on('line', (line) => office.control(line));
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void office.stop());
+print({ ready: true });

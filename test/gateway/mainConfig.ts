@@ -1,0 +1,99 @@
+/** The configuration file of the head office's process, JSON, with a schema; what is in words there becomes what the responder takes. */
+import { readFileSync } from 'node:fs';
+import * as v from 'valibot';
+import { fromUtf8 } from '../../core/bytes/bytes.ts';
+import { parseIdentity } from '../../core/ike/identity.ts';
+import { type ProposalUse, parseProposals } from '../../core/ike/proposals.ts';
+import type { Identity } from '../../core/ike/sa/contract.ts';
+import type { Proposal, TrafficSelector } from '../../core/ike/wire/message.ts';
+import { selectorFromCidr } from '../../core/ike/wire/selectorText.ts';
+import type { HeadOfficeConfig } from './config.ts';
+import { isMisbehaviour } from './misbehaviours.ts';
+
+const strings = v.array(v.string());
+const milliseconds = v.pipe(v.number(), v.minValue(0));
+
+const schema = v.strictObject({
+  /** Outer addresses, at most one per family; the sockets are bound to them. */
+  addresses: v.pipe(strings, v.minLength(1)),
+  identity: v.string(),
+  users: v.array(v.strictObject({ identity: v.string(), psk: v.string() })),
+  ikeProposals: v.optional(strings, ['default']),
+  espProposals: v.optional(strings, ['default']),
+  pool: v.strictObject({ ipv4: v.optional(v.string()), ipv6: v.optional(v.string()) }),
+  dns: v.optional(strings, []),
+  domains: v.optional(strings, []),
+  subnets: v.optional(strings, []),
+  /** CIDR of what clients may reach; default everything. */
+  networks: v.optional(strings, ['0.0.0.0/0', '::/0']),
+  cookie: v.optional(v.union([v.literal('always'), v.number()]), 100),
+  /** Milliseconds of silence after which a client is asked whether it lives. */
+  livenessAfter: v.optional(milliseconds, 30_000),
+  misbehave: v.optional(strings, []),
+  tun: v.optional(v.strictObject({ name: v.string(), mtu: v.number() }), { name: 'office0', mtu: 1400 }),
+  /** Lowest level of log events printed. */
+  log: v.optional(v.picklist(['debug', 'info', 'warn', 'error']), 'info'),
+  keyLog: v.optional(v.boolean(), false),
+});
+
+export interface ProcessConfig {
+  readonly office: HeadOfficeConfig;
+  readonly tun: { readonly name: string; readonly mtu: number };
+  readonly log: 'debug' | 'info' | 'warn' | 'error';
+}
+
+/** Input of the file, for those who write one. */
+export type HeadOfficeFile = v.InferInput<typeof schema>;
+
+/** Throws with the name of the field that is wrong: whoever starts the process wrote the file. */
+export function readConfig(path: string): ProcessConfig {
+  const file = v.parse(schema, JSON.parse(readFileSync(path, 'utf8')));
+  for (const name of file.misbehave) if (!isMisbehaviour(name)) throw new Error(`misbehave: ${name} is not known`);
+  return {
+    tun: file.tun,
+    log: file.log,
+    office: {
+      addresses: file.addresses,
+      ports: { ike: 500, natt: 4500 },
+      identity: identity(file.identity),
+      users: file.users.map((user) => ({ identity: identity(user.identity), secret: fromUtf8(user.psk) })),
+      ikeProposals: proposals(file.ikeProposals, 'ike'),
+      espProposals: proposals(file.espProposals, 'esp'),
+      pool: file.pool,
+      dns: file.dns,
+      domains: file.domains,
+      subnets: file.subnets,
+      selectors: file.networks.map(selector),
+      version: 'Sallyport embedded head office',
+      cookie: file.cookie,
+      timing: {
+        retransmitFirst: 500,
+        retransmitFactor: 1.8,
+        retransmitMax: 8_000,
+        retransmitTries: 6,
+        livenessAfter: file.livenessAfter,
+        establishWithin: 30_000,
+      },
+      keyLog: file.keyLog,
+      misbehave: file.misbehave.filter(isMisbehaviour),
+    },
+  };
+}
+
+function identity(text: string): Identity {
+  const parsed = parseIdentity(text);
+  if (!parsed.ok) throw new Error(`identity ${text}`);
+  return parsed.value;
+}
+
+function proposals(texts: readonly string[], use: ProposalUse): readonly Proposal[] {
+  const parsed = parseProposals(texts, use);
+  if (!parsed.ok) throw new Error(parsed.error.message);
+  return parsed.value;
+}
+
+function selector(text: string): TrafficSelector {
+  const parsed = selectorFromCidr(text);
+  if (parsed === undefined) throw new Error(`network ${text}`);
+  return parsed;
+}

@@ -1,0 +1,238 @@
+/**
+ * One IKE SA of the head office. Its life from the keys on is core/ike's own `IkeSa`, the same for both roles; what is written here is
+ * the responder's part: answering IKE_SA_INIT again, IKE_AUTH, the time limit of a half-open SA, and the misbehaviours after them.
+ */
+import { equalBytes, toHex } from '../../core/bytes/bytes.ts';
+import type { Random } from '../../core/crypto/types.ts';
+import type { Channel, Endpoint, IkeFailure, IkeOutput } from '../../core/ike/sa/contract.ts';
+import { IkeSa, type IkeSaState, type OutgoingExchange, type Reply } from '../../core/ike/sa/ikeSa.ts';
+import { Narrator } from '../../core/ike/sa/narrator.ts';
+import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
+import type { Message, Payload } from '../../core/ike/wire/message.ts';
+import { notify } from '../../core/ike/wire/payloads.ts';
+import { formatAddress } from '../../core/ip/address.ts';
+import type { HeadOfficeConfig, HeadOfficeInput, SaSummary } from './config.ts';
+import type { AddressPools, Lease } from './configReply.ts';
+import { answerIkeAuth, type Authenticated, type NegotiatedChild } from './ikeAuth.ts';
+import { everything } from './narrow.ts';
+import type { MisbehaviourHooks } from './misbehaviours.ts';
+import type { HalfOpen } from './saInit.ts';
+
+/** What the front object gives each SA. */
+export interface SaServices {
+  readonly config: HeadOfficeConfig;
+  readonly random: Random;
+  readonly pools: AddressPools;
+  readonly hooks: readonly MisbehaviourHooks[];
+  /** `id` is the SA's responder SPI. */
+  readonly emit: (id: string, output: IkeOutput) => void;
+  readonly newSpiIn: () => number;
+  readonly authenticated: (sa: ResponderSa, initialContact: boolean) => void;
+}
+
+interface Arrival {
+  readonly channel: Channel;
+  readonly from: Endpoint;
+}
+
+export class ResponderSa {
+  /** Responder SPI, 16 hex digits. */
+  readonly id: string;
+  readonly #half: HalfOpen;
+  readonly #services: SaServices;
+  readonly #ike: IkeSa;
+  readonly #giveUpAt: number;
+  /** Of the message that is being received. */
+  #arrival: Arrival;
+  #peer: Authenticated | undefined;
+  #lease: Lease | undefined;
+
+  constructor(half: HalfOpen, services: SaServices, now: number) {
+    this.id = toHex(half.spiR);
+    this.#half = half;
+    this.#services = services;
+    this.#giveUpAt = now + services.config.timing.establishWithin;
+    this.#arrival = { channel: half.channel, from: half.remote };
+    const emit = (output: IkeOutput): void => this.#emit(output);
+    this.#ike = new IkeSa({
+      role: 'responder',
+      spiI: half.spiI,
+      spiR: half.spiR,
+      suite: half.suite,
+      keys: half.keys,
+      timing: services.config.timing,
+      random: services.random,
+      keyLog: services.config.keyLog,
+      version: services.config.version,
+      channel: half.channel,
+      remote: half.remote,
+      nextRequestId: 0,
+      expectedRequestId: 1,
+      handlers: { [EXCHANGE.IKE_AUTH]: (payloads, at) => this.#ikeAuth(payloads, at) },
+      closeWithoutChild: false,
+      followPeer: !half.natLocal,
+      emit,
+      narrator: new Narrator(emit),
+    });
+  }
+
+  get state(): IkeSaState {
+    return this.#ike.state;
+  }
+
+  get spiI(): Uint8Array {
+    return this.#half.spiI;
+  }
+
+  get remoteIdentity(): string | undefined {
+    return this.#peer?.identity.text;
+  }
+
+  ownsChild(spiIn: number): boolean {
+    return this.#ike.children.some((child) => child.spiIn === spiIn);
+  }
+
+  /** RFC 7296 §2.1: the same octets from the same place are the same request. */
+  repeatsSaInit(bytes: Uint8Array, from: Endpoint): boolean {
+    const { remote, request } = this.#half;
+    return from.address === remote.address && from.port === remote.port && equalBytes(bytes, request);
+  }
+
+  answerSaInit(): void {
+    const { response, channel, remote } = this.#half;
+    this.#emit({ kind: 'transmit', bytes: response, channel, to: remote });
+  }
+
+  /** Misbehaviours that follow the first answer. */
+  afterSaInit(now: number): void {
+    if (this.#services.hooks.some((hooks) => hooks.afterSaInit === 'create-child')) this.#ike.request(this.#earlyChild(), now);
+  }
+
+  /** A message with our responder SPI. */
+  message(message: Message, bytes: Uint8Array, channel: Channel, from: Endpoint, now: number): void {
+    this.#arrival = { channel, from };
+    this.#ike.receive(message, bytes, channel, from, now);
+  }
+
+  handle(input: Exclude<HeadOfficeInput, { kind: 'datagram' }>, now: number): void {
+    switch (input.kind) {
+      case 'tick':
+        if (this.state === 'half-open' && now >= this.#giveUpAt) this.drop('never authenticated');
+        else this.#ike.tick(now);
+        return;
+      case 'inbound-traffic':
+        return this.#ike.alive(now);
+      case 'check-liveness':
+        return this.#ike.checkLiveness(now);
+      case 'terminate':
+        // Before authentication there is nobody to tell.
+        if (this.state === 'half-open') this.drop('the office closes');
+        else this.#ike.terminate(now);
+    }
+  }
+
+  /** The end without a word to the peer. */
+  drop(evidence: string): void {
+    this.#ike.close({ code: 'closed-by-gateway', evidence });
+  }
+
+  deadline(): number | undefined {
+    if (this.state !== 'half-open') return this.#ike.deadline();
+    return Math.min(this.#giveUpAt, this.#ike.deadline() ?? Number.POSITIVE_INFINITY);
+  }
+
+  summary(): SaSummary {
+    const identity = this.remoteIdentity;
+    return {
+      id: this.id,
+      state: this.state,
+      remote: this.#ike.remote,
+      ...(identity === undefined ? {} : { remoteIdentity: identity }),
+      virtualAddresses: (this.#lease?.addresses ?? []).map(formatAddress),
+      children: this.#ike.children.map(({ spiIn, spiOut }) => ({ spiIn, spiOut })),
+    };
+  }
+
+  #emit(output: IkeOutput): void {
+    if (output.kind === 'closed') this.#lease?.release();
+    this.#services.emit(this.id, output);
+  }
+
+  #ikeAuth(payloads: readonly Payload[], now: number): Reply {
+    // RFC 7296 §1.2: IKE_AUTH is over; another one is out of place.
+    if (this.#peer !== undefined) return { payloads: [notify(NOTIFY.INVALID_SYNTAX)] };
+    const verdict = answerIkeAuth(this.#half, payloads, this.#services.newSpiIn(), this.#services);
+    if (verdict.kind === 'refused') {
+      const failure: IkeFailure = { code: 'authentication-failed', evidence: verdict.why };
+      return { payloads: verdict.payloads, after: () => this.#ike.close(failure) };
+    }
+    this.#peer = verdict;
+    this.#ike.authenticated(now);
+    this.#services.authenticated(this, verdict.initialContact);
+    this.#emit({ kind: 'established', sa: this.#facts(verdict) });
+    if (verdict.child === undefined) {
+      this.#emit({ kind: 'log', level: 'info', text: 'no CHILD SA', fields: { why: verdict.childRefusal ?? '' } });
+    } else this.#addChild(verdict.child);
+    return { payloads: verdict.payloads, after: (at) => this.#afterAuth(at) };
+  }
+
+  /** In place before the answer leaves: the client may send at once. */
+  #addChild({ lease, ...child }: NegotiatedChild): void {
+    this.#lease = lease;
+    const { config, hooks } = this.#services;
+    const { channel, from } = this.#arrival;
+    const open = hooks.some((one) => one.openDataplane === true);
+    this.#ike.addChild({
+      ...child,
+      ...(open ? { localSelectors: everything } : {}),
+      local: { address: this.#half.local.address, port: config.ports.natt },
+      // ESP travels in UDP only; a client that stayed on port 500 must take it on 4500 (RFC 3948 §4).
+      remote: channel === 'natt' ? from : { address: from.address, port: config.ports.natt },
+      keepalive: this.#half.natLocal,
+    });
+  }
+
+  #afterAuth(now: number): void {
+    for (const { afterAuth } of this.#services.hooks) {
+      if (afterAuth === 'delete') this.#ike.terminate(now);
+      else if (afterAuth === 'check-liveness') this.#ike.checkLiveness(now);
+    }
+  }
+
+  #facts(peer: Authenticated): Extract<IkeOutput, { kind: 'established' }>['sa'] {
+    const { suite, spiI, local, natLocal, natRemote } = this.#half;
+    const { channel, from } = this.#arrival;
+    return {
+      role: 'responder',
+      spiI: toHex(spiI),
+      spiR: this.id,
+      ...suite,
+      local: { address: local.address, port: this.#services.config.ports[channel] },
+      remote: from,
+      localIdentity: peer.ownIdentity.text,
+      remoteIdentity: peer.identity.text,
+      natLocal,
+      natRemote,
+      peerVendorIds: [],
+    };
+  }
+
+  /** A well-formed request at the wrong time (RFC 7296 §2.3 wants nothing before IKE_AUTH). */
+  #earlyChild(): OutgoingExchange {
+    const { config, random, newSpiIn } = this.#services;
+    const spi = new Uint8Array(4);
+    new DataView(spi.buffer).setUint32(0, newSpiIn());
+    return {
+      exchange: EXCHANGE.CREATE_CHILD_SA,
+      build: () => [
+        { kind: 'SA', proposals: config.espProposals.map((one) => ({ ...one, spi })) },
+        { kind: 'NONCE', data: random(32) },
+        { kind: 'TSi', selectors: config.selectors, unknownTypes: 0 },
+        { kind: 'TSr', selectors: config.selectors, unknownTypes: 0 },
+      ],
+      process: () => {},
+      malformed: () => {},
+      unanswered: () => {},
+    };
+  }
+}

@@ -1,0 +1,127 @@
+/** The responder's side of IKE_SA_INIT (RFC 7296 §1.2): choose a proposal, exchange keys, say truthfully what NAT detection finds. */
+
+import { isIPv6 } from 'node:net';
+import { startKeyExchange } from '../../core/crypto/ke.ts';
+import { siftPayloads } from '../../core/ike/exchanges/rules.ts';
+import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../../core/ike/keys/ikeKeys.ts';
+import { detectNat, natDetectionHash } from '../../core/ike/nat.ts';
+import { chooseProposal, type IkeSuite, ikeSuite } from '../../core/ike/negotiation.ts';
+import type { Channel, Endpoint } from '../../core/ike/sa/contract.ts';
+import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
+import { encodeMessage } from '../../core/ike/wire/encode.ts';
+import type { Message, Payload } from '../../core/ike/wire/message.ts';
+import { findPayload, notify } from '../../core/ike/wire/payloads.ts';
+import type { SaServices } from './sa.ts';
+
+/** RFC 7296 §2.10: at least half the key size of the PRF, 16 octets at least; 32 suits every PRF here. */
+const NONCE_OCTETS = 32;
+
+/** All that IKE_SA_INIT leaves behind for IKE_AUTH. */
+export interface HalfOpen {
+  readonly spiI: Uint8Array;
+  readonly spiR: Uint8Array;
+  readonly suite: IkeSuite;
+  readonly keys: IkeKeys;
+  readonly ni: Uint8Array;
+  readonly nr: Uint8Array;
+  /** RealMessage1 and RealMessage2 of RFC 7296 §2.15. */
+  readonly request: Uint8Array;
+  readonly response: Uint8Array;
+  /** Is our, is the initiator's address translated. */
+  readonly natLocal: boolean;
+  readonly natRemote: boolean;
+  readonly channel: Channel;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+}
+
+export type SaInitVerdict =
+  | { readonly kind: 'accepted'; readonly half: HalfOpen }
+  | { readonly kind: 'refused'; readonly why: string; readonly payloads: readonly Payload[] };
+
+interface Arrival {
+  readonly bytes: Uint8Array;
+  readonly channel: Channel;
+  readonly from: Endpoint;
+}
+
+/** Judges a request that already brought its cookie, if one was wanted. `spiR` is fresh. */
+export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Array, services: SaServices): SaInitVerdict {
+  const { config, random } = services;
+  const refuse = (why: string, type: number, data?: Uint8Array): SaInitVerdict => ({
+    kind: 'refused',
+    why,
+    payloads: [notify(type, data)],
+  });
+  const sifted = siftPayloads(EXCHANGE.IKE_SA_INIT, 'request', request.payloads);
+  if (!sifted.ok && sifted.error.code === 'critical') {
+    return refuse('critical payload', NOTIFY.UNSUPPORTED_CRITICAL_PAYLOAD, Uint8Array.of(sifted.error.type));
+  }
+  const payloads = sifted.ok ? sifted.value.payloads : [];
+  const sa = findPayload(payloads, 'SA');
+  const ke = findPayload(payloads, 'KE');
+  const nonce = findPayload(payloads, 'NONCE');
+  if (!sa || !ke || !nonce) return refuse('payloads are missing or repeated', NOTIFY.INVALID_SYNTAX);
+  const chosen = chooseProposal(sa.proposals, config.ikeProposals);
+  const suite = chosen === undefined ? undefined : ikeSuite(chosen);
+  if (chosen === undefined || suite === undefined) return refuse('no proposal in common', NOTIFY.NO_PROPOSAL_CHOSEN);
+  // RFC 7296 §1.3: the group of the KE payload is not the chosen one: name it, keep no state.
+  if (ke.method !== suite.ke.id) {
+    const wanted = Uint8Array.of(suite.ke.id >>> 8, suite.ke.id);
+    return refuse(`KE is of group ${ke.method}, not ${suite.ke.id}`, NOTIFY.INVALID_KE_PAYLOAD, wanted);
+  }
+  const exchange = startKeyExchange(suite.ke, random);
+  const shared = exchange.derive(ke.data);
+  // RFC 6989 §2: a public value that fails its tests ends the exchange.
+  if (!(shared instanceof Uint8Array)) return refuse(`public value: ${shared.fault}`, NOTIFY.INVALID_SYNTAX);
+
+  const { spiI } = request.header;
+  const nr = random(NONCE_OCTETS);
+  const ni = nonce.data.slice();
+  const local = localEndpoint(arrival, services);
+  const nat = detectNat(request.header, payloads, local, arrival.from);
+  const honest: readonly Payload[] = [
+    { kind: 'SA', proposals: [chosen] },
+    { kind: 'KE', method: suite.ke.id, data: exchange.publicValue },
+    { kind: 'NONCE', data: nr },
+    // RFC 7296 §2.23: hashes over both SPIs of this message and the addresses as we see them.
+    notify(NOTIFY.NAT_DETECTION_SOURCE_IP, natDetectionHash({ spiI, spiR }, local)),
+    notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash({ spiI, spiR }, arrival.from)),
+  ];
+  let answer = honest;
+  for (const { saInitAnswer } of services.hooks) if (saInitAnswer) answer = saInitAnswer(answer, { random, config, request: payloads });
+  const header = {
+    ...request.header,
+    spiR,
+    minorVersion: 0,
+    flags: { initiator: false, version: false, response: true },
+  };
+  const response = encodeMessage(header, answer);
+  const keys = deriveIkeKeys(suite, skeyseed(suite.prf, { ni, nr }, shared), { ni, nr }, { spiI, spiR });
+  wipe(shared);
+  return {
+    kind: 'accepted',
+    half: {
+      spiI: spiI.slice(),
+      spiR,
+      suite,
+      keys,
+      ni,
+      nr,
+      request: arrival.bytes.slice(),
+      response,
+      natLocal: nat.local,
+      natRemote: nat.remote,
+      channel: arrival.channel,
+      local,
+      remote: arrival.from,
+    },
+  };
+}
+
+/** Our own address in the family of the one that asks. */
+function localEndpoint(arrival: Arrival, { config }: SaServices): Endpoint {
+  const six = isIPv6(arrival.from.address);
+  const address = config.addresses.find((one) => isIPv6(one) === six);
+  return { address: address ?? (six ? '::' : '0.0.0.0'), port: config.ports[arrival.channel] };
+}
