@@ -33,7 +33,14 @@ export function hostSelector(address: Uint8Array): TrafficSelector {
 }
 
 function all(type: TrafficSelector['type'], octets: number): TrafficSelector {
-  return { type, protocol: 0, startPort: 0, endPort: 65535, start: new Uint8Array(octets), end: new Uint8Array(octets).fill(255) };
+  return {
+    type,
+    protocol: 0,
+    startPort: 0,
+    endPort: 65535,
+    start: new Uint8Array(octets),
+    end: new Uint8Array(octets).fill(255),
+  };
 }
 
 /** 0.0.0.0/0 and ::/0. */

@@ -5,17 +5,18 @@
 import { equalBytes, toHex } from '../../core/bytes/bytes.ts';
 import type { Random } from '../../core/crypto/types.ts';
 import type { Channel, Endpoint, IkeFailure, IkeOutput } from '../../core/ike/sa/contract.ts';
-import { IkeSa, type IkeSaState, type OutgoingExchange, type Reply } from '../../core/ike/sa/ikeSa.ts';
+import { IkeSa, type IkeSaState } from '../../core/ike/sa/ikeSa.ts';
 import { Narrator } from '../../core/ike/sa/narrator.ts';
+import type { OutgoingExchange, Reply } from '../../core/ike/sa/setup.ts';
 import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Message, Payload } from '../../core/ike/wire/message.ts';
 import { notify } from '../../core/ike/wire/payloads.ts';
 import { formatAddress } from '../../core/ip/address.ts';
 import type { HeadOfficeConfig, HeadOfficeInput, SaSummary } from './config.ts';
 import type { AddressPools, Lease } from './configReply.ts';
-import { answerIkeAuth, type Authenticated, type NegotiatedChild } from './ikeAuth.ts';
-import { everything } from './narrow.ts';
+import { type Authenticated, answerIkeAuth, type NegotiatedChild } from './ikeAuth.ts';
 import type { MisbehaviourHooks } from './misbehaviours.ts';
+import { everything } from './narrow.ts';
 import type { HalfOpen } from './saInit.ts';
 
 /** What the front object gives each SA. */

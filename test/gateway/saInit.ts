@@ -89,7 +89,8 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
     notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash({ spiI, spiR }, arrival.from)),
   ];
   let answer = honest;
-  for (const { saInitAnswer } of services.hooks) if (saInitAnswer) answer = saInitAnswer(answer, { random, config, request: payloads });
+  for (const { saInitAnswer } of services.hooks)
+    if (saInitAnswer) answer = saInitAnswer(answer, { random, config, request: payloads });
   const header = {
     ...request.header,
     spiR,
