@@ -1,0 +1,46 @@
+/** What our `status` and the gateway's `swanctl --list-sas --raw` say of the same connection must be the same. */
+import type { Status } from '../../core/rpc/contract.ts';
+import type { IkeSaFromGateway } from '../lab/vici.ts';
+
+/** Every difference as `field: ours … gateway …`; empty when they agree. */
+export function agree(status: Status, sa: IkeSaFromGateway): string[] {
+  const found: string[] = [];
+  const same = (field: string, ours: unknown, theirs: unknown): void => {
+    const [left, right] = [JSON.stringify(ours) ?? 'nothing', JSON.stringify(theirs) ?? 'nothing'];
+    if (left !== right) found.push(`${field}: ours ${left}, gateway's ${right}`);
+  };
+  same('state', status.state, 'connected');
+  const { ike } = status;
+  same('ike.spiI', ike?.spiI, sa.spiI);
+  same('ike.spiR', ike?.spiR, sa.spiR);
+  same('ike.encr', ike?.encr, sa.encr);
+  same('ike.keyLength', ike?.keyLength, sa.keyLength);
+  same('ike.integ', ike?.integ, sa.integ);
+  same('ike.prf', ike?.prf, sa.prf);
+  same('ike.ke', ike?.ke, sa.ke);
+  same('ike.localIdentity', ike?.localIdentity, sa.remoteId);
+  same('ike.remoteIdentity', ike?.remoteIdentity, sa.localId);
+  same('virtualIps', status.virtualIps.map(bare).sort(), [...sa.virtualIps].map(bare).sort());
+  same('children', status.children.length, sa.children.length);
+  status.children.forEach((child) => {
+    const theirs = sa.children.find((other) => `0x${other.spiOut}` === child.spiIn);
+    if (theirs === undefined) {
+      found.push(`child ${child.spiIn}: the gateway has ${sa.children.map((other) => other.spiOut).join(' ') || 'none'}`);
+      return;
+    }
+    same('child.state', 'INSTALLED', theirs.state);
+    same('child.spiOut', child.spiOut, `0x${theirs.spiIn}`);
+    same('child.encr', child.encr, theirs.encr);
+    same('child.keyLength', child.keyLength, theirs.keyLength);
+    same('child.integ', child.integ, theirs.integ);
+    same('child.esn', child.esn, theirs.esn);
+    same('child.localSelectors', child.localSelectors.map(bare).sort(), [...theirs.remoteTs].map(bare).sort());
+    same('child.remoteSelectors', child.remoteSelectors.map(bare).sort(), [...theirs.localTs].map(bare).sort());
+  });
+  return found;
+}
+
+/** An address with or without the prefix of a single one. */
+function bare(network: string): string {
+  return network.replace(network.includes(':') ? /\/128$/ : /\/32$/, '');
+}

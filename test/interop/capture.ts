@@ -1,0 +1,107 @@
+/** Packets of a link, captured by tcpdump and judged by tshark. Debian packages: tcpdump, tshark. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Namespace, run } from '../lab/namespace.ts';
+
+export interface Judgement {
+  readonly frames: number;
+  readonly ike: number;
+  readonly esp: number;
+  /** ESP packets whose ICV tshark computed and found right. */
+  readonly icvGood: number;
+  /** IKE_AUTH messages with a readable AUTH payload inside SK. */
+  readonly ikeAuthDecrypted: number;
+  /** INFORMATIONAL messages whose SK payload was decrypted. */
+  readonly informationalDecrypted: number;
+  /** Echo requests and answers found inside ESP. */
+  readonly pings: number;
+  /** Frames with malformed parts or expert items of severity error, each with what tshark says. */
+  readonly complaints: readonly string[];
+}
+
+const TABLES = ['ikev2_decryption_table', 'esp_sa'];
+
+export class Capture {
+  readonly #tcpdump: ChildProcess;
+  readonly #folder: string;
+
+  private constructor(tcpdump: ChildProcess, folder: string) {
+    this.#tcpdump = tcpdump;
+    this.#folder = folder;
+  }
+
+  /** IKE and ESP in UDP on the device; resolves when tcpdump listens. */
+  static async start(namespace: Namespace, device: string): Promise<Capture> {
+    const folder = mkdtempSync(join(tmpdir(), 'sallyport-capture-'));
+    const argv = [
+      'tcpdump',
+      '-Z',
+      'root',
+      '-n',
+      '-U',
+      '-B',
+      '8192',
+      '-i',
+      device,
+      '-w',
+      join(folder, 'link.pcap'),
+      'udp port 500 or udp port 4500',
+    ];
+    const tcpdump = namespace.spawn(argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    await new Promise<void>((resolve, reject) => {
+      tcpdump.stderr?.on('data', (data: Buffer) => {
+        said += data.toString();
+        if (said.includes('listening on')) resolve();
+      });
+      tcpdump.once('exit', () => reject(new Error(`tcpdump ended: ${said}`)));
+    });
+    return new Capture(tcpdump, folder);
+  }
+
+  async end(): Promise<void> {
+    const ended = once(this.#tcpdump, 'exit');
+    this.#tcpdump.kill('SIGINT');
+    await ended;
+  }
+
+  /** `keys` holds Wireshark's tables, as the helper's `--key-log` writes them. */
+  async judge(keys: string): Promise<Judgement> {
+    for (const table of TABLES) {
+      if (!existsSync(join(keys, table))) throw new Error(`the helper wrote no ${table}`);
+      copyFileSync(join(keys, table), join(this.#folder, table));
+    }
+    const count = async (filter: string): Promise<number> => (await this.#frames(filter)).length;
+    return {
+      frames: await count('frame'),
+      ike: await count('isakmp'),
+      esp: await count('esp'),
+      icvGood: await count('esp.icv_good == 1'),
+      ikeAuthDecrypted: await count('isakmp.exchangetype == 35 && isakmp.auth.method'),
+      informationalDecrypted: await count('isakmp.exchangetype == 37 && isakmp.enc.decrypted'),
+      pings: await count('esp && (icmp.type == 8 || icmp.type == 0 || icmpv6.type == 128 || icmpv6.type == 129)'),
+      complaints: await this.#frames('_ws.malformed || _ws.expert.severity == error'),
+    };
+  }
+
+  async discard(): Promise<void> {
+    if (this.#tcpdump.exitCode === null && this.#tcpdump.signalCode === null) await this.end();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** One line for each frame that matches. */
+  async #frames(filter: string): Promise<string[]> {
+    const preferences = ['esp.enable_encryption_decode:TRUE', 'esp.enable_authentication_check:TRUE'].flatMap((each) => [
+      '-o',
+      each,
+    ]);
+    const fields = ['frame.number', '_ws.col.Info', '_ws.expert.message'].flatMap((field) => ['-e', field]);
+    const argv = ['-r', join(this.#folder, 'link.pcap'), ...preferences, '-2', '-R', filter, '-T', 'fields', ...fields];
+    const read = await run('tshark', argv, { env: { ...process.env, WIRESHARK_CONFIG_DIR: this.#folder }, timeoutMs: 60_000 });
+    if (read.code !== 0) throw new Error(`tshark: ${read.stderr}`);
+    return read.stdout.split('\n').filter((line) => line !== '');
+  }
+}

@@ -1,0 +1,169 @@
+/** What happens to a connection after it is up, started by either side. */
+import assert from 'node:assert/strict';
+import { addresses } from '../../lab/addresses.ts';
+import { CHILD, CONNECTION } from '../../lab/strongswan.ts';
+import type { Case, World } from '../world.ts';
+
+/** Waits until the gateway's log has the pattern since the byte `from`. */
+function logs(world: World, from: number, pattern: RegExp, withinMs: number): Promise<string> {
+  return world.eventually(
+    `${pattern} in the gateway's log`,
+    () => Promise.resolve(pattern.exec(world.gateway.log(from))?.[0]),
+    withinMs,
+  );
+}
+
+export const lives: readonly Case[] = [
+  {
+    name: 'life/down-deletes',
+    run: async (world) => {
+      await world.configure();
+      await world.connect();
+      const from = world.gateway.logSize();
+      await world.disconnect();
+      return logs(world, from, /received DELETE for IKE_SA [^\n]*/, 1_000);
+    },
+  },
+  {
+    name: 'life/gateway-terminates-ike',
+    run: async (world) => {
+      await world.configure();
+      await world.connect();
+      const terminated = await world.gateway.terminate({ ike: CONNECTION });
+      assert.equal(terminated.code, 0, `we answered the DELETE: ${terminated.stdout}${terminated.stderr}`);
+      const evidence = await world.ended('closed-by-gateway', 5_000);
+      assert.deepEqual(await world.gateway.listSas(), []);
+      return evidence;
+    },
+  },
+  {
+    name: 'life/gateway-terminates-child',
+    run: async (world) => {
+      await world.configure();
+      await world.connect();
+      const from = world.gateway.logSize();
+      const terminated = await world.gateway.terminate({ child: CHILD });
+      assert.equal(terminated.code, 0, `${terminated.stdout}${terminated.stderr}`);
+      const evidence = await world.ended('closed-by-gateway', 5_000);
+      // RFC 7296 §1.4.1: our half of the pair is in the answer.
+      const line = await logs(world, from, /received DELETE for ESP CHILD_SA[^\n]*|CHILD_SA closed[^\n]*/, 1_000);
+      await world.eventually(
+        'no IKE SA stays at the gateway',
+        async () => ((await world.gateway.listSas()).length === 0 ? true : undefined),
+        5_000,
+      );
+      return `${evidence}; gateway: ${line}`;
+    },
+  },
+  {
+    name: 'life/gateway-restarts',
+    run: async (world) => {
+      await world.configure({}, { liveness: 5 });
+      await world.connect();
+      // Killed, it says nothing; the new one knows nothing of us.
+      await world.gateway.restart();
+      const evidence = await world.ended('gateway-lost', 120_000);
+      return evidence;
+    },
+  },
+  {
+    name: 'life/connects-again-after-restart',
+    run: async (world) => {
+      await world.configure();
+      await world.connect();
+      await world.gateway.restart();
+      await world.configure();
+      await world.client.down();
+      await world.connect();
+      await world.ping();
+      await world.disconnect();
+      return 'a new connection to the new gateway';
+    },
+  },
+  {
+    name: 'life/gateway-rekeys-child',
+    run: async (world) => {
+      await world.configure();
+      const before = await world.connect();
+      const from = world.gateway.logSize();
+      await world.gateway.swanctl(['--rekey', '--child', CHILD]);
+      const line = await logs(world, from, /received (NO_ADDITIONAL_SAS|NO_PROPOSAL_CHOSEN)[^\n]*/, 5_000);
+      await world.ping();
+      const after = await world.agreed();
+      assert.equal(after.status.children[0]?.spiIn, before.status.children[0]?.spiIn, 'the SA lives on');
+      await world.carry(1);
+      await world.disconnect();
+      return line;
+    },
+  },
+  {
+    name: 'life/gateway-rekeys-ike',
+    run: async (world) => {
+      await world.configure();
+      const before = await world.connect();
+      const from = world.gateway.logSize();
+      await world.gateway.swanctl(['--rekey', '--ike', CONNECTION]);
+      const line = await logs(world, from, /received (NO_ADDITIONAL_SAS|NO_PROPOSAL_CHOSEN)[^\n]*/, 5_000);
+      const after = await world.agreed();
+      assert.equal(after.status.ike?.spiR, before.status.ike?.spiR);
+      await world.ping();
+      await world.disconnect();
+      return line;
+    },
+  },
+  {
+    name: 'life/gateway-asks-liveness',
+    run: async (world) => {
+      await world.configure({ dpdDelay: 1 }, { liveness: 0 });
+      await world.connect();
+      const from = world.gateway.logSize();
+      const line = await logs(world, from, /sending DPD request[\s\S]*parsed INFORMATIONAL response \d+ \[[^\n]*/, 15_000);
+      await world.agreed();
+      await world.disconnect();
+      return line.split('\n').at(-1) ?? '';
+    },
+  },
+  {
+    name: 'life/we-ask-liveness',
+    run: async (world) => {
+      await world.configure({}, { liveness: 5 });
+      await world.connect();
+      const from = world.gateway.logSize();
+      const line = await logs(world, from, /parsed INFORMATIONAL request \d+ \[ *\]/, 20_000);
+      await world.agreed();
+      await world.disconnect();
+      return line;
+    },
+  },
+  {
+    name: 'life/again-and-again',
+    run: async (world) => {
+      await world.configure();
+      const spis = new Set<string>();
+      for (let round = 0; round < 4; round++) {
+        const { status } = await world.connect();
+        await world.ping();
+        spis.add(status.ike?.spiI ?? '').add(status.children[0]?.spiIn ?? '');
+        await world.disconnect();
+      }
+      assert.equal(spis.size, 8, 'every SPI is new');
+      return `${spis.size} different SPIs in 4 connections`;
+    },
+  },
+  {
+    name: 'life/counters-agree',
+    run: async (world) => {
+      await world.configure({}, { liveness: 0 });
+      await world.connect();
+      await world.carry(1, addresses.intranet.web4);
+      const { status, sa } = await world.agreed();
+      const [ours, theirs] = [status.children[0], sa.children[0]];
+      assert.equal(ours?.packetsOut, theirs?.packetsIn, 'packets to the gateway');
+      assert.equal(ours?.packetsIn, theirs?.packetsOut, 'packets from the gateway');
+      assert.equal(ours?.bytesOut, theirs?.bytesIn, 'octets to the gateway');
+      assert.equal(ours?.bytesIn, theirs?.bytesOut, 'octets from the gateway');
+      await world.disconnect();
+      return `${ours?.packetsOut} packets out, ${ours?.packetsIn} in`;
+    },
+  },
+];

@@ -1,0 +1,137 @@
+/** The product itself on the laptop: the real helper and the real command line, as root of the namespace uses them. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LogLine, Status } from '../../core/rpc/contract.ts';
+import type { ExecResult, Namespace } from '../lab/namespace.ts';
+
+/** The fields of a profile file (core/profile/schema.ts) that cases vary. */
+export interface ProfileFields {
+  readonly gateway: string;
+  readonly localId: string;
+  readonly remoteId?: string;
+  readonly secret: string;
+  readonly ikeProposals: readonly string[];
+  readonly espProposals: readonly string[];
+  readonly remoteNetworks?: readonly string[];
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
+  readonly liveness?: number;
+  readonly natKeepalive?: number;
+}
+
+const ROOT = resolve(import.meta.dirname, '..', '..');
+const MONITOR = join(ROOT, 'core', 'helper', 'monitor.ts');
+const CLI = join(ROOT, 'core', 'cli', 'main.ts');
+const PROFILE = 'interop';
+/** Importing the same UUID again replaces the profile. */
+const UUID = '6f1c2f5e-8c1f-4c0e-9a54-0d5b2f7c9e11';
+
+export class Client {
+  readonly #laptop: Namespace;
+  readonly #folder: string;
+  #helper: ChildProcess | undefined;
+  #errors = '';
+  #imported = '';
+
+  constructor(laptop: Namespace) {
+    this.#laptop = laptop;
+    this.#folder = mkdtempSync(join(tmpdir(), 'sallyport-interop-'));
+    mkdirSync(this.keyLog);
+    process.on('exit', () => rmSync(this.#folder, { recursive: true, force: true }));
+  }
+
+  /** Where the helper writes Wireshark's `ikev2_decryption_table` and `esp_sa`. */
+  get keyLog(): string {
+    return join(this.#folder, 'keys');
+  }
+
+  /** Starts the helper; resolves when it answers. */
+  async start(): Promise<void> {
+    const argv = [
+      process.execPath,
+      MONITOR,
+      '--run-dir',
+      this.#runDir,
+      '--state-dir',
+      join(this.#folder, 'state'),
+      '--key-log',
+      this.keyLog,
+    ];
+    const helper = this.#laptop.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#helper = helper;
+    const hear = (data: Buffer): void => {
+      this.#errors = `${this.#errors}${data.toString()}`.slice(-20_000);
+    };
+    helper.stdout?.on('data', hear);
+    helper.stderr?.on('data', hear);
+    for (let tries = 0; ; tries++) {
+      const asked = await this.cli(['status']);
+      if (asked.code === 0) return;
+      if (helper.exitCode !== null || tries > 50) throw new Error(`the helper does not answer: ${asked.stderr}\n${this.#errors}`);
+      await sleep(100);
+    }
+  }
+
+  /** What the helper wrote to its standard output and error, the last of it. */
+  get output(): string {
+    return this.#errors;
+  }
+
+  async stop(): Promise<void> {
+    const helper = this.#helper;
+    if (helper !== undefined && helper.exitCode === null && helper.signalCode === null) {
+      const ended = once(helper, 'exit');
+      helper.kill('SIGTERM');
+      const timer = setTimeout(() => helper.kill('SIGKILL'), 5_000);
+      await ended;
+      clearTimeout(timer);
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** `sallyport --json ARGS…`. */
+  cli(args: readonly string[], timeoutMs = 60_000): Promise<ExecResult> {
+    return this.#laptop.exec([process.execPath, CLI, '--json', '--socket', join(this.#runDir, 'sallyport.sock'), ...args], {
+      timeoutMs,
+    });
+  }
+
+  async importProfile(fields: ProfileFields): Promise<void> {
+    const { secret, ...rest } = fields;
+    const text = JSON.stringify({ sallyport: 1, name: PROFILE, uuid: UUID, auth: { method: 'psk', secret }, ...rest });
+    // Nothing changed: spare the time.
+    if (text === this.#imported) return;
+    const file = join(this.#folder, 'profile.json');
+    writeFileSync(file, text, { mode: 0o600 });
+    const imported = await this.cli(['import', file]);
+    if (imported.code !== 0) throw new Error(`sallyport import: ${imported.code} ${imported.stdout}${imported.stderr}`);
+    this.#imported = text;
+  }
+
+  up(timeoutMs = 60_000): Promise<ExecResult> {
+    return this.cli(['up', PROFILE], timeoutMs);
+  }
+
+  down(): Promise<ExecResult> {
+    return this.cli(['down']);
+  }
+
+  async status(): Promise<Status> {
+    const asked = await this.cli(['status']);
+    if (asked.code !== 0) throw new Error(`sallyport status: ${asked.code} ${asked.stdout}${asked.stderr}`);
+    return JSON.parse(asked.stdout) as Status;
+  }
+
+  async log(lines: number): Promise<readonly LogLine[]> {
+    const asked = await this.cli(['log', '--lines', String(lines)]);
+    return asked.code === 0 ? (JSON.parse(asked.stdout) as LogLine[]) : [];
+  }
+
+  get #runDir(): string {
+    return join(this.#folder, 'run');
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * `npm run interop -- [--json] [FILTER]`: our helper and command line against real strongSwan in the lab. A case whose name holds FILTER runs;
+ * all of them without. One JSON line per case and a summary; progress on standard error. Exit 0 when all passed.
+ */
+
+import { captures } from './cases/captures.ts';
+import { lives } from './cases/lives.ts';
+import { matrix } from './cases/matrix.ts';
+import { paths } from './cases/paths.ts';
+import { refusals } from './cases/refusals.ts';
+import { weather } from './cases/weather.ts';
+import { type Case, World } from './world.ts';
+
+const argv = process.argv.slice(2);
+const json = argv.includes('--json');
+const filter = argv.find((argument) => !argument.startsWith('--')) ?? '';
+
+const all: readonly Case[] = [...paths, ...matrix, ...refusals, ...lives, ...weather, ...captures];
+const wanted = all.filter(({ name }) => name.includes(filter));
+if (wanted.length === 0) {
+  process.stderr.write(`interop: no case has "${filter}" in its name; there are:\n${all.map(({ name }) => name).join('\n')}\n`);
+  process.exit(2);
+}
+
+const started = Date.now();
+const world = await World.create();
+let failed = 0;
+try {
+  for (const [index, each] of wanted.entries()) {
+    const result = await runCase(world, each);
+    if (!result.ok) failed++;
+    report(each.name, result, index);
+  }
+} finally {
+  await world.close();
+}
+const seconds = Math.round((Date.now() - started) / 1000);
+const summary = { suite: 'interop', cases: wanted.length, passed: wanted.length - failed, failed, seconds };
+process.stdout.write(json ? `${JSON.stringify({ summary })}\n` : `${summary.passed} passed, ${failed} failed in ${seconds} s\n`);
+process.exit(failed === 0 ? 0 : 1);
+
+interface Outcome {
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+async function runCase(world: World, each: Case): Promise<Outcome> {
+  const logFrom = world.gateway.logSize();
+  let outcome: Outcome;
+  try {
+    await world.prepare(each.nat ?? true);
+    outcome = { ok: true, detail: await each.run(world) };
+  } catch (error) {
+    outcome = {
+      ok: false,
+      detail: `${message(error)} | gateway: ${tail(world.gateway.log(logFrom))} | ours: ${await ourLog(world)}`,
+    };
+  }
+  try {
+    const left = await world.tidy();
+    if (left.length > 0) outcome = { ok: false, detail: `${outcome.detail} | left behind: ${left.join('; ')}` };
+  } catch (error) {
+    outcome = { ok: false, detail: `${outcome.detail} | tidying: ${message(error)}` };
+  }
+  return outcome;
+}
+
+function report(name: string, { ok, detail }: Outcome, index: number): void {
+  const [suite = '', ...rest] = name.split('/');
+  if (json) process.stdout.write(`${JSON.stringify({ suite: `interop-${suite}`, case: rest.join('/'), ok, detail })}\n`);
+  process.stderr.write(`${String(index + 1).padStart(3)}/${wanted.length} ${ok ? 'ok    ' : 'FAILED'} ${name}: ${detail}\n`);
+}
+
+async function ourLog(world: World): Promise<string> {
+  const lines = await world.client.log(15).catch(() => []);
+  const text = lines.map((line) => `${line.level} ${line.area} ${line.text} ${JSON.stringify(line.fields ?? {})}`).join('\n');
+  return text === '' ? tail(world.client.output) : text;
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function tail(text: string): string {
+  return text.trimEnd().split('\n').slice(-12).join('\n');
+}
