@@ -1,0 +1,152 @@
+#!/usr/bin/env node
+/** The command line. Every command is a thin client of the helper; nothing of IKE or of cryptography is loaded here. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { programVersion } from '../rpc/version.ts';
+import { reasons } from '../tunnel/reasons.ts';
+import { createOutput, surviveClosedPipes } from './output.ts';
+import type { Session } from './session.ts';
+
+surviveClosedPipes();
+// Commander's own parse comes later; how its errors are printed must be known before.
+const asJson = process.argv.includes('--json');
+
+process.exitCode = await run(process.argv.slice(2));
+
+async function run(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = build((code) => {
+    exitCode = code;
+  });
+  if (args.length === 0) {
+    program.outputHelp();
+    return reasons.usage.exitCode;
+  }
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (problem) {
+    if (problem instanceof CommanderError) {
+      if (problem.exitCode === 0) return 0;
+      return createOutput(asJson).error({ code: 'usage', detail: problem.message.replace(/^error: /, '') });
+    }
+    const detail = problem instanceof Error ? problem.message : String(problem);
+    return createOutput(asJson).error({ code: 'internal', detail });
+  }
+}
+
+function build(finish: (exitCode: number) => void): Command {
+  const program = new Command('sallyport')
+    .description('IKEv2 VPN client: imports profiles, connects to the office, shows what goes on.')
+    .option('--json', 'print one JSON object per result; errors as {"error":{…}}')
+    .addOption(new Option('--socket <path>', 'socket of the helper').env('SALLYPORT_SOCKET'))
+    .version(programVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', '\nExit codes: 0 when it worked; `sallyport help exit-codes` lists the others.')
+    .showSuggestionAfterError()
+    .exitOverride()
+    // Errors are printed by us, in one line; what commander writes to stderr would be a second one.
+    .configureOutput({ writeErr: () => {} });
+
+  const session = (): Session => {
+    const { json, socket } = program.opts<{ json?: boolean; socket?: string }>();
+    return { output: createOutput(json ?? false), socket };
+  };
+
+  program
+    .command('import')
+    .argument('<file>', 'profile file, or - for standard input')
+    .description('add a profile, or replace the one with the same uuid')
+    .option('--shared', 'for every user of this computer (administrator)')
+    .option('--dry-run', 'only say what would happen')
+    .action(async (file: string, options: { shared?: boolean; dryRun?: boolean }) => {
+      finish(await (await import('./profiles.ts')).importCommand(session(), file, options));
+    });
+  program
+    .command('list')
+    .description('list your profiles')
+    .action(async () => {
+      finish(await (await import('./profiles.ts')).listCommand(session()));
+    });
+  program
+    .command('show')
+    .argument('<profile>', 'name or id')
+    .description('show a profile, without its secrets')
+    .action(async (profile: string) => {
+      finish(await (await import('./profiles.ts')).showCommand(session(), profile));
+    });
+  program
+    .command('remove')
+    .argument('<profile>', 'name or id')
+    .description('remove a profile')
+    .action(async (profile: string) => {
+      finish(await (await import('./profiles.ts')).removeCommand(session(), profile));
+    });
+  program
+    .command('up')
+    .argument('<profile>', 'name or id')
+    .description('connect; Ctrl-C cancels')
+    .option('--timeout <seconds>', 'give up after so long', seconds)
+    .action(async (profile: string, options: { timeout?: number }) => {
+      finish(await (await import('./tunnel.ts')).upCommand(session(), profile, options));
+    });
+  program
+    .command('down')
+    .description('disconnect')
+    .action(async () => {
+      finish(await (await import('./tunnel.ts')).downCommand(session()));
+    });
+  program
+    .command('status')
+    .description('state, gateway, addresses, algorithms, SPIs, traffic')
+    .option('-w, --watch', 'again whenever it changes, until Ctrl-C')
+    .action(async (options: { watch?: boolean }) => {
+      finish(await (await import('./watch.ts')).statusCommand(session(), options));
+    });
+  program
+    .command('log')
+    .description('the newest lines of the helper’s log')
+    .option('-f, --follow', 'and the new ones, until Ctrl-C')
+    .option('-n, --lines <number>', 'how many', lines, 200)
+    .addOption(
+      new Option('--level <level>', 'least level').choices(['debug', 'info', 'warn', 'error'] as const).default('info' as const),
+    )
+    .action(async (options: { follow?: boolean; lines: number; level: 'debug' | 'info' | 'warn' | 'error' }) => {
+      finish(await (await import('./watch.ts')).logCommand(session(), options));
+    });
+  program
+    .command('repair')
+    .description('put the network of this computer back after a crash (administrator)')
+    .action(async () => {
+      finish(await (await import('./repair.ts')).repairCommand(session()));
+    });
+  program
+    .command('exit-codes')
+    .description(exitCodes())
+    .summary('list the exit codes')
+    .action(() => {
+      const { output } = session();
+      output.line(exitCodes());
+      output.object(Object.entries(reasons).map(([code, reason]) => ({ code, ...reason })));
+    });
+  return program;
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 86_400)
+    throw new InvalidArgumentError('Expected seconds, more than 0.');
+  return value;
+}
+
+function lines(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 10_000) throw new InvalidArgumentError('Expected 1 to 10000.');
+  return value;
+}
+
+function exitCodes(): string {
+  const rows = Object.entries(reasons).map(
+    ([code, { what, exitCode }]) => `${String(exitCode).padStart(5)}  ${code.padEnd(32)}${what}`,
+  );
+  return ['Exit codes:', '    0  It worked.', ...rows].join('\n');
+}

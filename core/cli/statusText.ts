@@ -1,0 +1,95 @@
+/** A status as lines of text: state, gateway, addresses, algorithms, SPIs, traffic, ages and NAT at one look. Pure. */
+import type { ChildStatus, Status, TunnelState } from '../rpc/contract.ts';
+import { clock, columns, count, octets, span } from './text.ts';
+
+const STATES: Readonly<Record<TunnelState, string>> = {
+  idle: 'Not connected',
+  resolving: 'Finding the gateway',
+  connecting: 'Securing the channel',
+  authenticating: 'Proving who is who',
+  installing: 'Preparing the network',
+  connected: 'Connected',
+  disconnecting: 'Disconnecting',
+  failed: 'Failed',
+};
+
+export function stateText(state: TunnelState): string {
+  return STATES[state];
+}
+
+/** The first line is the state; the others are indented pairs of name and value. */
+export function statusText(status: Status, now: number): string[] {
+  if (status.otherUser) return [`Another user of this computer is connected (${STATES[status.state].toLowerCase()}).`];
+  const head =
+    status.state === 'idle'
+      ? STATES.idle
+      : `${STATES[status.state]} for ${span(now - status.since)}, since ${clock(status.since)}`;
+  const rows: string[][] = [];
+  const row = (name: string, ...parts: (string | undefined)[]) => {
+    const text = parts.filter((part) => part !== undefined && part !== '').join(', ');
+    if (text !== '') rows.push([`  ${name}`, text]);
+  };
+  const { profile, gateway, local, ike, failure } = status;
+  if (failure) {
+    row('Reason', failure.what);
+    row('Advice', failure.advice);
+    row('Evidence', failure.evidence);
+  }
+  if (profile) row('Profile', `${profile.name} (${profile.id})`);
+  if (gateway) row('Gateway', `${gateway.name === gateway.address ? '' : `${gateway.name} `}${endpoint(gateway)}`);
+  if (ike) row('Identities', `gateway ${ike.remoteIdentity}`, `own ${ike.localIdentity}`);
+  if (local) row('Local', endpoint(local), status.interface && `${status.interface.name} MTU ${status.interface.mtu}`);
+  if (status.nat) row('NAT', natText(status.nat));
+  row('Addresses', ...status.virtualIps);
+  row('DNS', ...status.dns, status.domains.length > 0 ? `for ${status.domains.join(' ')}` : undefined);
+  row('Routes', ...status.routes);
+  if (ike) {
+    row('IKE', suite(ike.encr, ike.keyLength), ike.integ, ike.prf, ike.ke, `age ${span(now - ike.establishedAt)}`);
+    row('IKE SPIs', `${ike.spiI} (initiator)`, `${ike.spiR} (responder)`);
+  }
+  for (const child of status.children) childRows(child, now, row);
+  row('Cipher code', status.backend);
+  return [head, ...columns(rows)];
+}
+
+type Row = (name: string, ...parts: (string | undefined)[]) => void;
+
+function childRows(child: ChildStatus, now: number, row: Row): void {
+  row(
+    'ESP',
+    suite(child.encr, child.keyLength),
+    child.integ,
+    child.esn ? 'extended sequence numbers' : undefined,
+    `age ${span(now - child.installedAt)}`,
+  );
+  row('ESP SPIs', `in ${child.spiIn}`, `out ${child.spiOut}`);
+  row('Networks', `${child.localSelectors.join(' ')} to ${child.remoteSelectors.join(' ')}`);
+  row('Received', `${count(child.packetsIn)} packets`, octets(child.bytesIn), last(child.lastIn, now));
+  row('Sent', `${count(child.packetsOut)} packets`, octets(child.bytesOut), last(child.lastOut, now));
+  const drops = [
+    ['replayed', child.dropsReplay],
+    ['forged or damaged', child.dropsIntegrity],
+    ['outside the networks', child.dropsSelector],
+    ['malformed', child.dropsMalformed],
+    ['out of sequence numbers', child.dropsExhausted],
+  ] as const;
+  row('Dropped', ...drops.filter(([, number]) => number > 0).map(([why, number]) => `${count(number)} ${why}`));
+}
+
+function last(instant: number, now: number): string {
+  return instant === 0 ? 'none yet' : `last ${span(now - instant)} ago`;
+}
+
+function suite(encr: string, keyLength: number | undefined): string {
+  return keyLength === undefined ? encr : `${encr} ${keyLength}`;
+}
+
+function endpoint({ address, port }: { readonly address: string; readonly port: number }): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function natText({ local, remote }: { readonly local: boolean; readonly remote: boolean }): string {
+  if (local && remote) return 'in front of both ends';
+  if (local) return 'in front of this computer';
+  return remote ? 'in front of the gateway' : 'none';
+}

@@ -1,0 +1,98 @@
+/** `up` and `down`. */
+import { err, ok, type Result } from '../bytes/result.ts';
+import type { RpcClient } from '../rpc/client.ts';
+import type { RpcError, Status } from '../rpc/contract.ts';
+import { followStatus } from '../rpc/follow.ts';
+import { printable } from '../tunnel/explain.ts';
+import { cliError, type Session, SUCCESS, withHelper } from './session.ts';
+import { stateText } from './statusText.ts';
+
+/** How an attempt came to its end. */
+type Outcome = Result<Status, RpcError>;
+
+export function upCommand(session: Session, profile: string, options: { readonly timeout?: number }): Promise<number> {
+  const { output } = session;
+  return withHelper(session, async (helper) => {
+    let decide: (outcome: Outcome) => void = () => {};
+    const outcome = new Promise<Outcome>((resolve) => {
+      decide = resolve;
+    });
+    let accepted = false;
+    let told = '';
+    const judge = (status: Status) => {
+      // What came before our `up` was accepted tells of an earlier tunnel.
+      if (!accepted) return;
+      if (status.state === 'connected') decide(ok(status));
+      else if (status.state === 'failed') decide(failureOf(status));
+      else if (status.state === 'idle') decide(cliError('cancelled', 'somebody ran `sallyport down`'));
+      else {
+        const step = `${stateText(status.state)} …${status.state === 'resolving' || !status.gateway ? '' : ` ${status.gateway.address}`}`;
+        if (step !== told) output.progress(printable(step));
+        told = step;
+      }
+    };
+    const follower = await followStatus(helper, judge);
+    if (!follower.ok) return follower;
+    helper.closed.then((reason) => {
+      if (reason) decide(err(reason));
+    });
+    const stopListening = onInterrupt(() => decide(cliError('cancelled', '')));
+    const startedAt = performance.now();
+    const started = await helper.call('tunnel.up', { profile });
+    if (!started.ok) return started;
+    accepted = true;
+    const timer =
+      options.timeout === undefined
+        ? undefined
+        : setTimeout(() => decide(cliError('timed-out', `${options.timeout} s`)), options.timeout * 1000);
+    const result = await outcome;
+    clearTimeout(timer);
+    stopListening();
+    if (!result.ok) {
+      if (result.error.code === 'cancelled' || result.error.code === 'timed-out') await giveUp(helper);
+      return result;
+    }
+    const seconds = (performance.now() - startedAt) / 1000;
+    const { virtualIps, gateway } = result.value;
+    const at =
+      gateway && gateway.name !== gateway.address ? `${gateway.name} (${gateway.address})` : (gateway?.address ?? 'the gateway');
+    const line = `Connected: ${started.value.profile.name} through ${at}, address ${virtualIps.join(' and ')}, in ${seconds.toFixed(1)} s.`;
+    output.line(output.style('good', printable(line)));
+    output.object({ connected: true, seconds: Number(seconds.toFixed(3)), profile: started.value.profile, status: result.value });
+    return SUCCESS;
+  });
+}
+
+/** Takes back our own pending `up`; resolves when the helper has cleaned up. */
+async function giveUp(helper: RpcClient): Promise<void> {
+  await helper.call('tunnel.down', {});
+}
+
+function failureOf(status: Status): Outcome {
+  return err({ code: status.failure?.code ?? 'internal', detail: status.failure?.evidence ?? '' });
+}
+
+/** The first signal asks for an orderly end; a second one ends at once. */
+function onInterrupt(first: () => void): () => void {
+  let seen = false;
+  const handler = () => {
+    if (seen) process.exit(130);
+    seen = true;
+    first();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, handler);
+  return () => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, handler);
+  };
+}
+
+export function downCommand(session: Session): Promise<number> {
+  const { output } = session;
+  return withHelper(session, async (helper) => {
+    const done = await helper.call('tunnel.down', {});
+    if (!done.ok) return done;
+    output.line('Disconnected.');
+    output.object(done.value);
+    return SUCCESS;
+  });
+}

@@ -1,0 +1,79 @@
+/** `status` and `log`: looking, once or as it changes. */
+import type { LogLine, Status } from '../rpc/contract.ts';
+import { followStatus } from '../rpc/follow.ts';
+import type { LogLevel } from '../system/log.ts';
+import { printable } from '../tunnel/explain.ts';
+import type { Output } from './output.ts';
+import { type Session, SUCCESS, withHelper } from './session.ts';
+import { statusText } from './statusText.ts';
+import { clock } from './text.ts';
+
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+
+export function statusCommand(session: Session, options: { readonly watch?: boolean }): Promise<number> {
+  const { output } = session;
+  return withHelper(session, async (helper) => {
+    if (!options.watch) {
+      const done = await helper.call('tunnel.status', {});
+      if (!done.ok) return done;
+      printStatus(output, done.value);
+      return SUCCESS;
+    }
+    const follower = await followStatus(helper, (status) => {
+      // On a terminal each status takes the place of the one before.
+      if (output.interactive && !output.json) process.stdout.write('\x1b[H\x1b[2J\x1b[3J');
+      printStatus(output, status);
+    });
+    if (!follower.ok) return follower;
+    return untilEnd(helper.closed);
+  });
+}
+
+function printStatus(output: Output, status: Status): void {
+  output.object(status);
+  const [head = '', ...rest] = statusText(status, Date.now());
+  const style = status.state === 'connected' ? 'good' : status.state === 'failed' ? 'bad' : 'strong';
+  output.line(output.style(style, head));
+  for (const line of rest) output.line(line);
+}
+
+export function logCommand(
+  session: Session,
+  options: { readonly follow?: boolean; readonly level: LogLevel; readonly lines: number },
+): Promise<number> {
+  const { output } = session;
+  return withHelper(session, async (helper) => {
+    const wanted = (line: LogLine) => LEVELS.indexOf(line.level) >= LEVELS.indexOf(options.level);
+    let early: LogLine[] | undefined = [];
+    helper.on('log', (line) => {
+      if (!wanted(line)) return;
+      if (early) early.push(line);
+      else printLine(output, line);
+    });
+    const read = await helper.call('log.read', { lines: options.lines, level: options.level });
+    if (!read.ok) return read;
+    for (const line of read.value) printLine(output, line);
+    if (!options.follow) return SUCCESS;
+    const subscribed = await helper.call('subscribe', { to: ['log'] });
+    if (!subscribed.ok) return subscribed;
+    for (const line of early) printLine(output, line);
+    early = undefined;
+    return untilEnd(helper.closed);
+  });
+}
+
+function printLine(output: Output, line: LogLine): void {
+  output.object(line);
+  const fields = Object.entries(line.fields ?? {}).map(([key, value]) => `${key}=${value}`);
+  const text = printable([line.level.padEnd(5), line.area.padEnd(8), line.text, ...fields].join(' '));
+  const kind = line.level === 'error' || line.level === 'warn' ? 'bad' : line.level === 'debug' ? 'faint' : undefined;
+  output.line(`${output.style('faint', clock(line.at))} ${kind ? output.style(kind, text) : text}`);
+}
+
+/** Until the user has seen enough, or the helper is gone. */
+function untilEnd(closed: Promise<{ readonly code: string; readonly detail: string } | undefined>) {
+  return new Promise<typeof SUCCESS | { readonly ok: false; readonly error: { code: string; detail: string } }>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(SUCCESS));
+    closed.then((reason) => resolve(reason ? { ok: false, error: { ...reason } } : SUCCESS));
+  });
+}
