@@ -122,9 +122,11 @@ export class ResponderSa {
         else this.#ike.tick(now);
         return;
       case 'inbound-traffic':
-        return this.#ike.alive(now);
+        this.#ike.alive(now);
+        return;
       case 'check-liveness':
-        return this.#ike.checkLiveness(now);
+        this.#ike.checkLiveness(now);
+        return;
       case 'terminate':
         // Before authentication there is nobody to tell.
         if (this.state === 'half-open') this.drop('the office closes');
