@@ -46,7 +46,8 @@ export type Handlers = {
 };
 
 export interface RpcServerOptions {
-  readonly handlers: Handlers;
+  /** Asked for at each request: the engine listens before it has them. */
+  readonly handlers: () => Handlers;
   readonly version: string;
   readonly log: Log;
   /** SO_PEERCRED of a connection. */
@@ -238,7 +239,7 @@ function serve(socket: Socket, who: Peer & { readonly id: number }, limits: RpcL
       return;
     }
     try {
-      const handler: Handlers[M] = options.handlers[method];
+      const handler: Handlers[M] = options.handlers()[method];
       const result = await handler(valid.output as ValidParams<M>, peer);
       if (result.ok) write({ id, result: result.value });
       else refuse(id, result.error);
