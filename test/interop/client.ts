@@ -127,8 +127,10 @@ export class Client {
   }
 
   async log(lines: number): Promise<readonly LogLine[]> {
-    const asked = await this.cli(['log', '--lines', String(lines)]);
-    return asked.code === 0 ? (JSON.parse(asked.stdout) as LogLine[]) : [];
+    const asked = await this.cli(['log', '--level', 'debug', '--lines', String(lines)]);
+    if (asked.code !== 0) return [];
+    const texts = asked.stdout.split('\n').filter((line) => line !== '');
+    return texts.map((line) => JSON.parse(line) as LogLine);
   }
 
   get #runDir(): string {

@@ -127,6 +127,21 @@ export const paths: readonly Case[] = [
     },
   },
   {
+    name: 'path/gateway-without-ipv6-pool',
+    run: async (world) => {
+      await world.configure({ pools: { v4: addresses.pool.v4 } });
+      const { status } = await world.connect();
+      assert.equal(status.virtualIps.length, 1, status.virtualIps.join(' '));
+      assert.ok(
+        status.routes.every((route) => !route.includes(':')),
+        `no route without an address: ${status.routes.join(' ')}`,
+      );
+      await world.ping(addresses.intranet.web4);
+      await world.disconnect();
+      return `asked for both, got ${status.virtualIps.join(' ')}`;
+    },
+  },
+  {
     name: 'path/gateway-by-name-and-office-dns',
     run: async (world) => {
       await world.configure({}, { gateway: addresses.names.gateway });

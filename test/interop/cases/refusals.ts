@@ -158,13 +158,18 @@ export const refusals: readonly Case[] = [
     run: async (world) => {
       await world.gateway.restart({ cookie_threshold: 1, half_open_timeout: 60 });
       try {
+        // With the usual groups first: the one that opens half sends a share of x25519.
+        await world.configure();
+        await openHalf(world.lab.intranet, addresses.office.lan4);
         await world.configure(
           { ikeProposals: 'aes256gcm16-prfsha384-ecp256' },
           { ikeProposals: ['aes256gcm16-prfsha384-modp3072-ecp256'] },
         );
-        await openHalf(world.lab.intranet, addresses.office.lan4);
+        const from = world.gateway.logSize();
         const { status } = await world.connect();
         assert.equal(status.ike?.ke, 'ECP_256');
+        logged(world, from, /N\(COOKIE\)/);
+        logged(world, from, /MODP_3072 unacceptable, requesting ECP_256/);
         await world.ping();
         return 'both before the first answer that counts (RFC 7296 §2.6.1)';
       } finally {
