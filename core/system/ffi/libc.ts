@@ -134,17 +134,6 @@ export const recvmmsg: (fd: number, messages: number, count: number, flags: numb
   'int',
   ['int', 'uintptr_t', 'uint', 'int', 'uintptr_t'],
 );
-export const inetPton: (family: number, text: string, address: number) => number = library.func('inet_pton', 'int', [
-  'int',
-  'str',
-  'uintptr_t',
-]);
-export const inetNtop: (family: number, address: number, text: number, size: number) => string | null = library.func(
-  'inet_ntop',
-  'str',
-  ['int', 'uintptr_t', 'uintptr_t', 'uint'],
-);
-
 // Processes
 
 /** glibc applies these three to all threads of the process (nptl's setxid), as POSIX asks. */

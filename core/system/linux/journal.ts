@@ -1,0 +1,102 @@
+/**
+ * What must be undone, on disk before it is done. One JSON entry per line, only ever appended to or emptied, so that a crash in the
+ * middle of a write can cost the last line only, and what that line would undo has not been done yet.
+ */
+import { closeSync, constants, fdatasyncSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Rule } from './rtnetlink.ts';
+
+export type UndoEntry =
+  /** Our TUN device: its addresses, its routes. */
+  | { readonly kind: 'link'; readonly name: string }
+  | { readonly kind: 'rule'; readonly rule: Rule }
+  | { readonly kind: 'sysctl'; readonly name: SysctlName; readonly before: string; readonly after: string }
+  | { readonly kind: 'resolved'; readonly interface: string }
+  | { readonly kind: 'resolvconf'; readonly interface: string }
+  | { readonly kind: 'file'; readonly path: string; readonly before: FileBefore; readonly after: string };
+
+/** The closed set of kernel settings that are ever changed. */
+export type SysctlName = 'net/ipv4/conf/all/rp_filter';
+
+/** What was at a path, whole. */
+export type FileBefore =
+  | { readonly type: 'missing' }
+  | { readonly type: 'symlink'; readonly target: string }
+  | { readonly type: 'file'; readonly content: string; readonly mode: number; readonly uid: number; readonly gid: number };
+
+export class Journal {
+  readonly #fd: number;
+  readonly #boot: string;
+  #entries: readonly UndoEntry[];
+
+  private constructor(fd: number, boot: string, entries: readonly UndoEntry[]) {
+    this.#fd = fd;
+    this.#boot = boot;
+    this.#entries = entries;
+  }
+
+  /** Opens or creates it; throws what node:fs throws. The folder is made durable here, so that later writes need not. */
+  static open(path: string, boot: string = bootId()): Journal {
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW, 0o600);
+    const folder = openSync(dirname(path), constants.O_RDONLY);
+    fsyncSync(folder);
+    closeSync(folder);
+    const { entries, clean } = parse(readFileSync(fd, 'utf8'), boot);
+    // A line that was cut off must not swallow the next one.
+    if (!clean) writeSync(fd, '\n');
+    return new Journal(fd, boot, entries);
+  }
+
+  /** In the order in which they were done. */
+  get entries(): readonly UndoEntry[] {
+    return this.#entries;
+  }
+
+  /** Returns when they are on the disk; entries that are there already cost nothing. */
+  append(entries: readonly UndoEntry[]): void {
+    const known = new Set(this.#entries.map((entry) => JSON.stringify(entry)));
+    const fresh = entries.filter((entry) => !known.has(JSON.stringify(entry)));
+    if (fresh.length === 0) return;
+    writeSync(this.#fd, fresh.map((entry) => `${JSON.stringify({ boot: this.#boot, ...entry })}\n`).join(''));
+    fdatasyncSync(this.#fd);
+    this.#entries = [...this.#entries, ...fresh];
+  }
+
+  /** Everything is undone. Not synced: undoing twice does no harm. */
+  clear(): void {
+    if (this.#entries.length === 0) return;
+    ftruncateSync(this.#fd, 0);
+    this.#entries = [];
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+function parse(text: string, boot: string): { readonly entries: readonly UndoEntry[]; readonly clean: boolean } {
+  const entries: UndoEntry[] = [];
+  for (const line of text.split('\n')) {
+    const entry = parseLine(line);
+    if (entry === undefined) continue;
+    // Links, rules and settings did not survive a reboot; what is there now is somebody else's. Files did.
+    if (entry.boot !== boot && entry.undo.kind !== 'file') continue;
+    entries.push(entry.undo);
+  }
+  return { entries, clean: text === '' || text.endsWith('\n') };
+}
+
+/** The file is root's own (0600 in a 0700 folder): a line is whole or cut off, never hostile. */
+function parseLine(line: string): { readonly boot: string; readonly undo: UndoEntry } | undefined {
+  if (line === '') return undefined;
+  try {
+    const { boot, ...undo }: UndoEntry & { readonly boot: string } = JSON.parse(line);
+    return { boot, undo };
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}

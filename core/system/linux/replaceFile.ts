@@ -1,0 +1,82 @@
+/** Replacing a configuration file so that it can be brought back exactly. */
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { FileBefore } from './journal.ts';
+
+/** What is at the path now; a symbolic link is not followed. */
+export function fileBefore(path: string): FileBefore {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined) return { type: 'missing' };
+  if (status.isSymbolicLink()) return { type: 'symlink', target: readlinkSync(path) };
+  return {
+    type: 'file',
+    content: readFileSync(path, 'utf8'),
+    mode: status.mode & 0o7777,
+    uid: status.uid,
+    gid: status.gid,
+  };
+}
+
+/** Makes the path a regular file of this content, readable by all; throws what node:fs throws. */
+export function replaceFile(path: string, content: string): void {
+  const before = fileBefore(path);
+  const owner = before.type === 'file' ? before : { mode: 0o644, uid: 0, gid: 0 };
+  put(path, { ...owner, type: 'file', content });
+}
+
+export type Restored = 'restored' | 'already' | 'changed-by-others';
+
+/**
+ * Brings `before` back if the path still holds what we wrote (`after`), or the beginning of it: a write that a crash cut off. A file
+ * that somebody else changed meanwhile stays.
+ */
+export function restoreFile(path: string, before: FileBefore, after: string): Restored {
+  const now = fileBefore(path);
+  if (JSON.stringify(now) === JSON.stringify(before)) return 'already';
+  if (now.type !== 'file' || !after.startsWith(now.content)) return 'changed-by-others';
+  put(path, before);
+  return 'restored';
+}
+
+function put(path: string, wanted: FileBefore): void {
+  const temporary = join(dirname(path), `.${basename(path)}.sallyport`);
+  rmSync(temporary, { force: true });
+  if (wanted.type === 'missing') {
+    rmSync(path, { force: true });
+    return;
+  }
+  if (wanted.type === 'symlink') {
+    symlinkSync(wanted.target, temporary);
+  } else {
+    const fd = openSync(temporary, 'wx', 0o600);
+    writeSync(fd, wanted.content);
+    fchownSync(fd, wanted.uid, wanted.gid);
+    fchmodSync(fd, wanted.mode);
+    closeSync(fd);
+  }
+  try {
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    // A bind mount (as of `ip netns exec`) cannot be replaced, only written.
+    if (wanted.type !== 'file' || !(error instanceof Error && 'code' in error && error.code === 'EBUSY')) throw error;
+    writeFileSync(path, wanted.content);
+    chownSync(path, wanted.uid, wanted.gid);
+    chmodSync(path, wanted.mode);
+  }
+}
