@@ -7,8 +7,8 @@
 import { Writer } from '../../bytes/writer.ts';
 import { ATTRIBUTE_KEY_LENGTH, FLAG, PAYLOAD, PROTOCOL, TS_TYPE } from './constants.ts';
 import type { Header, Payload, PayloadOf, Proposal, TrafficSelector, Transform } from './message.ts';
-import { GENERIC_HEADER_LENGTH, HEADER_LENGTH, MAX_PAYLOADS, MAX_SPIS } from './parse.ts';
-import { MAX_CONFIG_ATTRIBUTES, MORE_PROPOSALS, MORE_TRANSFORMS } from './parseNested.ts';
+import { GENERIC_HEADER_LENGTH, HEADER_LENGTH, isEapMessage, isIdentityLength, MAX_PAYLOADS, MAX_SPIS } from './parse.ts';
+import { isSelectorOrdered, MAX_CONFIG_ATTRIBUTES, MORE_PROPOSALS, MORE_TRANSFORMS } from './parseNested.ts';
 import { isDeleteSpiSize, isNotifySpiSize, isProposalSpiSize } from './spi.ts';
 
 /** Which of the two encrypted payloads; fragments are counted from 1. */
@@ -107,6 +107,10 @@ function writeBody(writer: Writer, payload: Payload): void {
       return;
     case 'IDi':
     case 'IDr':
+      demand(
+        isIdentityLength(payload.idType, payload.data.length),
+        `identity ${payload.idType} of ${payload.data.length} octets`,
+      );
       writer.u8(octet(payload.idType)).zeros(3).bytes(payload.data);
       return;
     case 'CERT':
@@ -138,6 +142,7 @@ function writeBody(writer: Writer, payload: Payload): void {
       writeConfiguration(writer, payload);
       return;
     case 'EAP':
+      demand(isEapMessage(payload.message), 'EAP message with another length inside');
       writer.bytes(payload.message);
       return;
     case 'SK':
@@ -209,6 +214,7 @@ function writeSelectors(writer: Writer, selectors: readonly TrafficSelector[]): 
   for (const selector of selectors) {
     const octets = selector.type === 'ipv4' ? 4 : 16;
     demand(selector.start.length === octets && selector.end.length === octets, `${selector.type} address of another length`);
+    demand(isSelectorOrdered(selector), 'traffic selector that ends before it starts');
     writer.u8(selector.type === 'ipv4' ? TS_TYPE.IPV4_ADDR_RANGE : TS_TYPE.IPV6_ADDR_RANGE).u8(octet(selector.protocol));
     writer
       .u16(8 + 2 * octets)

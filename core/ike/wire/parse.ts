@@ -179,10 +179,14 @@ function parseIdentification(kind: 'IDi' | 'IDr', body: Uint8Array): Result<Payl
   reader.bytes(3); // reserved
   if (reader.short) return fault('syntax', 'short');
   const data = reader.rest();
-  // RFC 7296 §3.5: ID_IPV4_ADDR is a single four-octet address, ID_IPV6_ADDR one of sixteen.
-  const exact = idType === ID.IPV4_ADDR ? 4 : idType === ID.IPV6_ADDR ? 16 : data.length;
-  if (data.length !== exact) return fault('syntax', `address of ${data.length} octets`);
+  if (!isIdentityLength(idType, data.length)) return fault('syntax', `address of ${data.length} octets`);
   return ok({ kind, idType, data });
+}
+
+/** RFC 7296 §3.5: ID_IPV4_ADDR is one address of four octets, ID_IPV6_ADDR one of sixteen. */
+export function isIdentityLength(idType: number, length: number): boolean {
+  if (idType === ID.IPV4_ADDR) return length === 4;
+  return idType !== ID.IPV6_ADDR || length === 16;
 }
 
 /** RFC 7296 §3.6 and §3.7. */
@@ -234,11 +238,15 @@ function parseDelete(body: Uint8Array): Result<Payload, Fault> {
   return ok({ kind: 'D', protocol, spis });
 }
 
-/** RFC 7296 §3.16: the length inside is four less than the payload's. What the message says is for the EAP method. */
+/** RFC 7296 §3.16. What the message says is for the EAP method. */
 function parseEap(body: Uint8Array): Result<Payload, Fault> {
-  const reader = new Reader(body);
-  reader.u16(); // code and identifier
-  const length = reader.u16();
-  if (reader.short || length !== body.length) return fault('syntax', `EAP length ${length} of ${body.length}`);
+  if (!isEapMessage(body)) return fault('syntax', `EAP length in ${body.length} octets`);
   return ok({ kind: 'EAP', message: body });
+}
+
+/** RFC 7296 §3.16: the length inside is four less than the payload's, that is the message's own. */
+export function isEapMessage(message: Uint8Array): boolean {
+  const reader = new Reader(message);
+  reader.u16(); // code and identifier
+  return reader.u16() === message.length && !reader.short;
 }

@@ -135,8 +135,10 @@ export function parseTrafficSelectors(kind: 'TSi' | 'TSr', body: Uint8Array): Re
     const octets = (length - 8) / 2;
     const start = content.bytes(octets);
     const end = content.bytes(octets);
-    if (!isOrdered(start, end) || !isPortRange(startPort, endPort)) return fault('syntax', `selector ${i}: end before start`);
-    selectors.push({ type: type === TS_TYPE.IPV4_ADDR_RANGE ? 'ipv4' : 'ipv6', protocol, startPort, endPort, start, end });
+    const family = type === TS_TYPE.IPV4_ADDR_RANGE ? 'ipv4' : 'ipv6';
+    const selector: TrafficSelector = { type: family, protocol, startPort, endPort, start, end };
+    if (!isSelectorOrdered(selector)) return fault('syntax', `selector ${i}: end before start`);
+    selectors.push(selector);
   }
   // RFC 7296 §3.13: "One or more individual Traffic Selectors".
   if (reader.short || count === 0) return fault('syntax', 'no selectors');
@@ -144,13 +146,9 @@ export function parseTrafficSelectors(kind: 'TSi' | 'TSr', body: Uint8Array): Re
   return ok({ kind, selectors, unknownTypes });
 }
 
-/** RFC 7296 §3.13.1: smallest and largest port; 65535 to 0 is the one exception and means OPAQUE. */
-function isPortRange(start: number, end: number): boolean {
-  return start <= end || (start === 65535 && end === 0);
-}
-
-/** RFC 7296 §3.13.1: smallest and largest address, big-endian and of one length. */
-function isOrdered(start: Uint8Array, end: Uint8Array): boolean {
+/** RFC 7296 §3.13.1: smallest and largest port and address; ports 65535 to 0 are the one exception and mean OPAQUE. */
+export function isSelectorOrdered({ startPort, endPort, start, end }: TrafficSelector): boolean {
+  if (startPort > endPort && !(startPort === 65535 && endPort === 0)) return false;
   for (let i = 0; i < start.length; i++) if (start[i] !== end[i]) return start[i] < end[i];
   return true;
 }
