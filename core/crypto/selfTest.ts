@@ -12,6 +12,16 @@ export interface SelfTestFault {
   readonly test: string;
 }
 
+/** What the self-test compares with. Only its own tests give another set, to see it fail. */
+export interface KnownAnswers {
+  /** HMAC of `hmacVectors.data` by PRF transform id. */
+  readonly hmacs: ReadonlyMap<number, string>;
+  readonly records: readonly RecordVector[];
+  readonly keyExchanges: readonly KeyExchangeVector[];
+}
+
+const knownAnswers: KnownAnswers = { hmacs: hmacVectors.outputs, records: recordVectors, keyExchanges: keyExchangeVectors };
+
 /** X25519, ECP_256, ECP_384, MODP_2048: what gateways mostly choose. */
 const commonGroups: readonly number[] = [31, 19, 20, 14];
 
@@ -25,12 +35,16 @@ const keyExchangeRounds = 1;
  * `groups` are IANA key exchange methods beyond which nothing asymmetric is warmed; those without a known answer
  * (15–18, which share all code with 14) are passed over.
  */
-export function warmUp(groups: readonly number[] = commonGroups): Result<void, SelfTestFault> {
+export function warmUp(
+  groups: readonly number[] = commonGroups,
+  answers: Partial<KnownAnswers> = {},
+): Result<void, SelfTestFault> {
+  const { hmacs, records, keyExchanges } = { ...knownAnswers, ...answers };
   for (let round = 0; round < symmetricRounds; round++) {
-    for (const [id, output] of hmacVectors.outputs) if (!hmacHolds(id, output)) return failed(`HMAC ${findPrf(id)?.hash}`);
-    for (const vector of recordVectors) if (!recordHolds(vector)) return failed(`record ${vector.encr}`);
+    for (const [id, output] of hmacs) if (!hmacHolds(id, output)) return failed(`HMAC ${findPrf(id)?.hash}`);
+    for (const vector of records) if (!recordHolds(vector)) return failed(`record ${vector.encr}`);
   }
-  for (const vector of keyExchangeVectors) {
+  for (const vector of keyExchanges) {
     if (!groups.includes(vector.id)) continue;
     for (let round = 0; round < keyExchangeRounds; round++)
       if (!keyExchangeHolds(vector)) return failed(`key exchange ${vector.id}`);

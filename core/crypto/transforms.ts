@@ -17,13 +17,13 @@ const encrTransforms: readonly EncrTransform[] = [
   aesCbc(128, levels('MUST', 'MUST')),
   aesCbc(192, levels('MAY', 'MAY')),
   aesCbc(256, levels('MUST', 'MUST')),
-  // RFC 8247 §2.1: only the 16-octet ICV is at SHOULD, 8 and 12 "remain at the MAY level"; RFC 8221 §5: GCM_16 is a MUST for ESP.
-  aesGcm(18, 8, 128, levels('MAY', 'MAY')),
-  aesGcm(18, 8, 192, levels('MAY', 'MAY')),
-  aesGcm(18, 8, 256, levels('MAY', 'MAY')),
-  aesGcm(19, 12, 128, levels('MAY', 'MAY')),
-  aesGcm(19, 12, 192, levels('MAY', 'MAY')),
-  aesGcm(19, 12, 256, levels('MAY', 'MAY')),
+  // RFC 8247 §2.1: only the 16-octet ICV is at SHOULD, 8 and 12 "remain at the MAY level"; RFC 8221 §5 lists GCM_16 alone, a MUST.
+  aesGcm(18, 8, 128, levels('MAY', undefined)),
+  aesGcm(18, 8, 192, levels('MAY', undefined)),
+  aesGcm(18, 8, 256, levels('MAY', undefined)),
+  aesGcm(19, 12, 128, levels('MAY', undefined)),
+  aesGcm(19, 12, 192, levels('MAY', undefined)),
+  aesGcm(19, 12, 256, levels('MAY', undefined)),
   aesGcm(20, 16, 128, levels('SHOULD', 'MUST')),
   aesGcm(20, 16, 192, levels('MAY', 'MAY')),
   aesGcm(20, 16, 256, levels('SHOULD', 'MUST')),
@@ -261,6 +261,6 @@ function modp(id: number, bits: number, ike?: RequirementLevel): KeTransform {
 }
 
 function ecp(id: number, name: string, keyword: string, fieldBytes: number, ike?: RequirementLevel): KeTransform {
-  // RFC 5903 §7: x and y on the wire, x alone is the secret; RFC 6954 §2.2 uses the same for brainpool.
+  // RFC 5903 §7: x and y on the wire, x alone is the secret; RFC 6954 §2 uses the same for brainpool.
   return { type: 4, id, name, keyword, publicBytes: 2 * fieldBytes, sharedBytes: fieldBytes, level: ikeOnly(ike) };
 }

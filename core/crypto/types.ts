@@ -63,7 +63,7 @@ export interface KeTransform {
   readonly id: number;
   readonly name: string; // CURVE_25519, ECP_256, MODP_2048 …
   readonly keyword: string; // x25519 (alias curve25519), ecp256, modp2048 …
-  /** Exact octets of a public value on the wire (RFC 5903 §7, RFC 6954 §2.2, RFC 8031 §3.1, RFC 7296 §3.4). */
+  /** Exact octets of a public value on the wire (RFC 5903 §7, RFC 6954 §2, RFC 8031 §3.1, RFC 7296 §3.4). */
   readonly publicBytes: number;
   readonly sharedBytes: number;
   readonly level: RequirementLevels;
