@@ -142,7 +142,7 @@ export class World {
   async disconnect(): Promise<void> {
     const down = await this.client.down();
     assert.equal(down.code, 0, `sallyport down: ${down.stdout}${down.stderr}`);
-    assert.deepEqual(await this.gateway.listSas(), [], 'the gateway heard the DELETE');
+    await this.eventually('the gateway hears the DELETE', () => this.#gatewayIsIdle(), 3_000);
   }
 
   /** Asks until it holds, for at most so long; no test depends on how fast the machine is. */
@@ -168,6 +168,10 @@ export class World {
     );
     assert.equal(status.failure?.code, code, JSON.stringify(status.failure));
     return status.failure?.evidence ?? '';
+  }
+
+  async #gatewayIsIdle(): Promise<true | undefined> {
+    return (await this.gateway.listSas()).length === 0 ? true : undefined;
   }
 
   /** Loss and the like; ended with the case. */

@@ -156,14 +156,27 @@ export const lives: readonly Case[] = [
       await world.configure({}, { liveness: 0 });
       await world.connect();
       await world.carry(1, addresses.intranet.web4);
-      const { status, sa } = await world.agreed();
-      const [ours, theirs] = [status.children[0], sa.children[0]];
-      assert.equal(ours?.packetsOut, theirs?.packetsIn, 'packets to the gateway');
-      assert.equal(ours?.packetsIn, theirs?.packetsOut, 'packets from the gateway');
-      assert.equal(ours?.bytesOut, theirs?.bytesIn, 'octets to the gateway');
-      assert.equal(ours?.bytesIn, theirs?.bytesOut, 'octets from the gateway');
+      let last = '';
+      // The last acknowledgements may be under way: until both have counted them.
+      const told = await world
+        .eventually(
+          'the counters of both sides are equal',
+          async () => {
+            const { status, sa } = await world.agreed();
+            const [ours, theirs] = [status.children[0], sa.children[0]];
+            if (ours === undefined || theirs === undefined) return undefined;
+            const here = [ours.packetsOut, ours.packetsIn, ours.bytesOut, ours.bytesIn];
+            const there = [theirs.packetsIn, theirs.packetsOut, theirs.bytesIn, theirs.bytesOut];
+            last = `ours ${here.join(' ')}, gateway's ${there.join(' ')}`;
+            return here.every((count, index) => count === there[index]) ? last : undefined;
+          },
+          5_000,
+        )
+        .catch((error: unknown) => {
+          throw new Error(`${error instanceof Error ? error.message : error}: ${last}`);
+        });
       await world.disconnect();
-      return `${ours?.packetsOut} packets out, ${ours?.packetsIn} in`;
+      return `packets out and in, octets out and in: ${told}`;
     },
   },
 ];
