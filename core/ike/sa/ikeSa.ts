@@ -256,7 +256,7 @@ export class IkeSa {
     narrator.log('warn', 'answer breaks the protocol', { messageId: header.messageId, evidence });
     const failure: IkeFailure = { code: 'protocol', evidence };
     // RFC 7296 §2.21: errors in answers are not answered, but the IKE state is cleaned up.
-    if (exchange.malformed) exchange.malformed(failure, now);
+    if (exchange.malformed) exchange.malformed(failure, complaint(sifted && !sifted.ok ? sifted.error : undefined), now);
     else this.finish([deleteIkeSa()], failure, now);
   }
 
@@ -312,12 +312,9 @@ export class IkeSa {
     const evidence = `${exchangeName(arrival.message.header.exchange)} request: ${what}`;
     this.#setup.narrator.log('warn', 'request refused', { messageId: arrival.message.header.messageId, evidence });
     const close = () => this.#end({ code: 'protocol', evidence });
-    if (error?.code !== 'critical') {
-      this.#reply(arrival, { payloads: [notify(NOTIFY.INVALID_SYNTAX)], after: close }, now);
-      return;
-    }
-    const payloads = [notify(NOTIFY.UNSUPPORTED_CRITICAL_PAYLOAD, Uint8Array.of(error.type))];
-    this.#reply(arrival, this.#authenticated ? { payloads } : { payloads, after: close }, now);
+    const payloads = [complaint(error)];
+    const stands = error?.code === 'critical' && this.#authenticated;
+    this.#reply(arrival, stands ? { payloads } : { payloads, after: close }, now);
   }
 
   #reply(arrival: Arrival, reply: Reply, now: number): void {
@@ -425,6 +422,12 @@ function informational(payloads: readonly Payload[], done: () => void, sa: IkeSa
       if (fatal) sa.close(fatal);
     },
   };
+}
+
+/** What to say to whoever sent a message that is wrong as a whole. */
+function complaint(error: RuleError | undefined): Payload {
+  if (error?.code !== 'critical') return notify(NOTIFY.INVALID_SYNTAX);
+  return notify(NOTIFY.UNSUPPORTED_CRITICAL_PAYLOAD, Uint8Array.of(error.type));
 }
 
 function wrongText(

@@ -13,8 +13,8 @@ export interface OutgoingExchange {
   build(): readonly Payload[];
   /** The payloads of the genuine answer, sifted by the rule table. */
   process(payloads: readonly Payload[], now: number): void;
-  /** A genuine answer that breaks the protocol. Default: the IKE SA is deleted. */
-  malformed?(failure: IkeFailure, now: number): void;
+  /** A genuine answer that breaks the protocol; `complaint` is the notify that says so. Default: the IKE SA is deleted. */
+  malformed?(failure: IkeFailure, complaint: Payload, now: number): void;
   /** Repeated often enough. Default: the peer is lost and the IKE SA ends. */
   unanswered?(now: number): void;
 }

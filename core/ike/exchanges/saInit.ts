@@ -1,0 +1,227 @@
+/**
+ * IKE_SA_INIT as the initiator (RFC 7296 §1.2, §2.6, §2.7, §2.23). All of it is unauthenticated, so an answer that cannot be
+ * used is a doubt, not an end: a genuine one may still come (§2.21.1). COOKIE and INVALID_KE_PAYLOAD are acted on, within bounds.
+ */
+import { toHex } from '../../bytes/bytes.ts';
+import { startKeyExchange } from '../../crypto/ke.ts';
+import type { KeTransform, KeyExchange, Random } from '../../crypto/types.ts';
+import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../keys/ikeKeys.ts';
+import { detectNat, type NatFindings, natDetectionHash } from '../nat.ts';
+import { checkChosen, type IkeSuite, ikeSuite, offeredKeyExchanges } from '../negotiation.ts';
+import type { IkeConfig, IkeFailure } from '../sa/contract.ts';
+import { HASH_ALGORITHM, NOTIFY, nameOf } from '../wire/constants.ts';
+import type { Message, Payload, PayloadOf } from '../wire/message.ts';
+import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
+import { isErrorNotify, siftPayloads } from './rules.ts';
+
+/** RFC 7296 §2.10: at least half the key size of the PRF; 32 octets suit every PRF here. */
+const NONCE_OCTETS = 32;
+/** A gateway under load asks once, perhaps again when its secret changes. */
+const MAX_COOKIES = 5;
+/** Transmissions of one request that must have been refused in the same way before it is no mere echo of an earlier one. */
+const MAX_REFUSALS = 3;
+/** Answers with a proposal that are looked into; each costs a key exchange, and anybody on the path can make them. */
+const MAX_ANSWERS = 16;
+
+export interface SaInitResult {
+  readonly spiR: Uint8Array;
+  readonly suite: IkeSuite;
+  readonly keys: IkeKeys;
+  readonly nr: Uint8Array;
+  readonly nat: NatFindings;
+  readonly vendorIds: readonly string[];
+}
+
+export type SaInitVerdict =
+  | { readonly kind: 'ignore'; readonly why: string }
+  /** Build and send anew. */
+  | { readonly kind: 'restart'; readonly why: string }
+  /** Believed only if nothing better comes for a while. */
+  | { readonly kind: 'doubt'; readonly failure: IkeFailure }
+  | { readonly kind: 'failed'; readonly failure: IkeFailure }
+  | { readonly kind: 'done'; readonly result: SaInitResult };
+
+export class SaInitExchange {
+  readonly spiI: Uint8Array;
+  readonly ni: Uint8Array;
+  readonly #config: IkeConfig;
+  readonly #random: Random;
+  readonly #methods: readonly KeTransform[];
+  readonly #tried: number[] = [];
+  readonly #natNotifies: readonly Payload[];
+  readonly #cookies = new Set<string>();
+  readonly #refusals = new Set<number>();
+  #cookie: Uint8Array | undefined;
+  #exchange: KeyExchange;
+  #answers = 0;
+
+  /** Makes the key pair of the first method offered, so that the first message is ready when it is wanted. */
+  constructor(config: IkeConfig, random: Random) {
+    this.#config = config;
+    this.#random = random;
+    this.#methods = offeredKeyExchanges(config.ikeProposals);
+    this.spiI = nonZero(random(8)); // RFC 7296 §2.6: an SPI is not zero
+    this.ni = random(NONCE_OCTETS).slice();
+    this.#exchange = this.#start(this.#methods[0]);
+    this.#natNotifies = this.#natDetection();
+  }
+
+  /** The request as it stands. RFC 7296 §2.6: after a COOKIE all but the cookie is as before. */
+  build(): readonly Payload[] {
+    const { method, publicValue } = this.#exchange;
+    return [
+      // RFC 7296 §2.6: the cookie is the first payload.
+      ...(this.#cookie ? [notify(NOTIFY.COOKIE, this.#cookie)] : []),
+      { kind: 'SA', proposals: this.#config.ikeProposals },
+      { kind: 'KE', method: method.id, data: publicValue },
+      { kind: 'NONCE', data: this.ni },
+      ...this.#natNotifies,
+      // RFC 7427 §4: the hashes that signatures of the gateway may use.
+      notify(NOTIFY.SIGNATURE_HASH_ALGORITHMS, signatureHashes),
+    ];
+  }
+
+  /** `sent` counts the transmissions of the present request. */
+  process(message: Message, sent: number): SaInitVerdict {
+    const sifted = siftPayloads(message.header.exchange, 'response', message.payloads);
+    if (!sifted.ok) {
+      const { error } = sifted;
+      const what =
+        error.code === 'payloads' ? error.place : error.code === 'critical' ? `critical payload ${error.type}` : error.code;
+      return doubt('protocol', what);
+    }
+    const { payloads } = sifted.value;
+    const sa = findPayload(payloads, 'SA');
+    const cookie = findNotify(payloads, NOTIFY.COOKIE);
+    if (cookie && !sa) return this.#takeCookie(cookie.data, sent);
+    const invalidKe = findNotify(payloads, NOTIFY.INVALID_KE_PAYLOAD);
+    if (invalidKe) return this.#takeGroup(invalidKe.data, sent);
+    const error = allPayloads(payloads, 'N').find(({ type }) => isErrorNotify(type));
+    if (error) return doubt(errorCode(error.type), nameOf(NOTIFY, error.type));
+    const ke = findPayload(payloads, 'KE');
+    const nonce = findPayload(payloads, 'NONCE');
+    if (!sa || !ke || !nonce) return doubt('protocol', 'no SA, KE or nonce');
+    if (this.#answers >= MAX_ANSWERS) return { kind: 'ignore', why: 'too many answers' };
+    this.#answers++;
+    return this.#agree(message, payloads, sa, ke, nonce.data.slice());
+  }
+
+  #start(method: KeTransform | undefined): KeyExchange {
+    if (!method) throw new RangeError('the IKE proposals offer no key exchange');
+    this.#tried.push(method.id);
+    return startKeyExchange(method, this.#random);
+  }
+
+  #natDetection(): readonly Payload[] {
+    const { local, remote, forceEncapsulation } = this.#config;
+    const spis = { spiI: this.spiI, spiR: new Uint8Array(8) };
+    const here = natDetectionHash(spis, { address: local.address, port: local.ports.ike });
+    const there = natDetectionHash(spis, { address: remote.address, port: remote.ports.ike });
+    // RFC 7296 §2.23: a source hash that matches nothing makes the gateway see a NAT, so ESP goes in UDP.
+    const source = forceEncapsulation ? this.#random(here.length).slice() : here;
+    return [notify(NOTIFY.NAT_DETECTION_SOURCE_IP, source), notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, there)];
+  }
+
+  #takeCookie(cookie: Uint8Array, sent: number): SaInitVerdict {
+    // RFC 7296 §2.6: 1 to 64 octets.
+    if (cookie.length < 1 || cookie.length > 64) return doubt('protocol', `COOKIE of ${cookie.length} octets`);
+    const hex = toHex(cookie);
+    if (this.#cookies.has(hex)) return this.#refused(sent, { code: 'protocol', evidence: place('COOKIE asked for again') });
+    if (this.#cookies.size >= MAX_COOKIES) return doubt('protocol', 'COOKIE without end');
+    this.#cookies.add(hex);
+    this.#cookie = cookie.slice();
+    this.#refusals.clear();
+    return { kind: 'restart', why: 'the gateway wants a cookie' };
+  }
+
+  /** RFC 7296 §1.2, §2.7: the data are the method wanted. Ours keeps its cookie, nonce and SPI (§2.6.1). */
+  #takeGroup(data: Uint8Array, sent: number): SaInitVerdict {
+    if (data.length !== 2) return doubt('protocol', `INVALID_KE_PAYLOAD with ${data.length} octets`);
+    const wanted = (data[0] << 8) | data[1];
+    const method = this.#methods.find(({ id }) => id === wanted);
+    // Believing this would let anybody on the path weaken the exchange.
+    if (!method) return doubt('ke-refused', `INVALID_KE_PAYLOAD wants method ${wanted}, which was not offered`);
+    // Each method once: as an echo of an earlier request it is harmless, as a demand it has no end.
+    if (this.#tried.includes(wanted))
+      return this.#refused(sent, { code: 'ke-refused', evidence: place(`INVALID_KE_PAYLOAD wants ${method.keyword} again`) });
+    this.#exchange = this.#start(method);
+    this.#refusals.clear();
+    return { kind: 'restart', why: `the gateway wants ${method.keyword}` };
+  }
+
+  #refused(sent: number, failure: IkeFailure): SaInitVerdict {
+    this.#refusals.add(sent);
+    return this.#refusals.size >= MAX_REFUSALS ? { kind: 'failed', failure } : { kind: 'ignore', why: failure.evidence };
+  }
+
+  #agree(
+    message: Message,
+    payloads: readonly Payload[],
+    sa: PayloadOf<'SA'>,
+    ke: PayloadOf<'KE'>,
+    nr: Uint8Array,
+  ): SaInitVerdict {
+    const spiR = message.header.spiR.slice();
+    if (spiR.every((octet) => octet === 0)) return doubt('protocol', 'the responder SPI is zero');
+    const chosen = checkChosen(this.#config.ikeProposals, sa.proposals);
+    if (!chosen.ok) return doubt('bad-answer-proposal', chosen.error);
+    const suite = ikeSuite(chosen.value);
+    const { method } = this.#exchange;
+    if (!suite) return doubt('bad-answer-proposal', 'the chosen transforms do not go together');
+    // RFC 7296 §2.7: the key exchange that was made is the one that is chosen.
+    if (suite.ke.id !== method.id || ke.method !== method.id)
+      return doubt(
+        'bad-answer-proposal',
+        `${suite.ke.keyword} was chosen, key exchange ${ke.method} sent, ours was ${method.keyword}`,
+      );
+    const shared = this.#exchange.derive(ke.data);
+    if (!(shared instanceof Uint8Array)) return doubt('bad-public-value', `${method.keyword}: ${shared.fault}`);
+    const nonces = { ni: this.ni, nr };
+    const seed = skeyseed(suite.prf, nonces, shared);
+    const keys = deriveIkeKeys(suite, seed, nonces, { spiI: this.spiI, spiR });
+    wipe(shared, seed);
+    const { local, remote } = this.#config;
+    const nat = detectNat(
+      { spiI: this.spiI, spiR },
+      payloads,
+      { address: local.address, port: local.ports.ike },
+      { address: remote.address, port: remote.ports.ike },
+    );
+    const vendorIds = allPayloads(payloads, 'V')
+      .slice(0, 16)
+      .map(({ data }) => vendorText(data));
+    return { kind: 'done', result: { spiR, suite, keys, nr, nat, vendorIds } };
+  }
+}
+
+/** RFC 7427 §4: SHA-1 is not among them. */
+const signatureHashes = Uint8Array.from(
+  [HASH_ALGORITHM.SHA2_256, HASH_ALGORITHM.SHA2_384, HASH_ALGORITHM.SHA2_512].flatMap((id) => [id >>> 8, id]),
+);
+
+function errorCode(type: number): IkeFailure['code'] {
+  if (type === NOTIFY.NO_PROPOSAL_CHOSEN) return 'no-proposal-chosen';
+  if (type === NOTIFY.INVALID_MAJOR_VERSION) return 'gateway-version';
+  return 'gateway-error';
+}
+
+function doubt(code: IkeFailure['code'], what: string): SaInitVerdict {
+  return { kind: 'doubt', failure: { code, evidence: place(what) } };
+}
+
+function place(what: string): string {
+  return `${what} in IKE_SA_INIT response`;
+}
+
+function nonZero(spi: Uint8Array): Uint8Array {
+  const copy = spi.slice();
+  if (copy.every((octet) => octet === 0)) copy[7] = 1;
+  return copy;
+}
+
+/** Text where the vendor wrote text, hex otherwise. */
+function vendorText(data: Uint8Array): string {
+  const shown = data.subarray(0, 32);
+  if (shown.length >= 4 && shown.every((octet) => octet >= 0x20 && octet < 0x7f)) return String.fromCharCode(...shown);
+  return toHex(shown);
+}
