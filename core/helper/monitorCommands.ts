@@ -1,0 +1,168 @@
+/**
+ * What the monitor accepts of the engine, which it does not trust: every field of every command, checked once and built anew, so that
+ * nothing else of a message gets through. A refusal says what is wrong; only what is no command at all is an offence.
+ */
+import type { Result } from '../bytes/result.ts';
+import { err, ok } from '../bytes/result.ts';
+import { formatAddress, parseAddress } from '../ip/address.ts';
+import { type Cidr, formatCidr, maskAddress, parseCidr } from '../ip/cidr.ts';
+import type { HostPlan } from '../system/ports.ts';
+import { LIMITS, type MonitorCommand } from './monitorContract.ts';
+
+export type ParsedCommand =
+  | { readonly kind: 'command'; readonly command: MonitorCommand }
+  | { readonly kind: 'refused'; readonly id: number; readonly why: string }
+  /** Not JSON, or without a number to answer to. */
+  | { readonly kind: 'malformed' };
+
+/** `ours` are the names of the devices this engine opened. */
+export function parseCommand(text: string, ours: ReadonlySet<string>): ParsedCommand {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { kind: 'malformed' };
+  }
+  if (!isRecord(value)) return { kind: 'malformed' };
+  const { id } = value;
+  if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0) return { kind: 'malformed' };
+  const command = readCommand(id, value, ours);
+  return command.ok ? { kind: 'command', command: command.value } : { kind: 'refused', id, why: command.error };
+}
+
+type Checked<T> = Result<T, string>;
+type Fields = Readonly<Record<string, unknown>>;
+
+function readCommand(id: number, value: Fields, ours: ReadonlySet<string>): Checked<MonitorCommand> {
+  switch (value.command) {
+    case 'open-tun': {
+      if (!only(value, ['id', 'command', 'mtu'])) return err('unknown field');
+      const mtu = integer(value.mtu, LIMITS.mtu.min, LIMITS.mtu.max);
+      return mtu === undefined ? err('mtu') : ok({ id, command: 'open-tun', mtu });
+    }
+    case 'bind-udp': {
+      if (!only(value, ['id', 'command', 'family', 'port'])) return err('unknown field');
+      const { family } = value;
+      const port = LIMITS.ports.find((allowed) => allowed === value.port);
+      if (family !== 4 && family !== 6) return err('family');
+      return port === undefined ? err('port') : ok({ id, command: 'bind-udp', family, port });
+    }
+    case 'apply': {
+      if (!only(value, ['id', 'command', 'plan'])) return err('unknown field');
+      const plan = readPlan(value.plan, ours);
+      return plan.ok ? ok({ id, command: 'apply', plan: plan.value }) : plan;
+    }
+    case 'revert':
+      return only(value, ['id', 'command']) ? ok({ id, command: 'revert' }) : err('unknown field');
+    default:
+      return err('unknown command');
+  }
+}
+
+function readPlan(value: unknown, ours: ReadonlySet<string>): Checked<HostPlan> {
+  if (!isRecord(value) || !only(value, ['interface', 'routes', 'dns'])) return err('plan');
+  const device = readInterface(value.interface, ours);
+  if (!device.ok) return device;
+  const routes = readList('routes', value.routes, LIMITS.routes, readRoute);
+  if (!routes.ok) return routes;
+  if (value.dns === undefined) return ok({ interface: device.value, routes: routes.value });
+  const dns = readDns(value.dns);
+  return dns.ok ? ok({ interface: device.value, routes: routes.value, dns: dns.value }) : dns;
+}
+
+function readInterface(value: unknown, ours: ReadonlySet<string>): Checked<HostPlan['interface']> {
+  if (!isRecord(value) || !only(value, ['name', 'mtu', 'addresses'])) return err('interface');
+  const { name } = value;
+  if (typeof name !== 'string' || !ours.has(name)) return err('interface is not ours');
+  const mtu = integer(value.mtu, LIMITS.mtu.min, LIMITS.mtu.max);
+  if (mtu === undefined) return err('mtu');
+  const addresses = readList('addresses', value.addresses, LIMITS.addresses, readInterfaceAddress);
+  if (!addresses.ok) return addresses;
+  if (addresses.value.length === 0) return err('no address');
+  // RFC 8200 §5: a link below 1280 octets carries no IPv6; Linux would silently take IPv6 off the device.
+  if (mtu < 1280 && addresses.value.some(({ address }) => address.includes(':'))) return err('mtu below 1280 with IPv6');
+  return ok({ name, mtu, addresses: addresses.value });
+}
+
+function readInterfaceAddress(value: unknown): Checked<{ readonly address: string; readonly prefix: number }> {
+  if (!isRecord(value) || !only(value, ['address', 'prefix'])) return err('address');
+  const address = readHost(value.address);
+  if (!address.ok) return address;
+  const prefix = integer(value.prefix, 1, 8 * address.value.length);
+  return prefix === undefined ? err('prefix') : ok({ address: formatAddress(address.value), prefix });
+}
+
+function readRoute(value: unknown): Checked<string> {
+  const cidr = typeof value === 'string' && value.includes('/') ? parseCidr(value) : undefined;
+  if (cidr === undefined) return err('route is no network');
+  // A whole family is wanted often; what is in it that never leaves the host stays there by the kernel's own rules.
+  if (cidr.prefix > 0 && notRoutable(cidr)) return err(`route ${formatCidr(cidr)} makes no sense`);
+  return ok(formatCidr(cidr));
+}
+
+function readDns(value: unknown): Checked<NonNullable<HostPlan['dns']>> {
+  if (!isRecord(value) || !only(value, ['servers', 'searchDomains', 'matchDomains'])) return err('dns');
+  const servers = readList('dns servers', value.servers, LIMITS.dnsServers, (server) => {
+    const address = readHost(server);
+    return address.ok ? ok(formatAddress(address.value)) : address;
+  });
+  if (!servers.ok) return servers;
+  const searchDomains = readList('search domains', value.searchDomains, LIMITS.domains, readDomain);
+  if (!searchDomains.ok) return searchDomains;
+  const matchDomains = readList('match domains', value.matchDomains, LIMITS.domains, readDomain);
+  if (!matchDomains.ok) return matchDomains;
+  return ok({ servers: servers.value, searchDomains: searchDomains.value, matchDomains: matchDomains.value });
+}
+
+/** Letters, digits and hyphens (RFC 1123 §2.1), at most 63 octets in a label and 253 in all: nothing a file or program could misread. */
+function readDomain(value: unknown): Checked<string> {
+  const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+  if (typeof value !== 'string' || value.length > 253 || !value.split('.').every((part) => label.test(part)))
+    return err('domain');
+  return ok(value);
+}
+
+/** The address of a single host somewhere else. */
+function readHost(value: unknown): Checked<Uint8Array> {
+  const address = typeof value === 'string' ? parseAddress(value) : undefined;
+  if (address === undefined) return err('not an address');
+  if (notRoutable({ network: address, prefix: 8 * address.length }))
+    return err(`address ${formatAddress(address)} makes no sense`);
+  return ok(address);
+}
+
+/** "This" network, loopback, link-local where it needs a zone, multicast, class E with broadcast, v4-mapped. */
+const SPECIAL: readonly Cidr[] = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/127', '::ffff:0:0/96', 'fe80::/10', 'ff00::/8']
+  .map(parseCidr)
+  .filter((cidr) => cidr !== undefined);
+
+function notRoutable(cidr: Cidr): boolean {
+  return SPECIAL.some(({ network, prefix }) => {
+    if (network.length !== cidr.network.length || cidr.prefix < prefix) return false;
+    return formatAddress(maskAddress(cidr.network, prefix)) === formatAddress(network);
+  });
+}
+
+function readList<T>(what: string, value: unknown, most: number, read: (item: unknown) => Checked<T>): Checked<readonly T[]> {
+  if (!Array.isArray(value)) return err(what);
+  if (value.length > most) return err(`more than ${most} ${what}`);
+  const out: T[] = [];
+  for (const item of value) {
+    const checked = read(item);
+    if (!checked.ok) return checked;
+    out.push(checked.value);
+  }
+  return ok(out);
+}
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function only(value: Fields, allowed: readonly string[]): boolean {
+  return Object.keys(value).every((key) => allowed.includes(key));
+}
+
+function integer(value: unknown, min: number, max: number): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max ? value : undefined;
+}

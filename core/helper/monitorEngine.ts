@@ -1,0 +1,156 @@
+/** The engine's process: started, watched, started again. At most one lives, even across monitors. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, ftruncateSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { close } from '../system/ffi/libc.ts';
+import { watchReadable } from '../system/ffi/readiness.ts';
+import { MessageEnd, messagePair } from '../system/linux/channel.ts';
+import type { Log } from '../system/log.ts';
+import { ENGINE_LOCK_FD, MONITOR_MESSAGE_MAX } from './monitorContract.ts';
+import { tryLock } from './monitorSetup.ts';
+
+export interface EngineOptions {
+  readonly script: string;
+  readonly args: readonly string[];
+  /** The listening socket it serves. */
+  readonly rpcFd: number;
+  /** Held by the engine for as long as it lives. */
+  readonly lockPath: string;
+  readonly log: Log;
+  /** One message of the engine's, and how to answer it; false ends the engine. */
+  readonly onMessage: (bytes: Uint8Array, reply: Reply) => boolean;
+  /** The engine is gone, with all its descriptors. */
+  readonly onGone: () => void;
+}
+
+export type Reply = (bytes: Uint8Array, descriptor?: number) => void;
+
+export interface EngineProcess {
+  /** Ends it and resolves when it is gone; it is not started again. */
+  stop(): Promise<void>;
+}
+
+const BACKOFF = { first: 100, most: 5000 };
+/** An engine that lived this long was fine: the next one starts at once. Milliseconds. */
+const LIVED_WELL = 10_000;
+/** What an engine gets to say goodbye to its gateway before it is killed. */
+const PATIENCE = 3000;
+
+export function superviseEngine(options: EngineOptions): EngineProcess {
+  const { log } = options;
+  let stopping = false;
+  let running: { readonly child: ChildProcess; readonly gone: Promise<void> } | undefined;
+  const loop = keepRunning();
+
+  async function keepRunning(): Promise<void> {
+    let delay = BACKOFF.first;
+    while (!stopping) {
+      const started = Date.now();
+      running = await start(options);
+      if (running !== undefined) {
+        // stop() may have been called while the old engine was waited for.
+        if (stopping) running.child.kill('SIGTERM');
+        await running.gone;
+        running = undefined;
+        options.onGone();
+      }
+      if (stopping) return;
+      if (Date.now() - started > LIVED_WELL) delay = BACKOFF.first;
+      log('warn', 'monitor', 'the engine is started again', { afterMs: delay });
+      await sleep(delay);
+      delay = Math.min(delay * 2, BACKOFF.most);
+    }
+  }
+
+  return {
+    stop: async () => {
+      stopping = true;
+      const child = running?.child;
+      child?.kill('SIGTERM');
+      const kill = setTimeout(() => child?.kill('SIGKILL'), PATIENCE);
+      // During a back-off there is no engine to wait for.
+      if (running !== undefined) await loop;
+      clearTimeout(kill);
+    },
+  };
+}
+
+async function start(
+  options: EngineOptions,
+): Promise<{ readonly child: ChildProcess; readonly gone: Promise<void> } | undefined> {
+  const { log } = options;
+  const lockFd = await engineLock(options.lockPath, log);
+  if (lockFd === undefined) return undefined;
+  const pair = messagePair(MONITOR_MESSAGE_MAX);
+  if (!pair.ok) {
+    log('error', 'monitor', 'no socketpair', { detail: pair.error.detail });
+    closeSync(lockFd);
+    return undefined;
+  }
+  const [ours, theirs] = pair.value;
+  const child = spawn(process.execPath, [options.script, ...options.args], {
+    cwd: '/',
+    // A session of its own: Ctrl-C in a terminal is the monitor's to handle.
+    detached: true,
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
+    stdio: ['ignore', 'inherit', 'inherit', theirs, options.rpcFd, lockFd],
+  });
+  close(theirs);
+  ftruncateSync(lockFd, 0);
+  writeSync(lockFd, String(child.pid ?? 0), 0);
+  closeSync(lockFd);
+  const end = new MessageEnd(ours, MONITOR_MESSAGE_MAX);
+  const watch = watchReadable(ours, () => {
+    for (;;) {
+      const received = end.receive();
+      if (received.kind === 'nothing') return;
+      if (received.kind === 'message' && received.descriptors.length === 0) {
+        const reply: Reply = (bytes, descriptor) => {
+          if (!end.send(bytes, descriptor)) log('warn', 'monitor', 'the engine does not take its answer');
+        };
+        if (options.onMessage(received.bytes, reply)) continue;
+      }
+      if (received.kind === 'message') for (const fd of received.descriptors) close(fd);
+      if (received.kind !== 'closed') log('error', 'monitor', 'the engine sent something that is no command: it is killed');
+      watch.close();
+      child.kill('SIGKILL');
+      return;
+    }
+  });
+  const gone = new Promise<void>((resolve) => {
+    const over = (detail: string): void => {
+      watch.close();
+      close(ours);
+      log('warn', 'monitor', 'the engine is gone', { detail });
+      resolve();
+    };
+    child.once('error', (error) => over(error.message));
+    child.once('exit', (code, signal) => over(signal ?? `exit ${code}`));
+  });
+  log('info', 'monitor', 'the engine runs', { pid: child.pid ?? 0 });
+  return { child, gone };
+}
+
+/** An engine that outlived its monitor ends by itself (its socket is closed); one that does not is killed. */
+async function engineLock(path: string, log: Log): Promise<number | undefined> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const fd = tryLock(path);
+    if (fd !== undefined) return fd;
+    if (attempt >= 100 && attempt % 50 === 0) killHolder(path, log);
+    await sleep(10);
+  }
+  log('error', 'monitor', 'an old engine does not end', { lock: path });
+  return undefined;
+}
+
+function killHolder(path: string, log: Log): void {
+  const pid = Number(readFileSync(path, 'utf8'));
+  try {
+    // The number may be another process's by now; only one that holds this very file is meant.
+    if (!Number.isInteger(pid) || pid <= 1 || readlinkSync(`/proc/${pid}/fd/${ENGINE_LOCK_FD}`) !== path) return;
+    log('warn', 'monitor', 'an old engine is killed', { pid });
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended meanwhile.
+  }
+}
