@@ -116,8 +116,10 @@ function build(finish: (exitCode: number) => void): Command {
   program
     .command('repair')
     .description('put the network of this computer back after a crash (administrator)')
-    .action(async () => {
-      finish(await (await import('./repair.ts')).repairCommand(session()));
+    .option('--run-dir <dir>', 'where the helper that is gone had its socket')
+    .option('--state-dir <dir>', 'where it kept its state')
+    .action(async (options: { runDir?: string; stateDir?: string }) => {
+      finish(await (await import('./repair.ts')).repairCommand(session(), options));
     });
   program
     .command('exit-codes')

@@ -1,9 +1,13 @@
 /** `repair`: through the helper; where none runs, root runs the monitor's own clean-up. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { printable } from '../tunnel/explain.ts';
 import { openHelper, type Session, SUCCESS } from './session.ts';
 
-export async function repairCommand(session: Session): Promise<number> {
+export async function repairCommand(
+  session: Session,
+  options: { readonly runDir?: string; readonly stateDir?: string },
+): Promise<number> {
   const { output } = session;
   const helper = await openHelper(session);
   if (helper.ok) {
@@ -16,23 +20,36 @@ export async function repairCommand(session: Session): Promise<number> {
   const absent = helper.error.code === 'helper-not-running';
   if (!absent || process.getuid?.() !== 0) return output.error(helper.error);
   const monitor = fileURLToPath(new URL('../helper/monitor.ts', import.meta.url));
-  const done = spawnSync(process.execPath, [monitor, '--repair'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  if (done.status !== 0) {
-    const lines = done.stderr.trim().split('\n');
-    return output.error({ code: 'host-failed', detail: lines[lines.length - 1] ?? '' });
+  const places = [
+    ...(options.runDir === undefined ? [] : ['--run-dir', options.runDir]),
+    ...(options.stateDir === undefined ? [] : ['--state-dir', options.stateDir]),
+  ];
+  const done = spawnSync(process.execPath, [monitor, '--repair', ...places], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const answer = repairAnswer(done.stdout);
+  if (done.status !== 0 || !answer) {
+    return output.error({ code: 'host-failed', detail: answer?.error ?? done.stderr.trim().split('\n').pop() ?? '' });
   }
-  say(
-    session,
-    done.stdout
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line !== ''),
-  );
+  say(session, answer.changes);
   return SUCCESS.value;
+}
+
+/** The monitor's one line of JSON. */
+function repairAnswer(text: string): { readonly changes: readonly string[]; readonly error: string | undefined } | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return undefined;
+    const changes = 'changes' in value && Array.isArray(value.changes) ? value.changes.map(String) : [];
+    return { changes, error: 'error' in value ? String(value.error) : undefined };
+  } catch {
+    return undefined;
+  }
 }
 
 function say({ output }: Session, changes: readonly string[]): void {
   output.object({ changes });
-  for (const change of changes) output.line(change);
+  for (const change of changes) output.line(printable(change));
   if (changes.length === 0) output.line('Nothing to repair.');
 }

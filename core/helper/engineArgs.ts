@@ -1,4 +1,4 @@
-/** The engine's command line, given by the monitor. Both ends of it in one place. */
+/** The engine's command line, as the monitor gives it. */
 import { parseArgs } from 'node:util';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { LogLevel } from '../system/log.ts';
@@ -16,32 +16,27 @@ export interface EngineArgs {
 
 const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'] satisfies readonly LogLevel[];
 
-export function engineArguments(args: EngineArgs): string[] {
-  return [
-    ...['--uid', String(args.uid), '--gid', String(args.gid), '--state', args.state, '--log-level', args.logLevel],
-    ...(args.keyLog === undefined ? [] : ['--key-log', args.keyLog]),
-  ];
-}
-
 export function parseEngineArguments(argv: readonly string[]): Result<EngineArgs, string> {
   try {
     const { values } = parseArgs({
       args: [...argv],
       options: {
-        uid: { type: 'string' },
-        gid: { type: 'string' },
-        state: { type: 'string' },
+        'engine-uid': { type: 'string' },
+        'engine-gid': { type: 'string' },
+        'state-dir': { type: 'string' },
         'key-log': { type: 'string' },
         'log-level': { type: 'string' },
       },
     });
-    const uid = Number(values.uid);
-    const gid = Number(values.gid);
+    const uid = Number(values['engine-uid']);
+    const gid = Number(values['engine-gid']);
     const level = values['log-level'] ?? 'info';
-    if (!Number.isInteger(uid) || !Number.isInteger(gid) || uid <= 0 || gid <= 0) return err('--uid and --gid must be above 0');
-    if (values.state === undefined) return err('--state is missing');
+    if (!Number.isInteger(uid) || !Number.isInteger(gid) || uid <= 0 || gid <= 0)
+      return err('--engine-uid and --engine-gid must be above 0');
+    const state = values['state-dir'];
+    if (state === undefined) return err('--state-dir is missing');
     if (!isLevel(level)) return err('--log-level must be debug, info, warn or error');
-    return ok({ uid, gid, state: values.state, keyLog: values['key-log'], logLevel: level });
+    return ok({ uid, gid, state, keyLog: values['key-log'], logLevel: level });
   } catch (problem) {
     return err(problem instanceof Error ? problem.message : 'not understood');
   }

@@ -1,0 +1,120 @@
+/**
+ * The engine: everything that speaks to users and to networks, without a privilege. It starts as root only to load its code (a
+ * checkout may be readable by its owner alone), gives root up for ever, and serves only then.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { warmUp } from '../crypto/selfTest.ts';
+import { startDataplane } from '../dataplane/dataplane.ts';
+import { createInitiator } from '../ike/sa/initiator.ts';
+import { openProfileStore } from '../profile/store.ts';
+import { programVersion } from '../rpc/version.ts';
+import { close } from '../system/ffi/libc.ts';
+import { descriptorOf, peerCredentials } from '../system/linux/peer.ts';
+import { type EngineArgs, parseEngineArguments } from './engineArgs.ts';
+import { createHandlers } from './handlers.ts';
+import { openKeyLog } from './keyLog.ts';
+import { createLogRing, type LogRing } from './logRing.ts';
+import { connectMonitor } from './monitorClient.ts';
+import { ENGINE_MONITOR_FD, ENGINE_RPC_FD } from './monitorContract.ts';
+import { dropPrivileges } from './privileges.ts';
+import { createPublisher } from './publisher.ts';
+import { createRpcServer, type RpcServer } from './rpcServer.ts';
+import { createTunnelKeeper, type TunnelKeeper } from './tunnelKeeper.ts';
+
+const LOG_LINES = 5_000;
+/** Milliseconds for the goodbye to the gateway: when asked to end (the monitor's patience is longer), and when the monitor is gone. */
+const LAST_WORDS = { asked: 2_500, orphaned: 300 };
+
+await main();
+
+async function main(): Promise<void> {
+  const args = parseEngineArguments(process.argv.slice(2));
+  if (!args.ok) fatal(`engine: ${args.error}`);
+  const logs = createLogRing({
+    capacity: LOG_LINES,
+    now: Date.now,
+    write: (line) => process.stderr.write(line),
+    writeLevel: args.value.logLevel,
+  });
+  process.on('uncaughtException', (fault) => {
+    logs.log('error', 'engine', 'a fault of our own', { fault: fault.stack ?? fault.message });
+    process.exit(1);
+  });
+  await serve(args.value, logs);
+}
+
+async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
+  const version = programVersion();
+  let tunnel: TunnelKeeper | undefined;
+
+  // As root: code is loaded, threads are started, files of the administrator are opened. Nothing is read from anybody.
+  const keyLog = args.keyLog === undefined ? undefined : openKeyLog(args.keyLog);
+  if (keyLog) {
+    logs.log('warn', 'engine', 'KEYS ARE WRITTEN TO FILES: whoever reads them reads everything in the tunnel', {
+      folder: args.keyLog ?? '',
+    });
+  }
+  const dataplane = await startDataplane({
+    onIke: ({ bytes, channel, from }) => tunnel?.datagram(bytes, channel, from),
+    onFailure: (detail) => tunnel?.dataplaneFailed(detail),
+  });
+  const tested = warmUp();
+  if (!tested.ok) fatal(`engine: the known-answer test of ${tested.error.test} failed`);
+  const monitor = connectMonitor(ENGINE_MONITOR_FD, logs.log);
+
+  // One turn of the event loop from listen to the handlers; connections are accepted in a later one. listen() must be root's:
+  // the kernel tells clients who called it.
+  const server = createRpcServer({
+    handlers: () => handlers,
+    version,
+    log: logs.log,
+    peerOf: (socket) => {
+      const fd = descriptorOf(socket);
+      const peer = fd === undefined ? undefined : peerCredentials(fd);
+      return peer ? { ok: true, value: peer } : { ok: false, error: 'no credentials' };
+    },
+    onClosed: (peer) => publisher.forget(peer),
+  });
+  const listening = server.listen({ fd: ENGINE_RPC_FD });
+  const dropped = dropPrivileges(args.uid, args.gid);
+  if (!dropped.ok) fatal(`engine: cannot give up root: ${dropped.error.detail}`);
+
+  const profiles = openProfileStore(join(args.state, 'profiles'), logs.log);
+  const keeper = createTunnelKeeper({
+    monitor,
+    dataplane,
+    profiles,
+    logs,
+    version: `Sallyport ${version}`,
+    createMachine: (config) => createInitiator(config, { random: randomBytes, keyLog: keyLog !== undefined }),
+    closeDescriptor: (fd) => {
+      close(fd);
+    },
+    ...(keyLog && { keyLog }),
+    now: Date.now,
+    monotonic: () => performance.now(),
+    onChange: () => publisher.changed(),
+  });
+  tunnel = keeper;
+  const publisher = createPublisher({ statusFor: keeper.statusFor, running: keeper.active, logs });
+  const handlers = createHandlers({ profiles, tunnel: keeper, publisher, logs, log: logs.log });
+
+  const heard = await listening;
+  if (!heard.ok) fatal(`engine: cannot listen: ${heard.error}`);
+  monitor.onClosed(() => void end(server, keeper, 'orphaned'));
+  process.on('SIGTERM', () => void end(server, keeper, 'asked'));
+  logs.log('info', 'engine', 'ready', { version, uid: args.uid, backend: dataplane.backend() });
+}
+
+/** Says goodbye to the gateway, then ends; the monitor, or the next one, puts the host back. */
+async function end(server: RpcServer, tunnel: TunnelKeeper, why: keyof typeof LAST_WORDS): Promise<void> {
+  setTimeout(() => process.exit(0), LAST_WORDS[why]);
+  await Promise.allSettled([tunnel.stop(), server.close()]);
+  process.exit(0);
+}
+
+function fatal(text: string): never {
+  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level: 'error', area: 'engine', text })}\n`);
+  process.exit(1);
+}
