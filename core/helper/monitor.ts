@@ -158,23 +158,27 @@ function openHost(options: Pick<MonitorOptions, 'runDir' | 'stateDir' | 'resolve
   // Threads and children that come after have it too: nothing started from here ever gains rights by a set-uid program.
   if (prctl(PR_SET_NO_NEW_PRIVS, 1) < 0) return err('no_new_privs is refused');
   const journalDir = join(options.stateDir, 'monitor');
-  for (const [path, mode] of [
-    [options.runDir, 0o755] as const,
-    [options.stateDir, 0o755] as const,
-    [journalDir, 0o700] as const,
-  ]) {
-    const made = rootFolder(path, mode);
-    if (!made.ok) return made;
+  try {
+    for (const [path, mode] of [
+      [options.runDir, 0o755] as const,
+      [options.stateDir, 0o755] as const,
+      [journalDir, 0o700] as const,
+    ]) {
+      const made = rootFolder(path, mode);
+      if (!made.ok) return made;
+    }
+    if (tryLock(join(options.runDir, 'monitor.lock')) === undefined) return err(BUSY);
+    const netlink = Rtnetlink.open();
+    if (!netlink.ok) return err(netlink.error.detail);
+    const journal = Journal.open(join(journalDir, 'journal'));
+    return ok({
+      host: new LinuxHost({ netlink: netlink.value, journal, resolver: options.resolver }),
+      netlink: netlink.value,
+      journal,
+    });
+  } catch (error) {
+    return err(error instanceof Error ? error.message : 'failed');
   }
-  if (tryLock(join(options.runDir, 'monitor.lock')) === undefined) return err(BUSY);
-  const netlink = Rtnetlink.open();
-  if (!netlink.ok) return err(netlink.error.detail);
-  const journal = Journal.open(join(journalDir, 'journal'));
-  return ok({
-    host: new LinuxHost({ netlink: netlink.value, journal, resolver: options.resolver }),
-    netlink: netlink.value,
-    journal,
-  });
 }
 
 interface Prepared {

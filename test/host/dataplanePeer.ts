@@ -1,0 +1,242 @@
+/**
+ * One end of a tunnel as a process of its own, so that it can live in a network namespace: a real TUN, real UDP sockets and the
+ * real threads, with keys given instead of negotiated. Obeys calls that arrive over Node's IPC; `dataplane.test.ts` makes them.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { connect, createServer } from 'node:net';
+import { fromHex, toHex } from '../../core/bytes/bytes.ts';
+import type { EspSuite } from '../../core/crypto/espCipher.ts';
+import { byKeyword, esnTransforms } from '../../core/crypto/transforms.ts';
+import type { Dataplane } from '../../core/dataplane/contract.ts';
+import { startDataplane } from '../../core/dataplane/dataplane.ts';
+import type { Channel, ChildSa, Endpoint } from '../../core/ike/sa/contract.ts';
+import type { TrafficSelector } from '../../core/ike/wire/message.ts';
+import { parseCidr, rangeOfCidr } from '../../core/ip/cidr.ts';
+import { close } from '../../core/system/ffi/libc.ts';
+import { openTun } from '../../core/system/linux/tun.ts';
+import { openUdp } from '../../core/system/linux/udp.ts';
+
+/** A CHILD SA in text. `keyIn` and `keyOut` seed the keys: one end's `keyIn` is the other's `keyOut`. */
+export interface PeerChild {
+  /** `aes256gcm16-esn`, `aes128-sha256`. */
+  readonly suite: string;
+  readonly spiIn: number;
+  readonly spiOut: number;
+  readonly keyIn: string;
+  readonly keyOut: string;
+  readonly local: readonly string[];
+  readonly remote: readonly string[];
+  readonly to: string;
+  readonly keepalive?: boolean;
+}
+
+export interface PeerCalls {
+  start(options: { readonly keepaliveInterval?: number; readonly replayWindow?: number }): Promise<string>;
+  /** Opens 500 and 4500 for both families. */
+  sockets(): Promise<void>;
+  /** Opens `sally0`, configures it with `ip` and hands it over. */
+  tun(mtu: number, addresses: readonly string[], routes: readonly string[]): Promise<void>;
+  install(child: PeerChild): Promise<void>;
+  remove(spiIn: number): Promise<void>;
+  counters(spiIn: number): Promise<Record<string, number> | undefined>;
+  globals(): Promise<Record<string, number>>;
+  sendIke(channel: Channel, to: Endpoint, hex: string): Promise<boolean>;
+  /** What arrived since the last call. */
+  ike(): Promise<readonly { readonly channel: Channel; readonly from: Endpoint; readonly hex: string }[]>;
+  failures(): Promise<readonly string[]>;
+  /** Answers every connection with the SHA-256 of all it sent. */
+  serve(port: number): Promise<void>;
+  /** Sends octets to such a server; true when the digest is right. */
+  transfer(address: string, port: number, octets: number): Promise<{ readonly intact: boolean; readonly seconds: number }>;
+  /** Keeps the main thread from running for this long. */
+  block(ms: number): Promise<void>;
+  dropPrivileges(): Promise<void>;
+  detach(): Promise<void>;
+  closeTun(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const received: { channel: Channel; from: Endpoint; hex: string }[] = [];
+const failures: string[] = [];
+const digests = new Set<ReturnType<typeof createServer>>();
+let dataplane: Dataplane | undefined;
+let tunFd = -1;
+
+const calls: PeerCalls = {
+  async start(options) {
+    dataplane = await startDataplane({
+      ...options,
+      onIke: ({ bytes, channel, from }) => received.push({ channel, from, hex: toHex(bytes) }),
+      onFailure: (detail) => failures.push(detail),
+    });
+    return dataplane.backend();
+  },
+  async sockets() {
+    const sockets = ([4, 6] as const).flatMap((family) =>
+      (
+        [
+          ['ike', 500],
+          ['natt', 4500],
+        ] as const
+      ).map(([channel, port]) => {
+        const opened = openUdp({ family, port });
+        if (!opened.ok) throw new Error(opened.error.detail);
+        return { fd: opened.value.fd, channel, family };
+      }),
+    );
+    await running().attachSockets(sockets);
+  },
+  async tun(mtu, addresses, routes) {
+    const opened = openTun('sally0');
+    if (!opened.ok) throw new Error(opened.error.detail);
+    tunFd = opened.value.fd;
+    ip('link', 'set', 'sally0', 'mtu', String(mtu), 'up');
+    for (const address of addresses) ip('address', 'add', address, 'dev', 'sally0', ...(address.includes(':') ? ['nodad'] : []));
+    for (const route of routes) ip('route', 'add', route, 'dev', 'sally0');
+    await running().attachTun(tunFd);
+  },
+  install: (child) => running().installChild(childSa(child)),
+  remove: (spiIn) => running().removeChild(spiIn),
+  async counters(spiIn) {
+    const counters = running().counters(spiIn);
+    return counters && { ...counters };
+  },
+  globals: async () => ({ ...running().globalCounters() }),
+  sendIke: async (channel, to, hex) => running().sendIke(channel, to, bytes(hex)),
+  ike: async () => received.splice(0),
+  failures: async () => failures,
+  serve: (port) =>
+    new Promise((resolve) => {
+      const server = createServer({ allowHalfOpen: true }, (socket) => {
+        const hash = createHash('sha256');
+        socket.on('data', (chunk) => hash.update(chunk));
+        socket.on('end', () => socket.end(hash.digest('hex')));
+        socket.on('error', () => {});
+      });
+      digests.add(server);
+      server.listen(port, '::', resolve);
+    }),
+  transfer: (address, port, octets) =>
+    new Promise((resolve, reject) => {
+      const started = performance.now();
+      const hash = createHash('sha256');
+      const block = Buffer.alloc(64 * 1024);
+      let answer = '';
+      let left = octets;
+      const socket = connect({ host: address, port, allowHalfOpen: true });
+      const push = (): void => {
+        while (left > 0) {
+          const chunk = Buffer.from(block.subarray(0, Math.min(left, block.length)));
+          chunk.writeUInt32BE(left, 0);
+          hash.update(chunk);
+          left -= chunk.length;
+          if (!socket.write(chunk)) return;
+        }
+        socket.end();
+      };
+      socket.on('connect', push);
+      socket.on('drain', push);
+      socket.on('data', (chunk) => {
+        answer += chunk.toString('latin1');
+      });
+      socket.on('end', () => resolve({ intact: answer === hash.digest('hex'), seconds: (performance.now() - started) / 1000 }));
+      socket.on('error', reject);
+    }),
+  async block(ms) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  },
+  async dropPrivileges() {
+    process.setgroups?.([]);
+    process.setgid?.(65534);
+    process.setuid?.(65534);
+  },
+  detach: () => running().detach(),
+  async closeTun() {
+    close(tunFd);
+  },
+  async stop() {
+    await dataplane?.stop();
+    for (const server of digests) server.close();
+  },
+};
+
+export interface PeerRequest {
+  readonly id: number;
+  readonly call: keyof PeerCalls;
+  readonly args: readonly unknown[];
+}
+
+export type PeerAnswer = { readonly id: number; readonly value?: unknown; readonly error?: string };
+
+// Nothing here calls process.exit: once stopped and disconnected the process must end by itself.
+process.on('message', async ({ id, call, args }: PeerRequest) => {
+  const run = calls[call] as (...all: readonly unknown[]) => Promise<unknown>;
+  try {
+    const value = await run(...args);
+    process.send?.({ id, value } satisfies PeerAnswer);
+  } catch (error) {
+    process.send?.({ id, error: String(error) } satisfies PeerAnswer);
+  }
+  if (call === 'stop') process.disconnect();
+});
+
+function running(): Dataplane {
+  if (dataplane === undefined) throw new Error('not started');
+  return dataplane;
+}
+
+function childSa(child: PeerChild): ChildSa {
+  const rows = child.suite.split('-').map((keyword) => byKeyword(keyword));
+  const encr = rows.find((row): row is EspSuite['encr'] => row?.type === 1);
+  if (encr === undefined) throw new Error(child.suite);
+  const integ = rows.find((row): row is NonNullable<EspSuite['integ']> => row?.type === 3);
+  const keys = (seed: string): ChildSa['keysIn'] => {
+    const material = createHash('shake256', { outputLength: 128 }).update(seed).digest();
+    return {
+      encryption: Uint8Array.from(material.subarray(0, encr.keyBytes + encr.saltBytes)),
+      integrity: Uint8Array.from(material.subarray(64, 64 + (integ?.keyBytes ?? 0))),
+    };
+  };
+  return {
+    spiIn: child.spiIn,
+    spiOut: child.spiOut,
+    encr,
+    integ,
+    esn: esnTransforms[child.suite.endsWith('-esn') ? 1 : 0],
+    ke: undefined,
+    keysIn: keys(child.keyIn),
+    keysOut: keys(child.keyOut),
+    localSelectors: child.local.map(selector),
+    remoteSelectors: child.remote.map(selector),
+    local: { address: '0.0.0.0', port: 4500 },
+    remote: { address: child.to, port: 4500 },
+    keepalive: child.keepalive ?? false,
+  };
+}
+
+/** `10.0.0.0/8`, `10.0.0.0/8 udp 53`. */
+function selector(text: string): TrafficSelector {
+  const [network, protocol, port] = text.split(' ');
+  const cidr = parseCidr(network);
+  if (cidr === undefined) throw new Error(text);
+  const numbers: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17 };
+  return {
+    type: cidr.network.length === 4 ? 'ipv4' : 'ipv6',
+    protocol: protocol === undefined ? 0 : numbers[protocol],
+    startPort: port === undefined ? 0 : Number(port),
+    endPort: port === undefined ? 65535 : Number(port),
+    ...rangeOfCidr(cidr),
+  };
+}
+
+function ip(...args: string[]): void {
+  const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
+}
+
+function bytes(hex: string): Uint8Array {
+  const out = fromHex(hex);
+  if (out === undefined) throw new Error(hex);
+  return out;
+}
