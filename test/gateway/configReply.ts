@@ -28,6 +28,8 @@ export function createPools(pool: HeadOfficeConfig['pool']): AddressPools {
 /** What is given to `owner` for this CFG_REQUEST; undefined when no address can be given (INTERNAL_ADDRESS_FAILURE). */
 export function lease(request: PayloadOf<'CP'>, owner: string, pools: AddressPools, config: HeadOfficeConfig): Lease | undefined {
   const asked = new Set(request.attributes.map((attribute) => attribute.type));
+  // RFC 7296 §3.15.1: INTERNAL_IP6_SUBNET has no empty form to ask with; whoever wants an IPv6 address is told.
+  if (asked.has(CP_ATTRIBUTE.INTERNAL_IP6_ADDRESS)) asked.add(CP_ATTRIBUTE.INTERNAL_IP6_SUBNET);
   const four = asked.has(CP_ATTRIBUTE.INTERNAL_IP4_ADDRESS) ? pools.ipv4?.take(owner) : undefined;
   const six = asked.has(CP_ATTRIBUTE.INTERNAL_IP6_ADDRESS) ? pools.ipv6?.take(owner) : undefined;
   if (four === undefined && six === undefined) return undefined;

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { IkeConfig, IkeFailure } from '../../core/ike/sa/contract.ts';
+import { createInitiator } from '../../core/ike/sa/initiator.ts';
+import type { HeadOfficeConfig } from './config.ts';
+import { Conversation } from './conversation.ts';
+import { clientConfig, officeConfig, proposals, seededRandom } from './fixtures.ts';
+import { type MisbehaviourName, misbehaviours } from './misbehaviours.ts';
+import { createHeadOffice } from './responder.ts';
+
+interface Expectation {
+  /** The code it must fail with; undefined: the client must connect all the same and stay connected. */
+  readonly failure?: IkeFailure['code'];
+  /** What the evidence must name. */
+  readonly evidence?: RegExp;
+  readonly client?: Partial<IkeConfig>;
+  /** It connects, and then the office ends it. */
+  readonly established?: true;
+}
+
+const only = (ike: string): Partial<IkeConfig> => ({ ikeProposals: proposals([ike], 'ike') });
+const survives: Expectation = {};
+
+/** One entry per misbehaviour: the compiler asks for it. */
+const expectations: Readonly<Record<MisbehaviourName, Expectation>> = {
+  'wrong-auth': { failure: 'gateway-authentication-failed' },
+  'wrong-identity': { failure: 'gateway-identity', evidence: /evil\.office\.test/ },
+  'no-auth': { failure: 'protocol', evidence: /AUTH/ },
+  'proposal-not-offered': { failure: 'bad-answer-proposal', evidence: /encr:23:256/ },
+  'shorter-key': { failure: 'bad-answer-proposal' },
+  'group-not-offered': { failure: 'bad-answer-proposal', evidence: /22/ },
+  'endless-cookie': { failure: 'protocol', evidence: /COOKIE/ },
+  'cookie-0-octets': { failure: 'protocol', evidence: /COOKIE of 0/ },
+  'cookie-65-octets': { failure: 'protocol', evidence: /COOKIE of 65/ },
+  'endless-invalid-ke': { failure: 'ke-refused' },
+  'invalid-ke-not-offered': { failure: 'ke-refused', evidence: /22/ },
+  'public-value-zero': { failure: 'bad-public-value' },
+  'public-value-off-curve': { failure: 'bad-public-value', client: only('aes256gcm16-prfsha256-ecp256') },
+  'public-value-short': { failure: 'bad-public-value' },
+  'public-value-p-minus-1': { failure: 'bad-public-value', client: only('aes256gcm16-prfsha256-modp2048') },
+  'no-nonce': { failure: 'protocol', evidence: /NONCE/ },
+  'nonce-short': { failure: 'protocol', evidence: /NONCE.*15/ },
+  'unknown-critical-payload': { failure: 'protocol', evidence: /200/ },
+  'unknown-payload': survives,
+  'child-proposal-not-offered': { failure: 'child-bad-answer-proposal' },
+  'selectors-wider': { failure: 'bad-answer-selectors' },
+  'address-loopback': { failure: 'no-address', evidence: /127\.0\.0\.1/ },
+  'address-multicast': { failure: 'no-address', evidence: /224\.0\.0\.5/ },
+  'address-is-gateway': { failure: 'no-address', evidence: /198\.51\.100\.10/ },
+  'thousand-dns-servers': survives,
+  'child-refused': { failure: 'child-refused', evidence: /NO_ADDITIONAL_SAS/ },
+  'child-no-proposal': { failure: 'child-no-proposal-chosen' },
+  'ts-unacceptable': { failure: 'ts-unacceptable' },
+  'no-address': { failure: 'no-address', evidence: /INTERNAL_ADDRESS_FAILURE/ },
+  'wrong-message-id': { failure: 'no-answer-auth' },
+  'wrong-spi': { failure: 'no-answer-auth' },
+  'bad-icv': { failure: 'no-answer-auth' },
+  'forged-bad-icv': survives,
+  'unprotected-auth-failed': survives,
+  'forged-no-proposal': survives,
+  'forged-major-version': survives,
+  'silent-after-sa-init': { failure: 'no-answer-auth' },
+  'garbage-flood': survives,
+  'create-child-before-auth': survives,
+  'delete-right-after-auth': { failure: 'closed-by-gateway', established: true },
+  'replay-requests': survives,
+  'esp-outside-selectors': survives, // for IKE; the packets are test/gateway/process.test.ts's
+};
+
+function meet(client: Partial<IkeConfig> = {}, office: Partial<HeadOfficeConfig> = {}): Conversation {
+  const config = { ...clientConfig, ...client };
+  const endpoint = (address: string, port: number) => ({ address, port });
+  return new Conversation({
+    machine: createInitiator(config, { random: seededRandom('client'), keyLog: false }),
+    office: createHeadOffice({ ...officeConfig, ...office }, { random: seededRandom('office') }),
+    // Behind a NAT, as in the demo.
+    client: { ike: endpoint('198.51.100.1', 61_000), natt: endpoint('198.51.100.1', 61_001) },
+    gateway: { ike: endpoint('198.51.100.10', 500), natt: endpoint('198.51.100.10', 4500) },
+  });
+}
+
+/** Longer than every limit of the client: whatever it decides, it has decided. */
+const LONG_MS = 120_000;
+
+for (const { name, what, clause } of misbehaviours) {
+  const expected = expectations[name];
+  const end = expected.failure === undefined ? 'is survived' : `ends in ${expected.failure}`;
+  test(`${name}: ${what} (${clause}) ${end}`, () => {
+    const conversation = meet(expected.client, { misbehave: [name] });
+    conversation.tell({ kind: 'start' });
+    if (expected.failure === undefined) connectAndLeave(conversation);
+    else {
+      assert.ok(
+        conversation.run(LONG_MS, () => conversation.outputs('closed').length > 0),
+        'it comes to an end',
+      );
+      const [closed] = conversation.outputs('closed');
+      assert.equal(closed?.failure?.code, expected.failure, closed?.failure?.evidence);
+      if (expected.evidence) assert.match(closed?.failure?.evidence ?? '', expected.evidence);
+      assertNothingInstalled(conversation, expected.established === true);
+    }
+  });
+}
+
+/** It connects, is alive a minute later, and says goodbye properly. */
+function connectAndLeave(conversation: Conversation): void {
+  const installed = () => conversation.outputs('install-child').length > 0;
+  assert.ok(conversation.run(LONG_MS, installed), `it connects: ${JSON.stringify(conversation.outputs('closed'))}`);
+  conversation.run(60_000);
+  assert.deepEqual(conversation.outputs('closed'), []);
+  conversation.tell({ kind: 'check-liveness' });
+  conversation.run(5_000);
+  conversation.tell({ kind: 'terminate' });
+  assert.ok(conversation.run(LONG_MS, () => conversation.outputs('closed').length > 0));
+  assert.deepEqual(conversation.outputs('closed'), [{ kind: 'closed' }]);
+  assert.equal(conversation.outputs('install-child').length, 1);
+  assert.equal(conversation.outputs('remove-child').length, 1);
+}
+
+/** A failure leaves no CHILD SA behind, and before authentication none is ever made. */
+function assertNothingInstalled(conversation: Conversation, established: boolean): void {
+  const installed = conversation.outputs('install-child').map(({ child }) => child.spiIn);
+  const removed = conversation.outputs('remove-child').map(({ spiIn }) => spiIn);
+  assert.deepEqual(removed, installed);
+  assert.equal(conversation.outputs('established').length > 0, established);
+  const last = conversation.heard.findLast((output) => output.kind !== 'log');
+  assert.equal(last?.kind, 'closed', 'nothing comes after the end');
+}
+
+test('a thousand DNS servers do not become a thousand', () => {
+  const conversation = meet({}, { misbehave: ['thousand-dns-servers'] });
+  conversation.tell({ kind: 'start' });
+  conversation.run(LONG_MS, () => conversation.outputs('configured').length > 0);
+  const [configured] = conversation.outputs('configured');
+  assert.ok(configured !== undefined && configured.configuration.dns.length <= 32);
+  assert.ok(configured.configuration.dns.includes('10.10.0.53'), 'the first ones are kept');
+});
+
+test('replayed requests are executed once and answered from the cache', () => {
+  const conversation = meet({}, { misbehave: ['replay-requests'] });
+  conversation.tell({ kind: 'start' });
+  conversation.run(5_000);
+  const INFORMATIONAL = 37;
+  const answers = conversation
+    .outputs('transmit')
+    .filter(({ bytes }) => bytes[18] === INFORMATIONAL && ((bytes[19] ?? 0) & 0x20) !== 0);
+  assert.equal(answers.length, 5);
+  assert.equal(new Set(answers.map(({ bytes }) => Buffer.from(bytes).toString('hex'))).size, 1, 'the same octets every time');
+});

@@ -1,0 +1,170 @@
+/**
+ * Everything the demo needs, built and taken down by code: the lab, the head office in it, the helper on the laptop as it would run on a
+ * real one, and somebody who uses the laptop.
+ */
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type JsonProcess, startJson } from '../../gateway/jsonProcess.ts';
+import { type Office, type OfficeOptions, startOffice, VISITOR } from '../../gateway/office.ts';
+import { createLab, type Lab } from '../lab.ts';
+import type { ExecResult } from '../namespace.ts';
+
+export interface Stage {
+  readonly lab: Lab;
+  readonly office: Office;
+  readonly visitor: JsonProcess;
+  readonly folder: string;
+  /** The profile's name. */
+  readonly profile: string;
+  /** `sallyport …` on the laptop, to its end. */
+  cli(...args: string[]): Promise<ExecResult>;
+  /** `sallyport …` on the laptop, running. */
+  spawnCli(...args: string[]): ChildProcess;
+  /** The last lines of the helper. */
+  helperSaid(): string;
+  close(): Promise<void>;
+}
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
+const cliProgram = join(repository, 'core/cli/main.ts');
+const monitorProgram = join(repository, 'core/helper/monitor.ts');
+const HELPER_WITHIN_MS = 15_000;
+const STOP_WITHIN_MS = 6_000;
+
+/** Debian packages of the programs the demo runs. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  ip: 'iproute2',
+  nft: 'nftables',
+  tcpdump: 'tcpdump',
+  ping: 'iputils-ping',
+  sysctl: 'procps',
+};
+
+/** The packages that are missing, for one clear line instead of a failure in the middle. */
+export function missingPackages(): readonly string[] {
+  const missing = Object.entries(PROGRAMS).filter(
+    ([program]) => spawnSync(program, ['--version'], { stdio: 'ignore' }).error !== undefined,
+  );
+  return [...new Set(missing.map(([, debian]) => debian))];
+}
+
+/** Resolves when the helper answers the command line. Whatever fails, nothing is left behind. */
+export async function buildStage(options: OfficeOptions, say: (step: string) => void): Promise<Stage> {
+  const undo: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  };
+  try {
+    say('building laptop, NAT router, head office and intranet');
+    const lab = await createLab();
+    undo.push(() => lab.close());
+    // Under /run because a socket is only trusted in folders that nobody but root can write to.
+    mkdirSync('/run', { recursive: true });
+    const folder = mkdtempSync('/run/sallyport-demo-');
+    chmodSync(folder, 0o755);
+    undo.push(async () => rmSync(folder, { recursive: true, force: true }));
+    say('opening the head office');
+    const office = await startOffice(lab, options);
+    undo.push(() => office.stop());
+    const visitorProgram = fileURLToPath(new URL('./visitor.ts', import.meta.url));
+    const visitor = await startJson(lab.laptop, [process.execPath, visitorProgram], 'the visitor');
+    undo.push(() => visitor.stop());
+    const socket = join(folder, 'run/sallyport.sock');
+    const argv = (args: readonly string[]): string[] => [process.execPath, cliProgram, '--socket', socket, ...args];
+    const cli = (...args: string[]): Promise<ExecResult> => lab.laptop.exec(argv(args));
+    say('starting the helper on the laptop');
+    const helper = startHelper(lab, folder);
+    undo.push(() => helper.stop());
+    await helperAnswers(cli, helper);
+    const profile = await importProfile(cli, lab, folder);
+    writeWrappers(lab, folder, argv([]));
+    return {
+      lab,
+      office,
+      visitor,
+      folder,
+      profile,
+      cli,
+      spawnCli: (...args) => lab.laptop.spawn(argv(args), { stdio: ['ignore', 'pipe', 'ignore'], detached: true }),
+      helperSaid: helper.said,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface Helper {
+  said(): string;
+  ended(): boolean;
+  stop(): Promise<void>;
+}
+
+function startHelper(lab: Lab, folder: string): Helper {
+  const dirs = ['--run-dir', join(folder, 'run'), '--state-dir', join(folder, 'state')];
+  // `detached`: Ctrl-C in the terminal is for the demo, which then takes down the helper in order.
+  const child = lab.laptop.spawn([process.execPath, monitorProgram, ...dirs], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      output = `${output}${text}`.slice(-8_000);
+    });
+  }
+  const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const stop = async (): Promise<void> => {
+    if (ended()) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+    await exit;
+    clearTimeout(timer);
+  };
+  return { said: () => output, ended, stop };
+}
+
+async function helperAnswers(cli: Stage['cli'], helper: Helper): Promise<void> {
+  const until = performance.now() + HELPER_WITHIN_MS;
+  for (;;) {
+    const asked = await cli('--json', 'status');
+    if (asked.code === 0) return;
+    const why = `${asked.stdout}${asked.stderr}`.trim();
+    if (helper.ended() || performance.now() > until) throw new Error(`the helper does not answer: ${why}\n${helper.said()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Imports the profile a user of this office would have been given; returns its name. */
+async function importProfile(cli: Stage['cli'], lab: Lab, folder: string): Promise<string> {
+  const { names } = lab.addresses;
+  const profile = {
+    sallyport: 1,
+    name: 'Head office',
+    uuid: randomUUID(),
+    gateway: names.gateway,
+    localId: VISITOR.identity,
+    remoteId: names.gateway,
+    auth: { method: 'psk', secret: VISITOR.psk },
+  };
+  const file = join(folder, 'head-office.json');
+  writeFileSync(file, JSON.stringify(profile, null, 2), { mode: 0o600 });
+  const imported = await cli('--json', 'import', file);
+  if (imported.code !== 0) throw new Error(`import: ${imported.stdout}${imported.stderr}`.trim());
+  return profile.name;
+}
+
+/** Two small scripts, so that what the visitor of the demo types is short. */
+function writeWrappers(lab: Lab, folder: string, cli: readonly string[]): void {
+  const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+  const enter = ['ip', 'netns', 'exec', lab.laptop.name];
+  const script = (words: readonly string[]): string => `#!/bin/sh\nexec ${words.map(quote).join(' ')} "$@"\n`;
+  writeFileSync(join(folder, 'sallyport'), script([...enter, ...cli]), { mode: 0o755 });
+  writeFileSync(join(folder, 'laptop'), script(enter), { mode: 0o755 });
+}
