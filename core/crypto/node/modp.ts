@@ -61,7 +61,7 @@ function modpAgreement(name: string, privateBytes: number): Agreement<KeyObject>
       type: 'spki',
     });
     const shared = diffieHellman({ privateKey: secret, publicKey });
-    // RFC 7296 §2.14: g^ir is padded with zeros to the length of the modulus.
+    // RFC 7296 §2.14: g^ir is padded with zeros to the length of the modulus. Node does so too, but does not promise it.
     const padded = new Uint8Array(prime.length);
     padded.set(shared, prime.length - shared.length);
     shared.fill(0);
