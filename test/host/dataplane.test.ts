@@ -225,9 +225,9 @@ test('every family of suites, also one installed after root is given up and no f
     'aes192-sha384-esn',
     'aes256-sha512',
   ];
-  const limited = await run('prlimit', ['--pid', String(tablet.process.pid), '--nofile=3:3']);
+  const limited = await run('prlimit', ['--pid', String(tablet.process.pid), '--nofile=8:8']);
   assert.equal(limited.code, 0, limited.stderr);
-  await tablet.call('dropPrivileges');
+  assert.equal(await tablet.call('dropPrivileges'), 'EMFILE');
   for (const [i, suite] of suites.entries()) {
     const children = pair(suite, 0x3000 + 16 * i, 2, { to: '2001:db8::1' });
     await install(tablet, children);
@@ -348,10 +348,14 @@ test('garbage is counted and changes nothing; a flood of IKE is bounded by the q
   const blocked = office.call('block', 1500);
   await tablet.throwAt('192.0.2.1', 500, ['ab'.repeat(200)], 3000);
   await blocked;
-  const kept = (await office.call('ike')).length;
+  let kept = 0;
+  await until(async () => {
+    kept += (await office.call('ike')).length;
+    return kept > 0;
+  }, 'some of the flood is kept');
   const refused = (await office.call('globals'))['ike-full'] - before['ike-full'];
   assert.ok(refused > 0, 'the queue filled up');
-  assert.ok(kept > 0 && kept + refused <= 3000, `${kept} kept, ${refused} refused`);
+  assert.ok(kept + refused <= 3000, `${kept} kept, ${refused} refused`);
   assert.ok(await laptop.ping('10.99.0.1'));
   await uninstall(laptop, children);
 });

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { openSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { fromHex, toHex } from '../../core/bytes/bytes.ts';
 import type { EspSuite } from '../../core/crypto/espCipher.ts';
@@ -51,7 +52,8 @@ export interface PeerCalls {
   transfer(address: string, port: number, octets: number): Promise<{ readonly intact: boolean; readonly seconds: number }>;
   /** Keeps the main thread from running for this long. */
   block(ms: number): Promise<void>;
-  dropPrivileges(): Promise<void>;
+  /** Becomes nobody; tells what comes of opening a file then. */
+  dropPrivileges(): Promise<string>;
   detach(): Promise<void>;
   closeTun(): Promise<void>;
   stop(): Promise<void>;
@@ -150,6 +152,12 @@ const calls: PeerCalls = {
     process.setgroups?.([]);
     process.setgid?.(65534);
     process.setuid?.(65534);
+    try {
+      openSync('/dev/null', 'r');
+      return 'opened';
+    } catch (error) {
+      return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    }
   },
   detach: () => running().detach(),
   async closeTun() {
