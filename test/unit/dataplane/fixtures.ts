@@ -1,0 +1,129 @@
+/** Two lanes of the same SA without threads, sockets or devices. */
+import assert from 'node:assert/strict';
+import { nodeEspBackend } from '../../../core/crypto/node/esp.ts';
+import type { LaneChild } from '../../../core/dataplane/commands.ts';
+import { Counters } from '../../../core/dataplane/counters.ts';
+import { InboundLane } from '../../../core/dataplane/inboundLane.ts';
+import { OutboundLane } from '../../../core/dataplane/outboundLane.ts';
+import type { TrafficSelector } from '../../../core/ike/wire/message.ts';
+import { parseAddress } from '../../../core/ip/address.ts';
+import { parseCidr, rangeOfCidr } from '../../../core/ip/cidr.ts';
+import { MemoryTun } from '../../../core/system/memory/tun.ts';
+import { MemoryUdp } from '../../../core/system/memory/udp.ts';
+import { keysFor, octets, suiteOf } from '../esp/suites.ts';
+
+export function selector(text: string, protocol = 0, startPort = 0, endPort = 65535): TrafficSelector {
+  const cidr = parseCidr(text);
+  assert.ok(cidr, text);
+  return { type: cidr.network.length === 4 ? 'ipv4' : 'ipv6', protocol, startPort, endPort, ...rangeOfCidr(cidr) };
+}
+
+/** One direction; keys follow from the SPI, so the two ends of one SPI fit together. */
+export function laneChild(suite: string, change: Partial<LaneChild> = {}): LaneChild {
+  const spiIn = change.spiIn ?? 0x1001;
+  const spi = change.spi ?? spiIn;
+  const parts = suiteOf(suite);
+  return {
+    spiIn,
+    spi,
+    ...parts,
+    keys: keysFor(parts, spi),
+    localSelectors: [selector('10.0.0.1/32'), selector('fd00::1/128')],
+    remoteSelectors: [selector('10.1.0.0/16'), selector('fd01::/64')],
+    remote: { address: '192.0.2.1', port: 4500 },
+    keepalive: false,
+    slot: 0,
+    ...change,
+  };
+}
+
+/** The same SA seen from the other end. */
+export function mirrored(child: LaneChild): LaneChild {
+  return {
+    ...child,
+    keys: keysFor(child, child.spi),
+    localSelectors: child.remoteSelectors,
+    remoteSelectors: child.localSelectors,
+  };
+}
+
+export interface OutboundFixture {
+  readonly lane: OutboundLane;
+  readonly tun: MemoryTun;
+  readonly udp: MemoryUdp;
+  readonly udp6: MemoryUdp;
+  readonly counters: Counters;
+  readonly time: { now: number };
+}
+
+export function outbound(...children: readonly LaneChild[]): OutboundFixture {
+  const counters = new Counters();
+  const time = { now: 1_000_000 };
+  let seed = 1;
+  const lane = new OutboundLane({
+    backend: nodeEspBackend,
+    counters,
+    random: (length) => octets(length, seed++),
+    keepaliveInterval: 20_000,
+    clock: () => time.now,
+    monotonic: () => time.now,
+    capacity: 8,
+  });
+  const fixture = { lane, tun: new MemoryTun(), udp: new MemoryUdp(), udp6: new MemoryUdp(), counters, time };
+  lane.tun = fixture.tun;
+  lane.socket4 = fixture.udp;
+  lane.socket6 = fixture.udp6;
+  for (const child of children) assert.equal(lane.install(child), undefined);
+  return fixture;
+}
+
+export interface InboundFixture {
+  readonly lane: InboundLane;
+  readonly tun: MemoryTun;
+  readonly udp: MemoryUdp;
+  readonly counters: Counters;
+  readonly ike: { readonly bytes: Uint8Array; readonly channel: string; readonly from: Uint8Array }[];
+}
+
+export function inbound(...children: readonly LaneChild[]): InboundFixture {
+  const counters = new Counters();
+  const ike: { bytes: Uint8Array; channel: string; from: Uint8Array }[] = [];
+  const lane = new InboundLane({
+    backend: nodeEspBackend,
+    counters,
+    window: 64,
+    clock: () => 1_700_000_000_000,
+    onIke: (bytes, channel, from) => ike.push({ bytes, channel, from: from.slice() }),
+    capacity: 8,
+  });
+  const fixture = { lane, tun: new MemoryTun(), udp: new MemoryUdp(), counters, ike };
+  lane.tun = fixture.tun;
+  for (const child of children) assert.equal(lane.install(child), undefined);
+  return fixture;
+}
+
+/** An inner packet with ports; length is that of the whole. */
+export function inner(
+  source: string,
+  destination: string,
+  options: {
+    readonly length?: number;
+    readonly protocol?: number;
+    readonly sourcePort?: number;
+    readonly destinationPort?: number;
+  } = {},
+): Uint8Array {
+  const { length = 60, protocol = 17, sourcePort = 1000, destinationPort = 53 } = options;
+  const from = parseAddress(source);
+  const to = parseAddress(destination);
+  assert.ok(from && to);
+  const packet = octets(length, length);
+  const v4 = from.length === 4;
+  const header = v4 ? 20 : 40;
+  if (v4) packet.set([0x45, 0, length >> 8, length & 0xff, 0, 1, 0, 0, 64, protocol, 0, 0]);
+  else packet.set([0x60, 0, 0, 0, (length - 40) >> 8, (length - 40) & 0xff, protocol, 64]);
+  packet.set(from, v4 ? 12 : 8);
+  packet.set(to, v4 ? 16 : 24);
+  packet.set([sourcePort >> 8, sourcePort & 0xff, destinationPort >> 8, destinationPort & 0xff], header);
+  return packet;
+}
