@@ -20,7 +20,8 @@ export function agree(status: Status, sa: IkeSaFromGateway): string[] {
   same('ike.ke', ike?.ke, sa.ke);
   same('ike.localIdentity', ike?.localIdentity, sa.remoteId);
   same('ike.remoteIdentity', ike?.remoteIdentity, sa.localId);
-  same('virtualIps', status.virtualIps.map(bare).sort(), [...sa.virtualIps].map(bare).sort());
+  // The gateway lists no prefix lengths.
+  same('virtualIps', status.virtualIps.map(address).sort(), [...sa.virtualIps].sort());
   same('children', status.children.length, sa.children.length);
   status.children.forEach((child) => {
     const theirs = sa.children.find((other) => `0x${other.spiOut}` === child.spiIn);
@@ -38,6 +39,10 @@ export function agree(status: Status, sa: IkeSaFromGateway): string[] {
     same('child.remoteSelectors', child.remoteSelectors.map(bare).sort(), [...theirs.localTs].map(bare).sort());
   });
   return found;
+}
+
+function address(withPrefix: string): string {
+  return withPrefix.replace(/\/\d+$/, '');
 }
 
 /** An address with or without the prefix of a single one. */

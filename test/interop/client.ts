@@ -1,7 +1,7 @@
 /** The product itself on the laptop: the real helper and the real command line, as root of the namespace uses them. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,6 +40,8 @@ export class Client {
   constructor(laptop: Namespace) {
     this.#laptop = laptop;
     this.#folder = mkdtempSync(join(tmpdir(), 'sallyport-interop-'));
+    // The engine's user must be able to walk to its own folder below.
+    chmodSync(this.#folder, 0o755);
     mkdirSync(this.keyLog);
     process.on('exit', () => rmSync(this.#folder, { recursive: true, force: true }));
   }
@@ -69,7 +71,7 @@ export class Client {
     helper.stdout?.on('data', hear);
     helper.stderr?.on('data', hear);
     for (let tries = 0; ; tries++) {
-      const asked = await this.cli(['status']);
+      const asked = await this.cli(['status'], 3_000);
       if (asked.code === 0) return;
       if (helper.exitCode !== null || tries > 50) throw new Error(`the helper does not answer: ${asked.stderr}\n${this.#errors}`);
       await sleep(100);

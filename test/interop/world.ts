@@ -121,9 +121,12 @@ export class World {
     return failure?.evidence ?? '';
   }
 
+  /** Three echoes, one after the other: a burst would be judged by twice the time of the first answer. */
   async ping(address: string = this.lab.addresses.intranet.web4): Promise<void> {
-    const pinged = await this.lab.laptop.exec(['ping', '-n', '-c', '3', '-i', '0.02', '-W', '3', address]);
-    assert.match(pinged.stdout, /3 received/, `ping ${address}: ${pinged.stdout}${pinged.stderr}`);
+    for (let sent = 0; sent < 3; sent++) {
+      const pinged = await this.lab.laptop.exec(['ping', '-n', '-c', '1', '-W', '5', address]);
+      assert.equal(pinged.code, 0, `ping ${address}: ${pinged.stdout}${pinged.stderr}`);
+    }
   }
 
   /** Both ways, each with its checksum. */
