@@ -21,7 +21,8 @@ const KEEP = 1_000;
 
 /** Starts `argv` in the namespace and waits for `{"ready":true}`. What it writes to standard error is part of every error message. */
 export async function startJson(namespace: Namespace, argv: readonly string[], label: string): Promise<JsonProcess> {
-  const child = namespace.spawn(argv, { stdio: ['pipe', 'pipe', 'pipe'] });
+  // `detached`: Ctrl-C in the terminal is for whoever started this, and takes it down in order.
+  const child = namespace.spawn(argv, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   const seen: Line[] = [];
   let complaint = '';
   let wake = (): void => {};

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import type { Status } from '../../core/rpc/contract.ts';
 import { buildStage, missingPackages, type Stage } from './demo/stage.ts';
-import { allIsWell, type DemoReport, type Visit, visit } from './demo/visit.ts';
+import { allIsWell, type DemoReport, nothingYet, type Visit, visit } from './demo/visit.ts';
 
 class Stopped extends Error {}
 
@@ -45,12 +45,17 @@ async function main(): Promise<number> {
       throughputMs: 2_000,
       ...(options.once ? {} : { whileUp: (ready: Stage) => stayUp(ready, stop) }),
     });
+    screen.done(seen.report.cleanAfter ? 'the laptop is as it was' : 'the laptop is NOT as it was');
+    screen.say('taking everything down');
+    if (seen.problem !== undefined && !stop.wanted()) process.stderr.write(stage.helperSaid());
     await stage.close();
     stage = undefined;
+    screen.done('nothing is left');
     return conclude(seen, options.json, screen, stop.wanted());
   } catch (error) {
     screen.fail(error instanceof Error ? error.message : String(error));
-    return 1;
+    if (options.json) process.stdout.write(`${JSON.stringify(nothingYet)}\n`);
+    return stop.wanted() ? 130 : 1;
   } finally {
     await stage?.close();
   }
@@ -173,7 +178,6 @@ function amount(bytes: number): string {
 
 function conclude(seen: Visit, json: boolean, screen: Screen, stopped: boolean): number {
   const { report, leftovers, leakReport, problem } = seen;
-  screen.done(report.cleanAfter ? 'the laptop is as it was' : 'the laptop is NOT as it was');
   if (problem !== undefined && !stopped) screen.fail(problem);
   for (const line of leftovers) screen.fail(`left behind: ${line}`);
   for (const frame of leakReport?.examples ?? []) screen.fail(`outside the tunnel: ${frame}`);

@@ -100,7 +100,10 @@ export async function captureLink(namespace: Namespace, device: string, gateway:
     throw new Error('tcpdump is not installed: apt-get install tcpdump');
   const tunnel = `(host ${gateway} and udp port 4500 and udp[8:4] != 0)`;
   const options = ['-i', device, '-n', '-s', '256', '-B', '16384', '--immediate-mode', '-U', '-Z', 'root', '-w', file];
-  const child = namespace.spawn(['tcpdump', ...options, `not ${tunnel}`], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = namespace.spawn(['tcpdump', ...options, `not ${tunnel}`], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said += text;

@@ -32,6 +32,22 @@ export interface DemoReport {
   cleanAfter: boolean;
 }
 
+export const nothingYet: Readonly<DemoReport> = {
+  connected: false,
+  natDetected: false,
+  ikeProposal: null,
+  espProposal: null,
+  virtualIp: null,
+  dns: null,
+  page: null,
+  pingMs: null,
+  mbitUp: null,
+  mbitDown: null,
+  connectMs: null,
+  leaks: null,
+  cleanAfter: false,
+};
+
 export interface VisitHooks {
   readonly say: (step: string) => void;
   readonly done: (result: string) => void;
@@ -62,21 +78,7 @@ export function allIsWell(report: DemoReport): boolean {
 export async function visit(stage: Stage, hooks: VisitHooks): Promise<Visit> {
   const { lab } = stage;
   const gateway = lab.addresses.office.wan4;
-  const report: DemoReport = {
-    connected: false,
-    natDetected: false,
-    ikeProposal: null,
-    espProposal: null,
-    virtualIp: null,
-    dns: null,
-    page: null,
-    pingMs: null,
-    mbitUp: null,
-    mbitDown: null,
-    connectMs: null,
-    leaks: null,
-    cleanAfter: false,
-  };
+  const report: DemoReport = { ...nothingYet };
   const before = await snapshot(lab.laptop);
   const capture = await captureLink(lab.laptop, lab.devices.laptop, gateway, join(stage.folder, 'link.pcap'));
   let problem: string | undefined;
@@ -93,7 +95,7 @@ export async function visit(stage: Stage, hooks: VisitHooks): Promise<Visit> {
     upFrom = status.since;
     describe(status, report);
     hooks.done(`connected, virtual address ${status.virtualIps.join(' and ')}`);
-    await look(stage, report, hooks);
+    await look(stage, status.virtualIps, report, hooks);
     await measure(stage, report, hooks);
     await hooks.whileUp?.(stage);
   } catch (error) {
@@ -135,7 +137,7 @@ function describe(status: Status, report: DemoReport): void {
 }
 
 /** Name, page, ping. */
-async function look(stage: Stage, report: DemoReport, hooks: VisitHooks): Promise<void> {
+async function look(stage: Stage, virtualIps: readonly string[], report: DemoReport, hooks: VisitHooks): Promise<void> {
   const { addresses, laptop } = stage.lab;
   const { intranet } = addresses.names;
   hooks.checkpoint();
@@ -148,11 +150,16 @@ async function look(stage: Stage, report: DemoReport, hooks: VisitHooks): Promis
   hooks.done(`${intranet} is ${found}`);
   hooks.checkpoint();
   hooks.say('opening the intranet page');
-  const fetched = await ask(stage, { do: 'fetch', url: `http://${intranet}/` });
-  const title = /<title>([^<]*)<\/title>/.exec(String(fetched.body))?.[1];
-  if (fetched.status !== 200 || title !== INTRANET_TITLE) throw new Error(`the intranet page is not there: ${fetched.status}`);
-  report.page = title;
-  hooks.done(`“${title}”`);
+  for (const family of [4, 6] as const) {
+    const fetched = await ask(stage, { do: 'fetch', url: `http://${intranet}/`, family });
+    const title = /<title>([^<]*)<\/title>/.exec(String(fetched.body))?.[1];
+    const seenAs = /<code>([^<]*)<\/code>/.exec(String(fetched.body))?.[1];
+    if (fetched.status !== 200 || title !== INTRANET_TITLE) throw new Error(`no intranet page over IPv${family}`);
+    // The page says who asked: only the tunnel makes that a virtual address.
+    if (!virtualIps.some((ip) => ip.replace(/\/\d+$/, '') === seenAs)) throw new Error(`the office sees ${seenAs}`);
+    report.page = title;
+  }
+  hooks.done(`“${report.page}”, over IPv4 and IPv6`);
   hooks.checkpoint();
   hooks.say('pinging the intranet');
   const ping = ['ping', '-n', '-i', '0.05', '-c', String(PINGS), '-W', '2', addresses.intranet.web4];

@@ -4,7 +4,7 @@
  *
  *   {"do":"connect","host","port","within"}   TCP until it is answered          → {"at": milliseconds since the epoch, "tries"}
  *   {"do":"lookup","name"}                    the system's resolver             → {"addresses"}
- *   {"do":"fetch","url"}                                                        → {"status","body"}
+ *   {"do":"fetch","url","family": 4 or 6}                                        → {"status","body"}
  *   {"do":"up"|"down","host","port","milliseconds"}  against test/gateway/web.ts → {"bytes","mbit"}
  *
  * or {"error": text}.
@@ -22,6 +22,7 @@ export interface Command {
   readonly within?: number;
   readonly name?: string;
   readonly url?: string;
+  readonly family?: 4 | 6;
   readonly milliseconds?: number;
 }
 
@@ -58,9 +59,9 @@ async function untilAnswered(host: string, port: number, within: number): Promis
   }
 }
 
-function fetchPage(url: string): Promise<unknown> {
+function fetchPage(url: string, family: 4 | 6): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { timeout: 5_000 }, (response) => {
+    const request = get(url, { timeout: 5_000, family, agent: false }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => {
         body += text;
@@ -113,7 +114,7 @@ function perform(command: Command): Promise<unknown> {
     case 'lookup':
       return lookup(command.name ?? '', { all: true }).then((found) => ({ addresses: found.map((one) => one.address) }));
     case 'fetch':
-      return fetchPage(command.url ?? '');
+      return fetchPage(command.url ?? '', command.family ?? 4);
     case 'up':
       return up(host, port, command.milliseconds ?? 1_000);
     case 'down':
