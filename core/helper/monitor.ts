@@ -23,7 +23,7 @@ import { parseCommand } from './monitorCommands.ts';
 import type { MonitorCommand, MonitorReply } from './monitorContract.ts';
 import { type Reply, superviseEngine } from './monitorEngine.ts';
 import { udpPortOwner } from './monitorPortOwner.ts';
-import { engineFolder, engineOwner, keyLogFolder, listenUnix, type Owner, rootFolder, tryLock } from './monitorSetup.ts';
+import { engineFolder, engineOwner, listenUnix, type Owner, rootFolder, tryLock } from './monitorSetup.ts';
 
 export interface MonitorOptions {
   readonly runDir: string;
@@ -192,8 +192,6 @@ function prepare(options: MonitorOptions): Result<Prepared, string> {
   const owner: Owner = engineOwner(options.engineUser, engineDir);
   const made = engineFolder(engineDir, owner);
   if (!made.ok) return made;
-  const keys = options.keyLog === undefined ? ok(undefined) : keyLogFolder(options.keyLog, owner);
-  if (!keys.ok) return keys;
   const socketPath = join(options.runDir, 'sallyport.sock');
   const listening = listenUnix(socketPath);
   return listening.ok ? ok({ owner, rpcFd: listening.value, socketPath }) : listening;
@@ -247,7 +245,7 @@ function stderrLog(least: LogLevel): Log {
   return (level, area, text, fields) => {
     if (levels.indexOf(level) < levels.indexOf(least)) return;
     process.stderr.write(
-      `${JSON.stringify({ at: Date.now(), level, area, text, ...(fields === undefined ? {} : { fields }) })}\n`,
+      `${JSON.stringify({ at: new Date().toISOString(), level, area, text, ...(fields === undefined ? {} : { fields }) })}\n`,
     );
   };
 }

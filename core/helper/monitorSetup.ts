@@ -55,16 +55,6 @@ export function engineFolder(path: string, owner: Owner): Result<undefined, stri
   });
 }
 
-/** Where session keys go when the administrator wants them: made for the engine, or taken as it is. */
-export function keyLogFolder(path: string, owner: Owner): Result<undefined, string> {
-  return guarded(path, () => {
-    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return ok(undefined);
-    mkdirSync(path, { mode: 0o700 });
-    chownSync(path, owner.uid, owner.gid);
-    return ok(undefined);
-  });
-}
-
 function guarded(path: string, make: () => Result<undefined, string>): Result<undefined, string> {
   try {
     return make();

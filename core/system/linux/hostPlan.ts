@@ -149,6 +149,8 @@ export class LinuxHost {
         run: () => {
           // Else the kernel would make a link-local address and send router solicitations into the tunnel.
           writeQuietly(`/proc/sys/net/ipv6/conf/${link.name}/addr_gen_mode`, '1');
+          // An address must not take others of its network with it when it goes.
+          writeQuietly(`/proc/sys/net/ipv4/conf/${link.name}/promote_secondaries`, '1');
           // Where IPv6 is off by default, an office that gives an IPv6 address still needs it, on its own device only.
           if (addresses.some(({ address }) => familyOf(address) === 6)) {
             writeQuietly(`/proc/sys/net/ipv6/conf/${link.name}/disable_ipv6`, '0');
@@ -166,19 +168,20 @@ export class LinuxHost {
     const have = new Set(current.value.map(key));
     const want = new Set(wanted.map(key));
     const steps: Step[] = [];
-    for (const address of current.value) {
-      if (want.has(key(address)) || address.address.startsWith('fe80:')) continue;
-      steps.push({
-        what: `address ${key(address)} removed`,
-        run: () => tolerate(this.#netlink.deleteAddress(link.index, address), EADDRNOTAVAIL),
-      });
-    }
+    // New ones first: the kernel takes the routes of a device away with its last address.
     for (const address of wanted) {
       if (have.has(key(address))) continue;
       steps.push({
         what: `address ${key(address)}`,
         undo: { kind: 'link', name: link.name },
         run: () => translated(this.#netlink.addAddress(link.index, address)),
+      });
+    }
+    for (const address of current.value) {
+      if (want.has(key(address)) || address.address.startsWith('fe80:')) continue;
+      steps.push({
+        what: `address ${key(address)} removed`,
+        run: () => tolerate(this.#netlink.deleteAddress(link.index, address), EADDRNOTAVAIL),
       });
     }
     return ok(steps);
@@ -197,11 +200,10 @@ export class LinuxHost {
     const missing = wanted.filter((route) => !have.has(key(route)));
     const steps: Step[] = [];
     for (const route of missing) {
-      const source = plan.interface.addresses.find(({ address }) => familyOf(address) === route.family)?.address;
       steps.push({
         what: `route ${route.destination} via ${link.name}`,
         undo: { kind: 'link', name: link.name },
-        run: () => translated(this.#netlink.addRoute(route, source)),
+        run: () => translated(this.#netlink.addRoute(route)),
       });
     }
     for (const route of stale) {
@@ -396,7 +398,7 @@ function writeQuietly(path: string, value: string): void {
   try {
     writeFileSync(path, value);
   } catch {
-    // A kernel without IPv6 has no such file and makes no such address.
+    // A kernel without IPv6 has no such file, and needs none.
   }
 }
 

@@ -188,13 +188,11 @@ export class Rtnetlink {
     return ok(found);
   }
 
-  addRoute(route: Route, source?: string): Result<undefined, NetlinkError> {
+  addRoute(route: Route): Result<undefined, NetlinkError> {
     const request = routeRequest(route);
     if (request === undefined) return err(failure(22, `route ${route.destination}`));
-    const preferred = source === undefined ? undefined : parseAddress(source);
-    const attributes =
-      preferred === undefined ? request.attributes : [...request.attributes, { type: RTA.PREFSRC, value: preferred }];
-    return this.#change(RTM.NEWROUTE, NLM.CREATE | NLM.REPLACE, request.header, attributes, `add route ${route.destination}`);
+    const { header, attributes } = request;
+    return this.#change(RTM.NEWROUTE, NLM.CREATE | NLM.REPLACE, header, attributes, `add route ${route.destination}`);
   }
 
   deleteRoute(route: Route): Result<undefined, NetlinkError> {
