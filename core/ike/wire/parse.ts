@@ -168,7 +168,7 @@ function parseKeyExchange(body: Uint8Array): Result<Payload, Fault> {
   const method = reader.u16();
   reader.u16(); // reserved
   const data = reader.rest();
-  if (reader.short || data.length === 0) return fault('syntax', 'no key exchange data');
+  if (data.length === 0) return fault('syntax', 'no key exchange data');
   return ok({ kind: 'KE', method, data });
 }
 

@@ -1,4 +1,7 @@
-/** The payloads with structures inside them: SA (RFC 7296 §3.3), TSi and TSr (§3.13), CP (§3.15). Total, like `parse.ts`. */
+/**
+ * The payloads with structures inside them: SA (RFC 7296 §3.3), TSi and TSr (§3.13), CP (§3.15). Total, like `parse.ts`.
+ * A read beyond the end gives 0, and no structure here has a length of 0: one length check covers both.
+ */
 import { Reader } from '../../bytes/reader.ts';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
@@ -39,8 +42,7 @@ export function parseSecurityAssociation(body: Uint8Array): Result<PayloadOf<'SA
     const last = reader.u8();
     reader.u8(); // reserved
     const length = reader.u16();
-    if (reader.short || length < PROPOSAL_HEADER || length - 4 > reader.remaining)
-      return fault('syntax', `${place}: length ${length}`);
+    if (length < PROPOSAL_HEADER || length - 4 > reader.remaining) return fault('syntax', `${place}: length ${length}`);
     const proposal = parseProposal(reader.sub(length - 4));
     if (!proposal.ok) return fault(proposal.error.code, `${place}: ${proposal.error.place}`);
     more = reader.remaining > 0;
@@ -69,8 +71,7 @@ function parseProposal(reader: Reader): Result<Proposal, Fault> {
     const last = reader.u8();
     reader.u8(); // reserved
     const length = reader.u16();
-    if (reader.short || length < TRANSFORM_HEADER || length - 4 > reader.remaining)
-      return fault('syntax', `transform ${i}: length ${length}`);
+    if (length < TRANSFORM_HEADER || length - 4 > reader.remaining) return fault('syntax', `transform ${i}: length ${length}`);
     const transform = parseTransform(reader.sub(length - 4));
     if (transform === undefined) return fault('syntax', `transform ${i}: attribute`);
     if (last !== (i < count ? MORE_TRANSFORMS : 0)) return fault('syntax', `transform ${i}: last is ${last}`);
@@ -121,7 +122,7 @@ export function parseTrafficSelectors(kind: 'TSi' | 'TSr', body: Uint8Array): Re
     const type = reader.u8();
     const protocol = reader.u8();
     const length = reader.u16();
-    if (reader.short || length < 4 || length - 4 > reader.remaining) return fault('syntax', `selector ${i}: length ${length}`);
+    if (length < 4 || length - 4 > reader.remaining) return fault('syntax', `selector ${i}: length ${length}`);
     const content = reader.sub(length - 4);
     if (type !== TS_TYPE.IPV4_ADDR_RANGE && type !== TS_TYPE.IPV6_ADDR_RANGE) {
       unknownTypes++;

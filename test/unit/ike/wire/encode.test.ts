@@ -5,7 +5,7 @@ import { toHex } from '../../../../core/bytes/bytes.ts';
 import { NOTIFY, PAYLOAD } from '../../../../core/ike/wire/constants.ts';
 import { encodeEncryptedPrefix, encodeMessage, encodePayloads } from '../../../../core/ike/wire/encode.ts';
 import type { Header, Payload, Proposal, TrafficSelector } from '../../../../core/ike/wire/message.ts';
-import { MAX_PAYLOADS, MAX_SPIS } from '../../../../core/ike/wire/parse.ts';
+import { MAX_PAYLOADS, MAX_SPIS, parseMessage } from '../../../../core/ike/wire/parse.ts';
 import { MAX_CONFIG_ATTRIBUTES } from '../../../../core/ike/wire/parseNested.ts';
 import { notify } from '../../../../core/ike/wire/payloads.ts';
 import { fill, hex } from './raw.ts';
@@ -101,6 +101,40 @@ test('RFC 7383 §2.5: the prefix of a fragment has its numbers, and only the fir
 test('an empty chain begins with no payload', () => {
   assert.deepEqual(encodePayloads([]), { first: 0, bytes: hex('') });
   assert.equal(encodeMessage(header, [])[16], 0);
+});
+
+test('the largest values there are, are carried', () => {
+  const largest: readonly Payload[] = [
+    {
+      kind: 'CP',
+      cfgType: 255,
+      attributes: Array.from({ length: MAX_CONFIG_ATTRIBUTES }, () => ({ type: 0x7fff, value: hex('') })),
+    },
+    { kind: 'D', protocol: 3, spis: Array.from({ length: MAX_SPIS }, () => hex(fill(4))) },
+    { kind: 'TSi', selectors: Array.from({ length: 255 }, () => selector), unknownTypes: 0 },
+    {
+      kind: 'SA',
+      proposals: [
+        { ...proposal, number: 255, transforms: Array.from({ length: 255 }, () => ({ type: 255, id: 65535, keyLength: 65535 })) },
+      ],
+    },
+    { kind: 'V', data: new Uint8Array(65531) },
+  ];
+  for (const payload of [
+    ...largest,
+    { kind: 'SKF', firstInner: 255, fragment: 65535, total: 65535, body: hex(''), bodyOffset: 36 } as const,
+  ]) {
+    const head = { ...header, majorVersion: 2, minorVersion: 15, exchange: 255, messageId: 0xffffffff };
+    const result = parseMessage(encodeMessage(head, [payload]));
+    assert.ok(result.ok, payload.kind);
+    assert.deepEqual(result.value, { header: head, payloads: [payload] });
+  }
+  assert.equal(encodeMessage({ ...header, majorVersion: 15 }, [])[17], 0xf0);
+  assert.equal(encodeEncryptedPrefix(header, 'SK', 255, 0).length, 32);
+  assert.equal(
+    toHex(encodeEncryptedPrefix(header, { fragment: 65535, total: 65535 }, 0, 65527).subarray(28)),
+    '0000ffffffffffff',
+  );
 });
 
 const impossible: readonly (readonly [what: string, payload: Payload])[] = [

@@ -193,6 +193,8 @@ test('RFC 7296 §3.13.1: ports 65535 to 0 mean OPAQUE', () => {
   const payload = one(TSi, '01000000 07060010 ffff0000 0a000000 0a000000');
   assert.ok(payload.kind === 'TSi');
   assert.deepEqual([payload.selectors[0].startPort, payload.selectors[0].endPort], [65535, 0]);
+  for (const ports of ['ffff0001', 'fffe0000', '00010000'])
+    refuses(TSi, `01000000 07060010 ${ports} 0a000000 0a000000`, 'syntax', /end before start/);
 });
 
 test('RFC 7296 §3.15: a configuration payload is a type and attributes, reserved octets and bit ignored', () => {
