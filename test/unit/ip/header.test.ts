@@ -138,8 +138,15 @@ test('IPv6: chains that are cut off, run past the end or have no end are faults'
   assert.equal(read(ipv6(0, new Uint8Array(0))).fault, 'header');
   assert.equal(read(ipv6(0, hex('1100 0000'))).fault, 'header');
   assert.equal(read(ipv6(0, hex('11ff 000000000000 03e8 0035 0008 0000'))).fault, 'header');
-  const endless = new Uint8Array(800); // hop-by-hop headers that name each other
-  assert.equal(read(ipv6(0, endless)).fault, 'header');
+  // Eight extension headers are walked, nine are too many, whatever comes behind them.
+  const chainOf = (count: number): Uint8Array => {
+    const chain = new Uint8Array(8 * count + 8); // destination options that name each other
+    for (let i = 0; i < count; i++) chain[8 * i] = i === count - 1 ? 17 : 60;
+    return chain;
+  };
+  assert.equal(read(ipv6(60, chainOf(8))).header.protocol, 17);
+  assert.equal(read(ipv6(60, chainOf(8))).fault, undefined);
+  assert.equal(read(ipv6(60, chainOf(9))).fault, 'header');
 });
 
 test('IPv6: total length against the octets that are there', () => {
