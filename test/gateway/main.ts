@@ -8,6 +8,7 @@
  *   {"do":"list-sas"}                  → {"event":"sas","sas":[…]}
  *   {"do":"terminate"}                 → DELETE to all clients; {"do":"terminate","id":"…"} to one
  *   {"do":"check-liveness"}            → an empty INFORMATIONAL to all clients
+ *   {"do":"misbehave","names":[…]}     → {"event":"misbehaving","names":[…]}; SAs are forgotten without a word
  *   {"do":"stop"}                      → terminate, wait for the answers, end; SIGTERM and SIGINT do the same
  */
 import { execFileSync } from 'node:child_process';
@@ -22,11 +23,16 @@ import { openTun } from '../../core/system/linux/tun.ts';
 import { openUdp } from '../../core/system/linux/udp.ts';
 import type { HeadOffice, HeadOfficeInput, HeadOfficeOutput } from './config.ts';
 import { type ProcessConfig, readConfig } from './mainConfig.ts';
+import { isMisbehaviour } from './misbehaviours.ts';
 import { createHeadOffice } from './responder.ts';
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 /** How long `stop` waits for clients to answer the DELETE. */
 const STOP_WITHIN_MS = 2_000;
+
+function random(length: number): Uint8Array {
+  return new Uint8Array(randomBytes(length));
+}
 
 function print(line: Readonly<Record<string, unknown>>): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -61,7 +67,7 @@ function openOfficeTun({ tun, office }: ProcessConfig): number {
 
 class Process {
   readonly #config: ProcessConfig;
-  readonly #office: HeadOffice;
+  #office: HeadOffice;
   readonly #dataplane: Dataplane;
   #timer: NodeJS.Timeout | undefined;
   #draining: Promise<void> = Promise.resolve();
@@ -69,7 +75,7 @@ class Process {
   private constructor(config: ProcessConfig, dataplane: Dataplane) {
     this.#config = config;
     this.#dataplane = dataplane;
-    this.#office = createHeadOffice(config.office, { random: (length) => new Uint8Array(randomBytes(length)) });
+    this.#office = createHeadOffice(config.office, { random });
   }
 
   static async start(config: ProcessConfig): Promise<Process> {
@@ -95,11 +101,12 @@ class Process {
   }
 
   control(line: string): void {
-    const command = JSON.parse(line) as { readonly do?: string; readonly id?: string };
+    const command = JSON.parse(line) as { readonly do?: string; readonly id?: string; readonly names?: readonly string[] };
     const only = command.id === undefined ? {} : { id: command.id };
     if (command.do === 'list-sas') print({ event: 'sas', sas: this.#list() });
     else if (command.do === 'terminate') this.input({ kind: 'terminate', ...only });
     else if (command.do === 'check-liveness') this.input({ kind: 'check-liveness', ...only });
+    else if (command.do === 'misbehave') void this.#misbehave(command.names ?? []);
     else if (command.do === 'stop') void this.stop();
     else print({ event: 'unknown-command', line });
   }
@@ -112,6 +119,15 @@ class Process {
     await this.#dataplane.detach();
     await this.#dataplane.stop();
     process.exit(0);
+  }
+
+  /** A new office in the place of the old one, as after a restart. */
+  async #misbehave(names: readonly string[]): Promise<void> {
+    const children = this.#office.list().flatMap((sa) => sa.children);
+    await this.#draining;
+    this.#office = createHeadOffice({ ...this.#config.office, misbehave: names.filter(isMisbehaviour) }, { random });
+    for (const { spiIn } of children) await this.#dataplane.removeChild(spiIn);
+    print({ event: 'misbehaving', names: names.filter(isMisbehaviour) });
   }
 
   async #drain(): Promise<void> {

@@ -36,7 +36,10 @@ async function main(): Promise<number> {
   };
   let stage: Stage | undefined;
   try {
-    stage = await buildStage({}, screen.say);
+    stage = await buildStage({}, (step) => {
+      checkpoint();
+      screen.say(step);
+    });
     screen.done('ready');
     const seen = await visit(stage, {
       say: screen.say,
@@ -183,6 +186,7 @@ function conclude(seen: Visit, json: boolean, screen: Screen, stopped: boolean):
   for (const frame of leakReport?.examples ?? []) screen.fail(`outside the tunnel: ${frame}`);
   if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else if (!stopped || report.connected) process.stdout.write(`\n${summary(report)}\n`);
+  if (stopped && !report.connected) return 130;
   return allIsWell(report) ? 0 : 1;
 }
 
