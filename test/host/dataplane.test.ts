@@ -345,7 +345,7 @@ test('garbage is counted and changes nothing; a flood of IKE is bounded by the q
   assert.ok(await laptop.ping('10.99.0.1')); // the forged high numbers did not move the window
 
   await office.call('ike');
-  const blocked = office.call('block', 1500);
+  const blocked = office.call('blockUntilRefused', before['ike-full']);
   await tablet.throwAt('192.0.2.1', 500, ['ab'.repeat(200)], 3000);
   await blocked;
   let kept = 0;

@@ -50,8 +50,8 @@ export interface PeerCalls {
   serve(port: number): Promise<void>;
   /** Sends octets to such a server; true when the digest is right. */
   transfer(address: string, port: number, octets: number): Promise<{ readonly intact: boolean; readonly seconds: number }>;
-  /** Keeps the main thread from running for this long. */
-  block(ms: number): Promise<void>;
+  /** Keeps the main thread from taking messages until the queue has refused more than this many; 20 s at most. */
+  blockUntilRefused(refused: number): Promise<void>;
   /** Becomes nobody; tells what comes of opening a file then. */
   dropPrivileges(): Promise<string>;
   detach(): Promise<void>;
@@ -145,8 +145,9 @@ const calls: PeerCalls = {
       socket.on('end', () => resolve({ intact: answer === hash.digest('hex'), seconds: (performance.now() - started) / 1000 }));
       socket.on('error', reject);
     }),
-  async block(ms) {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  async blockUntilRefused(refused) {
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    for (let i = 0; i < 1000 && running().globalCounters()['ike-full'] <= refused; i++) Atomics.wait(cell, 0, 0, 20);
   },
   async dropPrivileges() {
     process.setgroups?.([]);
