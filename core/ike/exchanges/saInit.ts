@@ -18,8 +18,10 @@ import { isErrorNotify, siftPayloads } from './rules.ts';
 const NONCE_OCTETS = 32;
 /** A gateway under load asks once, perhaps again when its secret changes. */
 const MAX_COOKIES = 5;
-/** Transmissions of one request that must have been refused in the same way before it is no mere echo of an earlier one. */
+/** Transmissions of one request that must have been refused in the same way before it is believed to go on like that. */
 const MAX_REFUSALS = 3;
+/** Added to twice the round trip, in which answers to an earlier request may still come; milliseconds. */
+const ECHO_SLACK = 500;
 /** Answers with a proposal that are looked into; each costs a key exchange, and anybody on the path can make them. */
 const MAX_ANSWERS = 16;
 
@@ -30,6 +32,13 @@ export interface SaInitResult {
   readonly nr: Uint8Array;
   readonly nat: NatFindings;
   readonly vendorIds: readonly string[];
+}
+
+/** What has become of the present request: transmissions so far, when the first one was, and what time it is. */
+export interface SaInitProgress {
+  readonly sent: number;
+  readonly firstAt: number;
+  readonly now: number;
 }
 
 export type SaInitVerdict =
@@ -53,6 +62,8 @@ export class SaInitExchange {
   readonly #refusals = new Set<number>();
   #cookie: Uint8Array | undefined;
   #exchange: KeyExchange;
+  /** Until then a refusal may be the answer to an earlier request, repeated or late. */
+  #echoesUntil = Number.NEGATIVE_INFINITY;
   #answers = 0;
 
   /** Makes the key pair of the first method offered, so that the first message is ready when it is wanted. */
@@ -81,8 +92,7 @@ export class SaInitExchange {
     ];
   }
 
-  /** `sent` counts the transmissions of the present request. */
-  process(message: Message, sent: number): SaInitVerdict {
+  process(message: Message, progress: SaInitProgress): SaInitVerdict {
     const sifted = siftPayloads(message.header.exchange, 'response', message.payloads);
     if (!sifted.ok) {
       const { error } = sifted;
@@ -93,9 +103,9 @@ export class SaInitExchange {
     const { payloads } = sifted.value;
     const sa = findPayload(payloads, 'SA');
     const cookie = findNotify(payloads, NOTIFY.COOKIE);
-    if (cookie && !sa) return this.#takeCookie(cookie.data, sent);
+    if (cookie && !sa) return this.#takeCookie(cookie.data, progress);
     const invalidKe = findNotify(payloads, NOTIFY.INVALID_KE_PAYLOAD);
-    if (invalidKe) return this.#takeGroup(invalidKe.data, sent);
+    if (invalidKe) return this.#takeGroup(invalidKe.data, progress);
     const error = allPayloads(payloads, 'N').find(({ type }) => isErrorNotify(type));
     if (error) return doubt(errorCode(error.type), nameOf(NOTIFY, error.type));
     const ke = findPayload(payloads, 'KE');
@@ -122,20 +132,19 @@ export class SaInitExchange {
     return [notify(NOTIFY.NAT_DETECTION_SOURCE_IP, source), notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, there)];
   }
 
-  #takeCookie(cookie: Uint8Array, sent: number): SaInitVerdict {
+  #takeCookie(cookie: Uint8Array, progress: SaInitProgress): SaInitVerdict {
     // RFC 7296 §2.6: 1 to 64 octets.
     if (cookie.length < 1 || cookie.length > 64) return doubt('protocol', `COOKIE of ${cookie.length} octets`);
     const hex = toHex(cookie);
-    if (this.#cookies.has(hex)) return this.#refused(sent, { code: 'protocol', evidence: place('COOKIE asked for again') });
+    if (this.#cookies.has(hex)) return this.#refused(progress, { code: 'protocol', evidence: place('COOKIE asked for again') });
     if (this.#cookies.size >= MAX_COOKIES) return doubt('protocol', 'COOKIE without end');
     this.#cookies.add(hex);
     this.#cookie = cookie.slice();
-    this.#refusals.clear();
-    return { kind: 'restart', why: 'the gateway wants a cookie' };
+    return this.#restart(progress, 'the gateway wants a cookie');
   }
 
   /** RFC 7296 §1.2, §2.7: the data are the method wanted. Ours keeps its cookie, nonce and SPI (§2.6.1). */
-  #takeGroup(data: Uint8Array, sent: number): SaInitVerdict {
+  #takeGroup(data: Uint8Array, progress: SaInitProgress): SaInitVerdict {
     if (data.length !== 2) return doubt('protocol', `INVALID_KE_PAYLOAD with ${data.length} octets`);
     const wanted = (data[0] << 8) | data[1];
     const method = this.#methods.find(({ id }) => id === wanted);
@@ -143,13 +152,20 @@ export class SaInitExchange {
     if (!method) return doubt('ke-refused', `INVALID_KE_PAYLOAD wants method ${wanted}, which was not offered`);
     // Each method once: as an echo of an earlier request it is harmless, as a demand it has no end.
     if (this.#tried.includes(wanted))
-      return this.#refused(sent, { code: 'ke-refused', evidence: place(`INVALID_KE_PAYLOAD wants ${method.keyword} again`) });
+      return this.#refused(progress, { code: 'ke-refused', evidence: place(`INVALID_KE_PAYLOAD wants ${method.keyword} again`) });
     this.#exchange = this.#start(method);
-    this.#refusals.clear();
-    return { kind: 'restart', why: `the gateway wants ${method.keyword}` };
+    return this.#restart(progress, `the gateway wants ${method.keyword}`);
   }
 
-  #refused(sent: number, failure: IkeFailure): SaInitVerdict {
+  #restart({ firstAt, now }: SaInitProgress, why: string): SaInitVerdict {
+    this.#refusals.clear();
+    // The round trip was at most the time since this request was first sent.
+    this.#echoesUntil = now + 2 * (now - firstAt) + ECHO_SLACK;
+    return { kind: 'restart', why };
+  }
+
+  #refused({ sent, now }: SaInitProgress, failure: IkeFailure): SaInitVerdict {
+    if (now < this.#echoesUntil) return { kind: 'ignore', why: `echo: ${failure.evidence}` };
     this.#refusals.add(sent);
     return this.#refusals.size >= MAX_REFUSALS ? { kind: 'failed', failure } : { kind: 'ignore', why: failure.evidence };
   }

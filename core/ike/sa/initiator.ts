@@ -62,6 +62,8 @@ class Initiator implements IkeMachine {
   /** The IKE_SA_INIT request in flight: RealMessage1 of the AUTH calculation. */
   #request: Uint8Array = new Uint8Array(0);
   #retransmission: Retransmission | undefined;
+  /** When that request was first sent. */
+  #requestAt = 0;
   #doubt: { readonly failure: IkeFailure; readonly until: number } | undefined;
   #cancelBy: number | undefined;
   #sa: IkeSa | undefined;
@@ -183,6 +185,7 @@ class Initiator implements IkeMachine {
     const header: Header = { ...spis, majorVersion: 2, minorVersion: 0, exchange: EXCHANGE.IKE_SA_INIT, messageId: 0, flags };
     const payloads = this.#saInit.build();
     this.#request = encodeMessage(header, payloads);
+    this.#requestAt = now;
     this.#retransmission = new Retransmission(this.#config.timing, now);
     this.#narrator.message('sent', header, payloads, this.#request.length);
     this.#transmitSaInit();
@@ -233,7 +236,8 @@ class Initiator implements IkeMachine {
       return;
     }
     this.#narrator.message('received', header, message.payloads, input.bytes.length);
-    const verdict = this.#saInit.process(message, this.#retransmission?.sent ?? 1);
+    const progress = { sent: this.#retransmission?.sent ?? 1, firstAt: this.#requestAt, now };
+    const verdict = this.#saInit.process(message, progress);
     switch (verdict.kind) {
       case 'ignore':
         this.#narrator.drop(verdict.why);

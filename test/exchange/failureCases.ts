@@ -1,0 +1,418 @@
+/** Every way an IKE SA can fail, as data: the compiler asks for an entry for every code of the contract. */
+import { fromUtf8 } from '../../core/bytes/bytes.ts';
+import type { IkeFailure } from '../../core/ike/sa/contract.ts';
+import { CP_ATTRIBUTE, CP_TYPE, EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
+import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
+import { deleteIkeSa, notify } from '../../core/ike/wire/payloads.ts';
+import { identity, proposals, selector, type World, type WorldOptions } from './world.ts';
+
+export interface Case {
+  readonly what: string;
+  readonly options?: WorldOptions;
+  /** The datagrams that get through. */
+  readonly filter?: World['filter'];
+  /** Done once the SA is up. */
+  readonly afterwards?: (world: World) => void;
+  readonly evidence: RegExp;
+  /** What the client says to the gateway at the end: payloads of its last INFORMATIONAL request. */
+  readonly farewell?: string;
+}
+
+function only(type: number): () => readonly Payload[] {
+  return () => [notify(type)];
+}
+
+/** Inner payloads of IKE_AUTH with one replaced. */
+function swap<K extends Payload['kind']>(kind: K, change: (payload: PayloadOf<K>) => Payload): WorldOptions {
+  const isKind = (payload: Payload): payload is PayloadOf<K> => payload.kind === kind;
+  return { gateway: { changeAuth: (payloads) => payloads.map((one) => (isKind(one) ? change(one) : one)) } };
+}
+
+/** IDr and AUTH stay, an error comes for the CHILD SA (RFC 7296 §2.21.2). */
+function childError(type: number): WorldOptions {
+  return {
+    gateway: { changeAuth: (payloads) => [...payloads.filter(({ kind }) => kind === 'IDr' || kind === 'AUTH'), notify(type)] },
+  };
+}
+
+function address(type: number, value: Uint8Array): WorldOptions {
+  return swap('CP', () => ({ kind: 'CP', cfgType: CP_TYPE.REPLY, attributes: [{ type, value }] }));
+}
+
+const saInit = (change: (payloads: readonly Payload[]) => readonly Payload[]): WorldOptions => ({
+  gateway: { changeSaInit: change },
+});
+const toNobody: World['filter'] = () => false;
+
+export const cases: Readonly<Record<IkeFailure['code'], readonly Case[]>> = {
+  'no-answer': [{ what: 'nothing ever comes back', filter: toNobody, evidence: /IKE_SA_INIT/ }],
+  'no-answer-auth': [
+    { what: 'port 4500 is blocked', filter: ({ channel }) => channel === 'ike', evidence: /IKE_AUTH/ },
+    {
+      what: 'the answer to IKE_AUTH never has the right ICV',
+      filter: ({ by, channel, bytes }) => {
+        if (by === 'gateway' && channel === 'natt') bytes[bytes.length - 1] ^= 1;
+        return true;
+      },
+      evidence: /IKE_AUTH/,
+    },
+  ],
+  'no-proposal-chosen': [
+    {
+      what: 'no algorithm in common',
+      options: { gateway: { ikeProposals: proposals('ike', 'aes256-sha512-modp4096') } },
+      evidence: /NO_PROPOSAL_CHOSEN in IKE_SA_INIT/,
+    },
+  ],
+  'ke-refused': [
+    {
+      what: 'a group that was not offered is wanted',
+      options: { gateway: { insteadOfSaInit: () => [notify(NOTIFY.INVALID_KE_PAYLOAD, Uint8Array.of(0, 2))] } },
+      evidence: /method 2, which was not offered/,
+    },
+    {
+      what: 'the group that is already used is wanted, without end',
+      options: { gateway: { insteadOfSaInit: () => [notify(NOTIFY.INVALID_KE_PAYLOAD, Uint8Array.of(0, 31))] } },
+      evidence: /x25519 again/,
+    },
+    {
+      what: 'the groups are wanted in turn, without end',
+      options: {
+        gateway: {
+          insteadOfSaInit: (_, count) => [notify(NOTIFY.INVALID_KE_PAYLOAD, Uint8Array.of(0, count % 2 === 1 ? 19 : 31))],
+        },
+      },
+      evidence: /again/,
+    },
+  ],
+  'bad-answer-proposal': [
+    {
+      what: 'two proposals in the answer',
+      options: saInit((payloads) =>
+        payloads.map((one) =>
+          one.kind === 'SA' ? { kind: 'SA', proposals: [one.proposals[0], { ...one.proposals[0], number: 2 }] } : one,
+        ),
+      ),
+      evidence: /2 proposals/,
+    },
+    {
+      what: 'a longer key than offered',
+      options: saInit((payloads) =>
+        payloads.map((one) =>
+          one.kind === 'SA'
+            ? {
+                kind: 'SA',
+                proposals: one.proposals.map((p) => ({
+                  ...p,
+                  transforms: p.transforms.map((t) => (t.type === 1 ? { ...t, keyLength: 256 } : t)),
+                })),
+              }
+            : one,
+        ),
+      ),
+      evidence: /aes256gcm16 was not offered/,
+    },
+    {
+      what: 'the key exchange is another than the chosen one',
+      options: saInit((payloads) =>
+        payloads.map((one) => (one.kind === 'KE' ? { ...one, method: 19, data: new Uint8Array(64) } : one)),
+      ),
+      evidence: /x25519 was chosen, key exchange 19/,
+    },
+  ],
+  'bad-public-value': [
+    {
+      what: 'a public value of zeros',
+      options: saInit((payloads) => payloads.map((one) => (one.kind === 'KE' ? { ...one, data: new Uint8Array(32) } : one))),
+      evidence: /x25519: zero/,
+    },
+    {
+      what: 'a public value of a wrong length',
+      options: saInit((payloads) =>
+        payloads.map((one) => (one.kind === 'KE' ? { ...one, data: new Uint8Array(31).fill(9) } : one)),
+      ),
+      evidence: /length/,
+    },
+  ],
+  'authentication-failed': [
+    {
+      what: 'another key',
+      options: { client: { auth: { method: 'psk', secret: fromUtf8('wrong') } } },
+      evidence: /AUTHENTICATION_FAILED in IKE_AUTH/,
+    },
+    {
+      what: 'AUTHENTICATION_FAILED right after IKE_AUTH',
+      afterwards: (world) => {
+        world.act(({ sa }, now) =>
+          sa?.request({ exchange: EXCHANGE.INFORMATIONAL, build: only(NOTIFY.AUTHENTICATION_FAILED), process() {} }, now),
+        );
+      },
+      evidence: /AUTHENTICATION_FAILED in INFORMATIONAL/,
+    },
+  ],
+  'gateway-authentication-failed': [
+    {
+      what: 'AUTH of one bit less',
+      options: swap('AUTH', (one) => ({ ...one, data: one.data.map((octet, i) => (i === 5 ? octet ^ 0x10 : octet)) })),
+      evidence: /AUTH does not verify/,
+      farewell: 'N(AUTHENTICATION_FAILED)',
+    },
+    {
+      what: 'AUTH that is too short',
+      options: swap('AUTH', (one) => ({ ...one, data: one.data.slice(0, 16) })),
+      evidence: /AUTH does not verify/,
+      farewell: 'N(AUTHENTICATION_FAILED)',
+    },
+    {
+      what: 'another method',
+      options: swap('AUTH', (one) => ({ ...one, method: 14 })),
+      evidence: /DIGITAL_SIGNATURE/,
+      farewell: 'N(AUTHENTICATION_FAILED)',
+    },
+  ],
+  'gateway-identity': [
+    {
+      what: 'somebody else, with the right key',
+      options: { gateway: { identity: identity('evil.office.test') } },
+      evidence: /IDr is evil\.office\.test and not vpn\.office\.test/,
+      farewell: 'N(AUTHENTICATION_FAILED)',
+    },
+    {
+      what: 'the right name as a mail address',
+      options: swap('IDr', (one) => ({ ...one, idType: 3 })),
+      evidence: /IDr is vpn\.office\.test/,
+      farewell: 'N(AUTHENTICATION_FAILED)',
+    },
+  ],
+  'child-no-proposal-chosen': [
+    {
+      what: 'no ESP algorithm in common',
+      options: { gateway: { espProposals: proposals('esp', 'aes256-sha512') } },
+      evidence: /NO_PROPOSAL_CHOSEN in IKE_AUTH/,
+      farewell: 'D',
+    },
+    {
+      what: 'the same without AUTH',
+      options: { gateway: { changeAuth: only(NOTIFY.NO_PROPOSAL_CHOSEN) } },
+      evidence: /without AUTH/,
+    },
+  ],
+  'child-bad-answer-proposal': [
+    {
+      what: 'another ESP cipher than offered',
+      options: swap('SA', (one) => ({
+        kind: 'SA',
+        proposals: one.proposals.map((p) => ({
+          ...p,
+          transforms: p.transforms.map((t) => (t.type === 1 ? { type: 1, id: 12, keyLength: 128 } : t)),
+        })),
+      })),
+      evidence: /aes128 was not offered/,
+      farewell: 'D',
+    },
+    {
+      what: 'ESN although only 32 bits were offered',
+      options: swap('SA', (one) => ({
+        kind: 'SA',
+        proposals: one.proposals.map((p) => ({
+          ...p,
+          transforms: p.transforms.map((t) => (t.type === 5 ? { type: 5, id: 1 } : t)),
+        })),
+      })),
+      evidence: /esn was not offered/,
+      farewell: 'D',
+    },
+    {
+      what: 'a reserved SPI',
+      options: swap('SA', (one) => ({
+        kind: 'SA',
+        proposals: one.proposals.map((p) => ({ ...p, spi: Uint8Array.of(0, 0, 0, 255) })),
+      })),
+      evidence: /SPI 255/,
+      farewell: 'D',
+    },
+  ],
+  'ts-unacceptable': [
+    { what: 'TS_UNACCEPTABLE', options: childError(NOTIFY.TS_UNACCEPTABLE), evidence: /TS_UNACCEPTABLE/, farewell: 'D' },
+  ],
+  'bad-answer-selectors': [
+    {
+      what: 'TSr wider than asked for',
+      options: swap('TSr', (one) => ({ ...one, selectors: [selector('0.0.0.0/0')] })),
+      evidence: /TSr 0\.0\.0\.0\/0 was not asked for/,
+      farewell: 'D',
+    },
+    {
+      what: 'TSi without the address that was given',
+      options: swap('TSi', (one) => ({ ...one, selectors: [selector('10.99.0.0/16')] })),
+      evidence: /none of the addresses/,
+      farewell: 'D',
+    },
+  ],
+  'no-address': [
+    {
+      what: 'INTERNAL_ADDRESS_FAILURE',
+      options: childError(NOTIFY.INTERNAL_ADDRESS_FAILURE),
+      evidence: /INTERNAL_ADDRESS_FAILURE/,
+      farewell: 'D',
+    },
+    ...(
+      [
+        ['127.0.0.1', [127, 0, 0, 1]],
+        ['0.0.0.0', [0, 0, 0, 0]],
+        ['224.0.0.1', [224, 0, 0, 1]],
+        ['255.255.255.255', [255, 255, 255, 255]],
+        ['198.51.100.1', [198, 51, 100, 1]],
+      ] as const
+    ).map(([text, octets]) => ({
+      what: `the address ${text}`,
+      options: address(CP_ATTRIBUTE.INTERNAL_IP4_ADDRESS, Uint8Array.from(octets)),
+      evidence: new RegExp(`address ${text} is`),
+      farewell: 'D',
+    })),
+    {
+      what: 'an address of three octets and no other',
+      options: address(CP_ATTRIBUTE.INTERNAL_IP4_ADDRESS, Uint8Array.of(10, 7, 5)),
+      evidence: /no address in CFG_REPLY/,
+      farewell: 'D',
+    },
+    {
+      what: 'no CFG_REPLY',
+      options: { gateway: { changeAuth: (payloads) => payloads.filter(({ kind }) => kind !== 'CP') } },
+      evidence: /no CFG_REPLY/,
+      farewell: 'D',
+    },
+  ],
+  'child-refused': [
+    ...(['FAILED_CP_REQUIRED', 'SINGLE_PAIR_REQUIRED', 'NO_ADDITIONAL_SAS'] as const).map((name) => ({
+      what: name,
+      options: childError(NOTIFY[name]),
+      evidence: new RegExp(name),
+      farewell: 'D',
+    })),
+    { what: 'an error nobody knows (RFC 7296 §3.10.1)', options: childError(9_999), evidence: /9999/, farewell: 'D' },
+    {
+      what: 'transport mode, which was not offered',
+      options: { gateway: { changeAuth: (payloads) => [...payloads, notify(NOTIFY.USE_TRANSPORT_MODE)] } },
+      evidence: /USE_TRANSPORT_MODE/,
+      farewell: 'D',
+    },
+  ],
+  'gateway-version': [
+    {
+      what: 'INVALID_MAJOR_VERSION',
+      options: { gateway: { insteadOfSaInit: () => [notify(NOTIFY.INVALID_MAJOR_VERSION)] } },
+      evidence: /INVALID_MAJOR_VERSION/,
+    },
+    {
+      what: 'an answer of IKE version 1',
+      filter: ({ by, bytes }) => {
+        if (by === 'gateway') bytes[17] = 0x10;
+        return true;
+      },
+      evidence: /version 1/,
+    },
+  ],
+  'gateway-error': [
+    {
+      what: 'an unprotected INVALID_SYNTAX for IKE_SA_INIT',
+      options: { gateway: { insteadOfSaInit: () => [notify(NOTIFY.INVALID_SYNTAX)] } },
+      evidence: /INVALID_SYNTAX in IKE_SA_INIT/,
+    },
+    {
+      what: 'INVALID_SYNTAX for IKE_AUTH',
+      options: { gateway: { changeAuth: only(NOTIFY.INVALID_SYNTAX) } },
+      evidence: /INVALID_SYNTAX in IKE_AUTH/,
+    },
+    {
+      what: 'INVALID_SYNTAX for a liveness request',
+      options: { gateway: { handlers: { [EXCHANGE.INFORMATIONAL]: () => ({ payloads: [notify(NOTIFY.INVALID_SYNTAX)] }) } } },
+      afterwards: (world) => world.tell({ kind: 'check-liveness' }),
+      evidence: /INVALID_SYNTAX in INFORMATIONAL/,
+    },
+  ],
+  protocol: [
+    {
+      what: 'COOKIE without end',
+      options: { gateway: { insteadOfSaInit: (_, count) => [notify(NOTIFY.COOKIE, Uint8Array.of(count >>> 8, count))] } },
+      evidence: /COOKIE without end/,
+    },
+    {
+      what: 'the same COOKIE without end',
+      options: { gateway: { insteadOfSaInit: () => [notify(NOTIFY.COOKIE, Uint8Array.of(1))] } },
+      evidence: /COOKIE asked for again/,
+    },
+    {
+      what: 'a COOKIE of 65 octets',
+      options: { gateway: { insteadOfSaInit: () => [notify(NOTIFY.COOKIE, new Uint8Array(65))] } },
+      evidence: /COOKIE of 65 octets/,
+    },
+    {
+      what: 'IKE_SA_INIT without a nonce',
+      options: saInit((payloads) => payloads.filter(({ kind }) => kind !== 'NONCE')),
+      evidence: /no NONCE payload/,
+    },
+    {
+      what: 'IKE_AUTH without AUTH',
+      options: { gateway: { changeAuth: (payloads) => payloads.filter(({ kind }) => kind !== 'AUTH') } },
+      evidence: /no AUTH payload/,
+      farewell: 'N(INVALID_SYNTAX)',
+    },
+    {
+      what: 'an unknown critical payload in IKE_AUTH',
+      options: {
+        gateway: {
+          changeAuth: (payloads) => [...payloads, { kind: 'unknown', type: 150, critical: true, body: new Uint8Array(3) }],
+        },
+      },
+      evidence: /critical payload 150/,
+      farewell: 'N(UNSUPPORTED_CRITICAL_PAYLOAD)',
+    },
+    {
+      what: 'IKE_AUTH without selectors',
+      options: { gateway: { changeAuth: (payloads) => payloads.filter(({ kind }) => kind !== 'TSr') } },
+      evidence: /no SA, TSi or TSr/,
+      farewell: 'D',
+    },
+    {
+      what: 'two CP payloads in a liveness answer',
+      options: {
+        gateway: {
+          handlers: {
+            [EXCHANGE.INFORMATIONAL]: (payloads) =>
+              payloads.length > 0
+                ? { payloads: [] }
+                : { payloads: [1, 2].map(() => ({ kind: 'CP', cfgType: 2, attributes: [] }) as const) },
+          },
+        },
+      },
+      afterwards: (world) => world.tell({ kind: 'check-liveness' }),
+      evidence: /2 CP payloads/,
+      farewell: 'D',
+    },
+  ],
+  'closed-by-gateway': [
+    {
+      what: 'DELETE of the IKE SA',
+      afterwards: (world) => world.act(({ sa }, now) => sa?.terminate(now)),
+      evidence: /DELETE of the IKE SA/,
+    },
+    {
+      what: 'DELETE of the IKE SA among other things',
+      afterwards: (world) =>
+        world.act(({ sa }, now) =>
+          sa?.request({ exchange: EXCHANGE.INFORMATIONAL, build: () => [notify(40_000), deleteIkeSa()], process() {} }, now),
+        ),
+      evidence: /DELETE/,
+    },
+  ],
+  'gateway-lost': [
+    {
+      what: 'no answer to liveness',
+      afterwards: (world) => {
+        world.filter = toNobody;
+      },
+      evidence: /no answer to INFORMATIONAL/,
+    },
+  ],
+};
