@@ -2,6 +2,7 @@
  * `node test/fuzz/run.ts [--json] [--seed=N]`: all fuzz targets. With --json one `{"suite","case","ok","detail"}` line per case and
  * a last `{"summary"}` line. Exit 1 when a case failed; its detail then has the input. Another seed searches elsewhere.
  */
+import { fuzzIke } from './ike.ts';
 import { FULL, fuzzWire } from './wire.ts';
 
 const json = process.argv.includes('--json');
@@ -12,7 +13,7 @@ if (!Number.isInteger(seed)) {
   process.exit(2);
 }
 
-const results = fuzzWire(FULL, seed);
+const results = [...fuzzWire(FULL, seed), ...fuzzIke(seed)];
 for (const result of results) {
   const words = Object.entries(result.detail).map(([name, value]) => `${name} ${value}`);
   process.stdout.write(
