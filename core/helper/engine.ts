@@ -4,7 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { warmUp } from '../crypto/selfTest.ts';
+import type { Dataplane } from '../dataplane/contract.ts';
 import { startDataplane } from '../dataplane/dataplane.ts';
 import { createInitiator } from '../ike/sa/initiator.ts';
 import { openProfileStore } from '../profile/store.ts';
@@ -39,7 +41,8 @@ async function main(): Promise<void> {
   });
   process.on('uncaughtException', (fault) => {
     logs.log('error', 'engine', 'a fault of our own', { fault: fault.stack ?? fault.message });
-    process.exit(1);
+    // Not process.exit: it waits for the dataplane's threads, and those wait for packets.
+    process.kill(process.pid, 'SIGKILL');
   });
   await serve(args.value, logs);
 }
@@ -102,15 +105,18 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
 
   const heard = await listening;
   if (!heard.ok) fatal(`engine: cannot listen: ${heard.error}`);
-  monitor.onClosed(() => void end(server, keeper, 'orphaned'));
-  process.on('SIGTERM', () => void end(server, keeper, 'asked'));
+  monitor.onClosed(() => void end(server, keeper, dataplane, 'orphaned'));
+  process.on('SIGTERM', () => void end(server, keeper, dataplane, 'asked'));
   logs.log('info', 'engine', 'ready', { version, uid: args.uid, backend: dataplane.backend() });
 }
 
 /** Says goodbye to the gateway, then ends; the monitor, or the next one, puts the host back. */
-async function end(server: RpcServer, tunnel: TunnelKeeper, why: keyof typeof LAST_WORDS): Promise<void> {
-  setTimeout(() => process.exit(0), LAST_WORDS[why]);
-  await Promise.allSettled([tunnel.stop(), server.close()]);
+async function end(server: RpcServer, tunnel: TunnelKeeper, dataplane: Dataplane, why: keyof typeof LAST_WORDS): Promise<void> {
+  // A thread that waits in a system call cannot be ended from outside, and process.exit waits for all of them: they are woken first,
+  // and where even that fails the kernel does it.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), LAST_WORDS[why] + 300);
+  await Promise.race([Promise.allSettled([tunnel.stop(), server.close()]), sleep(LAST_WORDS[why])]);
+  await dataplane.stop();
   process.exit(0);
 }
 
