@@ -9,7 +9,7 @@ import { selectorCidr, selectorFromCidr } from '../ike/wire/selectorText.ts';
 import type { ImportNote } from '../rpc/contract.ts';
 import { isObject, type Json, type JsonObject, parseJson } from './json.ts';
 import { DEFAULTS, type Profile, type ProfileSecret } from './model.ts';
-import { ANY_IDENTITY, hostOf, knownFields, type ProfileFile, profileSchema } from './schema.ts';
+import { ANY_IDENTITY, expectedOf, hostOf, knownFields, type ProfileFile, profileSchema } from './schema.ts';
 
 export interface Imported {
   /** `id` is the file's uuid, or undefined when it has none: the store then decides. */
@@ -69,12 +69,12 @@ function faults(issues: readonly v.BaseIssue<unknown>[]): string {
 function fault(issue: v.BaseIssue<unknown>): string {
   const path = (issue.path ?? []).map(({ key }) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
   const field = shown(path.replace(/^\./, ''));
-  // A missing key is reported by the object that should have it, in words of its own.
-  const missing = issue.input === undefined;
-  const expected = missing && issue.kind === 'schema' && issue.type === 'strict_object' ? undefined : issue.message;
-  if (missing) return `${field}: is missing${expected === undefined ? '' : `; expected ${expected}`}`;
+  if (issue.input === undefined) {
+    const wanted = expectedOf(field);
+    return `${field}: is missing${wanted === undefined ? '' : `; expected ${wanted}`}`;
+  }
   const found = field.startsWith('auth') ? '' : `, found ${foundText(issue.input)}`;
-  return `${field}: expected ${expected ?? 'something else'}${found}`;
+  return `${field}: expected ${issue.message}${found}`;
 }
 
 function foundText(value: unknown): string {

@@ -75,6 +75,7 @@ export function hostOf(value: string): string | undefined {
   return HOST.test(ascii) && !/(^|\.)[0-9]+$/.test(ascii) ? ascii : undefined;
 }
 
+const PORTS = 'an object with "ike" and "natt", each a port';
 const SECRET = 'text, or an object with one key, "base64" or "hex", 1 to 1024 octets';
 const secretText = (fits: (value: string) => boolean) => text(SECRET, fits, 2048);
 
@@ -88,7 +89,11 @@ export const profileSchema = v.strictObject({
   uuid: v.optional(text('a UUID such as 2d2e7f70-5b0a-4a55-9d7e-3f1c5f0a8b11', (value) => UUID.test(value))),
   gateway: text('a host name, an IPv4 or an IPv6 address', (value) => hostOf(value) !== undefined),
   gatewayPorts: v.optional(
-    v.strictObject({ ike: v.optional(port), natt: v.optional(port) }, 'an object with "ike" and "natt", each a port'),
+    v.pipe(
+      // To valibot a list is an object too, one without keys.
+      v.custom<object>((value) => !Array.isArray(value), PORTS),
+      v.strictObject({ ike: v.optional(port), natt: v.optional(port) }, PORTS),
+    ),
   ),
   localId: text('who you are to the gateway: a name, an address, user@domain or keyid:hex', (value) => parseIdentity(value).ok),
   remoteId: v.optional(
@@ -129,6 +134,19 @@ export const profileSchema = v.strictObject({
   liveness: v.optional(whole('0 for never, or 5 to 86400 seconds', zeroOr(5, 86400))),
   localPort: v.optional(v.picklist(['standard', 'any'], '"standard" or "any"')),
 });
+
+/** What is expected of a required field, for when it is missing. */
+export function expectedOf(path: string): string | undefined {
+  const { auth, ...others } = profileSchema.entries;
+  const schemas: Readonly<Record<string, v.GenericSchema>> = {
+    ...others,
+    auth,
+    'auth.method': auth.entries.method,
+    'auth.secret': auth.entries.secret,
+  };
+  const schema = Object.hasOwn(schemas, path) ? schemas[path] : undefined;
+  return schema && v.safeParse(schema, null).issues?.[0].message;
+}
 
 export type ProfileFile = v.InferOutput<typeof profileSchema>;
 

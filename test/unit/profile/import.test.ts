@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { importProfile } from '../../../core/profile/import.ts';
+import { profileText } from './sample.ts';
+
+function imported(changes: Readonly<Record<string, unknown>> = {}) {
+  const result = importProfile(profileText(changes));
+  assert.ok(result.ok, result.ok ? '' : result.error.detail);
+  return result.value;
+}
+
+function refusal(changes: Readonly<Record<string, unknown>>): string {
+  const result = importProfile(profileText(changes));
+  assert.equal(result.ok, false);
+  return result.ok ? '' : result.error.detail;
+}
+
+test('the least profile gets its defaults, and what was assumed is said', () => {
+  const { profile, secret, notes } = imported();
+  assert.deepEqual(profile, {
+    id: '2d2e7f70-5b0a-4a55-9d7e-3f1c5f0a8b11',
+    name: 'Office',
+    gateway: 'vpn.office.test',
+    gatewayPorts: { ike: 500, natt: 4500 },
+    localId: 'alice@office.test',
+    remoteId: 'vpn.office.test',
+    auth: 'psk',
+    ikeProposals: ['default'],
+    espProposals: ['default'],
+    remoteNetworks: ['0.0.0.0/0', '::/0'],
+    ipv4: true,
+    ipv6: true,
+    dns: true,
+    mtu: 1400,
+    natKeepalive: 20,
+    liveness: 30,
+    localPort: 'standard',
+  });
+  assert.equal(new TextDecoder().decode(secret.psk), 'correct horse battery staple');
+  assert.deepEqual(notes.find(({ field }) => field === 'remoteId')?.outcome, 'changed');
+  assert.equal(
+    notes.some(({ outcome }) => outcome === 'warning' || outcome === 'dropped'),
+    false,
+  );
+});
+
+test('secrets as text, base64 and hex', () => {
+  const bytes = Buffer.from('0102030405060708090a0b0c0d0e0f101112131415', 'hex');
+  for (const secret of [{ base64: bytes.toString('base64') }, { hex: bytes.toString('hex') }]) {
+    assert.deepEqual(Buffer.from(imported({ auth: { method: 'psk', secret } }).secret.psk), bytes);
+  }
+  assert.deepEqual(imported({ auth: { method: 'psk', secret: 'pässwörtchen, lang genug' } }).secret.psk.length, 26);
+});
+
+test('a short key and a gateway that may be anybody are warned about', () => {
+  const { notes, profile } = imported({ auth: { method: 'psk', secret: 'short' }, remoteId: '%any' });
+  const warned = notes.filter(({ outcome }) => outcome === 'warning').map(({ field }) => field);
+  assert.deepEqual(warned, ['auth.secret', 'remoteId']);
+  assert.equal(profile.remoteId, undefined);
+  assert.equal(JSON.stringify(notes).includes('"short"'), false);
+});
+
+test('unknown fields are left out and named, wherever they are', () => {
+  const { notes, profile } = imported({
+    color: 'red',
+    auth: { method: 'psk', secret: 'correct horse battery staple', hint: 'animal' },
+    gatewayPorts: { ike: 1500, tcp: 443 },
+  });
+  const dropped = notes.filter(({ outcome }) => outcome === 'dropped').map(({ field }) => field);
+  assert.deepEqual(
+    dropped,
+    ['auth.hint', 'color', 'gatewayPorts.tcp'].sort((a, b) => dropped.indexOf(a) - dropped.indexOf(b)),
+  );
+  assert.equal(dropped.length, 3);
+  assert.deepEqual(profile.gatewayPorts, { ike: 1500, natt: 4500 });
+  const hostile = importProfile(profileText().replace('{', '{"__proto__":{"name":"evil"},"toString":1,'));
+  assert.ok(hostile.ok);
+  assert.equal(hostile.value.profile.name, 'Office');
+  assert.deepEqual(
+    hostile.value.notes.filter(({ outcome }) => outcome === 'dropped').map(({ field }) => field),
+    ['__proto__', 'toString'],
+  );
+});
+
+test('what is made normal is said', () => {
+  const { profile, notes } = imported({
+    name: '  Büro ',
+    gateway: 'bücher.example',
+    remoteNetworks: ['10.1.2.3/16', '10.1.0.0/16'],
+  });
+  assert.equal(profile.name, 'Büro');
+  assert.equal(profile.gateway, 'xn--bcher-kva.example');
+  assert.deepEqual(profile.remoteNetworks, ['10.1.0.0/16']);
+  const changed = notes.filter(({ outcome }) => outcome === 'changed').map(({ field }) => field);
+  assert.deepEqual(changed, ['name', 'gateway', 'remoteId', 'remoteNetworks']);
+});
+
+const wrong: readonly (readonly [Readonly<Record<string, unknown>>, string])[] = [
+  [{ sallyport: 2 }, 'sallyport: expected 1, the version of this format, found 2'],
+  [{ sallyport: undefined }, 'sallyport: is missing; expected 1, the version of this format'],
+  [{ name: undefined }, 'name: is missing; expected 1 to 100 characters, none of them invisible'],
+  [{ name: '' }, 'name: expected 1 to 100 characters, none of them invisible, found an empty text'],
+  [{ name: 'a\u0007b' }, 'name: expected 1 to 100 characters, none of them invisible, found "a?b"'],
+  [{ name: 'a\u202eb' }, 'name: expected 1 to 100 characters, none of them invisible, found "a?b"'],
+  [{ name: ['x'] }, 'name: expected 1 to 100 characters, none of them invisible, found a list'],
+  [{ gateway: '192.0.2.300' }, 'gateway: expected a host name, an IPv4 or an IPv6 address, found "192.0.2.300"'],
+  [{ gateway: 'a b' }, 'gateway: expected a host name, an IPv4 or an IPv6 address, found "a b"'],
+  [{ gateway: 'fe80::1%eth0' }, 'gateway: expected a host name, an IPv4 or an IPv6 address, found "fe80::1%eth0"'],
+  [{ gateway: 7 }, 'gateway: expected a host name, an IPv4 or an IPv6 address, found 7'],
+  [{ mtu: 1200 }, 'mtu: expected 1280 to 1500, found 1200'],
+  [{ mtu: '1400' }, 'mtu: expected 1280 to 1500, found "1400"'],
+  [{ liveness: 3 }, 'liveness: expected 0 for never, or 5 to 86400 seconds, found 3'],
+  [{ localPort: 'odd' }, 'localPort: expected "standard" or "any", found "odd"'],
+  [{ ipv4: 'yes' }, 'ipv4: expected true or false, found "yes"'],
+  [{ ipv4: false, ipv6: false }, 'ipv4, ipv6: expected at least one of them to be true'],
+  [
+    { ipv6: false, remoteNetworks: ['fd00::/8'] },
+    'remoteNetworks: expected at least one network of a family that ipv4 and ipv6 allow',
+  ],
+  [
+    { remoteNetworks: ['10.0.0.0/33'] },
+    'remoteNetworks[0]: expected a network such as "10.1.0.0/16" or "2001:db8::/32", found "10.0.0.0/33"',
+  ],
+  [{ remoteNetworks: [] }, 'remoteNetworks: expected 1 to 64 networks, found an empty list'],
+  [{ gatewayPorts: { ike: 70000 } }, 'gatewayPorts.ike: expected a port, 1 to 65535, found 70000'],
+  [{ uuid: 'x' }, 'uuid: expected a UUID such as 2d2e7f70-5b0a-4a55-9d7e-3f1c5f0a8b11, found "x"'],
+];
+for (const [changes, detail] of wrong) {
+  test(`refused: ${JSON.stringify(changes)}`, () => {
+    assert.equal(refusal(changes), detail);
+  });
+}
+
+test('a proposal that is not one is named with what is wrong in it', () => {
+  const detail = refusal({ ikeProposals: ['aes256gcm16-prfsha256-x25519', 'aes256-frobnicate'] });
+  assert.match(detail, /^ikeProposals\[1\]: expected an IKE proposal such as .*frobnicate/);
+});
+
+test('every wrong field is named, up to five', () => {
+  const detail = refusal({ name: '', gateway: '', mtu: 1, liveness: 1, natKeepalive: 1, ipv4: 1, dns: 1 });
+  assert.equal(detail.split('; ').length, 6);
+  assert.match(detail, /and 2 more$/);
+});
+
+test('no secret is ever in an error', () => {
+  const secret = 'my-very-own-secret';
+  const details = [
+    refusal({ auth: { method: 'psk', secret: { base64: secret } } }),
+    refusal({ auth: { method: secret, secret: 'x' } }),
+    refusal({ auth: secret }),
+    refusal({ auth: { method: 'psk', secret: [secret] } }),
+    refusal({ auth: { method: 'psk', secret: { hex: secret, base64: secret } } }),
+    refusal({ auth: { method: 'psk', secret: '' } }),
+  ];
+  for (const detail of details) {
+    assert.equal(detail.includes(secret), false, detail);
+    assert.match(detail, /^auth/);
+  }
+  const broken = importProfile(`{"sallyport":1,"auth":{"secret":"${secret}" x`);
+  assert.equal(broken.ok || broken.error.detail.includes(secret), false);
+});

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { importProfile } from '../../../core/profile/import.ts';
+import { profileSchema } from '../../../core/profile/schema.ts';
+import { profileText, sample } from './sample.ts';
+
+/** As much of JSON Schema as resources/profile.schema.json uses; a keyword it does not know is an error of the test. */
+interface Schema {
+  readonly [keyword: string]: unknown;
+}
+
+const document: Schema = JSON.parse(readFileSync(new URL('../../../resources/profile.schema.json', import.meta.url), 'utf8'));
+
+const SILENT = new Set(['$schema', 'title', 'description', 'default', '$defs']);
+
+function fits(value: unknown, schema: Schema): boolean {
+  return Object.entries(schema).every(([keyword, wanted]) => SILENT.has(keyword) || check(keyword, wanted, value, schema));
+}
+
+function check(keyword: string, wanted: unknown, value: unknown, schema: Schema): boolean {
+  const list = Array.isArray(wanted) ? wanted : [];
+  switch (keyword) {
+    case '$ref':
+      return fits(value, Object(Object(document.$defs)[String(wanted).replace('#/$defs/', '')]));
+    case 'const':
+      return value === wanted;
+    case 'enum':
+      return list.includes(value);
+    case 'type':
+      if (wanted === 'integer') return Number.isInteger(value);
+      if (wanted === 'array') return Array.isArray(value);
+      if (wanted === 'object') return typeof value === 'object' && value !== null && !Array.isArray(value);
+      return typeof value === wanted;
+    case 'minimum':
+      return typeof value !== 'number' || value >= Number(wanted);
+    case 'maximum':
+      return typeof value !== 'number' || value <= Number(wanted);
+    case 'minLength':
+      return typeof value !== 'string' || value.length >= Number(wanted);
+    case 'maxLength':
+      return typeof value !== 'string' || value.length <= Number(wanted);
+    case 'pattern':
+      return typeof value !== 'string' || new RegExp(String(wanted), 'u').test(value);
+    case 'minItems':
+      return !Array.isArray(value) || value.length >= Number(wanted);
+    case 'maxItems':
+      return !Array.isArray(value) || value.length <= Number(wanted);
+    case 'items':
+      return !Array.isArray(value) || value.every((item) => fits(item, Object(wanted)));
+    case 'required':
+      return list.every((key) => Object.hasOwn(Object(value), String(key)));
+    case 'properties':
+      return Object.entries(Object(value)).every(
+        ([key, inner]) => !Object.hasOwn(Object(wanted), key) || fits(inner, Object(Object(wanted)[key])),
+      );
+    case 'additionalProperties':
+      return Object.keys(Object(value)).every((key) => Object.hasOwn(Object(schema.properties), key));
+    case 'oneOf':
+      return list.filter((one) => fits(value, Object(one))).length === 1;
+    case 'anyOf':
+      return list.some((one) => fits(value, Object(one)));
+    default:
+      throw new Error(`the test does not know the keyword ${keyword}`);
+  }
+}
+
+/** Values to try in each field; the importer and the published schema must say the same of each. */
+const tries: Readonly<Record<string, readonly unknown[]>> = {
+  sallyport: [1, 2, '1', null],
+  name: ['Office', '', ' ', 'x'.repeat(100), 'x'.repeat(101), 'a\u0000', 'a\u200f', 7],
+  uuid: ['2d2e7f70-5b0a-4a55-9d7e-3f1c5f0a8b11', '2d2e7f70', 1],
+  gatewayPorts: [{}, { ike: 500 }, { ike: 0 }, { natt: 65536 }, { natt: 1.5 }, [], 'x'],
+  auth: [
+    { method: 'psk', secret: 'x' },
+    { method: 'psk', secret: '' },
+    { method: 'eap', secret: 'x' },
+    { method: 'psk' },
+    { method: 'psk', secret: { base64: 'AAAA' } },
+    { method: 'psk', secret: { base64: 'A' } },
+    { method: 'psk', secret: { hex: '00ff' } },
+    { method: 'psk', secret: { hex: '0' } },
+    { method: 'psk', secret: { hex: '00', base64: 'AAAA' } },
+    { method: 'psk', secret: 7 },
+    'psk',
+  ],
+  ikeProposals: [['default'], [], 'default', [7], ['']],
+  espProposals: [['aes256gcm16'], [], [null]],
+  remoteNetworks: [['0.0.0.0/0'], [], '10.0.0.0/8', Array.from({ length: 65 }, (_, i) => `10.${i}.0.0/16`)],
+  ipv4: [true, 1, 'true'],
+  ipv6: [false, null],
+  dns: [true, 0],
+  mtu: [1280, 1279, 1500, 1501, 1400.5, '1400'],
+  natKeepalive: [0, 4, 5, 3600, 3601, -1],
+  liveness: [0, 4, 5, 86400, 86401],
+  localPort: ['standard', 'any', 'none', 500],
+};
+
+for (const [field, values] of Object.entries(tries)) {
+  test(`the JSON Schema and the importer agree on ${field}`, () => {
+    for (const value of values) {
+      const file = { ...sample, [field]: value };
+      const result = importProfile(JSON.stringify(file));
+      assert.equal(
+        fits(file, document),
+        result.ok,
+        `${field}: ${JSON.stringify(value)}: ${result.ok ? 'imported' : result.error.detail}`,
+      );
+    }
+  });
+}
+
+test('the JSON Schema has the same fields, the same required ones, and takes the sample', () => {
+  assert.deepEqual(Object.keys(Object(document.properties)), Object.keys(profileSchema.entries));
+  assert.ok(fits(sample, document));
+  for (const field of Object.keys(sample)) {
+    const { [field]: _, ...rest } = sample;
+    assert.equal(fits(rest, document), importProfile(profileText({ [field]: undefined })).ok, field);
+  }
+});

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { type Imported, importProfile } from '../../../core/profile/import.ts';
+import { openProfileStore, type ProfileStore } from '../../../core/profile/store.ts';
+import { profileText } from './sample.ts';
+
+const folders: string[] = [];
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-store-'));
+  folders.push(folder);
+  return folder;
+}
+
+function read(changes: Readonly<Record<string, unknown>> = {}): Imported {
+  const imported = importProfile(profileText(changes));
+  assert.ok(imported.ok);
+  return imported.value;
+}
+
+function put(store: ProfileStore, imported: Imported, owner: number, shared = false): { id: string; replaced: boolean } {
+  const planned = store.plan(imported, owner, shared);
+  assert.ok(planned.ok);
+  const saved = store.save(planned.value, imported);
+  assert.ok(saved.ok);
+  return { id: saved.value.profile.id, replaced: planned.value.replaces !== undefined };
+}
+
+const silent = () => {};
+const ALICE = 1000;
+const BOB = 1001;
+
+test('kept over a restart, with its secret apart, readable by nobody else', () => {
+  const folder = newFolder();
+  const { id } = put(openProfileStore(folder, silent), read(), ALICE);
+  const files = readdirSync(join(folder, '1000'));
+  assert.equal(files.length, 2);
+  for (const file of files) assert.equal(statSync(join(folder, '1000', file)).mode & 0o777, 0o600);
+  assert.equal(statSync(join(folder, '1000')).mode & 0o777, 0o700);
+  assert.equal(readFileSync(join(folder, '1000', `${id}.json`), 'utf8').includes('correct horse'), false);
+  const again = openProfileStore(folder, silent);
+  const found = again.find('Office', ALICE);
+  assert.ok(found.ok);
+  assert.deepEqual(found.value.profile, { ...read().profile, id });
+  const secret = again.secretOf(found.value);
+  assert.ok(secret.ok);
+  assert.equal(new TextDecoder().decode(secret.value.psk), 'correct horse battery staple');
+});
+
+test('a user sees their own and what is shared; root sees all', () => {
+  const store = openProfileStore(newFolder(), silent);
+  put(store, read({ uuid: undefined, name: 'mine' }), ALICE);
+  put(store, read({ uuid: undefined, name: 'his' }), BOB);
+  put(store, read({ uuid: undefined, name: 'ours' }), 0, true);
+  const names = (uid: number) => store.list(uid).map(({ profile }) => profile.name);
+  assert.deepEqual(names(ALICE), ['mine', 'ours']);
+  assert.deepEqual(names(BOB), ['his', 'ours']);
+  assert.deepEqual(names(0), ['his', 'mine', 'ours']);
+  const his = store.find('his', ALICE);
+  assert.equal(his.ok || his.error.code, 'profile-unknown');
+  const [ours] = store.list(ALICE).filter(({ shared }) => shared);
+  assert.ok(ours);
+  const removed = store.remove(ours, ALICE);
+  assert.equal(removed.ok || removed.error.code, 'not-permitted');
+  const shared = store.plan(read(), ALICE, true);
+  assert.equal(shared.ok || shared.error.code, 'not-permitted');
+});
+
+test('the same uuid of the same owner replaces; another owner’s is another profile', () => {
+  const store = openProfileStore(newFolder(), silent);
+  assert.equal(put(store, read(), ALICE).replaced, false);
+  assert.equal(put(store, read({ name: 'Renamed' }), ALICE).replaced, true);
+  assert.equal(put(store, read(), BOB).replaced, false);
+  assert.deepEqual(
+    store.list(ALICE).map(({ profile }) => profile.name),
+    ['Renamed'],
+  );
+  assert.equal(store.list(0).length, 2);
+});
+
+test('without a uuid the profile of the same name is replaced, and an ambiguous name is an error', () => {
+  const store = openProfileStore(newFolder(), silent);
+  const first = put(store, read({ uuid: undefined }), ALICE);
+  const second = put(store, read({ uuid: undefined, gateway: 'other.office.test' }), ALICE);
+  assert.deepEqual(second, { id: first.id, replaced: true });
+  put(store, read(), ALICE);
+  const found = store.find('Office', ALICE);
+  assert.equal(found.ok || found.error.code, 'profile-ambiguous');
+  assert.ok(store.find(first.id.toUpperCase(), ALICE).ok);
+});
+
+test('one’s own comes before what is shared', () => {
+  const store = openProfileStore(newFolder(), silent);
+  put(store, read({ uuid: undefined, gateway: 'shared.test' }), 0, true);
+  put(store, read({ uuid: undefined, gateway: 'own.test' }), ALICE);
+  const mine = store.find('Office', ALICE);
+  assert.equal(mine.ok && mine.value.profile.gateway, 'own.test');
+  const his = store.find('Office', BOB);
+  assert.equal(his.ok && his.value.profile.gateway, 'shared.test');
+});
+
+test('removing takes the secret too', () => {
+  const folder = newFolder();
+  const store = openProfileStore(folder, silent);
+  put(store, read(), ALICE);
+  const found = store.find('Office', ALICE);
+  assert.ok(found.ok && store.remove(found.value, ALICE).ok);
+  assert.deepEqual(readdirSync(join(folder, '1000')), []);
+  const gone = store.secretOf(found.value);
+  assert.equal(gone.ok || gone.error.code, 'profile-secret-missing');
+});
+
+test('what a crash left is swept up; what is damaged is left alone and said', () => {
+  const folder = newFolder();
+  const { id } = put(openProfileStore(folder, silent), read(), ALICE);
+  const inner = join(folder, '1000');
+  writeFileSync(join(inner, `${id}.0000000000000000.secret`), 'orphan');
+  writeFileSync(join(inner, `${id}.json.part`), 'half');
+  writeFileSync(join(inner, '3f1c5f0a-5b0a-4a55-9d7e-3f1c5f0a8b11.json'), '{"format":1}');
+  const said: string[] = [];
+  const store = openProfileStore(folder, (_level, _area, text) => said.push(text));
+  assert.equal(store.list(ALICE).length, 1);
+  assert.equal(said.length, 1);
+  assert.deepEqual(
+    readdirSync(inner).filter((file) => file.endsWith('.part') || file.includes('0000000000000000')),
+    [],
+  );
+  assert.ok(readdirSync(inner).includes('3f1c5f0a-5b0a-4a55-9d7e-3f1c5f0a8b11.json'));
+});
+
+test('a file in another user’s folder does not become that user’s profile', () => {
+  const folder = newFolder();
+  const { id } = put(openProfileStore(folder, silent), read(), ALICE);
+  const text = readFileSync(join(folder, '1000', `${id}.json`), 'utf8').replace('"owner": 1000', '"owner": 1001');
+  writeFileSync(join(folder, '1000', `${id}.json`), text);
+  const store = openProfileStore(folder, silent);
+  assert.deepEqual(store.list(0), []);
+});
+
+test('a folder that cannot be written is an error, and nothing is half done', {
+  skip: process.getuid?.() === 0 && 'root writes everywhere',
+}, () => {
+  const folder = newFolder();
+  const store = openProfileStore(folder, silent);
+  chmodSync(folder, 0o500);
+  const imported = read();
+  const planned = store.plan(imported, ALICE, false);
+  assert.ok(planned.ok);
+  const saved = store.save(planned.value, imported);
+  chmodSync(folder, 0o700);
+  assert.equal(saved.ok || saved.error.code, 'profile-store');
+  assert.deepEqual(store.list(ALICE), []);
+});
