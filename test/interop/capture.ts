@@ -1,9 +1,11 @@
 /** Packets of a link, captured by tcpdump and judged by tshark. Debian packages: tcpdump, tshark. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { addresses } from '../lab/addresses.ts';
 import { type Namespace, run } from '../lab/namespace.ts';
 
 export interface Judgement {
@@ -22,13 +24,18 @@ export interface Judgement {
   readonly complaints: readonly string[];
 }
 
+/** The discard service (RFC 863): nobody answers on the laptop's link but the router, by ICMP. */
+const MARKER_PORT = 9;
+const MARKER = 'sallyport capture ends here';
 const TABLES = ['ikev2_decryption_table', 'esp_sa'];
 
 export class Capture {
+  readonly #namespace: Namespace;
   readonly #tcpdump: ChildProcess;
   readonly #folder: string;
 
-  private constructor(tcpdump: ChildProcess, folder: string) {
+  private constructor(namespace: Namespace, tcpdump: ChildProcess, folder: string) {
+    this.#namespace = namespace;
     this.#tcpdump = tcpdump;
     this.#folder = folder;
   }
@@ -42,13 +49,14 @@ export class Capture {
       'root',
       '-n',
       '-U',
+      '--immediate-mode',
       '-B',
       '8192',
       '-i',
       device,
       '-w',
       join(folder, 'link.pcap'),
-      'udp port 500 or udp port 4500',
+      `udp port 500 or udp port 4500 or udp port ${MARKER_PORT}`,
     ];
     const tcpdump = namespace.spawn(argv, { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
@@ -59,10 +67,18 @@ export class Capture {
       });
       tcpdump.once('exit', () => reject(new Error(`tcpdump ended: ${said}`)));
     });
-    return new Capture(tcpdump, folder);
+    return new Capture(namespace, tcpdump, folder);
   }
 
+  /** Ends it when all that passed until now is in the file: a marker sent last is waited for. */
   async end(): Promise<void> {
+    const program = `require('dgram').createSocket('udp4').send('${MARKER}', ${MARKER_PORT}, '${addresses.router.lan4}', () => process.exit())`;
+    await this.#namespace.must([process.execPath, '-e', program]);
+    while (!readFileSync(join(this.#folder, 'link.pcap')).includes(MARKER)) await sleep(20);
+    await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     const ended = once(this.#tcpdump, 'exit');
     this.#tcpdump.kill('SIGINT');
     await ended;
@@ -88,7 +104,7 @@ export class Capture {
   }
 
   async discard(): Promise<void> {
-    if (this.#tcpdump.exitCode === null && this.#tcpdump.signalCode === null) await this.end();
+    if (this.#tcpdump.exitCode === null && this.#tcpdump.signalCode === null) await this.#stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

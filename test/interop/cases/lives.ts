@@ -87,7 +87,7 @@ export const lives: readonly Case[] = [
       const before = await world.connect();
       const from = world.gateway.logSize();
       await world.gateway.swanctl(['--rekey', '--child', CHILD]);
-      const line = await logs(world, from, /received (NO_ADDITIONAL_SAS|NO_PROPOSAL_CHOSEN)[^\n]*/, 5_000);
+      const line = await logs(world, from, /parsed CREATE_CHILD_SA response \d+ \[ N\(NO_ADD_SAS\) \]/, 5_000);
       await world.ping();
       const after = await world.agreed();
       assert.equal(after.status.children[0]?.spiIn, before.status.children[0]?.spiIn, 'the SA lives on');
@@ -103,7 +103,7 @@ export const lives: readonly Case[] = [
       const before = await world.connect();
       const from = world.gateway.logSize();
       await world.gateway.swanctl(['--rekey', '--ike', CONNECTION]);
-      const line = await logs(world, from, /received (NO_ADDITIONAL_SAS|NO_PROPOSAL_CHOSEN)[^\n]*/, 5_000);
+      const line = await logs(world, from, /parsed CREATE_CHILD_SA response \d+ \[ N\(NO_ADD_SAS\) \]/, 5_000);
       const after = await world.agreed();
       assert.equal(after.status.ike?.spiR, before.status.ike?.spiR);
       await world.ping();
@@ -155,7 +155,9 @@ export const lives: readonly Case[] = [
     run: async (world) => {
       await world.configure({}, { liveness: 0 });
       await world.connect();
-      await world.carry(1, addresses.intranet.web4);
+      await world.ping();
+      // Few at a time: what the buffer of strongSwan's socket cannot hold, its counters do not see.
+      await world.carry(0.02, addresses.intranet.web4);
       let last = '';
       // The last acknowledgements may be under way: until both have counted them.
       const told = await world

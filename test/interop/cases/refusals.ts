@@ -78,27 +78,26 @@ export const refusals: readonly Case[] = [
   {
     name: 'refuse/pool-exhausted',
     run: async (world) => {
-      const { intranet } = world.lab;
-      const bob = await StrongSwan.start(intranet);
+      // On the router, at ports that are not wanted for NAT.
+      const bob = await StrongSwan.start(world.lab.router, { port: 0, port_nat_t: 0 });
       const secret = 'the key of bob, who was first';
       try {
         await world.configure(
           {
             pools: { v4: '10.10.99.1-10.10.99.1' },
-            localTs: ['10.10.0.0/24', '10.20.0.0/24'],
             secrets: { 'alice@office.test': 'correct horse battery staple 17', 'bob@office.test': secret },
           },
           { ipv6: false },
         );
         await bob.load(
           clientConfig({
-            remote: addresses.office.lan4,
+            remote: addresses.office.wan4,
             ikeProposals: 'aes256gcm16-prfsha384-x25519',
             espProposals: 'aes256gcm16',
             localId: 'bob@office.test',
             gatewayId: addresses.names.gateway,
             secret,
-            remoteTs: ['10.20.0.0/24'],
+            remoteTs: [addresses.networks.office4],
             virtualIps: ['0.0.0.0'],
           }),
         );
@@ -193,10 +192,12 @@ export const refusals: readonly Case[] = [
   {
     name: 'narrow/one-host',
     run: async (world) => {
-      await world.configure({ localTs: ['10.10.0.80/32'] }, { remoteNetworks: ['0.0.0.0/0'], ipv6: false });
+      // strongSwan's userspace ESP wants an address of its own in what it offers.
+      await world.configure({ localTs: [`${addresses.office.lan4}/32`] }, { remoteNetworks: ['0.0.0.0/0'], ipv6: false });
       const { status } = await world.connect();
-      await world.ping(addresses.intranet.web4);
-      const other = await world.lab.laptop.exec(['ping', '-n', '-c', '1', '-W', '1', addresses.intranet.dns4]);
+      assert.deepEqual(status.routes, [`${addresses.office.lan4}/32`]);
+      await world.ping(addresses.office.lan4);
+      const other = await world.lab.laptop.exec(['ping', '-n', '-c', '1', '-W', '1', addresses.intranet.web4]);
       assert.notEqual(other.code, 0, 'what was not agreed does not pass');
       await world.disconnect();
       return `0.0.0.0/0 became ${status.routes.join(' ')}`;
