@@ -74,7 +74,6 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   const machineOver = new Promise<void>((resolve) => {
     machineClosed = resolve;
   });
-  let ending: Promise<void> | undefined;
   let installing: Promise<unknown> = Promise.resolve();
   let hostTouched = false;
   let attached = false;
@@ -268,7 +267,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   // --- going down ----------------------------------------------------------------------------------------------------------------
 
   function end(reason?: Failure): Promise<void> {
-    if (ending) return ending;
+    // Terminating the machine below comes back here by its `closed`.
+    if (ended()) return over;
     facts.endingAt = deps.now();
     if (reason) {
       facts.failure = reason;
@@ -276,8 +276,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     }
     cancel();
     deps.onChange();
-    ending = takeDown();
-    return ending;
+    takeDown()
+      .catch((fault) => deps.log('error', 'tunnel', `taking down failed: ${String(fault)}`))
+      .finally(resolveOver);
+    return over;
   }
 
   async function takeDown(): Promise<void> {
@@ -294,7 +296,6 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     facts.endedAt = deps.now();
     deps.log('info', 'tunnel', 'disconnected', { profile: profile.name });
     deps.onChange();
-    resolveOver();
   }
 
   async function farewell(machine: Driver): Promise<void> {

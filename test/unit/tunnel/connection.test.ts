@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Connection, startConnection } from '../../../core/helper/connection.ts';
+import { importProfile } from '../../../core/profile/import.ts';
+import type { Profile } from '../../../core/profile/model.ts';
+import { statusFor } from '../../../core/tunnel/status.ts';
+import { profileText } from '../profile/sample.ts';
+import { comesUp, type FakeWorld, fakeWorld, neverAnswers } from './fakes.ts';
+
+function profile(changes: Readonly<Record<string, unknown>> = {}): Profile {
+  const imported = importProfile(profileText({ gateway: '127.0.0.1', ipv6: false, ...changes }));
+  assert.ok(imported.ok);
+  return { ...imported.value.profile, id: 'id' };
+}
+
+interface Run {
+  readonly connection: Connection;
+  readonly psk: Uint8Array;
+  readonly lines: string[];
+  /** Resolves when the state is one of these. */
+  reaches(...states: string[]): Promise<string>;
+}
+
+function run(world: FakeWorld, wanted: Profile = profile()): Run {
+  const psk = new TextEncoder().encode('a key that must be wiped');
+  const lines: string[] = [];
+  let look = () => {};
+  const connection = startConnection(
+    {
+      ...world.deps,
+      log: (_level, _area, text, fields) => lines.push(`${text} ${JSON.stringify(fields ?? {})}`),
+      onChange: () => look(),
+    },
+    { owner: 1000, profile: wanted, psk },
+  );
+  const state = () => statusFor(connection.facts(), 1000, 0).state;
+  return {
+    connection,
+    psk,
+    lines,
+    reaches: (...states) =>
+      new Promise((resolve) => {
+        look = () => {
+          if (states.includes(state())) resolve(state());
+        };
+        look();
+      }),
+  };
+}
+
+function cleanAfter(world: FakeWorld, psk: Uint8Array): void {
+  assert.equal(world.open.size, 0, 'every descriptor is closed');
+  assert.ok(
+    psk.every((octet) => octet === 0),
+    'the key is wiped',
+  );
+}
+
+test('up: everything is open before the first message, and connected means host and dataplane are in place', async () => {
+  const world = fakeWorld();
+  const { connection, reaches } = run(world);
+  await reaches('connected');
+  assert.deepEqual(world.calls, [
+    'openTun 1400',
+    'bindUdp 4 500',
+    'bindUdp 4 4500',
+    'attachSockets ike natt',
+    'attachTun',
+    'installChild',
+    'apply',
+  ]);
+  assert.deepEqual(world.plans, [
+    {
+      interface: { name: 'sally0', mtu: 1400, addresses: [{ address: '10.9.0.2', prefix: 32 }] },
+      routes: ['10.1.0.0/16'],
+      dns: { servers: ['10.1.0.53'], searchDomains: ['office.test'], matchDomains: ['office.test'] },
+    },
+  ]);
+  const status = statusFor(connection.facts(), 1000, 0);
+  assert.equal(status.interface?.name, 'sally0');
+  assert.equal(status.children[0]?.spiOut, '0xa1b2c3d4');
+  assert.deepEqual(status.nat, { local: true, remote: false });
+  await connection.end();
+});
+
+test('down: the host first, then the dataplane, then the descriptors; the key is wiped', async () => {
+  const world = fakeWorld();
+  const { connection, psk, reaches } = run(world);
+  await reaches('connected');
+  world.calls.length = 0;
+  await connection.end();
+  await connection.over;
+  assert.deepEqual(world.calls, ['revert', 'detach', 'close', 'close', 'close']);
+  cleanAfter(world, psk);
+  const status = statusFor(connection.facts(), 1000, 0);
+  assert.deepEqual([status.state, status.failure, status.children.length], ['idle', undefined, 0]);
+});
+
+test('local ports of any, an MTU, gateway ports and identities reach who needs them', async () => {
+  const world = fakeWorld();
+  const wanted = profile({
+    localPort: 'any',
+    mtu: 1300,
+    gatewayPorts: { ike: 1500, natt: 14500 },
+    remoteId: '%any',
+    liveness: 60,
+  });
+  const { connection, reaches } = run(world, wanted);
+  await reaches('connected');
+  assert.deepEqual(world.calls.slice(0, 3), ['openTun 1300', 'bindUdp 4 0', 'bindUdp 4 0']);
+  const [config] = world.configs;
+  assert.deepEqual(config?.remote, { address: '127.0.0.1', ports: { ike: 1500, natt: 14500 } });
+  assert.equal(config?.local.ports.natt, 40_000);
+  assert.equal(config?.remoteIdentity, undefined);
+  assert.equal(config?.localIdentity.text, 'alice@office.test');
+  assert.equal(config?.timing.livenessAfter, 60_000);
+  assert.deepEqual([config?.request.ipv4, config?.request.ipv6], [true, false]);
+  await connection.end();
+});
+
+const failures = [
+  ['no TUN device', { openTun: { code: 'no-tun-device', detail: '/dev/net/tun: ENOENT' } }, 'no-tun-device'],
+  ['no permission', { openTun: { code: 'permission', detail: 'TUNSETIFF: EPERM' } }, 'helper-lacks-permission'],
+  ['port in use', { bindUdp: { code: 'port-in-use', detail: 'UDP port 500 is used by charon' } }, 'port-in-use'],
+  ['the host cannot be set up', { apply: { code: 'failed', detail: 'RTM_NEWROUTE: EEXIST' } }, 'host-failed'],
+  ['the dataplane refuses the keys', { installChild: 'no slot' }, 'dataplane-failed'],
+] as const;
+for (const [what, options, code] of failures) {
+  test(`${what}: ${code}, and nothing is left`, async () => {
+    const world = fakeWorld(options);
+    const { connection, psk, lines } = run(world);
+    await connection.over;
+    const status = statusFor(connection.facts(), 1000, 0);
+    assert.equal(status.state, 'failed');
+    assert.equal(status.failure?.code, code);
+    cleanAfter(world, psk);
+    assert.equal(world.calls.includes('revert'), world.calls.includes('apply'), 'reverted exactly when something was applied');
+    assert.equal(JSON.stringify(lines).includes('wiped'), false);
+  });
+}
+
+test('what the machine ends with is what the user is told', async () => {
+  const world = fakeWorld({
+    script: (input, emit) => {
+      if (input.kind === 'start') emit({ kind: 'closed', failure: { code: 'bad-answer-proposal', evidence: 'ENCR 12' } });
+    },
+  });
+  const { connection, psk } = run(world);
+  await connection.over;
+  const { failure } = statusFor(connection.facts(), 1000, 0);
+  assert.deepEqual([failure?.code, failure?.evidence], ['gateway-misbehaved', 'bad-answer-proposal: ENCR 12']);
+  cleanAfter(world, psk);
+});
+
+test('a name that does not resolve', async () => {
+  const world = fakeWorld();
+  const { connection, psk } = run(world, profile({ gateway: 'no-such-gateway.invalid' }));
+  await connection.over;
+  const { failure } = statusFor(connection.facts(), 1000, 0);
+  assert.equal(failure?.code, 'name-not-resolved');
+  assert.match(failure?.evidence ?? '', /^no-such-gateway\.invalid: /);
+  cleanAfter(world, psk);
+});
+
+test('cancelled while connecting: over at once, nothing is left', async () => {
+  const world = fakeWorld({ script: neverAnswers });
+  const { connection, psk, reaches } = run(world);
+  await reaches('connecting');
+  await connection.end();
+  cleanAfter(world, psk);
+  assert.equal(statusFor(connection.facts(), 1000, 0).state, 'idle');
+  assert.equal(world.calls.includes('revert'), false);
+});
+
+test('cancelled at once, before anything is open', async () => {
+  const world = fakeWorld();
+  const { connection, psk } = run(world);
+  await Promise.all([connection.end(), connection.end()]);
+  cleanAfter(world, psk);
+  assert.equal(world.configs.length, 0);
+});
+
+test('cancelled while host and dataplane are being set up: both are taken back', async () => {
+  const world = fakeWorld();
+  const { connection, psk, reaches } = run(world);
+  await reaches('installing');
+  await connection.end();
+  assert.ok(world.calls.indexOf('revert') > world.calls.indexOf('apply'));
+  assert.ok(world.calls.indexOf('detach') > world.calls.indexOf('revert'));
+  cleanAfter(world, psk);
+});
+
+test('a gateway that never answers the DELETE does not hold up the end', async () => {
+  let told = 0;
+  const world = fakeWorld({
+    script: (input, emit) => {
+      if (input.kind !== 'terminate') comesUp(input, emit);
+      // The first terminate sends DELETE, the second ends at once (contract of the machine).
+      else if (++told === 2) emit({ kind: 'closed' });
+    },
+  });
+  const { connection, psk, reaches } = run(world);
+  await reaches('connected');
+  await connection.end();
+  assert.equal(told >= 2, true);
+  cleanAfter(world, psk);
+});
+
+test('networks of a family without an address get no route, and name servers outside are not used', async () => {
+  const world = fakeWorld({
+    script: (input, emit) => {
+      if (input.kind === 'terminate') emit({ kind: 'closed' });
+      if (input.kind !== 'start') return;
+      comesUp(input, (output) => {
+        if (output.kind === 'configured') {
+          emit({ ...output, configuration: { ...output.configuration, dns: ['10.1.0.53', '192.168.0.1', 'fd00::53'] } });
+        } else if (output.kind === 'install-child') {
+          emit({ ...output, child: { ...output.child, remoteSelectors: [...output.child.remoteSelectors, ...six] } });
+        } else emit(output);
+      });
+    },
+  });
+  const { connection, lines, reaches } = run(world);
+  await reaches('connected');
+  assert.deepEqual(world.plans[0]?.routes, ['10.1.0.0/16']);
+  assert.deepEqual(world.plans[0]?.dns?.servers, ['10.1.0.53']);
+  assert.equal(lines.filter((line) => line.startsWith('not used: ')).length, 3);
+  await connection.end();
+});
+
+const six = [
+  { type: 'ipv6', protocol: 0, startPort: 0, endPort: 65535, start: new Uint8Array(16), end: new Uint8Array(16).fill(255) },
+] as const;

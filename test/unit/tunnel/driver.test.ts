@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createDriver, type IkeEvent } from '../../../core/helper/driver.ts';
+import type { IkeInput } from '../../../core/ike/sa/contract.ts';
+import { type Script, scriptedMachine } from './fakes.ts';
+
+const from = { address: '192.0.2.1', port: 4500 };
+
+function drive(script: Script, traffic = () => false) {
+  const inputs: IkeInput['kind'][] = [];
+  const events: IkeEvent['kind'][] = [];
+  const sent: Uint8Array[] = [];
+  let onEvent: (event: IkeEvent) => void = () => {};
+  const machine = scriptedMachine((input, emit) => {
+    inputs.push(input.kind);
+    script(input, emit);
+  });
+  const driver = createDriver(machine, {
+    now: () => performance.now(),
+    send: (_channel, _to, bytes) => sent.push(bytes) > 0,
+    onEvent: (event) => {
+      events.push(event.kind);
+      onEvent(event);
+    },
+    trafficArrived: traffic,
+  });
+  return {
+    driver,
+    machine,
+    inputs,
+    events,
+    sent,
+    on: (listener: (event: IkeEvent) => void) => {
+      onEvent = listener;
+    },
+  };
+}
+
+const datagram = (driver: ReturnType<typeof drive>['driver'], octet: number) =>
+  driver.datagram(Uint8Array.of(octet), 'natt', from);
+
+test('transmits go to the socket, all else to the connection, in order', () => {
+  const { driver, events, sent } = drive((_, emit) => {
+    emit({ kind: 'transmit', bytes: Uint8Array.of(1), channel: 'ike', to: from });
+    emit({ kind: 'progress', step: 'sa-init' });
+  });
+  driver.command('start');
+  assert.deepEqual([events, sent.length], [['progress'], 1]);
+  driver.stop();
+});
+
+test('a deadline that is due becomes a tick; traffic since is told first', async () => {
+  let arrived = true;
+  const { driver, machine, inputs, on } = drive(
+    (input, emit) => {
+      if (input.kind === 'start') machine.due = performance.now() + 5;
+      if (input.kind === 'tick') {
+        machine.due = undefined;
+        emit({ kind: 'progress', step: 'auth' });
+      }
+    },
+    () => {
+      const answer = arrived;
+      arrived = false;
+      return answer;
+    },
+  );
+  const ticked = new Promise<void>((resolve) => on(() => resolve()));
+  driver.command('start');
+  await ticked;
+  assert.deepEqual(inputs, ['start', 'inbound-traffic', 'tick']);
+  driver.stop();
+});
+
+test('a command given while an event is told is carried out after it', () => {
+  const { driver, inputs, events, on } = drive((input, emit) => {
+    if (input.kind === 'start') {
+      emit({ kind: 'progress', step: 'sa-init' });
+      emit({ kind: 'progress', step: 'auth' });
+    }
+    if (input.kind === 'terminate') emit({ kind: 'closed' });
+  });
+  on((event) => {
+    if (event.kind === 'progress' && event.step === 'sa-init') driver.command('terminate');
+  });
+  driver.command('start');
+  assert.deepEqual(inputs, ['start', 'terminate']);
+  assert.deepEqual(events, ['progress', 'progress', 'closed']);
+  driver.stop();
+});
+
+test('a flood is taken in turns, in order, and bounded', async () => {
+  const taken: number[] = [];
+  const { driver } = drive((input) => {
+    if (input.kind === 'datagram') taken.push(input.bytes[0] ?? -1);
+  });
+  for (let i = 0; i < 1000; i++) datagram(driver, i & 0xff);
+  assert.equal(taken.length, 16, 'no more than the budget in one turn');
+  for (let turn = 0; turn < 40; turn++) await new Promise(setImmediate);
+  assert.equal(taken.length, 16 + 256, 'the rest of the flood is dropped');
+  assert.deepEqual(
+    taken,
+    Array.from({ length: 272 }, (_, i) => i & 0xff),
+  );
+  driver.stop();
+});
+
+test('after stop nothing reaches the machine and no timer is left', async () => {
+  const { driver, machine, inputs } = drive(() => {});
+  driver.command('start');
+  machine.due = performance.now();
+  datagram(driver, 1);
+  driver.stop();
+  datagram(driver, 2);
+  driver.command('terminate');
+  await new Promise(setImmediate);
+  assert.deepEqual(inputs, ['start', 'datagram']);
+});

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { failure, hostFailure, ikeFailure, printable, reasonOf } from '../../../core/tunnel/explain.ts';
+import { reasons } from '../../../core/tunnel/reasons.ts';
+import { statusFor, type TunnelFacts } from '../../../core/tunnel/status.ts';
+import { childSa, establishedSa } from './fakes.ts';
+
+const started: TunnelFacts = {
+  owner: 1000,
+  profile: { id: 'id', name: 'Office' },
+  startedAt: 10,
+  gateway: { name: 'vpn.office.test' },
+  children: [],
+};
+
+const milestones: readonly (readonly [Partial<TunnelFacts>, string, number])[] = [
+  [{}, 'resolving', 10],
+  [{ initSentAt: 11 }, 'connecting', 11],
+  [{ authSentAt: 12 }, 'authenticating', 12],
+  [{ establishedAt: 13 }, 'installing', 13],
+  [{ readyAt: 14 }, 'connected', 14],
+  [{ endingAt: 15 }, 'disconnecting', 15],
+  [{ endedAt: 16 }, 'idle', 16],
+  [{ failure: failure('no-answer', 'x') }, 'failed', 16],
+];
+
+test('the state follows from the milestones, and since when', () => {
+  let facts = started;
+  for (const [more, state, since] of milestones) {
+    facts = { ...facts, ...more };
+    const status = statusFor(facts, 1000, 1);
+    assert.deepEqual([status.state, status.since], [state, since]);
+  }
+  assert.deepEqual([statusFor(undefined, 1000, 1).state, statusFor(undefined, 1000, 1).since], ['idle', 1]);
+});
+
+test('another user learns that a tunnel is there, and nothing else', () => {
+  const up: TunnelFacts = { ...started, initSentAt: 11, establishedAt: 13, readyAt: 14, ike: establishedSa };
+  const seen = statusFor(up, 1001, 1);
+  assert.deepEqual(seen, {
+    state: 'connected',
+    since: 14,
+    otherUser: true,
+    virtualIps: [],
+    dns: [],
+    domains: [],
+    routes: [],
+    children: [],
+  });
+  const failed = statusFor({ ...up, endedAt: 20, failure: failure('gateway-lost', 'x') }, 1001, 1);
+  assert.deepEqual([failed.state, failed.otherUser, failed.failure], ['idle', false, undefined]);
+  assert.equal(statusFor(up, 0, 1).profile?.name, 'Office');
+});
+
+test('SPIs are 0x and eight digits, algorithms by name, counters zero until known', () => {
+  const sa = { ...childSa(), spiIn: 0x00000fff, spiOut: 0xffffffff };
+  const facts: TunnelFacts = {
+    ...started,
+    readyAt: 14,
+    ike: establishedSa,
+    children: [{ sa, localSelectors: ['10.9.0.2/32'], remoteSelectors: ['10.1.0.0/16'], installedAt: 14, counters: undefined }],
+  };
+  const [child] = statusFor(facts, 1000, 1).children;
+  assert.deepEqual(
+    [child?.spiIn, child?.spiOut, child?.encr, child?.keyLength, child?.integ, child?.esn, child?.packetsIn],
+    ['0x00000fff', '0xffffffff', 'AES_GCM_16', 256, undefined, true, 0],
+  );
+  const { ike } = statusFor(facts, 1000, 1);
+  assert.deepEqual([ike?.encr, ike?.prf, ike?.ke], ['AES_GCM_16', 'PRF_HMAC_SHA2_256', 'CURVE_25519']);
+});
+
+test('every reason is whole: words, advice, an exit code of its own that a shell can show', () => {
+  const codes = new Map<number, string>();
+  for (const [code, { what, advice, exitCode }] of Object.entries(reasons)) {
+    assert.match(what, /^[A-Z].*\.$/, code);
+    assert.match(advice, /^[A-Z].*\.$/, code);
+    assert.ok(exitCode > 1 && exitCode < 126 + 5 && !Number.isNaN(exitCode), code);
+    assert.equal(codes.get(exitCode), undefined, `${code} has the exit code of ${codes.get(exitCode)}`);
+    codes.set(exitCode, code);
+  }
+});
+
+test('causes below become reasons, with the cause kept as evidence', () => {
+  assert.equal(ikeFailure({ code: 'no-answer', evidence: 'x' }).evidence, 'x');
+  assert.deepEqual(
+    [ikeFailure({ code: 'protocol', evidence: 'x' }).code, ikeFailure({ code: 'protocol', evidence: 'x' }).evidence],
+    ['gateway-misbehaved', 'protocol: x'],
+  );
+  assert.equal(hostFailure({ code: 'permission', detail: 'EPERM' }).code, 'helper-lacks-permission');
+  assert.equal(reasonOf('no-such-code'), 'internal');
+  assert.equal(reasonOf('toString'), 'internal');
+});
+
+test('evidence is one printable line', () => {
+  assert.equal(printable('a\nb\u001b[31mc\u202ed'), 'a?b?[31mc?d');
+  assert.equal(printable('x'.repeat(1000)).length, 400);
+});
