@@ -3,6 +3,7 @@
  * a last `{"summary"}` line. Exit 1 when a case failed; its detail then has the input. Another seed searches elsewhere.
  */
 import { fuzzIke } from './ike.ts';
+import { FULL_INPUTS, fuzzInputs } from './inputs.ts';
 import { FULL, fuzzWire } from './wire.ts';
 
 const json = process.argv.includes('--json');
@@ -13,7 +14,7 @@ if (!Number.isInteger(seed)) {
   process.exit(2);
 }
 
-const results = [...fuzzWire(FULL, seed), ...fuzzIke(seed)];
+const results = [...fuzzWire(FULL, seed), ...fuzzIke(seed), ...fuzzInputs(FULL_INPUTS, seed)];
 for (const result of results) {
   const words = Object.entries(result.detail).map(([name, value]) => `${name} ${value}`);
   process.stdout.write(
