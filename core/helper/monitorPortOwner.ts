@@ -11,11 +11,22 @@ export function udpPortOwner(port: number): string | undefined {
     for (const fd of readable(() => readdirSync(`/proc/${pid}/fd`)) ?? []) {
       const target = readable(() => readlinkSync(`/proc/${pid}/fd/${fd}`));
       if (target === undefined || !inodes.has(target)) continue;
-      const name = readable(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()) ?? 'a program';
-      return `${name.replace(/[^ -~]/g, '?')} (pid ${pid})`;
+      return `${programName(pid)} (pid ${pid})`;
     }
   }
   return undefined;
+}
+
+/** As it was started; a thread's own name (`comm`) often says less. Printable, as other users choose it. */
+function programName(pid: string): string {
+  const started = readable(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0]) ?? '';
+  const name =
+    started
+      .split('/')
+      .at(-1)
+      ?.slice(0, 64)
+      .replace(/[^!-~]/g, '?') ?? '';
+  return name === '' ? 'a program' : name;
 }
 
 /** proc(5): the second column is `address:port` in hexadecimal, the tenth the inode. */

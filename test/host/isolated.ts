@@ -1,5 +1,5 @@
 /**
- * Runs a test file again inside network and mount namespaces of its own, which end with its last process: nothing to clean up, and
+ * Runs a test file again inside network, mount and process namespaces of its own, which end with it: nothing to clean up, and
  * nothing a test does can reach this machine's routes or files. Also the small tools such tests need.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -15,11 +15,27 @@ export function isolated(url: string): boolean {
   const reason = process.getuid?.() === 0 ? false : 'needs root';
   test(`in namespaces of its own: ${file.split('/test/').at(-1)}`, { skip: reason }, () => {
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const ended = spawnSync('unshare', ['--net', '--mount', '--', process.execPath, '--test', '--test-reporter=spec', file], {
-      encoding: 'utf8',
-      env: { ...env, [MARK]: url },
-      timeout: 180_000,
-    });
+    const ended = spawnSync(
+      'unshare',
+      [
+        '--net',
+        '--mount',
+        '--pid',
+        '--fork',
+        '--mount-proc',
+        '--kill-child',
+        '--',
+        process.execPath,
+        '--test',
+        '--test-reporter=spec',
+        file,
+      ],
+      {
+        encoding: 'utf8',
+        env: { ...env, [MARK]: url },
+        timeout: 180_000,
+      },
+    );
     if (ended.status !== 0) throw new Error(`${ended.stdout}\n${ended.stderr}\n${ended.error?.message ?? ''}`);
   });
   return false;
