@@ -9,6 +9,7 @@
 import { equalBytes, toHex } from '../../bytes/bytes.ts';
 import { IkeAuthExchange, type IkeAuthVerdict } from '../exchanges/ikeAuth.ts';
 import { SaInitExchange, type SaInitResult } from '../exchanges/saInit.ts';
+import { wipe } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
 import { selectorsText } from '../selectors.ts';
 import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
@@ -19,6 +20,7 @@ import { deleteIkeSa, notify } from '../wire/payloads.ts';
 import { spiText } from '../wire/spi.ts';
 import type {
   Channel,
+  ChildSa,
   Endpoint,
   Identity,
   IkeConfig,
@@ -34,7 +36,11 @@ import { Narrator } from './narrator.ts';
 import type { OutgoingExchange } from './setup.ts';
 import { Retransmission } from './window.ts';
 
+/** Throws for a configuration that no message could be made of: a mistake of the program, found before anything is sent. */
 export function createInitiator(config: IkeConfig, ports: IkePorts): IkeMachine {
+  for (const { length } of [config.localSelectors, config.remoteSelectors])
+    if (length < 1 || length > 255) throw new RangeError(`${length} traffic selectors`); // RFC 7296 §3.13: the count is one octet
+  if (config.espProposals.length === 0) throw new RangeError('no ESP proposals');
   return new Initiator(config, ports);
 }
 
@@ -342,11 +348,12 @@ class Initiator implements IkeMachine {
       return;
     }
     sa.authenticated(now);
+    const { child, identity } = verdict;
     if (cancelled) {
+      if (child.ok) wipeChild(child.value.child);
       sa.terminate(now);
       return;
     }
-    const { child, identity } = verdict;
     if (!child.ok) {
       this.#narrator.log('info', `no CHILD SA: ${child.error.evidence}; deleting the IKE SA`);
       // RFC 7296 §2.21.2: the IKE SA stands without it, but it is of no use to us.
@@ -396,4 +403,9 @@ class Initiator implements IkeMachine {
     const { remote } = this.#config;
     return { address: remote.address, port: remote.ports[channel] };
   }
+}
+
+/** The keys of a CHILD SA that nobody will own. */
+function wipeChild({ keysIn, keysOut }: ChildSa): void {
+  wipe(keysIn.encryption, keysIn.integrity, keysOut.encryption, keysOut.integrity);
 }
