@@ -53,7 +53,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
     why,
     payloads: [notify(type, data)],
   });
-  const sifted = siftPayloads(EXCHANGE.IKE_SA_INIT, 'request', request.payloads);
+  const sifted = siftPayloads(EXCHANGE.IKE_SA_INIT, 'request', 'in the clear', request.payloads);
   if (!sifted.ok && sifted.error.code === 'critical') {
     return refuse('critical payload', NOTIFY.UNSUPPORTED_CRITICAL_PAYLOAD, Uint8Array.of(sifted.error.type));
   }

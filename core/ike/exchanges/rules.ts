@@ -2,7 +2,7 @@
  * Which payloads each message of each exchange may carry, how many, and whether they must be encrypted, as data (RFC 7296
  * §1.2–§1.5, appendix C). Checked once, after parsing and before any exchange looks at the message:
  *
- *   const sifted = siftPayloads(exchange, 'response', payloads);
+ *   const sifted = siftPayloads(exchange, 'response', 'inside SK', payloads);
  *
  * Payloads that the table does not name are taken out, so that no exchange ever meets one: vendors add things, and RFC 7296
  * §2.5 wants what is not understood and not critical to be ignored. A missing or repeated payload is an error.
@@ -90,16 +90,19 @@ export type RuleError =
   | { readonly code: 'payloads'; readonly place: string }; // answer: INVALID_SYNTAX
 
 /**
- * `payloads` are those inside SK where the rule says encrypted. A response that carries an error notify, or asks for another
+ * `found` says where the payloads were. A response that carries an error notify, or asks for another
  * request (COOKIE), need not have what the rule demands: errors come alone (RFC 7296 §2.21).
  */
 export function siftPayloads(
   exchange: number,
   direction: 'request' | 'response',
+  found: 'in the clear' | 'inside SK',
   payloads: readonly Payload[],
 ): Result<Sifted, RuleError> {
   const rule = exchangeRules[exchange]?.[direction];
   if (!rule) return err({ code: 'exchange' });
+  // RFC 7296 §1.2: all after IKE_SA_INIT is encrypted and nothing of IKE_SA_INIT is.
+  if (rule.encrypted !== (found === 'inside SK')) return err({ code: 'payloads', place: `payloads ${found}` });
   const kept: Payload[] = [];
   const ignored: string[] = [];
   for (const payload of payloads) {
@@ -110,16 +113,11 @@ export function siftPayloads(
   }
   const excused = direction === 'response' && kept.some(excuses);
   for (const [kind, count] of Object.entries(rule.payloads)) {
-    const found = kept.filter((payload) => payload.kind === kind).length;
-    if (found > count[1]) return err({ code: 'payloads', place: `${found} ${kind} payloads` });
-    if (found < count[0] && !excused) return err({ code: 'payloads', place: `no ${kind} payload` });
+    const seen = kept.filter((payload) => payload.kind === kind).length;
+    if (seen > count[1]) return err({ code: 'payloads', place: `${seen} ${kind} payloads` });
+    if (seen < count[0] && !excused) return err({ code: 'payloads', place: `no ${kind} payload` });
   }
   return ok({ payloads: kept, ignored });
-}
-
-/** Messages of this exchange travel inside SK. Unknown exchanges do. */
-export function isEncrypted(exchange: number): boolean {
-  return exchangeRules[exchange]?.request.encrypted ?? true;
 }
 
 /** `INFORMATIONAL`, or the number of an exchange that is not known. */

@@ -93,7 +93,7 @@ export class SaInitExchange {
   }
 
   process(message: Message, progress: SaInitProgress): SaInitVerdict {
-    const sifted = siftPayloads(message.header.exchange, 'response', message.payloads);
+    const sifted = siftPayloads(message.header.exchange, 'response', 'in the clear', message.payloads);
     if (!sifted.ok) {
       const { error } = sifted;
       const what =

@@ -246,7 +246,7 @@ export class IkeSa {
     }
     this.#heard(arrival, now);
     this.#requests.finish();
-    const sifted = opened.ok ? siftPayloads(header.exchange, 'response', opened.value) : undefined;
+    const sifted = opened.ok ? siftPayloads(header.exchange, 'response', 'inside SK', opened.value) : undefined;
     if (opened.ok && sifted?.ok) {
       this.#received(header, opened.value, sifted.value.ignored, arrival.bytes.length);
       exchange.process(sifted.value.payloads, now);
@@ -297,7 +297,7 @@ export class IkeSa {
       return;
     }
     this.#heard(arrival, now);
-    const sifted = opened.ok ? siftPayloads(header.exchange, 'request', opened.value) : undefined;
+    const sifted = opened.ok ? siftPayloads(header.exchange, 'request', 'inside SK', opened.value) : undefined;
     if (opened.ok && sifted?.ok && handler) {
       this.#received(header, opened.value, sifted.value.ignored, bytes.length);
       const reply = handler(sifted.value.payloads, now);

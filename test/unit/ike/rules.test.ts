@@ -12,7 +12,7 @@ const auth: Payload = { kind: 'AUTH', method: 2, data: new Uint8Array(32) };
 const unknown = (critical: boolean): Payload => ({ kind: 'unknown', type: 77, critical, body: new Uint8Array(0) });
 
 const sift = (payloads: readonly Payload[], direction: 'request' | 'response' = 'response') =>
-  siftPayloads(EXCHANGE.IKE_SA_INIT, direction, payloads);
+  siftPayloads(EXCHANGE.IKE_SA_INIT, direction, 'in the clear', payloads);
 
 test('what belongs there stays, what does not is taken out', () => {
   const sifted = sift([sa, ke, nonce, auth, unknown(false), notify(40_000)]);
@@ -28,6 +28,17 @@ test('what must be encrypted is never read outside of SK', () => {
   for (const exchange of [EXCHANGE.IKE_AUTH, EXCHANGE.CREATE_CHILD_SA, EXCHANGE.INFORMATIONAL]) {
     assert.deepEqual([exchangeRules[exchange].request.encrypted, exchangeRules[exchange].response.encrypted], [true, true]);
   }
+});
+
+test('messages that are encrypted and should not be, and the other way round', () => {
+  assert.deepEqual(siftPayloads(EXCHANGE.IKE_SA_INIT, 'response', 'inside SK', [sa, ke, nonce]), {
+    ok: false,
+    error: { code: 'payloads', place: 'payloads inside SK' },
+  });
+  assert.deepEqual(siftPayloads(EXCHANGE.INFORMATIONAL, 'request', 'in the clear', []), {
+    ok: false,
+    error: { code: 'payloads', place: 'payloads in the clear' },
+  });
 });
 
 test('missing and repeated payloads are named', () => {
@@ -50,5 +61,5 @@ test('an error comes alone, in a response and only there', () => {
 
 test('exchanges that are not known here', () => {
   for (const exchange of [0, 38, 43, 255])
-    assert.deepEqual(siftPayloads(exchange, 'request', []), { ok: false, error: { code: 'exchange' } });
+    assert.deepEqual(siftPayloads(exchange, 'request', 'inside SK', []), { ok: false, error: { code: 'exchange' } });
 });
