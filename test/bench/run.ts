@@ -25,6 +25,10 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const chosen = wanted.length === 0 ? [...suites.keys(), ...toCome] : wanted;
+if (process.getuid?.() !== 0) {
+  process.stderr.write('bench: needs root for network namespaces; run `sudo npm run bench`\n');
+  process.exit(2);
+}
 let missed = 0;
 for (const name of chosen) {
   const suite = suites.get(name);

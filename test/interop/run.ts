@@ -22,6 +22,10 @@ if (wanted.length === 0) {
   process.exit(2);
 }
 
+if (process.getuid?.() !== 0) {
+  process.stderr.write('interop: needs root for network namespaces; run `sudo npm run interop`\n');
+  process.exit(2);
+}
 const started = Date.now();
 const world = await World.create();
 let failed = 0;

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 
 export interface ExecOptions {
@@ -210,13 +211,9 @@ function prepare(): void {
   // An uncaught exception ends in 'exit' too.
   process.on('exit', removeAll);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    const handler = (): void => {
-      // Somebody else handles it: they end the process in their own way, and 'exit' follows.
-      if (process.listenerCount(signal) > 1) return;
-      removeAll();
-      process.off(signal, handler);
-      process.kill(process.pid, signal);
-    };
-    process.on(signal, handler);
+    process.on(signal, () => {
+      // Somebody else may handle it: they end the process in their own way, and 'exit' follows all the same.
+      if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal]);
+    });
   }
 }
