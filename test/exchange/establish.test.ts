@@ -278,3 +278,21 @@ test('cancelling during IKE_AUTH of a silent gateway ends within a second, and a
     assert.ok(world.now - before <= (twice ? 0 : 1_000));
   }
 });
+
+test('datagrams may be Buffers that the driver overwrites at once', () => {
+  const world = new World();
+  const handle = world.client.handle.bind(world.client);
+  world.client.handle = (input, now) => {
+    if (input.kind !== 'datagram') {
+      handle(input, now);
+      return;
+    }
+    const bytes = Buffer.from(input.bytes);
+    handle({ ...input, bytes }, now);
+    bytes.fill(0xee);
+  };
+  world.connect();
+  const [{ child }] = world.said('install-child');
+  assert.equal(selectorsText(child.remoteSelectors), '10.7.0.0/16');
+  assert.equal(world.said('established')[0].sa.remoteIdentity, 'vpn.office.test');
+});

@@ -176,7 +176,9 @@ class Initiator implements IkeMachine {
     this.#cancelBy = Math.min(now + CANCEL_WITHIN, this.#establishBy);
   }
 
-  #datagram(input: Datagram, now: number): void {
+  #datagram(arrived: Datagram, now: number): void {
+    // A copy, because parts of it are kept and the driver uses its buffers again (and `slice` of a Buffer is none).
+    const input = { ...arrived, bytes: new Uint8Array(arrived.bytes) };
     const parsed = parseMessage(input.bytes);
     if (!parsed.ok) this.#unparsed(input, parsed.error, now);
     else if (this.#sa) this.#sa.receive(parsed.value, input.bytes, input.channel, input.from, now);
@@ -259,7 +261,7 @@ class Initiator implements IkeMachine {
         this.#sendSaInit(now);
         return;
       case 'done':
-        this.#authenticate(verdict.result, input.bytes.slice(), now);
+        this.#authenticate(verdict.result, input.bytes, now);
         return;
     }
   }
