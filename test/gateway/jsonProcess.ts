@@ -11,6 +11,8 @@ export interface JsonProcess {
   send(line: Line): void;
   /** The first line, seen or still to come, for which `wanted` holds; each line is given to one waiter only. Rejects on its end or after `within` ms. */
   next(wanted: (line: Line) => boolean, within: number): Promise<Line>;
+  /** The last lines nobody waited for, and what went to standard error; for the message of a test that fails. */
+  recent(): string;
   /** SIGTERM, then SIGKILL; resolves when it is gone. */
   stop(): Promise<void>;
 }
@@ -68,5 +70,10 @@ export async function startJson(namespace: Namespace, argv: readonly string[], l
     clearTimeout(timer);
   };
   await next((line) => line.ready === true, 15_000);
-  return { child, send: (line) => void child.stdin?.write(`${JSON.stringify(line)}\n`), next, stop };
+  const recent = (): string =>
+    `${seen
+      .slice(-40)
+      .map((line) => JSON.stringify(line))
+      .join('\n')}\n${complaint}`;
+  return { child, recent, send: (line) => void child.stdin?.write(`${JSON.stringify(line)}\n`), next, stop };
 }

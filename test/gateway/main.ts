@@ -34,6 +34,14 @@ function random(length: number): Uint8Array {
   return new Uint8Array(randomBytes(length));
 }
 
+/** A fault of the office's own: better a dead office than a mute one. */
+function failed(error: unknown): never {
+  print({ event: 'failed', detail: error instanceof Error ? error.message : String(error) });
+  // Not process.exit, which waits for the dataplane's threads.
+  process.kill(process.pid, 'SIGKILL');
+  throw error;
+}
+
 function print(line: Readonly<Record<string, unknown>>): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
@@ -83,10 +91,7 @@ class Process {
     let self: Process | undefined;
     const dataplane = await startDataplane({
       onIke: (message) => self?.input({ kind: 'datagram', ...message }),
-      onFailure: (detail) => {
-        print({ event: 'failed', detail });
-        process.exit(1);
-      },
+      onFailure: failed,
     });
     self = new Process(config, dataplane);
     await dataplane.attachTun(openOfficeTun(config));
@@ -97,7 +102,7 @@ class Process {
   /** One input of the office, then all it wants done, in order. */
   input(input: HeadOfficeInput): void {
     this.#office.handle(input, performance.now());
-    this.#draining = this.#draining.then(() => this.#drain());
+    this.#draining = this.#draining.then(() => this.#drain()).catch(failed);
   }
 
   control(line: string): void {

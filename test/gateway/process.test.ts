@@ -42,7 +42,7 @@ async function status(): Promise<Status> {
 
 async function up(): Promise<void> {
   const connected = await stage.cli('up', stage.profile, '--timeout', '30');
-  assert.equal(connected.code, 0, `${connected.stderr}${stage.helperSaid()}`);
+  assert.equal(connected.code, 0, `${connected.stderr}${stage.helperSaid()}${stage.office.gateway.recent()}`);
 }
 
 async function down(): Promise<void> {
