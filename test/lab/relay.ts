@@ -2,22 +2,20 @@
  * The program behind the router's TUN device (see impair.ts): node relay.ts DEVICE. One JSON line of `Impairment` on
  * standard input changes what it does; it answers `set`. What it does depends on the seed and the order of packets only.
  */
-import { closeSync, constants, openSync, read, writeSync } from 'node:fs';
+import { read, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import koffi from 'koffi';
+import { F_SETFL } from '../../core/system/ffi/constants.ts';
+import { fcntl } from '../../core/system/ffi/libc.ts';
+import { openTun } from '../../core/system/linux/tun.ts';
 import type { Impairment } from './impair.ts';
 
-/** linux/if_tun.h */
-const TUNSETIFF = 0x400454ca;
-const IFF_TUN = 0x0001;
-const IFF_NO_PI = 0x1000;
 /** A packet held back for reordering goes after this at the latest. */
 const HOLD_MS = 30;
 /** More waiting packets are dropped, like a router's queue. */
 const QUEUE_MAX = 4096;
 
 const device = process.argv[2] ?? 'impair';
-const fd = openTun(device);
+const fd = openDevice(device);
 let settings: Impairment = {};
 let random = mulberry32(1);
 /** Packets held back, each with how many others must pass it first. */
@@ -32,17 +30,12 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 readNext(Buffer.alloc(65_536));
 process.stdout.write('ready\n');
 
-function openTun(name: string): number {
-  const opened = openSync('/dev/net/tun', constants.O_RDWR);
-  const request = Buffer.alloc(40);
-  request.write(name, 0, 15, 'latin1');
-  request.writeUInt16LE(IFF_TUN | IFF_NO_PI, 16);
-  const ioctl = koffi.load('libc.so.6').func('int ioctl(int fd, unsigned long request, void *argument)');
-  if (ioctl(opened, TUNSETIFF, request) !== 0) {
-    closeSync(opened);
-    throw new Error(`TUNSETIFF ${name} failed`);
-  }
-  return opened;
+/** The product's own TUN, but waiting: Node's thread pool reads it. */
+function openDevice(name: string): number {
+  const opened = openTun(name);
+  if (!opened.ok) throw new Error(`${name}: ${opened.error.detail}`);
+  fcntl(opened.value.fd, F_SETFL, 0);
+  return opened.value.fd;
 }
 
 /** One blocking read at a time, on a thread of Node's pool. */
