@@ -40,11 +40,7 @@ export const EFD_CLOEXEC = 0o2000000;
 export const EFD_NONBLOCK = 0o4000;
 
 export const F_GETFD = 1;
-export const F_SETFD = 2;
-export const F_GETFL = 3;
-export const F_SETFL = 4;
 export const FD_CLOEXEC = 1;
-export const O_NONBLOCK = 0o4000;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 
@@ -69,6 +65,4 @@ export const EINVAL = 22;
 export const EBADFD = 77;
 export const EADDRINUSE = 98;
 export const ENETUNREACH = 101;
-export const EOPNOTSUPP = 95;
-export const EAFNOSUPPORT = 97;
 export const EADDRNOTAVAIL = 99;
