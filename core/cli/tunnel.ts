@@ -41,6 +41,9 @@ export function upCommand(session: Session, profile: string, options: { readonly
     const started = await helper.call('tunnel.up', { profile });
     if (!started.ok) return started;
     accepted = true;
+    // The whole connection may have come in one piece with the acceptance, read before this line ran.
+    const current = await helper.call('tunnel.status', {});
+    if (current.ok) judge(current.value);
     const timer =
       options.timeout === undefined
         ? undefined
