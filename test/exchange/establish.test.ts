@@ -86,7 +86,8 @@ test('without NAT and without force, IKE_AUTH stays on port 500', () => {
 });
 
 test('what IKE_AUTH holds', () => {
-  const world = new World();
+  const espProposals = proposals('esp', 'aes128gcm16-x25519-noesn');
+  const world = new World({ client: { espProposals } });
   world.connect();
   assert.deepEqual(
     world.gateway.authRequest.map(({ kind }) => kind),
@@ -295,4 +296,22 @@ test('datagrams may be Buffers that the driver overwrites at once', () => {
   const [{ child }] = world.said('install-child');
   assert.equal(selectorsText(child.remoteSelectors), '10.7.0.0/16');
   assert.equal(world.said('established')[0].sa.remoteIdentity, 'vpn.office.test');
+});
+
+test('many answers with a proposal are not all looked into, and a refusal stays what it was', () => {
+  const bad = new World({
+    gateway: {
+      changeSaInit: (payloads) => payloads.map((one) => (one.kind === 'KE' ? { ...one, data: new Uint8Array(32) } : one)),
+    },
+  });
+  bad.filter = ({ by }) => by === 'client';
+  bad.tell({ kind: 'start' });
+  bad.run(20);
+  const answer = bad.trace.find(({ by }) => by === 'gateway')?.bytes;
+  assert.ok(answer);
+  for (let i = 0; i < 100; i++) bad.inject(answer.slice(), 'ike');
+  const looked = bad.said('log').filter(({ fields }) => fields?.code === 'bad-public-value');
+  assert.equal(looked.length, 16);
+  bad.run(2_000, () => bad.closed);
+  assert.equal(bad.said('closed')[0]?.failure?.code, 'bad-public-value');
 });

@@ -348,6 +348,14 @@ export const cases: Readonly<Record<IkeFailure['code'], readonly Case[]>> = {
       evidence: /COOKIE of 65 octets/,
     },
     {
+      what: 'a responder SPI of zero',
+      filter: ({ by, bytes }) => {
+        if (by === 'gateway') bytes.fill(0, 8, 16);
+        return true;
+      },
+      evidence: /responder SPI is zero/,
+    },
+    {
       what: 'IKE_SA_INIT without a nonce',
       options: saInit((payloads) => payloads.filter(({ kind }) => kind !== 'NONCE')),
       evidence: /no NONCE payload/,

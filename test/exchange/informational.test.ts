@@ -250,6 +250,14 @@ test('DELETE of a CHILD SA by our own inbound SPI, or of one that is not there, 
   assert.equal(world.closed, false);
 });
 
+test('a CHILD SA deleted twice in one message is named once in the answer', () => {
+  const world = connected();
+  const { ours, theirs } = ids(world);
+  const spi = spiBytes(theirs);
+  const payloads = [deleteChildSas(PROTOCOL.ESP, [spi, spi]), deleteChildSas(PROTOCOL.ESP, [spi])];
+  assert.deepEqual(ask(world, EXCHANGE.INFORMATIONAL, payloads), [deleteChildSas(PROTOCOL.ESP, [spiBytes(ours)])]);
+});
+
 test('many DELETEs in one message, the IKE SA among them', () => {
   const world = connected();
   const spi = spiBytes(ids(world).theirs);

@@ -1,13 +1,15 @@
 /** Two established `IkeSa` face to face, without the exchanges that made them: what only happens when both sides act at once. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deriveIkeKeys } from '../../core/ike/keys/ikeKeys.ts';
+import { deriveIkeKeys, type IkeKeys } from '../../core/ike/keys/ikeKeys.ts';
 import { childSuite, type IkeSuite, ikeSuite } from '../../core/ike/negotiation.ts';
 import type { ChildSa, IkeOutput } from '../../core/ike/sa/contract.ts';
 import { IkeSa } from '../../core/ike/sa/ikeSa.ts';
 import { Narrator } from '../../core/ike/sa/narrator.ts';
-import type { Role } from '../../core/ike/sa/protect.ts';
+import { createProtection, type Role } from '../../core/ike/sa/protect.ts';
+import type { Header, Payload } from '../../core/ike/wire/message.ts';
 import { parseMessage } from '../../core/ike/wire/parse.ts';
+import { notify } from '../../core/ike/wire/payloads.ts';
 import { clientAt, gatewayAt, proposals, seededRandom, timing } from './world.ts';
 
 interface Side {
@@ -23,6 +25,13 @@ function suite(): IkeSuite {
   return found;
 }
 
+const fill = (value: number, length: number) => new Uint8Array(length).fill(value);
+const spis = { spiI: fill(1, 8), spiR: fill(2, 8) };
+
+function keysOf(): IkeKeys {
+  return deriveIkeKeys(suite(), fill(3, 32), { ni: fill(4, 32), nr: fill(5, 32) }, spis);
+}
+
 function side(role: Role): Side {
   const outbox: Uint8Array[] = [];
   const said: IkeOutput[] = [];
@@ -30,13 +39,11 @@ function side(role: Role): Side {
     said.push(output);
     if (output.kind === 'transmit') outbox.push(output.bytes);
   };
-  const fill = (value: number, length: number) => new Uint8Array(length).fill(value);
-  const spis = { spiI: fill(1, 8), spiR: fill(2, 8) };
   const sa = new IkeSa({
     role,
     ...spis,
     suite: suite(),
-    keys: deriveIkeKeys(suite(), fill(3, 32), { ni: fill(4, 32), nr: fill(5, 32) }, spis),
+    keys: keysOf(),
     timing,
     random: seededRandom(role),
     keyLog: false,
@@ -161,6 +168,58 @@ test('a request that waits for the one in flight is sent when that is answered',
     carry(b, a, 2);
   }
   assert.deepEqual(order, ['first', 'second', 'third']);
+});
+
+test('DELETE of the IKE SA goes before everything that was waiting', () => {
+  const a = side('initiator');
+  const b = side('responder');
+  for (let i = 0; i < 3; i++) a.sa.request({ exchange: 37, build: () => [notify(40_000)], process() {} }, 1);
+  a.sa.terminate(1);
+  for (let i = 0; i < 2; i++) {
+    carry(a, b, 2);
+    carry(b, a, 2);
+  }
+  assert.deepEqual([a.sa.state, b.sa.state], ['closed', 'closed']);
+  const sent = a.said.flatMap((output) =>
+    output.kind === 'log' && output.text.startsWith('sent') ? [output.fields?.payloads] : [],
+  );
+  assert.deepEqual(sent, ['N(40000)', 'D']);
+});
+
+/** A message sealed with the responder's keys whose header says what the test wants. */
+function forge(header: Partial<Header>, payloads: readonly Payload[] = []): Uint8Array {
+  const honest: Header = {
+    ...spis,
+    majorVersion: 2,
+    minorVersion: 0,
+    exchange: 37,
+    messageId: 0,
+    flags: { initiator: false, version: false, response: false },
+  };
+  return createProtection('responder', suite(), keysOf(), seededRandom('forge')).seal({ ...honest, ...header }, payloads);
+}
+
+test('the right keys do not help a message of the wrong role, exchange or SPI', () => {
+  const a = side('initiator');
+  const receive = (bytes: Uint8Array): void => {
+    const parsed = parseMessage(bytes);
+    assert.ok(parsed.ok);
+    a.sa.receive(parsed.value, bytes, 'natt', gatewayAt('natt'), 1);
+  };
+  receive(forge({ flags: { initiator: true, version: false, response: false } }));
+  receive(forge({ spiR: new Uint8Array(8).fill(9) }));
+  assert.equal(a.outbox.length, 0);
+  let answered = false;
+  a.sa.request({ exchange: 37, build: () => [], process: () => (answered = true) }, 1);
+  const response = { initiator: false, version: false, response: true };
+  receive(forge({ flags: response, exchange: 36 }));
+  receive(forge({ flags: response, messageId: 1 }));
+  receive(forge({ flags: { ...response, initiator: true } }));
+  assert.equal(answered, false);
+  receive(forge({ flags: response }));
+  assert.equal(answered, true);
+  receive(forge({}));
+  assert.equal(a.outbox.length, 2, 'the honest request is answered');
 });
 
 test('ids are counted on each side alone', () => {

@@ -50,7 +50,7 @@ export interface IkeConfig {
   readonly timing: IkeTiming;
 }
 
-/** RFC 7296 §2.4 leaves the numbers to us. Milliseconds. */
+/** RFC 7296 §2.4 leaves the numbers to us. Milliseconds; `retransmitTries` counts the repetitions after the first sending. */
 export interface IkeTiming {
   readonly retransmitFirst: number;
   readonly retransmitFactor: number;
@@ -70,7 +70,10 @@ export type IkeInput =
   | { readonly kind: 'inbound-traffic' }
   /** Ask the peer now whether it lives (wake-up, user). */
   | { readonly kind: 'check-liveness' }
-  /** DELETE the IKE SA and end; a second one ends at once. */
+  /**
+   * DELETE the IKE SA and end, after 5 s at the latest; a second one ends at once. During IKE_SA_INIT it ends at once; during
+   * IKE_AUTH it waits 1 s at most for the answer, so that the gateway's SA can be deleted.
+   */
   | { readonly kind: 'terminate' };
 
 export type IkeOutput =
@@ -81,7 +84,7 @@ export type IkeOutput =
   | { readonly kind: 'configured'; readonly configuration: Configuration }
   | { readonly kind: 'install-child'; readonly child: ChildSa }
   | { readonly kind: 'remove-child'; readonly spiIn: number }
-  /** The machine is finished: undefined failure after our own terminate. Nothing but this comes last. */
+  /** The machine is finished: undefined failure after our own terminate. Nothing comes after it. */
   | { readonly kind: 'closed'; readonly failure?: IkeFailure }
   | {
       readonly kind: 'log';
@@ -108,7 +111,7 @@ export interface IkeSaFacts {
   readonly remote: Endpoint;
   readonly localIdentity: string;
   readonly remoteIdentity: string;
-  /** NAT_DETECTION results: is our, is the peer's address translated. */
+  /** NAT_DETECTION results: is our, is the peer's address translated. A gateway that forces encapsulation looks translated. */
   readonly natLocal: boolean;
   readonly natRemote: boolean;
   readonly peerVendorIds: readonly string[];

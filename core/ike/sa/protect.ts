@@ -70,9 +70,9 @@ function seal(cipher: RecordCipher, iv: Uint8Array, header: Header, payloads: re
 }
 
 function open(cipher: RecordCipher, bytes: Uint8Array, message: Message): Result<readonly Payload[], OpenError> {
-  // Anything beside SK would be ours to interpret without need: RFC 7296 knows no message with both.
+  // SK is always the last payload, so when it is the first it is alone. Anything in front of it would be in the clear.
   const [sk] = message.payloads;
-  if (message.payloads.length !== 1 || sk?.kind !== 'SK') return err({ code: 'unprotected' });
+  if (sk?.kind !== 'SK') return err({ code: 'unprotected' });
   const cipherLength = sk.body.length - cipher.ivBytes - cipher.icvBytes;
   if (cipherLength < 1 || cipherLength % cipher.blockBytes !== 0) return err({ code: 'icv' });
   const aad = bytes.subarray(0, sk.bodyOffset);

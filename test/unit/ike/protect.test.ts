@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { concat } from '../../../core/bytes/bytes.ts';
+import { recordCipher } from '../../../core/crypto/record.ts';
+import { deriveIkeKeys, type IkeKeys } from '../../../core/ike/keys/ikeKeys.ts';
+import { type IkeSuite, ikeSuite } from '../../../core/ike/negotiation.ts';
+import { parseProposals } from '../../../core/ike/proposals.ts';
+import { createProtection } from '../../../core/ike/sa/protect.ts';
+import { encodeEncryptedPrefix, encodeMessage } from '../../../core/ike/wire/encode.ts';
+import type { Header, Payload } from '../../../core/ike/wire/message.ts';
+import { parseMessage } from '../../../core/ike/wire/parse.ts';
+import { notify } from '../../../core/ike/wire/payloads.ts';
+
+const header: Header = {
+  spiI: new Uint8Array(8).fill(1),
+  spiR: new Uint8Array(8).fill(2),
+  majorVersion: 2,
+  minorVersion: 0,
+  exchange: 37,
+  messageId: 5,
+  flags: { initiator: true, version: false, response: false },
+};
+const random = (length: number) => new Uint8Array(length).fill(0x5a);
+
+function sceneOf(text: string): { readonly suite: IkeSuite; readonly keys: IkeKeys } {
+  const parsed = parseProposals([text], 'ike');
+  assert.ok(parsed.ok);
+  const suite = ikeSuite(parsed.value[0]);
+  assert.ok(suite);
+  const nonces = { ni: new Uint8Array(32).fill(3), nr: new Uint8Array(32).fill(4) };
+  return { suite, keys: deriveIkeKeys(suite, new Uint8Array(32).fill(5), nonces, header) };
+}
+
+function open(text: string, bytes: Uint8Array) {
+  const { suite, keys } = sceneOf(text);
+  const parsed = parseMessage(bytes);
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  return createProtection('responder', suite, keys, random).open(bytes, parsed.value);
+}
+
+/** A message whose plaintext, padding included, is exactly this. */
+function sealRaw(text: string, plaintext: Uint8Array, firstInner = 0): Uint8Array {
+  const { suite, keys } = sceneOf(text);
+  const cipher = recordCipher(suite.encr, suite.integ, keys.ei, keys.ai);
+  const iv = random(cipher.ivBytes);
+  const prefix = encodeEncryptedPrefix(header, 'SK', firstInner, cipher.ivBytes + plaintext.length + cipher.icvBytes);
+  return concat(prefix, iv, cipher.seal(iv, prefix, plaintext));
+}
+
+for (const text of [
+  'aes128gcm16-prfsha256-x25519',
+  'aes256gcm8-prfsha512-x25519',
+  'chacha20poly1305-prfsha384-x25519',
+  'aes192-sha1-x25519',
+  'aes256-sha512-x25519',
+]) {
+  test(`${text}: what one side seals the other opens, in either direction`, () => {
+    const { suite, keys } = sceneOf(text);
+    const initiator = createProtection('initiator', suite, keys, random);
+    const responder = createProtection('responder', suite, keys, random);
+    for (let length = 0; length < 40; length++) {
+      const payloads: readonly Payload[] = [notify(40_000, new Uint8Array(length).fill(length))];
+      for (const [from, to] of [
+        [initiator, responder],
+        [responder, initiator],
+      ]) {
+        const bytes = from.seal(header, payloads);
+        const parsed = parseMessage(bytes);
+        assert.ok(parsed.ok);
+        assert.deepEqual(to.open(bytes, parsed.value), { ok: true, value: payloads });
+        assert.deepEqual(
+          from.open(bytes, parsed.value),
+          { ok: false, error: { code: 'icv' } },
+          'each direction has its own keys',
+        );
+      }
+    }
+  });
+
+  test(`${text}: no IV is used twice for an AEAD`, () => {
+    const { suite, keys } = sceneOf(text);
+    const protection = createProtection('initiator', suite, keys, random);
+    if (!suite.encr.aead) return;
+    const ivs = new Set(
+      Array.from({ length: 500 }, () => Buffer.from(protection.seal(header, []).subarray(32, 40)).toString('hex')),
+    );
+    assert.equal(ivs.size, 500);
+  });
+
+  test(`${text}: padding of any length is taken, impossible padding is the peer's mistake (RFC 7296 §3.14)`, () => {
+    const padded = (length: number, padLength: number) => {
+      const plaintext = new Uint8Array(length).fill(0xaa);
+      plaintext[length - 1] = padLength;
+      return plaintext;
+    };
+    assert.deepEqual(open(text, sealRaw(text, padded(64, 63))), { ok: true, value: [] });
+    assert.deepEqual(open(text, sealRaw(text, padded(256, 255))), { ok: true, value: [] });
+    for (const wrong of [64, 255]) {
+      const opened = open(text, sealRaw(text, padded(64, wrong)));
+      assert.ok(!opened.ok && opened.error.code === 'syntax', `pad length ${wrong}`);
+    }
+    const opened = open(text, sealRaw(text, padded(64, 3), 41));
+    assert.ok(!opened.ok && opened.error.code === 'syntax', 'rubbish inside, with a good ICV');
+  });
+
+  test(`${text}: too short to be one`, () => {
+    for (let length = 0; length < 48; length++) {
+      const bytes = concat(encodeEncryptedPrefix(header, 'SK', 0, length), new Uint8Array(length));
+      assert.deepEqual(open(text, bytes), { ok: false, error: { code: 'icv' } });
+    }
+  });
+}
+
+test('payloads in the clear, alone or in front of SK, are not protected', () => {
+  const text = 'aes128gcm16-prfsha256-x25519';
+  const unprotected = { ok: false, error: { code: 'unprotected' } };
+  assert.deepEqual(open(text, encodeMessage(header, [])), unprotected);
+  assert.deepEqual(open(text, encodeMessage(header, [notify(40_000)])), unprotected);
+  const sk: Payload = { kind: 'SK', firstInner: 0, body: new Uint8Array(40), bodyOffset: 0 };
+  assert.deepEqual(open(text, encodeMessage(header, [notify(40_000), sk])), unprotected);
+});
