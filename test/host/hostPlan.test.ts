@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { LinuxHost } from '../../core/system/linux/hostPlan.ts';
-import { Journal } from '../../core/system/linux/journal.ts';
-import { Rtnetlink } from '../../core/system/linux/rtnetlink.ts';
 import { openTun } from '../../core/system/linux/tun.ts';
-import type { HostPlan } from '../../core/system/ports.ts';
+import { Crash, full, must, Scene, split } from './hostScene.ts';
 import { hostState, ip, isolated, neighbour, run } from './isolated.ts';
 
 if (isolated(import.meta.url)) {
-  const netlink = Rtnetlink.open();
-  assert(netlink.ok);
   run('ip', 'link', 'set', 'lo', 'up');
 
   // A laptop on a LAN, beyond whose router everything else is.
@@ -31,89 +25,6 @@ if (isolated(import.meta.url)) {
   router.run('ip', 'link', 'set', 'lan', 'up');
   // Link-local addresses come and are verified; the comparison wants them settled.
   while (JSON.stringify(ip('addr', 'show', 'eth0')).includes('tentative')) run('sleep', '0.05');
-
-  const full: HostPlan = {
-    interface: {
-      name: 'sally0',
-      mtu: 1380,
-      addresses: [
-        { address: '10.99.0.5', prefix: 24 },
-        { address: '2001:db8:99::5', prefix: 128 },
-      ],
-    },
-    routes: ['0.0.0.0/0', '::/0'],
-    dns: { servers: ['10.99.0.1'], searchDomains: ['office.test'], matchDomains: [] },
-  };
-  const split: HostPlan = { ...full, routes: ['10.20.0.0/16', '10.30.0.0/16', '2001:db8:20::/48'] };
-
-  class Crash extends Error {}
-
-  /** A monitor's worth of host, with its journal, resolv.conf and device in a folder of its own. */
-  class Scene {
-    readonly folder = mkdtempSync(join(tmpdir(), 'sallyport-host-'));
-    readonly etc = join(this.folder, 'etc');
-    readonly resolvConf = join(this.etc, 'resolv.conf');
-    readonly before: unknown;
-    readonly seen: string[] = [];
-    crashAt = Number.POSITIVE_INFINITY;
-    #journal: Journal | undefined;
-    #tun: number | undefined;
-
-    constructor(prepare: (scene: Scene) => void = (scene) => writeFileSync(scene.resolvConf, 'nameserver 192.168.7.1\n')) {
-      mkdirSync(this.etc);
-      prepare(this);
-      this.before = hostState(this.resolvConf);
-    }
-
-    open(name = 'sally0'): void {
-      const opened = openTun(name);
-      assert(opened.ok);
-      this.#tun = opened.value.fd;
-    }
-
-    closeTun(): void {
-      if (this.#tun !== undefined) closeSync(this.#tun);
-      this.#tun = undefined;
-    }
-
-    host(programs: { readonly resolvectl?: string; readonly resolvconf?: string } = {}): LinuxHost {
-      this.#journal?.close();
-      this.#journal = Journal.open(join(this.folder, 'journal'));
-      const resolver = { resolvConf: this.resolvConf, resolvectl: programs.resolvectl, resolvconf: programs.resolvconf };
-      const checkpoint = (what: string): void => {
-        if (this.seen.length === this.crashAt) throw new Crash(what);
-        this.seen.push(what);
-      };
-      assert(netlink.ok);
-      return new LinuxHost({ netlink: netlink.value, journal: this.#journal, resolver, checkpoint });
-    }
-
-    /** An executable that notes how it was called. */
-    program(name: string, exit = 0): string {
-      const path = join(this.folder, name);
-      writeFileSync(
-        path,
-        `#!/bin/sh\necho ${name} "$@" >> ${join(this.folder, 'calls')}\ncat >> ${join(this.folder, 'input')}\nexit ${exit}\n`,
-      );
-      run('chmod', '755', path);
-      return path;
-    }
-
-    calls(): string[] {
-      return readFileSync(join(this.folder, 'calls'), 'utf8').trim().split('\n');
-    }
-
-    [Symbol.dispose](): void {
-      this.closeTun();
-      this.#journal?.close();
-      rmSync(this.folder, { recursive: true, force: true });
-    }
-  }
-
-  function must(result: ReturnType<LinuxHost['apply']>): readonly string[] {
-    assert(result.ok, result.ok ? '' : result.error.detail);
-    return result.value;
-  }
 
   for (const [name, plan] of [
     ['a full tunnel', full],
@@ -323,130 +234,6 @@ if (isolated(import.meta.url)) {
       assert(!done.ok && done.error.code === 'invalid', name);
     }
     assert.deepEqual(hostState(scene.resolvConf), scene.before);
-  });
-
-  test('resolv.conf: a symbolic link comes back as one', () => {
-    using scene = new Scene((self) => {
-      writeFileSync(join(self.folder, 'managed'), 'nameserver 192.168.7.1\n');
-      symlinkSync('../managed', self.resolvConf);
-    });
-    scene.open();
-    const host = scene.host();
-    must(host.apply(full));
-    assert.equal(readFileSync(join(scene.folder, 'managed'), 'utf8'), 'nameserver 192.168.7.1\n', 'the target is not written');
-    assert.match(readFileSync(scene.resolvConf, 'utf8'), /nameserver 10\.99\.0\.1/);
-    must(host.revert());
-    scene.closeTun();
-    assert.deepEqual(hostState(scene.resolvConf), scene.before);
-  });
-
-  test('resolv.conf: one that was not there goes away again; odd modes and owners come back', () => {
-    for (const prepare of [
-      () => undefined,
-      (self: Scene) => {
-        writeFileSync(self.resolvConf, '# no newline, ünïcode', { mode: 0o640 });
-        run('chown', '12:34', self.resolvConf);
-      },
-    ]) {
-      using scene = new Scene(prepare);
-      scene.open();
-      const host = scene.host();
-      must(host.apply(full));
-      must(host.revert());
-      scene.closeTun();
-      assert.deepEqual(hostState(scene.resolvConf), scene.before);
-    }
-  });
-
-  test('resolv.conf: a bind mount is written in place, as under ip netns exec', () => {
-    using scene = new Scene((self) => {
-      writeFileSync(join(self.folder, 'own'), 'nameserver 192.168.7.1\n');
-      writeFileSync(self.resolvConf, 'underneath\n');
-      run('mount', '--bind', join(self.folder, 'own'), self.resolvConf);
-    });
-    try {
-      scene.open();
-      const host = scene.host();
-      must(host.apply(full));
-      assert.match(readFileSync(join(scene.folder, 'own'), 'utf8'), /nameserver 10\.99\.0\.1/);
-      must(host.revert());
-      scene.closeTun();
-      assert.deepEqual(hostState(scene.resolvConf), scene.before);
-    } finally {
-      run('umount', scene.resolvConf);
-    }
-  });
-
-  test('resolv.conf: what somebody else wrote meanwhile stays, and we say so', () => {
-    using scene = new Scene();
-    scene.open();
-    const host = scene.host();
-    must(host.apply(full));
-    writeFileSync(scene.resolvConf, 'nameserver 192.168.7.77\n');
-    const changes = must(host.revert());
-    assert(changes.some((change) => /resolv\.conf left as it is: somebody else has changed it/.test(change)));
-    assert.equal(readFileSync(scene.resolvConf, 'utf8'), 'nameserver 192.168.7.77\n');
-    assert.equal(host.applied, false);
-  });
-
-  test('resolv.conf: a write that a crash cut off is restored', () => {
-    using scene = new Scene();
-    scene.open();
-    must(scene.host().apply(full));
-    writeFileSync(scene.resolvConf, readFileSync(scene.resolvConf, 'utf8').slice(0, 40));
-    must(scene.host().recover());
-    scene.closeTun();
-    assert.deepEqual(hostState(scene.resolvConf), scene.before);
-  });
-
-  test('systemd-resolved is told per link where it is in charge', () => {
-    using scene = new Scene((self) => writeFileSync(self.resolvConf, 'nameserver 127.0.0.53\noptions edns0\n'));
-    scene.open();
-    const host = scene.host({ resolvectl: scene.program('resolvectl') });
-    must(
-      host.apply({
-        ...split,
-        dns: { servers: ['10.99.0.1', '10.99.0.2'], searchDomains: ['office.test'], matchDomains: ['corp.test'] },
-      }),
-    );
-    assert.deepEqual(
-      must(
-        host.apply({
-          ...split,
-          dns: { servers: ['10.99.0.1', '10.99.0.2'], searchDomains: ['office.test'], matchDomains: ['corp.test'] },
-        }),
-      ),
-      [],
-    );
-    assert.deepEqual(scene.calls(), [
-      'resolvectl dns sally0 10.99.0.1 10.99.0.2',
-      'resolvectl domain sally0 office.test ~corp.test',
-      'resolvectl default-route sally0 no',
-    ]);
-    assert.equal(readFileSync(scene.resolvConf, 'utf8'), 'nameserver 127.0.0.53\noptions edns0\n');
-    must(host.revert());
-    assert.equal(scene.calls().at(-1), 'resolvectl revert sally0');
-  });
-
-  test('a resolvectl that does not work is passed over for the file', () => {
-    using scene = new Scene((self) => writeFileSync(self.resolvConf, 'nameserver 127.0.0.53\n'));
-    scene.open();
-    const host = scene.host({ resolvectl: scene.program('resolvectl', 1) });
-    must(host.apply(full));
-    assert.match(readFileSync(scene.resolvConf, 'utf8'), /nameserver 10\.99\.0\.1/);
-    must(host.revert());
-    assert.equal(readFileSync(scene.resolvConf, 'utf8'), 'nameserver 127.0.0.53\n');
-  });
-
-  test('resolvconf is used where it manages the file', () => {
-    using scene = new Scene((self) => writeFileSync(self.resolvConf, '# Generated by resolvconf\nnameserver 192.168.7.1\n'));
-    scene.open();
-    const host = scene.host({ resolvconf: scene.program('resolvconf') });
-    must(host.apply(full));
-    assert.deepEqual(scene.calls(), ['resolvconf -a tun.sally0 -m 0 -x']);
-    assert.match(readFileSync(join(scene.folder, 'input'), 'utf8'), /search office\.test\nnameserver 10\.99\.0\.1/);
-    must(host.revert());
-    assert.equal(scene.calls().at(-1), 'resolvconf -d tun.sally0');
   });
 
   test('a journal whose last line was cut off, or of before a reboot, is understood', () => {
