@@ -1,5 +1,5 @@
 /** `import`, `list`, `show`, `remove`. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { ok, type Result } from '../bytes/result.ts';
 import type { ImportNote, RpcError } from '../rpc/contract.ts';
 import { printable } from '../tunnel/explain.ts';
@@ -15,7 +15,7 @@ export async function importCommand(
   options: { readonly shared?: boolean; readonly dryRun?: boolean },
 ): Promise<number> {
   const { output } = session;
-  const text = readProfile(file);
+  const text = await readProfile(file);
   if (!text.ok) return output.error(text.error);
   return withHelper(session, async (helper) => {
     const done = await helper.call('profile.import', {
@@ -38,28 +38,23 @@ function noteLine({ field, outcome, why }: ImportNote): string {
   return printable(`${word}: ${field}: ${why}`);
 }
 
-/** The text of a file or of stdin (`-`). */
-function readProfile(file: string): Result<string, RpcError> {
-  let fd: number | undefined;
+/** The text of a file or of standard input (`-`). */
+async function readProfile(file: string): Promise<Result<string, RpcError>> {
   try {
-    fd = file === '-' ? 0 : openSync(file, 'r');
-    const buffer = new Uint8Array(LONGEST_FILE + 1);
-    let filled = 0;
-    for (;;) {
-      const taken = readSync(fd, buffer, filled, buffer.length - filled, null);
-      if (taken === 0) break;
-      filled += taken;
-      if (filled > LONGEST_FILE) return cliError('profile-malformed', `${file}: larger than ${LONGEST_FILE} octets`);
+    // As a stream: standard input may be a socket or a terminal, where a synchronous read fails.
+    const source = file === '-' ? process.stdin : createReadStream(file, { end: LONGEST_FILE });
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    for await (const piece of source) {
+      pieces.push(piece);
+      length += piece.length;
+      if (length > LONGEST_FILE) return cliError('profile-malformed', `${file}: larger than ${LONGEST_FILE} octets`);
     }
-    return ok(new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(0, filled)));
+    return ok(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces)));
   } catch (problem) {
     if (problem instanceof TypeError) return cliError('profile-malformed', `${file}: not UTF-8 text`);
-    return cliError(
-      'profile-unreadable',
-      `${file}: ${problem instanceof Error && 'code' in problem ? String(problem.code) : 'read error'}`,
-    );
-  } finally {
-    if (fd !== undefined && fd !== 0) closeSync(fd);
+    const why = problem instanceof Error && 'code' in problem ? String(problem.code) : 'read error';
+    return cliError('profile-unreadable', `${file}: ${why}`);
   }
 }
 

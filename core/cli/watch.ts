@@ -1,5 +1,7 @@
 /** `status` and `log`: looking, once or as it changes. */
-import type { LogLine, Status } from '../rpc/contract.ts';
+import { err, type Result } from '../bytes/result.ts';
+import type { RpcClient } from '../rpc/client.ts';
+import type { LogLine, RpcError, Status } from '../rpc/contract.ts';
 import { followStatus } from '../rpc/follow.ts';
 import type { LogLevel } from '../system/log.ts';
 import { printable } from '../tunnel/explain.ts';
@@ -19,13 +21,14 @@ export function statusCommand(session: Session, options: { readonly watch?: bool
       printStatus(output, done.value);
       return SUCCESS;
     }
+    const enough = interrupted();
     const follower = await followStatus(helper, (status) => {
       // On a terminal each status takes the place of the one before.
       if (output.interactive && !output.json) process.stdout.write('\x1b[H\x1b[2J\x1b[3J');
       printStatus(output, status);
     });
     if (!follower.ok) return follower;
-    return untilEnd(helper.closed);
+    return untilEnd(helper, enough);
   });
 }
 
@@ -43,6 +46,7 @@ export function logCommand(
 ): Promise<number> {
   const { output } = session;
   return withHelper(session, async (helper) => {
+    const enough = options.follow ? interrupted() : new Promise<undefined>(() => {});
     const wanted = (line: LogLine) => LEVELS.indexOf(line.level) >= LEVELS.indexOf(options.level);
     let early: LogLine[] | undefined = [];
     helper.on('log', (line) => {
@@ -58,7 +62,7 @@ export function logCommand(
     if (!subscribed.ok) return subscribed;
     for (const line of early) printLine(output, line);
     early = undefined;
-    return untilEnd(helper.closed);
+    return untilEnd(helper, enough);
   });
 }
 
@@ -70,10 +74,15 @@ function printLine(output: Output, line: LogLine): void {
   output.line(`${output.style('faint', clock(line.at))} ${kind ? output.style(kind, text) : text}`);
 }
 
-/** Until the user has seen enough, or the helper is gone. */
-function untilEnd(closed: Promise<{ readonly code: string; readonly detail: string } | undefined>) {
-  return new Promise<typeof SUCCESS | { readonly ok: false; readonly error: { code: string; detail: string } }>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(SUCCESS));
-    closed.then((reason) => resolve(reason ? { ok: false, error: { ...reason } } : SUCCESS));
+/** Resolves when the user has seen enough. Listens from now on: Ctrl-C is no error however early it comes. */
+function interrupted(): Promise<undefined> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(undefined));
   });
+}
+
+/** Until then, or until the helper is gone. */
+async function untilEnd(helper: RpcClient, enough: Promise<undefined>): Promise<Result<number, RpcError>> {
+  const reason = await Promise.race([enough, helper.closed]);
+  return reason ? err(reason) : SUCCESS;
 }

@@ -82,6 +82,8 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
   }
   const { gateway, configuration, plan, ike } = facts;
   const ended = facts.endedAt !== undefined;
+  // What the user wanted to end leaves nothing to tell.
+  if (ended && !facts.failure) return { state, since, otherUser: false, ...NOTHING };
   return {
     state,
     since,
