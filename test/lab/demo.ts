@@ -130,8 +130,9 @@ function createScreen(json: boolean): Screen {
   };
 }
 
-/** Shows the status as it changes, until somebody has had enough or the tunnel ends. */
-async function stayUp(stage: Stage, stop: Stop): Promise<void> {
+/** Shows the status as it changes until somebody has had enough. The visitor may play with `down` and `up`: says when it first went down. */
+async function stayUp(stage: Stage, stop: Stop): Promise<number | undefined> {
+  let downAt: number | undefined;
   const { folder, lab } = stage;
   const { intranet } = lab.addresses.names;
   process.stdout.write(
@@ -152,6 +153,7 @@ async function stayUp(stage: Stage, stop: Stop): Promise<void> {
   const line = createInterface({ input: watching.stdout });
   line.on('line', (text) => {
     const status = JSON.parse(text) as Status;
+    if (status.state !== 'connected') downAt ??= status.since;
     const erase = process.stdout.isTTY ? '\r\u001b[K' : '\n';
     process.stdout.write(`${erase}${statusLine(status)}`);
   });
@@ -159,6 +161,7 @@ async function stayUp(stage: Stage, stop: Stop): Promise<void> {
   await Promise.race([stop.pressed, ended]);
   watching.kill('SIGTERM');
   process.stdout.write('\n');
+  return downAt;
 }
 
 function statusLine(status: Status): string {

@@ -88,7 +88,8 @@ test('a capture file is read in both byte orders, and a torn record left out', (
 });
 
 /** The whole demo, with something more while the tunnel is up. */
-async function rehearse(whileUp: (stage: Stage) => Promise<void>): Promise<Visit> {
+async function rehearse(more: (stage: Stage) => Promise<unknown>): Promise<Visit> {
+  const whileUp = (stage: Stage): Promise<undefined> => more(stage).then(() => undefined);
   const quiet = (): void => {};
   const stage = await buildStage({}, quiet);
   try {

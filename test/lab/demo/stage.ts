@@ -5,7 +5,7 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type JsonProcess, startJson } from '../../gateway/jsonProcess.ts';
@@ -32,6 +32,8 @@ export interface Stage {
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const cliProgram = join(repository, 'core/cli/main.ts');
 const monitorProgram = join(repository, 'core/helper/monitor.ts');
+/** With the pid of the demo in the name. */
+const FOLDERS = '/run/sallyport-demo-';
 const HELPER_WITHIN_MS = 15_000;
 const STOP_WITHIN_MS = 6_000;
 
@@ -63,8 +65,8 @@ export async function buildStage(options: OfficeOptions, say: (step: string) => 
     const lab = await createLab();
     undo.push(() => lab.close());
     // Under /run because a socket is only trusted in folders that nobody but root can write to.
-    mkdirSync('/run', { recursive: true });
-    const folder = mkdtempSync('/run/sallyport-demo-');
+    sweepFolders();
+    const folder = mkdtempSync(`${FOLDERS}${process.pid}-`);
     chmodSync(folder, 0o755);
     undo.push(async () => rmSync(folder, { recursive: true, force: true }));
     say('opening the head office');
@@ -96,6 +98,14 @@ export async function buildStage(options: OfficeOptions, say: (step: string) => 
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Folders of demos that were killed. */
+function sweepFolders(): void {
+  for (const name of readdirSync('/run')) {
+    const pid = /^sallyport-demo-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join('/run', name), { recursive: true, force: true });
   }
 }
 

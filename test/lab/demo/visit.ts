@@ -51,8 +51,8 @@ export const nothingYet: Readonly<DemoReport> = {
 export interface VisitHooks {
   readonly say: (step: string) => void;
   readonly done: (result: string) => void;
-  /** Something more while the tunnel is up; the interactive demo lives here. */
-  readonly whileUp?: (stage: Stage) => Promise<void>;
+  /** Something more while the tunnel is up; the interactive demo lives here. The value is when the tunnel went down before the end, if it did. */
+  readonly whileUp?: (stage: Stage) => Promise<number | undefined>;
   /** How long each direction is measured, milliseconds. */
   readonly throughputMs: number;
   /** Throws when the user wants to stop. */
@@ -84,7 +84,7 @@ export async function visit(stage: Stage, hooks: VisitHooks): Promise<Visit> {
   let problem: string | undefined;
   let firstAnswerAt = Number.NaN;
   let upFrom = Number.POSITIVE_INFINITY;
-  let upUntil = Number.NEGATIVE_INFINITY;
+  let downAt: number | undefined;
   try {
     hooks.checkpoint();
     hooks.say(`connecting to ${lab.addresses.names.gateway} through the NAT`);
@@ -97,11 +97,11 @@ export async function visit(stage: Stage, hooks: VisitHooks): Promise<Visit> {
     hooks.done(`connected, virtual address ${status.virtualIps.join(' and ')}`);
     await look(stage, status.virtualIps, report, hooks);
     await measure(stage, report, hooks);
-    await hooks.whileUp?.(stage);
+    downAt = await hooks.whileUp?.(stage);
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   }
-  upUntil = Date.now();
+  const upUntil = downAt ?? Date.now();
   hooks.say('disconnecting and comparing the laptop with before');
   const down = await stage.cli('--json', 'down');
   if (down.code !== 0) problem ??= `down: ${down.stdout}${down.stderr}`.trim();
