@@ -243,6 +243,18 @@ export const cases: Readonly<Record<IkeFailure['code'], readonly Case[]>> = {
       farewell: 'D',
     },
     {
+      what: 'nothing but a selector of a type that is not known',
+      // One selector of type 9, eight octets long.
+      options: swap('TSr', () => ({
+        kind: 'unknown',
+        type: 45,
+        critical: false,
+        body: Uint8Array.of(1, 0, 0, 0, 9, 0, 0, 8, 1, 2, 3, 4),
+      })),
+      evidence: /TSr has no selector/,
+      farewell: 'D',
+    },
+    {
       what: 'TSi without the address that was given',
       options: swap('TSi', (one) => ({ ...one, selectors: [selector('10.99.0.0/16')] })),
       evidence: /none of the addresses/,

@@ -175,6 +175,7 @@ test('DELETE of the IKE SA goes before everything that was waiting', () => {
   const b = side('responder');
   for (let i = 0; i < 3; i++) a.sa.request({ exchange: 37, build: () => [notify(40_000)], process() {} }, 1);
   a.sa.terminate(1);
+  a.sa.request({ exchange: 37, build: () => [notify(40_001)], process() {} }, 1); // too late
   for (let i = 0; i < 2; i++) {
     carry(a, b, 2);
     carry(b, a, 2);
