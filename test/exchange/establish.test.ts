@@ -4,7 +4,7 @@ import { equalBytes, toHex } from '../../core/bytes/bytes.ts';
 import { natDetectionHash } from '../../core/ike/nat.ts';
 import { selectorsText } from '../../core/ike/selectors.ts';
 import { EXCHANGE, NOTIFY, PAYLOAD } from '../../core/ike/wire/constants.ts';
-import type { Message, Payload } from '../../core/ike/wire/message.ts';
+import type { Message, Payload, Payload } from '../../core/ike/wire/message.ts';
 import { parseMessage } from '../../core/ike/wire/parse.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import { clientAt, clientConfig, gatewayAt, goodNetwork, identity, proposals, selector, World } from './world.ts';
@@ -243,6 +243,16 @@ test('answered selectors may be a part of what was asked for, on both sides', ()
   const world = new World({ client: { localSelectors: [selector('10.7.0.5')], remoteSelectors: [selector('10.7.0.0/16')] } });
   world.connect();
   assert.equal(world.said('install-child').length, 1);
+});
+
+test('a gateway that leaves TSi at everything gets one cut down to the address it gave', () => {
+  const everything = [selector('0.0.0.0/0')];
+  const changeAuth = (payloads: readonly Payload[]) =>
+    payloads.map((payload) => (payload.kind === 'TSi' ? { ...payload, selectors: everything } : payload));
+  const world = new World({ gateway: { changeAuth } });
+  world.connect();
+  const [{ child }] = world.said('install-child');
+  assert.equal(selectorsText(child.localSelectors), '10.7.0.5/32');
 });
 
 test('cancelling: at once during IKE_SA_INIT', () => {

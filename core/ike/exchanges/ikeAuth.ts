@@ -146,7 +146,7 @@ export class IkeAuthExchange {
       ...suite,
       keysIn: responderToInitiator,
       keysOut: initiatorToResponder,
-      localSelectors: localSelectors.map(copySelector),
+      localSelectors: ownAddresses(localSelectors, rest.configuration).map(copySelector),
       remoteSelectors: remoteSelectors.map(copySelector),
       local,
       remote,
@@ -177,6 +177,21 @@ function wrongSelectors(
     if (bytes && tsi.selectors.some((one) => selectsAddress(one, bytes))) return undefined;
   }
   return configuration.addresses.length === 0 ? undefined : 'TSi selects none of the addresses given';
+}
+
+/**
+ * TSi cut down to the addresses we were given: a gateway may leave it at "everything", but what comes in for another
+ * address is not ours to take (SA policy of RFC 4301 §5.2), and nothing else would ever go out.
+ */
+function ownAddresses(selectors: readonly TrafficSelector[], configuration: Configuration): readonly TrafficSelector[] {
+  if (configuration.addresses.length === 0) return selectors;
+  const own: TrafficSelector[] = [];
+  for (const { address } of configuration.addresses) {
+    const bytes = parseAddress(address);
+    if (bytes === undefined) continue;
+    for (const one of selectors) if (selectsAddress(one, bytes)) own.push({ ...one, start: bytes, end: bytes });
+  }
+  return own;
 }
 
 function findTraffic(payloads: readonly Payload[], kind: 'TSi' | 'TSr'): PayloadOf<'TSi' | 'TSr'> | undefined {
