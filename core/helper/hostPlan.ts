@@ -1,8 +1,9 @@
 /** The host as it must be while a tunnel is up: pure, from what the gateway granted and what the profile wants. */
+
+import { parseAddress } from '../bytes/address.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { ChildSa, Configuration } from '../ike/sa/contract.ts';
 import type { TrafficSelector } from '../ike/wire/message.ts';
-import { parseAddress } from '../ip/address.ts';
 import { cidrsOfRange, compareAddresses, formatCidr, rangeContains } from '../ip/cidr.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';

@@ -2,9 +2,10 @@
  * What the monitor accepts of the engine, which it does not trust: every field of every command, checked once and built anew, so that
  * nothing else of a message gets through. A refusal says what is wrong; only what is no command at all is an offence.
  */
+
+import { formatAddress, parseAddress } from '../bytes/address.ts';
 import type { Result } from '../bytes/result.ts';
 import { err, ok } from '../bytes/result.ts';
-import { formatAddress, parseAddress } from '../ip/address.ts';
 import { type Cidr, formatCidr, maskAddress, parseCidr } from '../ip/cidr.ts';
 import type { HostPlan } from '../system/ports.ts';
 import { LIMITS, type MonitorCommand } from './monitorContract.ts';

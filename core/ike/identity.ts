@@ -2,10 +2,11 @@
  * Identities (RFC 7296 §3.5) between text and payload. Text forms:
  * `vpn.office.test` (FQDN), `192.0.2.1`, `2001:db8::1`, `alice@office.test` (RFC 822 address), `keyid:0badcafe` (hex octets).
  */
+
+import { formatAddress, parseAddress } from '../bytes/address.ts';
 import { equalBytes, fromHex, fromUtf8, toHex, toUtf8 } from '../bytes/bytes.ts';
 import type { Result } from '../bytes/result.ts';
 import { err, ok } from '../bytes/result.ts';
-import { formatAddress, parseAddress } from '../ip/address.ts';
 import type { Identity } from './sa/contract.ts';
 import { ID, nameOf } from './wire/constants.ts';
 

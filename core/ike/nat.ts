@@ -2,9 +2,10 @@
  * NAT detection (RFC 7296 §2.23). Each side tells the hash of the address it believes to have and of the one it sends to; the
  * other compares them with what it sees.
  */
+
+import { parseAddress } from '../bytes/address.ts';
 import { equalBytes } from '../bytes/bytes.ts';
 import { sha1 } from '../crypto/hash.ts';
-import { parseAddress } from '../ip/address.ts';
 import type { Endpoint } from './sa/contract.ts';
 import { NOTIFY } from './wire/constants.ts';
 import type { Payload } from './wire/message.ts';

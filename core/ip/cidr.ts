@@ -1,5 +1,5 @@
 /** Networks in CIDR notation and ranges of addresses, which traffic selectors are made of (RFC 7296 §3.13.1). */
-import { formatAddress, parseAddress } from './address.ts';
+import { formatAddress, parseAddress } from '../bytes/address.ts';
 
 export interface Cidr {
   /** 4 or 16 octets; the bits behind the prefix are zero. */

@@ -4,7 +4,7 @@ import { equalBytes, toHex } from '../../core/bytes/bytes.ts';
 import { natDetectionHash } from '../../core/ike/nat.ts';
 import { selectorsText } from '../../core/ike/selectors.ts';
 import { EXCHANGE, NOTIFY, PAYLOAD } from '../../core/ike/wire/constants.ts';
-import type { Message, Payload, Payload } from '../../core/ike/wire/message.ts';
+import type { Message, Payload } from '../../core/ike/wire/message.ts';
 import { parseMessage } from '../../core/ike/wire/parse.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import { clientAt, clientConfig, gatewayAt, goodNetwork, identity, proposals, selector, World } from './world.ts';

@@ -1,5 +1,5 @@
 /** Textual addresses of the test's own configuration, which are therefore well-formed. */
-import { parseAddress } from '../../core/ip/address.ts';
+import { parseAddress } from '../../core/bytes/address.ts';
 
 /** 4 or 16 octets. Throws on anything that is no address: the text comes from the test, not from a peer. */
 export function addressOctets(text: string): Uint8Array {

@@ -2,6 +2,8 @@
  * One IKE SA of the head office. Its life from the keys on is core/ike's own `IkeSa`, the same for both roles; what is written here is
  * the responder's part: answering IKE_SA_INIT again, IKE_AUTH, the time limit of a half-open SA, and the misbehaviours after them.
  */
+
+import { formatAddress } from '../../core/bytes/address.ts';
 import { equalBytes, toHex } from '../../core/bytes/bytes.ts';
 import type { Random } from '../../core/crypto/types.ts';
 import type { Channel, Endpoint, IkeFailure, IkeOutput } from '../../core/ike/sa/contract.ts';
@@ -11,7 +13,6 @@ import type { OutgoingExchange, Reply } from '../../core/ike/sa/setup.ts';
 import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Message, Payload } from '../../core/ike/wire/message.ts';
 import { notify } from '../../core/ike/wire/payloads.ts';
-import { formatAddress } from '../../core/ip/address.ts';
 import type { HeadOfficeConfig, HeadOfficeInput, SaSummary } from './config.ts';
 import type { AddressPools, Lease } from './configReply.ts';
 import { type Authenticated, answerIkeAuth, type NegotiatedChild } from './ikeAuth.ts';

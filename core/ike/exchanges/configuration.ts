@@ -1,9 +1,9 @@
 /** The configuration payload of a client (RFC 7296 §2.19, §3.15; RFC 8598): what to ask for, and what to believe of the reply. */
 
+import { formatAddress, parseAddress } from '../../bytes/address.ts';
 import { equalBytes, toUtf8 } from '../../bytes/bytes.ts';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
-import { formatAddress, parseAddress } from '../../ip/address.ts';
 import { formatCidr, maskAddress } from '../../ip/cidr.ts';
 import type { Configuration, IkeConfig } from '../sa/contract.ts';
 import { CP_ATTRIBUTE, CP_TYPE, nameOf } from '../wire/constants.ts';

@@ -2,10 +2,11 @@
  * IKE_AUTH as the initiator with a pre-shared key (RFC 7296 §1.2, §2.15, §2.19): who we are and who the gateway is, the
  * configuration, and the first CHILD SA. Order of judging an answer: error instead of AUTH → identity → AUTH → CHILD SA.
  */
+
+import { parseAddress } from '../../bytes/address.ts';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
 import type { Random } from '../../crypto/types.ts';
-import { parseAddress } from '../../ip/address.ts';
 import { pskAuth, type SignedParts, verifyPskAuth } from '../auth/psk.ts';
 import { makeIdentity, sameIdentity } from '../identity.ts';
 import { deriveChildKeys, type IkeKeys, type Nonces } from '../keys/ikeKeys.ts';

@@ -1,7 +1,8 @@
 /** Links, addresses, routes and rules of this network namespace, synchronously: one request, one answer, some 20 µs each. */
+
+import { formatAddress, parseAddress } from '../../bytes/address.ts';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
-import { formatAddress, parseAddress } from '../../ip/address.ts';
 import { parseCidr } from '../../ip/cidr.ts';
 import {
   AF_INET,

@@ -1,5 +1,5 @@
 /** `struct sockaddr_in` and `sockaddr_in6` to and from text; one slot of 28 octets holds either. */
-import { formatAddress, parseAddress } from '../../ip/address.ts';
+import { formatAddress, parseAddress } from '../../bytes/address.ts';
 import { AF_INET, AF_INET6 } from '../ffi/constants.ts';
 import { SOCKADDR_IN, SOCKADDR_IN6 } from '../ffi/layouts.ts';
 

@@ -1,12 +1,12 @@
 /** Two lanes of the same SA without threads, sockets or devices. */
 import assert from 'node:assert/strict';
+import { parseAddress } from '../../../core/bytes/address.ts';
 import { nodeEspBackend } from '../../../core/crypto/node/esp.ts';
 import type { LaneChild } from '../../../core/dataplane/commands.ts';
 import { Counters } from '../../../core/dataplane/counters.ts';
 import { InboundLane } from '../../../core/dataplane/inboundLane.ts';
 import { OutboundLane } from '../../../core/dataplane/outboundLane.ts';
 import type { TrafficSelector } from '../../../core/ike/wire/message.ts';
-import { parseAddress } from '../../../core/ip/address.ts';
 import { parseCidr, rangeOfCidr } from '../../../core/ip/cidr.ts';
 import { MemoryTun } from '../../../core/system/memory/tun.ts';
 import { MemoryUdp } from '../../../core/system/memory/udp.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseAddress } from '../../../core/bytes/address.ts';
 import { SelectorSet } from '../../../core/dataplane/selectors.ts';
-import { parseAddress } from '../../../core/ip/address.ts';
 import { InnerHeader } from '../../../core/ip/header.ts';
 import { inner, selector } from './fixtures.ts';
 

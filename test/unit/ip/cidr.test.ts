@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { isIPv4, isIPv6 } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { formatAddress, parseAddress } from '../../../core/bytes/address.ts';
 import { toHex } from '../../../core/bytes/bytes.ts';
-import { addressFamily, formatAddress, parseAddress } from '../../../core/ip/address.ts';
 import {
   type AddressRange,
   type Cidr,
@@ -90,8 +90,6 @@ test('what is no address', () => {
     '1.2.3.4\n',
   ];
   for (const text of wrong) assert.equal(parseAddress(text), undefined, JSON.stringify(text));
-  assert.equal(addressFamily('nonsense'), undefined);
-  assert.deepEqual([addressFamily('192.0.2.1'), addressFamily('2001:db8::1')], [4, 6]);
 });
 
 test('property: octets to text and back, and the text is what node:net calls an address', () => {
