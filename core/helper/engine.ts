@@ -3,7 +3,6 @@
  * checkout may be readable by its owner alone), gives root up for ever, and serves only then.
  */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { warmUp } from '../crypto/selfTest.ts';
 import type { Dataplane } from '../dataplane/contract.ts';
@@ -80,10 +79,12 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     onClosed: (peer) => publisher.forget(peer),
   });
   const listening = server.listen({ fd: ENGINE_RPC_FD });
+  // Its own folder is where the engine stands, and paths are relative from here on: the folders above may be closed to its user.
+  process.chdir(args.state);
   const dropped = dropPrivileges(args.uid, args.gid);
   if (!dropped.ok) fatal(`engine: cannot give up root: ${dropped.error.detail}`);
 
-  const profiles = openProfileStore(join(args.state, 'profiles'), logs.log);
+  const profiles = openProfileStore('profiles', logs.log);
   const keeper = createTunnelKeeper({
     monitor,
     dataplane,
