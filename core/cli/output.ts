@@ -57,12 +57,12 @@ export function errorLine(code: ReasonCode, detail: string): string {
   return `${what.replace(/\.$/, '')}${evidence}. ${advice}`;
 }
 
-/** A reader that goes away (`sallyport log | head`) is no error of ours. */
+/** A reader that goes away (`sallyport log | head`) is no error of ours: without one there is no point in going on. */
 export function surviveClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-      throw error;
-    });
-  }
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+    throw error;
+  });
+  // Nobody hears what we say meanwhile; what we do, and its exit code, stay the same.
+  process.stderr.on('error', () => {});
 }
