@@ -29,6 +29,8 @@ export interface LaneChild {
   readonly remoteSelectors: readonly TrafficSelector[];
   readonly remote: Endpoint;
   readonly keepalive: boolean;
+  /** Milliseconds, in place of the lane's; 0 is never. */
+  readonly keepaliveInterval?: number;
   /** Where it counts. */
   readonly slot: number;
 }

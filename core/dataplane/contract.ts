@@ -12,6 +12,12 @@ export interface DataplaneOptions {
   readonly replayWindow?: number;
 }
 
+/** What a connection wants for its SAs in place of the dataplane's defaults. */
+export interface ChildOptions {
+  /** Milliseconds; 0 is no keepalives even behind a NAT. */
+  readonly keepaliveInterval?: number;
+}
+
 /** A bound, non-blocking UDP socket. */
 export interface DataplaneSocket {
   readonly fd: number;
@@ -34,7 +40,7 @@ export interface Dataplane {
    * Resolves when both directions use it. Inbound is in place before outbound. The threads get their own copies of the keys
    * before this returns; the arrays in `child` are then overwritten with zeros.
    */
-  installChild(child: ChildSa): Promise<void>;
+  installChild(child: ChildSa, options?: ChildOptions): Promise<void>;
   removeChild(spiIn: number): Promise<void>;
   counters(spiIn: number): ChildCounters | undefined;
   /** Drops that belong to no SA. */

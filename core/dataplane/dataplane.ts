@@ -6,7 +6,7 @@ import { packSockaddr } from '../system/linux/sockaddr.ts';
 import { LinuxUdp } from '../system/linux/udp.ts';
 import { append, newBatch } from './batch.ts';
 import type { Command, LaneChild, LaneStart, Report } from './commands.ts';
-import type { ChildCounters, Dataplane, DataplaneOptions, DataplaneSocket, GlobalDrop } from './contract.ts';
+import type { ChildCounters, ChildOptions, Dataplane, DataplaneOptions, DataplaneSocket, GlobalDrop } from './contract.ts';
 import { Counters, type LaneName, maxChildren } from './counters.ts';
 
 const defaultKeepalive = 20_000;
@@ -77,7 +77,7 @@ class Lanes implements Dataplane {
     await this.#both({ kind: 'tun', fd });
   }
 
-  async installChild(child: ChildSa): Promise<void> {
+  async installChild(child: ChildSa, options: ChildOptions = {}): Promise<void> {
     const { spiIn } = child;
     if (this.#slots.has(spiIn)) throw new Error(`an SA with inbound SPI ${spiIn.toString(16)} is installed already`);
     const slot = this.#freeSlots.pop();
@@ -85,7 +85,7 @@ class Lanes implements Dataplane {
     this.#counters.clear(slot);
     this.#slots.set(spiIn, slot);
     const inbound = laneChild(child, 'inbound', slot);
-    const outbound = laneChild(child, 'outbound', slot);
+    const outbound = { ...laneChild(child, 'outbound', slot), ...options };
     for (const keys of [child.keysIn, child.keysOut]) {
       keys.encryption.fill(0);
       keys.integrity.fill(0);

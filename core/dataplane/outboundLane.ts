@@ -72,7 +72,7 @@ export class OutboundLane {
       local: new SelectorSet(child.localSelectors),
       remote: new SelectorSet(child.remoteSelectors),
       peer: this.#peer(child, sockaddr),
-      keepalive: child.keepalive,
+      keepalive: child.keepalive ? (child.keepaliveInterval ?? this.#options.keepaliveInterval) : 0,
       slot: child.slot,
     };
     this.#policies = [policy, ...this.#policies];
@@ -116,8 +116,8 @@ export class OutboundLane {
     const now = this.#options.monotonic();
     let least = -1;
     for (const { peer, keepalive } of this.#policies) {
-      if (!keepalive) continue;
-      const left = Math.max(0, Math.ceil(peer.lastSent + this.#options.keepaliveInterval - now));
+      if (keepalive === 0) continue;
+      const left = Math.max(0, Math.ceil(peer.lastSent + keepalive - now));
       if (least < 0 || left < least) least = left;
     }
     return least;
@@ -127,7 +127,7 @@ export class OutboundLane {
   keepAlive(): void {
     const now = this.#options.monotonic();
     for (const { peer, keepalive } of this.#policies) {
-      if (!keepalive || now - peer.lastSent < this.#options.keepaliveInterval) continue;
+      if (keepalive === 0 || now - peer.lastSent < keepalive) continue;
       // The attempt counts, sent or not: a network that is down is asked once per interval, not in a loop.
       peer.lastSent = now;
       const sent = this.#socketFor(peer)?.sendBatch(this.#keepalive, peer.sockaddr) ?? 0;
@@ -212,6 +212,7 @@ interface Policy {
   readonly local: SelectorSet;
   readonly remote: SelectorSet;
   readonly peer: Peer;
-  readonly keepalive: boolean;
+  /** Milliseconds of silence after which a keepalive goes out; 0 is never. */
+  readonly keepalive: number;
   readonly slot: number;
 }

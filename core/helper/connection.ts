@@ -217,7 +217,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   async function install(child: ChildSa): Promise<void> {
     if (ended()) return;
     const { spiIn, spiOut, encr, integ, esn } = child;
-    const carried = deps.dataplane.installChild(child);
+    const carried = deps.dataplane.installChild(child, { keepaliveInterval: profile.natKeepalive * 1000 });
     children.set(spiIn, {
       sa: { spiIn, spiOut, encr, integ, esn },
       localSelectors: child.localSelectors.map(selectorText),

@@ -181,6 +181,12 @@ test('a keepalive that cannot be sent is tried again only after another interval
   assert.equal(fixture.lane.timeout(), 20_000);
 });
 
+test('an SA may want an interval of its own, or none', () => {
+  assert.equal(outbound({ ...laneChild('aes128gcm16', { keepalive: true }), keepaliveInterval: 5_000 }).lane.timeout(), 5_000);
+  assert.equal(outbound({ ...laneChild('aes128gcm16', { keepalive: true }), keepaliveInterval: 0 }).lane.timeout(), -1);
+  assert.equal(outbound({ ...laneChild('aes128gcm16', { keepalive: false }), keepaliveInterval: 5_000 }).lane.timeout(), -1);
+});
+
 test('a device that is gone', () => {
   const fixture = outbound(child);
   fixture.tun.gone = true;

@@ -66,7 +66,7 @@ test('up: everything is open before the first message, and connected means host 
     'bindUdp 4 4500',
     'attachSockets ike natt',
     'attachTun',
-    'installChild',
+    'installChild 20000',
     'apply',
   ]);
   assert.deepEqual(world.plans, [

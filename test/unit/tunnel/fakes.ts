@@ -142,8 +142,8 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
     attachSockets: (sockets) => call(`attachSockets ${sockets.map(({ channel }) => channel).join(' ')}`),
     sendIke: () => true,
     attachTun: () => call('attachTun'),
-    installChild: async () => {
-      await call('installChild');
+    installChild: async (_, wanted) => {
+      await call(`installChild ${wanted?.keepaliveInterval}`);
       if (options.installChild !== undefined) throw new Error(options.installChild);
     },
     removeChild: () => call('removeChild'),
