@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { planHost } from '../../../core/helper/hostPlan.ts';
+import type { Configuration } from '../../../core/ike/sa/contract.ts';
+import { network } from './fakes.ts';
+
+const profile = { dns: true, mtu: 1400 };
+const both: Configuration = {
+  addresses: [
+    { address: '10.9.0.2', prefix: 32 },
+    { address: 'fd00::2', prefix: 128 },
+  ],
+  dns: [],
+  domains: ['office.test'],
+  subnets: [],
+};
+
+function routes(remote: readonly string[], configuration = both): readonly string[] | string {
+  const planned = planHost(profile, 'sally0', configuration, { remoteSelectors: remote.map(network) });
+  return planned.ok ? planned.value.plan.routes : planned.error.code;
+}
+
+test('everything stays everything, and networks inside others need no route', () => {
+  assert.deepEqual(routes(['0.0.0.0/0', '::/0']), ['0.0.0.0/0', '::/0']);
+  assert.deepEqual(routes(['10.0.0.0/8', '10.1.0.0/16', '10.0.0.0/8']), ['10.0.0.0/8']);
+  assert.deepEqual(routes(['0.0.0.0/0', '10.1.0.0/16', 'fd01::/64']), ['0.0.0.0/0', 'fd01::/64']);
+});
+
+test('a range becomes the fewest networks', () => {
+  const range = { ...network('10.0.0.0/24'), start: Uint8Array.of(10, 0, 0, 1), end: Uint8Array.of(10, 0, 0, 6) };
+  const planned = planHost(profile, 'sally0', both, { remoteSelectors: [range] });
+  assert.deepEqual(planned.ok && planned.value.plan.routes, ['10.0.0.1/32', '10.0.0.2/31', '10.0.0.4/31', '10.0.0.6/32']);
+});
+
+test('no address, no network of its family, more routes than any sane gateway grants', () => {
+  assert.equal(routes(['10.0.0.0/8'], { ...both, addresses: [] }), 'no-address');
+  assert.equal(routes(['fd00::/8'], { ...both, addresses: [{ address: '10.9.0.2', prefix: 32 }] }), 'ts-unacceptable');
+  assert.equal(routes(Array.from({ length: 501 }, (_, i) => `10.${i >> 8}.${i & 255}.1/32`)), 'gateway-misbehaved');
+});
+
+test('names: all of them with a full tunnel, only the office’s with a split one, none when not wanted', () => {
+  const dns = (remote: readonly string[], wanted = true) => {
+    const configuration = { ...both, dns: ['10.1.0.53'] };
+    const planned = planHost({ ...profile, dns: wanted }, 'sally0', configuration, { remoteSelectors: remote.map(network) });
+    return planned.ok ? planned.value.plan.dns : planned.error;
+  };
+  assert.deepEqual(dns(['0.0.0.0/0']), { servers: ['10.1.0.53'], searchDomains: ['office.test'], matchDomains: [] });
+  assert.deepEqual(dns(['10.1.0.0/16']), {
+    servers: ['10.1.0.53'],
+    searchDomains: ['office.test'],
+    matchDomains: ['office.test'],
+  });
+  assert.equal(dns(['10.2.0.0/16']), undefined);
+  assert.equal(dns(['0.0.0.0/0'], false), undefined);
+});
