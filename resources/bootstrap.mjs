@@ -3,7 +3,7 @@
  * Makes `npm run demo`, `npm test` and the other scripts work on a Debian machine with only Node 20 and npm.
  * Plain Node, no dependencies: it runs before anything is installed. Quick when nothing is missing, and nothing is done twice.
  *
- *   node resources/bootstrap.mjs [demo|test|start|check|bench|interop|vectors]
+ *   node resources/bootstrap.mjs [demo|test|ui|start|check|bench|interop|vectors]
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -28,6 +28,7 @@ const debianPackages = {
   test: [...lab, ...strongswan, 'tshark'],
   interop: [...lab, ...strongswan, 'tshark'],
   bench: [...lab, ...strongswan],
+  ui: [...lab, 'chromium', 'fonts-noto-cjk', 'fonts-noto-core'],
   start: ['iproute2'],
   check: [],
   vectors: [],
