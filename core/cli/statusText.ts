@@ -4,6 +4,7 @@ import { clock, columns, count, octets, span } from './text.ts';
 
 const STATES: Readonly<Record<TunnelState, string>> = {
   idle: 'Not connected',
+  waiting: 'Waiting for you',
   resolving: 'Finding the gateway',
   connecting: 'Securing the channel',
   authenticating: 'Proving who is who',

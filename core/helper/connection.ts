@@ -64,6 +64,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     owner,
     profile: { id: profile.id, name: profile.name },
     startedAt: deps.now(),
+    attemptAt: deps.now(),
     gateway: { name: profile.gateway },
     backend: deps.dataplane.backend(),
   };

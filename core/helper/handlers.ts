@@ -21,6 +21,8 @@ export interface HandlerParts {
 /** Octets of log lines in one answer, so that the frame around them stays within its limit. */
 const LOG_ANSWER = MAX_FRAME - 1024;
 
+const notYet = () => err({ code: 'bad-request', detail: 'this helper cannot do it yet' } as const);
+
 export function createHandlers(parts: HandlerParts): Handlers {
   const { profiles, tunnel, publisher, logs, log } = parts;
   return {
@@ -37,8 +39,13 @@ export function createHandlers(parts: HandlerParts): Handlers {
       const removed = profiles.remove(found.value, peer.uid);
       if (!removed.ok) return removed;
       log('info', 'profile', 'removed', { id: found.value.profile.id, uid: peer.uid });
-      return ok({ removed: found.value.profile.id });
+      return ok({ removed: found.value.profile.id, undo: '' });
     },
+    'profile.save': notYet,
+    'profile.duplicate': notYet,
+    'profile.restore': notYet,
+    'tunnel.answer': notYet,
+    'history.list': () => ok([]),
     'tunnel.up': ({ profile }, peer) => tunnel.up(profile, peer.uid),
     'tunnel.down': (_, peer) => tunnel.down(peer.uid),
     'tunnel.status': (_, peer) => ok(tunnel.statusFor(peer.uid)),

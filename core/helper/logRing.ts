@@ -37,10 +37,12 @@ interface Entry {
 export function createLogRing(options: LogRingOptions): LogRing {
   const ring: Entry[] = [];
   let next = 0;
+  let seq = 0;
   const listeners = new Set<(line: LogLine, visibleTo: (viewer: number) => boolean) => void>();
 
   function add(owner: number | undefined, ...[level, area, text, fields]: Parameters<Log>): void {
     const line: LogLine = {
+      seq: seq++,
       at: options.now(),
       level,
       area,
@@ -50,7 +52,7 @@ export function createLogRing(options: LogRingOptions): LogRing {
     ring[next] = { line, owner };
     next = (next + 1) % options.capacity;
     if (LEVELS[level] >= LEVELS[options.writeLevel]) {
-      const { at, ...rest } = line;
+      const { at, seq: _, ...rest } = line;
       options.write(
         `${JSON.stringify({ at: new Date(at).toISOString(), ...rest, ...(owner !== undefined && { user: owner }) })}\n`,
       );

@@ -151,6 +151,8 @@ function convert(file: ProfileFile, notes: ImportNote[]): Imported {
       natKeepalive: file.natKeepalive ?? DEFAULTS.natKeepalive,
       liveness: file.liveness ?? DEFAULTS.liveness,
       localPort: file.localPort ?? 'standard',
+      folder: '',
+      locked: [],
     },
     secret: { psk },
     notes,

@@ -28,6 +28,10 @@ export interface Profile {
   /** Seconds of silence after which the gateway is asked whether it lives; 0 is never. */
   readonly liveness: number;
   readonly localPort: 'standard' | 'any';
+  /** '' is none. */
+  readonly folder: string;
+  /** Names of fields that cannot be edited, `secret` among them. */
+  readonly locked: readonly string[];
 }
 
 /** Secrets are kept apart from the profile, as owned octets. */
@@ -54,8 +58,9 @@ export const DEFAULTS = {
   liveness: 30,
 } as const;
 
-export function summaryOf({ profile, owner, shared }: StoredProfile): ProfileSummary {
-  return { id: profile.id, name: profile.name, gateway: profile.gateway, auth: profile.auth, owner, shared };
+export function summaryOf({ profile, owner, shared, hasSecret }: StoredProfile): ProfileSummary {
+  const { id, name, folder, gateway, auth } = profile;
+  return { id, name, folder, gateway, auth, owner, shared, hasSecret };
 }
 
 export function viewOf(stored: StoredProfile): ProfileView {

@@ -194,6 +194,8 @@ const record = v.object({
     natKeepalive: v.number(),
     liveness: v.number(),
     localPort: v.picklist(['standard', 'any']),
+    folder: v.optional(v.string(), ''),
+    locked: v.optional(v.array(v.string()), []),
   }),
 });
 

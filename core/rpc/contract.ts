@@ -20,6 +20,10 @@ export interface ProfileSummary {
   /** Uid of the owner; shared ones were imported by the administrator for everybody. */
   readonly owner: number;
   readonly shared: boolean;
+  /** Where the list shows it; '' is none. */
+  readonly folder: string;
+  /** Without one the user is asked when connecting. */
+  readonly hasSecret: boolean;
 }
 
 /** All of a profile but its secrets. */
@@ -37,7 +41,54 @@ export interface ProfileView extends ProfileSummary {
   readonly liveness: number;
   readonly localPort: 'standard' | 'any';
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
-  readonly hasSecret: boolean;
+  /** Names of `ProfileFields`, or `secret`, that the administrator locked: they cannot be edited. */
+  readonly locked: readonly string[];
+}
+
+/** What can be edited. In an edit, what is absent stays as it is; for a new profile it is the default. */
+export interface ProfileFields {
+  readonly name: string;
+  readonly folder: string;
+  readonly gateway: string;
+  readonly gatewayPorts: { readonly ike: number; readonly natt: number };
+  readonly localId: string;
+  /** '' is the default, what `gateway` says; `%any` takes anybody who has the key (undefined in `ProfileView`). */
+  readonly remoteId: string;
+  readonly ikeProposals: readonly string[];
+  readonly espProposals: readonly string[];
+  readonly remoteNetworks: readonly string[];
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  readonly dns: boolean;
+  readonly mtu: number;
+  readonly natKeepalive: number;
+  readonly liveness: number;
+  readonly localPort: 'standard' | 'any';
+}
+
+/** Stable: the window translates by it. */
+export type ProfileProblemCode =
+  | 'required' // it is missing or empty
+  | 'too-long' // text or secret
+  | 'unprintable' // control or direction characters, or nothing but blanks
+  | 'name-taken' // the same owner has another profile of that name
+  | 'gateway-invalid' // neither host name nor address
+  | 'identity-invalid' // localId, remoteId
+  | 'proposal-invalid' // ikeProposals, espProposals: one of them, or what they are together
+  | 'network-invalid' // remoteNetworks: one of them is no network
+  | 'too-many' // lists
+  | 'out-of-range' // numbers
+  | 'no-family' // ipv4 and ipv6 are both off
+  | 'no-network-of-family' // no network is left with the families that are on
+  | 'choice-invalid' // localPort
+  | 'locked'; // the administrator locked the field
+
+export interface ProfileProblem {
+  /** A name of `ProfileFields`, or `secret`. */
+  readonly field: string;
+  readonly code: ProfileProblemCode;
+  /** In English, for the command line: what was expected. Never a secret. */
+  readonly message: string;
 }
 
 /** What an import did with one field (PROFILES.md: kept, changed, dropped), or a warning about it. */
@@ -49,6 +100,8 @@ export interface ImportNote {
 
 export type TunnelState =
   | 'idle'
+  /** For the user: `Status.prompt` says what for. */
+  | 'waiting'
   | 'resolving'
   | 'connecting'
   | 'authenticating'
@@ -64,6 +117,30 @@ export interface Failure {
   readonly advice: string;
   /** What shows it, for the administrator; one line. */
   readonly evidence: string;
+}
+
+/** What is asked of the user; answered by `tunnel.answer`, cancelled by `tunnel.down`. Only the owner of the connection sees it. */
+export interface Prompt {
+  readonly id: string;
+  readonly kind: 'psk' | 'password' | 'code' | 'pin';
+  /** The gateway's own text, one printable line, or ''. */
+  readonly text: string;
+  /** For whom: the identity we show to the gateway. */
+  readonly identity: string;
+  /** The profile can keep the answer: it is the user's own and its secret is not locked. */
+  readonly rememberAllowed: boolean;
+  /** From 1; more than 1 means that the answer before was wrong. */
+  readonly attempt: number;
+}
+
+/** Finding the gateway, securing the channel, the gateway's proof, the user's proof, preparing the network. */
+export type StepName = 'resolve' | 'channel' | 'gateway' | 'user' | 'network';
+
+export interface Step {
+  readonly name: StepName;
+  readonly state: 'pending' | 'active' | 'done' | 'failed';
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
 }
 
 export interface ChildStatus {
@@ -88,6 +165,8 @@ export interface ChildStatus {
   readonly dropsSelector: number;
   readonly dropsMalformed: number;
   readonly dropsExhausted: number;
+  /** When it will be replaced by a fresh one. Always absent as yet: there is no rekeying. */
+  readonly rekeyAt?: number;
 }
 
 export interface IkeStatus {
@@ -102,6 +181,8 @@ export interface IkeStatus {
   readonly establishedAt: number;
   readonly localIdentity: string;
   readonly remoteIdentity: string;
+  /** When it will be replaced by a fresh one. Always absent as yet: there is no rekeying. */
+  readonly rekeyAt?: number;
 }
 
 /** What a user sees; computed from facts by one pure function (core/tunnel/status.ts). Instants are Date.now() milliseconds. */
@@ -124,9 +205,35 @@ export interface Status {
   readonly children: readonly ChildStatus[];
   readonly backend?: string;
   readonly failure?: Failure;
+  /** In their order; empty when there is nothing to tell of. After a failure they tell how far it came. */
+  readonly steps: readonly Step[];
+  readonly prompt?: Prompt;
+  /** Round trip of the last IKE exchange that needed no repetition, milliseconds. */
+  readonly pathRtt?: number;
+  /** When it is tried again. Always absent as yet: there is no reconnecting. */
+  readonly retryAt?: number;
+}
+
+/** One connection, from `up` to its end. */
+export interface SessionRecord {
+  readonly id: string;
+  readonly profile: { readonly id: string; readonly name: string };
+  readonly gateway: string;
+  readonly startedAt: number;
+  /** Absent when it never came up. */
+  readonly connectedAt?: number;
+  /** Absent while it lasts. */
+  readonly endedAt?: number;
+  readonly virtualIps: readonly string[];
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** A code of core/tunnel/reasons.ts; `user` when the user wanted it; `engine-restarted` for one the helper's end cut short. */
+  readonly endReason?: string;
 }
 
 export interface LogLine {
+  /** Counts up by one with every line of this helper's life; the cursor of `log.read`. */
+  readonly seq: number;
   /** Date.now() milliseconds. */
   readonly at: number;
   readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -137,7 +244,29 @@ export interface LogLine {
 
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 const nothing = v.strictObject({});
-const profileReference = v.strictObject({ profile: v.pipe(text(256), v.minLength(1)) });
+const reference = v.pipe(text(256), v.minLength(1));
+const profileReference = v.strictObject({ profile: reference });
+/** Bounds only: what is wrong with a field is told as a problem of the field. */
+const loose = { text: text(4096), list: v.pipe(v.array(text(4096)), v.maxLength(1000)) };
+const profileFields = v.strictObject({
+  name: v.optional(loose.text),
+  folder: v.optional(loose.text),
+  gateway: v.optional(loose.text),
+  gatewayPorts: v.optional(v.strictObject({ ike: v.number(), natt: v.number() })),
+  localId: v.optional(loose.text),
+  remoteId: v.optional(loose.text),
+  ikeProposals: v.optional(loose.list),
+  espProposals: v.optional(loose.list),
+  remoteNetworks: v.optional(loose.list),
+  ipv4: v.optional(v.boolean()),
+  ipv6: v.optional(v.boolean()),
+  dns: v.optional(v.boolean()),
+  mtu: v.optional(v.number()),
+  natKeepalive: v.optional(v.number()),
+  liveness: v.optional(v.number()),
+  localPort: v.optional(loose.text),
+});
+const secretText = text(4096);
 
 /** Schema of every method's params, at the end that validates. */
 export const params = {
@@ -149,14 +278,36 @@ export const params = {
   }),
   'profile.list': nothing,
   'profile.show': profileReference,
+  /** Creates (no `profile`) or edits. An edit keeps the secret unless a new one is given. `shared` is for a new one, by root. */
+  'profile.save': v.strictObject({
+    profile: v.optional(reference),
+    fields: profileFields,
+    secret: v.optional(secretText),
+    shared: v.optional(v.boolean(), false),
+    /** Validation as the user types: nothing is stored. */
+    dryRun: v.optional(v.boolean(), false),
+  }),
+  'profile.duplicate': profileReference,
   'profile.remove': profileReference,
-  'tunnel.up': profileReference,
+  /** Takes back a removal, for ten minutes after it and while the same helper runs. */
+  'profile.restore': v.strictObject({ undo: reference }),
+  /** `askSecret` asks although the profile has one. */
+  'tunnel.up': v.strictObject({ profile: reference, askSecret: v.optional(v.boolean(), false) }),
+  /** The answer to `Status.prompt`. `remember` keeps it in the profile once the gateway took it, where that is allowed. */
+  'tunnel.answer': v.strictObject({ id: reference, secret: v.pipe(secretText, v.minLength(1)), remember: v.boolean() }),
   'tunnel.down': nothing,
   'tunnel.status': nothing,
+  /**
+   * The newest lines, or the newest with a `seq` below `before`. An answer fits into one frame, so it may hold fewer lines than
+   * wanted: ask again with `before` the first line's `seq`, until enough have come or an answer is empty.
+   */
   'log.read': v.strictObject({
-    lines: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000)), 200),
+    lines: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100_000)), 200),
     level: v.optional(v.picklist(['debug', 'info', 'warn', 'error']), 'info'),
+    before: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
   }),
+  /** The asker's own sessions (root: everybody's), newest first. A change of the status tells when to read again. */
+  'history.list': v.strictObject({ limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(500)), 100) }),
   'host.repair': nothing,
   /** The answer is a whole snapshot; events follow. */
   subscribe: v.strictObject({ to: v.pipe(v.array(v.picklist(['status', 'log'])), v.maxLength(2)) }),
@@ -171,12 +322,24 @@ export interface Results {
   'profile.import': { readonly profile: ProfileSummary; readonly notes: readonly ImportNote[]; readonly replaced: boolean };
   'profile.list': readonly ProfileSummary[];
   'profile.show': ProfileView;
-  'profile.remove': { readonly removed: string };
+  /** With problems `profile` is null and nothing was stored; in a dry run it is what would be stored. */
+  'profile.save': {
+    readonly profile: ProfileSummary | null;
+    readonly problems: readonly ProfileProblem[];
+    readonly notes: readonly ImportNote[];
+  };
+  'profile.duplicate': ProfileSummary;
+  'profile.remove': { readonly removed: string; readonly undo: string };
+  'profile.restore': ProfileSummary;
   /** Accepted; progress comes as `status` events. */
   'tunnel.up': { readonly profile: ProfileSummary };
+  /** The answer was passed on; whether it was right comes as `status` events. */
+  'tunnel.answer': { readonly accepted: true };
   'tunnel.down': { readonly was: TunnelState };
   'tunnel.status': Status;
+  /** Oldest first. */
   'log.read': readonly LogLine[];
+  'history.list': readonly SessionRecord[];
   'host.repair': { readonly changes: readonly string[] };
   subscribe: { readonly status?: Status };
 }

@@ -79,7 +79,11 @@ export const reasons = {
     advice: 'Use the id that `sallyport list` shows.',
     exitCode: 23,
   },
-  'profile-secret-missing': { what: 'The profile has no pre-shared key.', advice: 'Import it again with the key.', exitCode: 24 },
+  'profile-secret-missing': {
+    what: 'The profile has no pre-shared key.',
+    advice: 'Give it at the prompt, or with `--secret-file`.',
+    exitCode: 24,
+  },
   'profile-in-use': {
     what: 'The profile is connected now.',
     advice: 'Run `sallyport down` first.',
@@ -89,6 +93,16 @@ export const reasons = {
     what: 'The profile could not be kept.',
     advice: 'Check that the disk of this computer is not full, and see `sallyport log`.',
     exitCode: 26,
+  },
+  'profile-invalid': {
+    what: 'The profile would not be valid.',
+    advice: 'Mend the named fields.',
+    exitCode: 27,
+  },
+  'undo-unknown': {
+    what: 'This removal can no longer be taken back.',
+    advice: 'Import or create the profile again.',
+    exitCode: 28,
   },
   // This computer.
   'no-tun-device': {
@@ -129,6 +143,16 @@ export const reasons = {
     what: 'The connection did not come up in the time you gave.',
     advice: 'Try again with a longer --timeout; `sallyport log` tells how far it came.',
     exitCode: 43,
+  },
+  'prompt-unknown': {
+    what: 'Nobody asks this any more.',
+    advice: 'Connect again.',
+    exitCode: 44,
+  },
+  'prompt-expired': {
+    what: 'The question was not answered in time.',
+    advice: 'Connect again and answer within five minutes.',
+    exitCode: 45,
   },
   // Reaching the gateway.
   'name-not-resolved': {

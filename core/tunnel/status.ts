@@ -4,8 +4,9 @@
  */
 import type { ChildCounters } from '../dataplane/contract.ts';
 import type { ChildSa, Configuration, IkeSaFacts } from '../ike/sa/contract.ts';
-import type { ChildStatus, Failure, IkeStatus, Status, TunnelState } from '../rpc/contract.ts';
+import type { ChildStatus, Failure, IkeStatus, Prompt, Status, TunnelState } from '../rpc/contract.ts';
 import type { HostPlan } from '../system/ports.ts';
+import { stepsOf } from './steps.ts';
 
 /** Everything known of the one tunnel. Instants are Date.now() milliseconds. */
 export interface TunnelFacts {
@@ -13,8 +14,14 @@ export interface TunnelFacts {
   readonly profile: { readonly id: string; readonly name: string };
   /** Milestones, in their order; absent until reached. */
   readonly startedAt: number;
+  /** What the user is asked now, and since when; the milestones below it start again after the answer. */
+  readonly prompt?: Prompt & { readonly askedAt: number };
+  /** The gateway is looked for: at once, or after what was missing was answered. */
+  readonly attemptAt?: number;
   readonly initSentAt?: number;
   readonly authSentAt?: number;
+  /** Only where the gateway proves itself before the user does. */
+  readonly gatewayProvenAt?: number;
   readonly establishedAt?: number;
   /** Dataplane and host are both in place. */
   readonly readyAt?: number;
@@ -25,6 +32,8 @@ export interface TunnelFacts {
   readonly local?: { readonly address: string; readonly port: number };
   readonly interface?: { readonly name: string; readonly mtu: number };
   readonly ike?: IkeSaFacts;
+  /** Milliseconds of the last IKE exchange that needed no repetition. */
+  readonly pathRtt?: number;
   readonly configuration?: Configuration;
   readonly plan?: HostPlan;
   readonly children: readonly ChildFacts[];
@@ -54,7 +63,7 @@ const NO_COUNTERS: ChildCounters = {
   dropsExhausted: 0,
 };
 
-const NOTHING = { virtualIps: [], dns: [], domains: [], routes: [], children: [] } as const;
+const NOTHING = { virtualIps: [], dns: [], domains: [], routes: [], children: [], steps: [] } as const;
 
 /** The state and since when it holds. */
 export function stateOf(
@@ -64,6 +73,7 @@ export function stateOf(
   if (!facts) return { state: 'idle', since: helperStartedAt };
   if (facts.endedAt !== undefined) return { state: facts.failure ? 'failed' : 'idle', since: facts.endedAt };
   if (facts.endingAt !== undefined) return { state: 'disconnecting', since: facts.endingAt };
+  if (facts.prompt) return { state: 'waiting', since: facts.prompt.askedAt };
   if (facts.readyAt !== undefined) return { state: 'connected', since: facts.readyAt };
   if (facts.establishedAt !== undefined) return { state: 'installing', since: facts.establishedAt };
   if (facts.authSentAt !== undefined) return { state: 'authenticating', since: facts.authSentAt };
@@ -92,7 +102,7 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
     ...(gateway.address !== undefined && { gateway: { name: gateway.name, address: gateway.address, port: gateway.port ?? 0 } }),
     ...(facts.failure && { failure: facts.failure }),
     ...(ended
-      ? NOTHING
+      ? { ...NOTHING, steps: stepsOf(facts) }
       : {
           ...(facts.local && { local: facts.local }),
           ...(ike && { nat: { local: ike.natLocal, remote: ike.natRemote } }),
@@ -103,9 +113,17 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
           routes: plan?.routes ?? [],
           ...(ike && { ike: ikeStatus(ike, facts.establishedAt ?? since) }),
           children: facts.children.map(childStatus),
+          steps: stepsOf(facts),
+          // Not even root answers for somebody else: the answer may be a secret of theirs.
+          ...(facts.prompt && viewer === facts.owner && state === 'waiting' && { prompt: promptOf(facts.prompt) }),
+          ...(facts.pathRtt !== undefined && { pathRtt: facts.pathRtt }),
           ...(facts.backend !== undefined && { backend: facts.backend }),
         }),
   };
+}
+
+function promptOf({ askedAt: _, ...prompt }: Prompt & { readonly askedAt: number }): Prompt {
+  return prompt;
 }
 
 function ikeStatus(sa: IkeSaFacts, establishedAt: number): IkeStatus {

@@ -48,6 +48,7 @@ const status: Status = {
     localIdentity: 'alice@office.test',
     remoteIdentity: 'vpn.office.test',
   },
+  steps: [],
   children: [
     {
       ...counters,

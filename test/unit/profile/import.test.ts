@@ -35,6 +35,8 @@ test('the least profile gets its defaults, and what was assumed is said', () => 
     natKeepalive: 20,
     liveness: 30,
     localPort: 'standard',
+    folder: '',
+    locked: [],
   });
   assert.equal(new TextDecoder().decode(secret.psk), 'correct horse battery staple');
   assert.deepEqual(notes.find(({ field }) => field === 'remoteId')?.outcome, 'changed');

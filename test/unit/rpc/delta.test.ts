@@ -13,6 +13,7 @@ const base: Status = {
   domains: [],
   routes: [],
   children: [],
+  steps: [],
 };
 
 test('nothing changed is no delta', () => {
@@ -36,10 +37,11 @@ test('any status follows from any other by its delta, over JSON', () => {
       domains: fc.array(fc.string()),
       routes: fc.array(fc.string()),
       children: fc.constant([]),
+      steps: fc.constant([]),
       profile: fc.record({ id: fc.string(), name: fc.string() }),
       backend: fc.string(),
     },
-    { requiredKeys: ['state', 'since', 'otherUser', 'virtualIps', 'dns', 'domains', 'routes', 'children'] },
+    { requiredKeys: ['state', 'since', 'otherUser', 'virtualIps', 'dns', 'domains', 'routes', 'children', 'steps'] },
   );
   fc.assert(
     fc.property(status, status, (from, to) => {

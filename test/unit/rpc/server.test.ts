@@ -101,7 +101,7 @@ test('1 GiB announced: that client is cut off, the others are served', async () 
 });
 
 test('a client that never reads is cut off when its backlog is full', async () => {
-  const long = { at: 1, level: 'info', area: 'x', text: 'y'.repeat(100_000) } as const;
+  const long = { seq: 0, at: 1, level: 'info', area: 'x', text: 'y'.repeat(100_000) } as const;
   const { path, logged } = await start({ 'log.read': () => ({ ok: true, value: [long] }) }, { backlog: 1_000_000 });
   const stalled = await greeted(path);
   stalled.socket.pause();
@@ -183,7 +183,7 @@ test('the client: calls, events, an answer that never comes, a helper that goes'
     ...noHandlers,
     'tunnel.down': () => new Promise(() => {}),
     subscribe: (_, peer) => {
-      tell = () => peer.send('log', { at: 1, level: 'info', area: 'a', text: 'event' });
+      tell = () => peer.send('log', { seq: 0, at: 1, level: 'info', area: 'a', text: 'event' });
       return { ok: true, value: {} };
     },
   });
@@ -195,7 +195,7 @@ test('the client: calls, events, an answer that never comes, a helper that goes'
   const heard = new Promise((resolve) => client.on('log', resolve));
   await client.call('subscribe', { to: ['log'] });
   tell?.();
-  assert.deepEqual(await heard, { at: 1, level: 'info', area: 'a', text: 'event' });
+  assert.deepEqual(await heard, { seq: 0, at: 1, level: 'info', area: 'a', text: 'event' });
   assert.deepEqual(await client.call('tunnel.down', {}), {
     ok: false,
     error: { code: 'helper-silent', detail: 'no answer to tunnel.down within 0.2 s' },

@@ -11,6 +11,7 @@ const started: TunnelFacts = {
   startedAt: 10,
   gateway: { name: 'vpn.office.test' },
   children: [],
+  steps: [],
 };
 
 const milestones: readonly (readonly [Partial<TunnelFacts>, string, number])[] = [
@@ -46,6 +47,7 @@ test('another user learns that a tunnel is there, and nothing else', () => {
     domains: [],
     routes: [],
     children: [],
+    steps: [],
   });
   const failed = statusFor({ ...up, endedAt: 20, failure: failure('gateway-lost', 'x') }, 1001, 1);
   assert.deepEqual([failed.state, failed.otherUser, failed.failure], ['idle', false, undefined]);
