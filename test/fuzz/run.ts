@@ -24,6 +24,6 @@ for (const result of results) {
   );
 }
 const failed = results.filter(({ ok }) => !ok).length;
-const summary = { suite: 'fuzz', cases: results.length, passed: results.length - failed, failed, seed };
+const summary = { suite: 'fuzz', passed: results.length - failed, failed, skipped: 0, seed };
 process.stdout.write(json ? `${JSON.stringify({ summary })}\n` : `${summary.passed} passed, ${failed} failed\n`);
 process.exit(failed === 0 ? 0 : 1);
