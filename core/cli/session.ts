@@ -1,5 +1,4 @@
 /** The conversation of one command with the helper: connected, checked, greeted. */
-import type { Socket } from 'node:net';
 import { err, ok, type Result } from '../bytes/result.ts';
 import { connectRpc, type RpcClient } from '../rpc/client.ts';
 import { DEFAULT_SOCKET, type RpcError } from '../rpc/contract.ts';
@@ -10,28 +9,14 @@ export interface Session {
   readonly socket: string | undefined;
 }
 
-/** Uid of whoever may serve: root made the socket and listens on it. */
-const HELPER_UID = 0;
-
 /** The helper, or why it cannot be talked to. */
 export async function openHelper({ socket }: Session): Promise<Result<RpcClient, RpcError>> {
   // The only part of the command line that needs the FFI; loaded when it is needed.
-  const { descriptorOf, peerCredentials, verifySocketPath } = await import('../system/linux/peer.ts');
+  const { helperChecks } = await import('../system/linux/trust.ts');
   return connectRpc({
     socket: socket ?? process.env.SALLYPORT_SOCKET ?? DEFAULT_SOCKET,
     client: 'sallyport-cli',
-    checkPlace: (path) => {
-      const place = verifySocketPath(path, HELPER_UID);
-      if (place.ok) return undefined;
-      const code = place.error.code === 'missing' ? 'helper-not-running' : 'helper-untrusted';
-      return { code, detail: place.error.detail };
-    },
-    checkPeer: (connected: Socket) => {
-      const fd = descriptorOf(connected);
-      const peer = fd === undefined ? undefined : peerCredentials(fd);
-      if (peer?.uid === HELPER_UID) return undefined;
-      return { code: 'helper-untrusted', detail: peer ? `uid ${peer.uid} listens there` : 'nobody knows who listens there' };
-    },
+    ...helperChecks(),
   });
 }
 

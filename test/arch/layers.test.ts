@@ -36,6 +36,10 @@ const layers: Readonly<
   'core/system': { may: ['core/bytes', 'core/ip'], types: ['core/ike'], packages: ['node:'] },
   'core/system/ffi': { may: ['core/bytes', 'core/system'], packages: ['koffi', 'node:'] },
   'core/helper': { may: ['core/'], packages: ['node:', 'valibot'] },
+  'core/desktop': {
+    may: ['core/rpc', 'core/tunnel', 'core/bytes', 'core/system/linux/trust.ts'],
+    packages: ['node:', 'valibot'],
+  },
   'core/cli': {
     may: ['core/rpc', 'core/tunnel', 'core/bytes', 'core/system'],
     types: ['core/ike'],
