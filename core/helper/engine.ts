@@ -20,6 +20,7 @@ import { connectMonitor } from './monitorClient.ts';
 import { ENGINE_MONITOR_FD, ENGINE_RPC_FD } from './monitorContract.ts';
 import { dropPrivileges } from './privileges.ts';
 import { createPublisher } from './publisher.ts';
+import { createRemovedProfiles } from './removedProfiles.ts';
 import { createRpcServer, type RpcServer } from './rpcServer.ts';
 import { createTunnelKeeper, type TunnelKeeper } from './tunnelKeeper.ts';
 
@@ -102,7 +103,14 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   });
   tunnel = keeper;
   const publisher = createPublisher({ statusFor: keeper.statusFor, running: keeper.active, logs });
-  const handlers = createHandlers({ profiles, tunnel: keeper, publisher, logs, log: logs.log });
+  const handlers = createHandlers({
+    profiles,
+    removed: createRemovedProfiles({ profiles }),
+    tunnel: keeper,
+    publisher,
+    logs,
+    log: logs.log,
+  });
 
   const heard = await listening;
   if (!heard.ok) fatal(`engine: cannot listen: ${heard.error}`);
@@ -123,5 +131,7 @@ async function end(server: RpcServer, tunnel: TunnelKeeper, dataplane: Dataplane
 
 function fatal(text: string): never {
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level: 'error', area: 'engine', text })}\n`);
+  // Not process.exit alone: it waits for the dataplane's threads, and those wait for packets.
+  process.kill(process.pid, 'SIGKILL');
   process.exit(1);
 }

@@ -9,8 +9,9 @@ import { parseIdentity } from '../ike/identity.ts';
 import { MAX_PROPOSALS, type ProposalUse, parseProposals } from '../ike/proposals.ts';
 import { selectorFromCidr } from '../ike/wire/selectorText.ts';
 
-const NAME_MAX = 100;
+export const NAME_MAX = 100;
 const TEXT_MAX = 512;
+export const SECRET_MAX = 1024;
 
 /** A field whose every fault is answered with what is expected of it. */
 function text(expected: string, fits: (value: string) => boolean, max: number = TEXT_MAX) {
@@ -76,8 +77,31 @@ export function hostOf(value: string): string | undefined {
 }
 
 const PORTS = 'an object with "ike" and "natt", each a port';
-const SECRET = 'text, or an object with one key, "base64" or "hex", 1 to 1024 octets';
+const SECRET = `text, or an object with one key, "base64" or "hex", 1 to ${SECRET_MAX} octets`;
 const secretText = (fits: (value: string) => boolean) => text(SECRET, fits, 2048);
+
+/** What an administrator can lock: what `profile.save` can change. */
+export const LOCKABLE = [
+  'name',
+  'folder',
+  'gateway',
+  'gatewayPorts',
+  'localId',
+  'remoteId',
+  'secret',
+  'ikeProposals',
+  'espProposals',
+  'remoteNetworks',
+  'ipv4',
+  'ipv6',
+  'dns',
+  'mtu',
+  'natKeepalive',
+  'liveness',
+  'localPort',
+] as const;
+const LOCKS = 'true, or a list of names of fields that can be edited';
+const FOLDER = `at most ${NAME_MAX} characters, none of them invisible`;
 
 export const profileSchema = v.strictObject({
   sallyport: v.literal(1, '1, the version of this format'),
@@ -105,13 +129,16 @@ export const profileSchema = v.strictObject({
   auth: v.strictObject(
     {
       method: v.literal('psk', '"psk" (nothing else yet)'),
-      secret: v.union(
-        [
-          secretText(() => true),
-          v.strictObject({ base64: secretText((value) => BASE64.test(value)) }),
-          v.strictObject({ hex: secretText((value) => HEX.test(value)) }),
-        ],
-        SECRET,
+      /** Without it the user is asked when connecting. */
+      secret: v.optional(
+        v.union(
+          [
+            secretText(() => true),
+            v.strictObject({ base64: secretText((value) => BASE64.test(value)) }),
+            v.strictObject({ hex: secretText((value) => HEX.test(value)) }),
+          ],
+          SECRET,
+        ),
       ),
     },
     'an object with "method" and "secret"',
@@ -133,6 +160,13 @@ export const profileSchema = v.strictObject({
   natKeepalive: v.optional(whole('0 for none, or 5 to 3600 seconds', zeroOr(5, 3600))),
   liveness: v.optional(whole('0 for never, or 5 to 86400 seconds', zeroOr(5, 86400))),
   localPort: v.optional(v.picklist(['standard', 'any'], '"standard" or "any"')),
+  folder: v.optional(
+    v.pipe(
+      v.string(FOLDER),
+      v.check((value) => value.length <= NAME_MAX && !UNPRINTABLE.test(value), FOLDER),
+    ),
+  ),
+  locked: v.optional(v.union([v.literal(true), v.pipe(v.array(v.picklist(LOCKABLE)), v.maxLength(100))], LOCKS)),
 });
 
 /** What is expected of a required field, for when it is missing. */
@@ -142,7 +176,6 @@ export function expectedOf(path: string): string | undefined {
     ...others,
     auth,
     'auth.method': auth.entries.method,
-    'auth.secret': auth.entries.secret,
   };
   const schema = Object.hasOwn(schemas, path) ? schemas[path] : undefined;
   return schema && v.safeParse(schema, null).issues?.[0].message;

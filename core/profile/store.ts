@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { Log } from '../system/log.ts';
-import type { Imported } from './import.ts';
+import type { Imported } from './convert.ts';
 import type { Profile, ProfileSecret, StoredProfile } from './model.ts';
 
 export type StoreError =
@@ -34,11 +34,22 @@ export interface ProfileStore {
   find(reference: string, viewer: number): Result<StoredProfile, StoreError>;
   /** What `save` would do. */
   plan(imported: Imported, owner: number, shared: boolean): Result<Planned, StoreError>;
+  /** As planned. Without a secret in the file the one of the profile it replaces is kept, unless it would go to another gateway. */
   save(planned: Planned, imported: Imported): Result<StoredProfile, StoreError>;
+  /** Writes it as it is given, in place of the one with its id. */
+  put(stored: StoredProfile, secret: SecretChange): Result<StoredProfile, StoreError>;
+  /** May `by` change or remove it? */
+  mayEdit(stored: StoredProfile, by: number): Result<undefined, StoreError>;
+  /** The files are gone when this returns. */
   remove(stored: StoredProfile, by: number): Result<undefined, StoreError>;
   /** A copy of the secret; whoever takes it wipes it. */
   secretOf(stored: StoredProfile): Result<ProfileSecret, StoreError>;
 }
+
+export type SecretChange =
+  | { readonly kind: 'keep' }
+  | { readonly kind: 'set'; readonly secret: ProfileSecret }
+  | { readonly kind: 'forget' };
 
 export interface Planned {
   readonly stored: StoredProfile;
@@ -50,7 +61,7 @@ export interface Planned {
 interface Entry {
   readonly stored: StoredProfile;
   readonly folder: string;
-  readonly secretFile: string;
+  readonly secretFile: string | undefined;
 }
 
 const MOST_PER_OWNER = 500;
@@ -68,6 +79,34 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
   function closeness({ stored }: Entry, viewer: number): number {
     if (stored.owner === viewer && !stored.shared) return 0;
     return stored.shared ? 1 : 2;
+  }
+
+  function put(given: StoredProfile, change: SecretChange): Result<StoredProfile, StoreError> {
+    const folder = join(directory, folderName(given));
+    const { id } = given.profile;
+    const key = `${folderName(given)}/${id}`;
+    const old = entries.get(key);
+    const fresh = change.kind === 'set' ? `${id}.${randomBytes(8).toString('hex')}.secret` : undefined;
+    const secretFile = fresh ?? (change.kind === 'keep' && old?.stored.hasSecret ? old.secretFile : undefined);
+    const stored: StoredProfile = { ...given, hasSecret: secretFile !== undefined };
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      if (fresh !== undefined && change.kind === 'set') writeDurably(folder, fresh, change.secret.psk);
+      const { owner, shared, profile } = stored;
+      const record = { format: FORMAT, owner, shared, ...(secretFile !== undefined && { secretFile }), profile };
+      writeDurably(folder, `${id}.json`, new TextEncoder().encode(`${JSON.stringify(record, undefined, 2)}\n`));
+    } catch (problem) {
+      if (fresh !== undefined) rmSync(join(folder, fresh), { force: true });
+      return err({ code: 'profile-store', detail: errno(problem) });
+    }
+    entries.set(key, { stored, folder, secretFile });
+    if (old?.secretFile !== undefined && old.secretFile !== secretFile) removeQuietly(join(folder, old.secretFile), log);
+    return ok(stored);
+  }
+
+  function mayEdit(stored: StoredProfile, by: number): Result<undefined, StoreError> {
+    if (by === 0 || (!stored.shared && stored.owner === by)) return ok(undefined);
+    return err({ code: 'not-permitted', detail: 'the administrator gave this profile to everybody' });
   }
 
   return {
@@ -111,39 +150,27 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
       }
       const profile: Profile = { ...imported.profile, id: id ?? replaces?.profile.id ?? randomUUID() };
       const matchedBy = replaces ? (id === undefined ? 'name' : 'uuid') : undefined;
-      return ok({ stored: { profile, owner, shared, hasSecret: true }, replaces, matchedBy });
+      const hasSecret = imported.secret !== undefined || (replaces?.hasSecret === true && sameGateway(replaces.profile, profile));
+      return ok({ stored: { profile, owner, shared, hasSecret }, replaces, matchedBy });
     },
 
-    save({ stored }, imported) {
-      const folder = join(directory, folderName(stored));
-      const id = stored.profile.id;
-      const secretFile = `${id}.${randomBytes(8).toString('hex')}.secret`;
-      try {
-        mkdirSync(folder, { recursive: true, mode: 0o700 });
-        writeDurably(folder, secretFile, imported.secret.psk);
-        const record = { format: FORMAT, owner: stored.owner, shared: stored.shared, secretFile, profile: stored.profile };
-        writeDurably(folder, `${id}.json`, new TextEncoder().encode(`${JSON.stringify(record, undefined, 2)}\n`));
-      } catch (problem) {
-        rmSync(join(folder, secretFile), { force: true });
-        return err({ code: 'profile-store', detail: errno(problem) });
-      }
-      const key = `${folderName(stored)}/${id}`;
-      const old = entries.get(key);
-      entries.set(key, { stored, folder, secretFile });
-      if (old) removeQuietly(join(folder, old.secretFile), log);
-      return ok(stored);
+    save({ stored }, { secret }) {
+      if (secret) return put(stored, { kind: 'set', secret });
+      return put(stored, { kind: stored.hasSecret ? 'keep' : 'forget' });
     },
+
+    put,
+    mayEdit,
 
     remove(stored, by) {
-      if (by !== 0 && (stored.shared || stored.owner !== by)) {
-        return err({ code: 'not-permitted', detail: 'the administrator gave this profile to everybody' });
-      }
+      const permitted = mayEdit(stored, by);
+      if (!permitted.ok) return permitted;
       const key = `${folderName(stored)}/${stored.profile.id}`;
       const entry = entries.get(key);
       if (!entry) return err({ code: 'profile-unknown', detail: 'it is gone already' });
       try {
         rmSync(join(entry.folder, `${stored.profile.id}.json`), { force: true });
-        rmSync(join(entry.folder, entry.secretFile), { force: true });
+        if (entry.secretFile !== undefined) rmSync(join(entry.folder, entry.secretFile), { force: true });
         syncFolder(entry.folder);
       } catch (problem) {
         return err({ code: 'profile-store', detail: errno(problem) });
@@ -155,6 +182,7 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
     secretOf(stored) {
       const entry = entries.get(`${folderName(stored)}/${stored.profile.id}`);
       if (!entry) return err({ code: 'profile-secret-missing', detail: 'the profile is gone' });
+      if (entry.secretFile === undefined) return err({ code: 'profile-secret-missing', detail: 'it has none' });
       try {
         const bytes = readFileSync(join(entry.folder, entry.secretFile));
         if (bytes.length > 0) return ok({ psk: new Uint8Array(bytes) });
@@ -166,6 +194,18 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
   };
 }
 
+/** A secret that is kept must not be shown to somebody else because a file said so. */
+function sameGateway(one: Profile, other: Profile): boolean {
+  const place = ({ gateway, gatewayPorts, localId, remoteId }: Profile) => [
+    gateway,
+    gatewayPorts.ike,
+    gatewayPorts.natt,
+    localId,
+    remoteId,
+  ];
+  return JSON.stringify(place(one)) === JSON.stringify(place(other));
+}
+
 function folderName({ owner, shared }: { readonly owner: number; readonly shared: boolean }): string {
   return shared ? 'shared' : String(owner);
 }
@@ -175,7 +215,7 @@ const record = v.object({
   format: v.literal(FORMAT),
   owner: v.pipe(v.number(), v.integer(), v.minValue(0)),
   shared: v.boolean(),
-  secretFile: v.pipe(v.string(), v.regex(/^[0-9a-f.-]+\.secret$/)),
+  secretFile: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f.-]+\.secret$/))),
   profile: v.object({
     id: v.pipe(v.string(), v.regex(/^[0-9a-f-]{36}$/)),
     name: v.string(),
@@ -214,8 +254,9 @@ function load(directory: string, entries: Map<string, Entry>, log: Log): void {
       }
       const { owner, shared, secretFile } = parsed.output;
       const profile: Profile = { ...parsed.output.profile, remoteId: parsed.output.profile.remoteId };
-      wanted.add(secretFile);
-      const stored: StoredProfile = { profile, owner, shared, hasSecret: files.includes(secretFile) };
+      if (secretFile !== undefined) wanted.add(secretFile);
+      const hasSecret = secretFile !== undefined && files.includes(secretFile);
+      const stored: StoredProfile = { profile, owner, shared, hasSecret };
       entries.set(`${name}/${profile.id}`, { stored, folder, secretFile });
     }
     // What a crash between two steps of a change left: secrets nobody names, files never renamed.

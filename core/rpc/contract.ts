@@ -282,7 +282,10 @@ export const params = {
   'profile.save': v.strictObject({
     profile: v.optional(reference),
     fields: profileFields,
+    /** '' is none. */
     secret: v.optional(secretText),
+    /** Takes the stored secret away: the user is asked when connecting. */
+    forgetSecret: v.optional(v.boolean(), false),
     shared: v.optional(v.boolean(), false),
     /** Validation as the user types: nothing is stored. */
     dryRun: v.optional(v.boolean(), false),

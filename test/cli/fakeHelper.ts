@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createHandlers } from '../../core/helper/handlers.ts';
 import { createLogRing, type LogRing } from '../../core/helper/logRing.ts';
 import { createPublisher } from '../../core/helper/publisher.ts';
+import { createRemovedProfiles } from '../../core/helper/removedProfiles.ts';
 import { createRpcServer } from '../../core/helper/rpcServer.ts';
 import { createTunnelKeeper, type TunnelKeeper } from '../../core/helper/tunnelKeeper.ts';
 import { openProfileStore } from '../../core/profile/store.ts';
@@ -32,7 +33,14 @@ export async function startFakeHelper(options: FakeOptions = {}): Promise<FakeHe
   const profiles = openProfileStore(join(folder, 'profiles'), logs.log);
   const tunnel = createTunnelKeeper({ ...world.deps, profiles, logs, onChange: () => publisher.changed() });
   const publisher = createPublisher({ statusFor: tunnel.statusFor, running: tunnel.active, logs, refreshEvery: 20 });
-  const handlers = createHandlers({ profiles, tunnel, publisher, logs, log: logs.log });
+  const handlers = createHandlers({
+    profiles,
+    removed: createRemovedProfiles({ profiles }),
+    tunnel,
+    publisher,
+    logs,
+    log: logs.log,
+  });
   const server = createRpcServer({
     handlers: () => handlers,
     version: 'test',

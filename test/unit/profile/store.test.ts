@@ -3,7 +3,8 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { type Imported, importProfile } from '../../../core/profile/import.ts';
+import type { Imported } from '../../../core/profile/convert.ts';
+import { importProfile } from '../../../core/profile/import.ts';
 import { openProfileStore, type ProfileStore } from '../../../core/profile/store.ts';
 import { profileText } from './sample.ts';
 

@@ -11,7 +11,6 @@ const started: TunnelFacts = {
   startedAt: 10,
   gateway: { name: 'vpn.office.test' },
   children: [],
-  steps: [],
 };
 
 const milestones: readonly (readonly [Partial<TunnelFacts>, string, number])[] = [

@@ -1,0 +1,179 @@
+/** The methods about profiles: import, edit, copy, remove and have back. Who asks is the peer's uid. */
+import { randomUUID } from 'node:crypto';
+import { err, ok, type Result } from '../bytes/result.ts';
+import type { Imported } from '../profile/convert.ts';
+import { editProfile, freeName } from '../profile/edit.ts';
+import { importProfile } from '../profile/import.ts';
+import { type StoredProfile, summaryOf, viewOf } from '../profile/model.ts';
+import type { ProfileStore } from '../profile/store.ts';
+import type { ImportNote, ProfileProblem, Results, ValidParams } from '../rpc/contract.ts';
+import type { Log } from '../system/log.ts';
+import type { RemovedProfiles } from './removedProfiles.ts';
+import type { Handlers, HelperError } from './rpcServer.ts';
+import type { TunnelKeeper } from './tunnelKeeper.ts';
+
+export interface ProfileParts {
+  readonly profiles: ProfileStore;
+  readonly removed: RemovedProfiles;
+  readonly tunnel: Pick<TunnelKeeper, 'inUse'>;
+  readonly log: Log;
+}
+
+type ProfileMethod = Extract<keyof Handlers, `profile.${string}`>;
+
+export function createProfileHandlers(parts: ProfileParts): Pick<Handlers, ProfileMethod> {
+  const { profiles, removed, tunnel, log } = parts;
+  return {
+    'profile.import': (given, peer) => importInto(parts, given, peer.uid),
+    'profile.list': (_, peer) => ok(profiles.list(peer.uid).map(summaryOf)),
+    'profile.show': ({ profile }, peer) => {
+      const found = profiles.find(profile, peer.uid);
+      return found.ok ? ok(viewOf(found.value)) : found;
+    },
+    'profile.save': (given, peer) => save(parts, given, peer.uid),
+    'profile.duplicate': ({ profile }, peer) => duplicate(parts, profile, peer.uid),
+    'profile.remove': ({ profile }, peer) => {
+      const found = profiles.find(profile, peer.uid);
+      if (!found.ok) return found;
+      const { id, name } = found.value.profile;
+      if (tunnel.inUse(id)) return err({ code: 'profile-in-use', detail: name });
+      const undo = removed.remove(found.value, peer.uid);
+      if (!undo.ok) return undo;
+      log('info', 'profile', 'removed', { id, uid: peer.uid });
+      return ok({ removed: id, undo: undo.value });
+    },
+    'profile.restore': ({ undo }, peer) => {
+      const back = removed.restore(undo, peer.uid);
+      if (!back.ok) return back;
+      log('info', 'profile', 'removal taken back', { id: back.value.profile.id, uid: peer.uid });
+      return ok(summaryOf(back.value));
+    },
+  };
+}
+
+function importInto(
+  { profiles, log }: ProfileParts,
+  { text, shared, dryRun }: ValidParams<'profile.import'>,
+  uid: number,
+): Result<Results['profile.import'], HelperError> {
+  const imported = importProfile(text);
+  if (!imported.ok) return err({ code: 'profile-malformed', detail: imported.error.detail });
+  try {
+    const planned = profiles.plan(imported.value, uid, shared);
+    if (!planned.ok) return planned;
+    const { stored, replaces, matchedBy } = planned.value;
+    const notes: ImportNote[] = imported.value.notes.filter(
+      ({ field }) => field !== 'auth.secret' || !keepsSecret(stored, imported.value),
+    );
+    if (keepsSecret(stored, imported.value))
+      notes.push({ field: 'auth.secret', outcome: 'changed', why: 'not given: the one you have stays' });
+    if (matchedBy === 'name') {
+      notes.push({ field: 'uuid', outcome: 'changed', why: 'not given: it replaces your profile of the same name' });
+    } else if (imported.value.profile.id === undefined) {
+      notes.push({ field: 'uuid', outcome: 'changed', why: `not given: a new one was made, ${stored.profile.id}` });
+    }
+    if (!dryRun) {
+      const saved = profiles.save(planned.value, imported.value);
+      if (!saved.ok) return saved;
+      log('info', 'profile', replaces ? 'replaced' : 'imported', { id: stored.profile.id, uid, shared });
+    }
+    return ok({ profile: summaryOf(stored), notes, replaced: replaces !== undefined });
+  } finally {
+    imported.value.secret?.psk.fill(0);
+  }
+}
+
+function keepsSecret(stored: StoredProfile, imported: Imported): boolean {
+  return stored.hasSecret && imported.secret === undefined;
+}
+
+function save(
+  { profiles, log }: ProfileParts,
+  given: ValidParams<'profile.save'>,
+  uid: number,
+): Result<Results['profile.save'], HelperError> {
+  let base: StoredProfile | undefined;
+  if (given.profile !== undefined) {
+    const found = profiles.find(given.profile, uid);
+    if (!found.ok) return found;
+    const permitted = profiles.mayEdit(found.value, uid);
+    if (!permitted.ok) return permitted;
+    base = found.value;
+  }
+  // An empty field of a form is no secret.
+  const secret = given.secret === '' ? undefined : given.secret;
+  const touchesSecret = secret !== undefined || given.forgetSecret;
+  const { problems: found, imported } = editProfile({ base: base?.profile, fields: given.fields, secret, touchesSecret });
+  try {
+    const owner = base?.owner ?? uid;
+    const shared = base?.shared ?? given.shared;
+    const problems = [...found, ...nameProblems(profiles, { owner, shared }, base, imported?.profile.name ?? given.fields.name)];
+    if (!imported || problems.length > 0) return ok({ profile: null, problems, notes: [] });
+    let stored: StoredProfile;
+    if (base) {
+      const hasSecret = imported.secret !== undefined || (base.hasSecret && !given.forgetSecret);
+      stored = { ...base, profile: { ...imported.profile, id: base.profile.id }, hasSecret };
+    } else {
+      // A name in use is a problem already, so this plans a new one.
+      const planned = profiles.plan(imported, owner, shared);
+      if (!planned.ok) return planned;
+      stored = planned.value.stored;
+    }
+    if (!given.dryRun) {
+      const change = imported.secret
+        ? ({ kind: 'set', secret: imported.secret } as const)
+        : ({ kind: given.forgetSecret || !base ? 'forget' : 'keep' } as const);
+      const saved = profiles.put(stored, change);
+      if (!saved.ok) return saved;
+      log('info', 'profile', base ? 'edited' : 'created', { id: stored.profile.id, uid, shared });
+    }
+    return ok({ profile: summaryOf(stored), problems, notes: imported.notes });
+  } finally {
+    imported?.secret?.psk.fill(0);
+  }
+}
+
+function nameProblems(
+  profiles: ProfileStore,
+  { owner, shared }: { readonly owner: number; readonly shared: boolean },
+  base: StoredProfile | undefined,
+  given: string | undefined,
+): readonly ProfileProblem[] {
+  const name = given?.trim().normalize('NFC');
+  if (name === undefined || name === '' || name === base?.profile.name) return [];
+  if (!namesOf(profiles, owner, shared).has(name)) return [];
+  return [{ field: 'name', code: 'name-taken', message: 'another profile has this name' }];
+}
+
+function namesOf(profiles: ProfileStore, owner: number, shared: boolean): ReadonlySet<string> {
+  const siblings = profiles.list(0).filter((one) => one.owner === owner && one.shared === shared);
+  return new Set(siblings.map(({ profile }) => profile.name));
+}
+
+function duplicate(
+  { profiles, log }: ProfileParts,
+  reference: string,
+  uid: number,
+): Result<Results['profile.duplicate'], HelperError> {
+  const found = profiles.find(reference, uid);
+  if (!found.ok) return found;
+  const original = found.value;
+  // Of a profile for everybody, everybody may have a copy; but its secret stays where its gateway cannot be changed.
+  const editable = profiles.mayEdit(original, uid).ok;
+  const owner = editable ? original.owner : uid;
+  const shared = editable && original.shared;
+  const name = freeName(original.profile.name, namesOf(profiles, owner, shared));
+  const secret = editable && original.hasSecret ? profiles.secretOf(original) : undefined;
+  try {
+    const copy = { profile: { ...original.profile, name, id: randomUUID() }, secret: undefined, notes: [] };
+    // Planned as an import is, for the limits of one.
+    const planned = profiles.plan(copy, owner, shared);
+    if (!planned.ok) return planned;
+    const saved = profiles.put(planned.value.stored, secret?.ok ? { kind: 'set', secret: secret.value } : { kind: 'forget' });
+    if (!saved.ok) return saved;
+    log('info', 'profile', 'copied', { id: saved.value.profile.id, of: original.profile.id, uid });
+    return ok(summaryOf(saved.value));
+  } finally {
+    if (secret?.ok) secret.value.psk.fill(0);
+  }
+}
