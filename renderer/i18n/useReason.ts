@@ -1,0 +1,20 @@
+import { useTranslation } from 'react-i18next';
+import { type ReasonCode, reasons } from '../../core/tunnel/reasons.ts';
+
+export interface ReasonWords {
+  readonly what: string;
+  readonly advice: string;
+}
+
+/** What happened and what to do, in the language of the window. A helper newer than the window may know more codes: then its own words. */
+export function useReason(): (code: string, what?: string, advice?: string) => ReasonWords {
+  const { t } = useTranslation('reasons');
+  return (code, what, advice) => {
+    if (!isReason(code)) return { what: what ?? t('internal.what'), advice: advice ?? t('internal.advice') };
+    return { what: t(`${code}.what`), advice: t(`${code}.advice`) };
+  };
+}
+
+function isReason(code: string): code is ReasonCode {
+  return Object.hasOwn(reasons, code);
+}

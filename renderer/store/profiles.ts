@@ -1,0 +1,42 @@
+/** The profiles the helper keeps for this user. Read again whenever the helper comes back and after every change made here. */
+import { create } from 'zustand';
+import type { ProfileSummary, RpcError } from '../../core/rpc/contract.ts';
+import { call } from '../api.ts';
+import { useSession } from './session.ts';
+
+export interface Profiles {
+  /** Null until the first answer. */
+  readonly list: readonly ProfileSummary[] | null;
+  readonly error: RpcError | null;
+}
+
+export const useProfiles = create<Profiles>()(() => ({ list: null, error: null }));
+
+export async function loadProfiles(): Promise<void> {
+  const reply = await call('profile.list', {});
+  if (reply.ok) useProfiles.setState({ list: [...reply.value].sort((a, b) => a.name.localeCompare(b.name)), error: null });
+  else useProfiles.setState({ error: reply.error });
+}
+
+/** Changes what is shown at once; the next load says what is true. */
+export function patchProfiles(change: (list: readonly ProfileSummary[]) => readonly ProfileSummary[]): void {
+  useProfiles.setState(({ list }) => ({ list: list === null ? null : change(list) }));
+}
+
+/** The profile the big control connects: the one connected, else the last one used, else the only or first one. */
+export function currentProfile(
+  list: readonly ProfileSummary[] | null,
+  wanted: string | null,
+  active: string | undefined,
+): ProfileSummary | undefined {
+  if (list === null) return undefined;
+  return list.find(({ id }) => id === active) ?? list.find(({ id }) => id === wanted) ?? list[0];
+}
+
+/** Once, before the first render. */
+export function startProfiles(): void {
+  useSession.subscribe((now, before) => {
+    if (now.link.state === 'connected' && before.link.state !== 'connected') void loadProfiles();
+    if (now.link.state !== 'connected' && before.link.state === 'connected') useProfiles.setState({ list: null, error: null });
+  });
+}
