@@ -26,6 +26,11 @@ export interface Stage {
   spawnCli(...args: string[]): ChildProcess;
   /** The last lines of the helper. */
   helperSaid(): string;
+  /** Where the helper listens. */
+  readonly socket: string;
+  /** As an administrator would: SIGTERM to the monitor and wait for its end; and start it again, until it answers. */
+  stopHelper(): Promise<void>;
+  startHelper(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -79,7 +84,7 @@ export async function buildStage(options: OfficeOptions, say: (step: string) => 
     const argv = (args: readonly string[]): string[] => [process.execPath, cliProgram, '--socket', socket, ...args];
     const cli = (...args: string[]): Promise<ExecResult> => lab.laptop.exec(argv(args));
     say('starting the helper on the laptop');
-    const helper = startHelper(lab, folder);
+    let helper = startHelper(lab, folder);
     undo.push(() => helper.stop());
     await helperAnswers(cli, helper);
     const profile = await importProfile(cli, lab, folder);
@@ -92,7 +97,14 @@ export async function buildStage(options: OfficeOptions, say: (step: string) => 
       profile,
       cli,
       spawnCli: (...args) => lab.laptop.spawn(argv(args), { stdio: ['ignore', 'pipe', 'ignore'], detached: true }),
-      helperSaid: helper.said,
+      helperSaid: () => helper.said(),
+      socket,
+      stopHelper: () => helper.stop(),
+      startHelper: async () => {
+        await helper.stop();
+        helper = startHelper(lab, folder);
+        await helperAnswers(cli, helper);
+      },
       close,
     };
   } catch (error) {

@@ -1,0 +1,3 @@
+import type { Case } from '../kit.ts';
+
+export const connect: readonly Case[] = [];
