@@ -79,6 +79,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   let hostTouched = false;
   let attached = false;
   let packetsSeen = 0;
+  /** Carried by CHILD SAs that are gone. */
+  const carried = { in: 0, out: 0 };
 
   const ended = () => facts.endingAt !== undefined;
   const keep = <T extends { readonly fd: number }>(opened: T): T => {
@@ -145,6 +147,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       send,
       onEvent,
       trafficArrived,
+      onRoundTrip: (milliseconds) => {
+        facts.pathRtt = Math.round(milliseconds * 10) / 10;
+        deps.onChange();
+      },
     });
     driver.command('start');
     return ok(undefined);
@@ -195,7 +201,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         installing = install(event.child);
         break;
       case 'remove-child':
-        children.delete(event.spiIn);
+        forget(event.spiIn);
         deps.dataplane.removeChild(event.spiIn).catch(() => {});
         break;
       case 'closed':
@@ -257,6 +263,14 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     return undefined;
   }
 
+  function forget(spiIn: number): void {
+    const last = deps.dataplane.counters(spiIn);
+    if (children.delete(spiIn) && last) {
+      carried.in += last.bytesIn;
+      carried.out += last.bytesOut;
+    }
+  }
+
   function trafficArrived(): boolean {
     let packets = 0;
     for (const spiIn of children.keys()) packets += deps.dataplane.counters(spiIn)?.packetsIn ?? 0;
@@ -290,8 +304,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     await Promise.allSettled([preparing, installing]);
     await Promise.allSettled([goodbye, hostTouched ? revertHost() : undefined]);
     driver?.stop();
+    for (const spiIn of [...children.keys()]) forget(spiIn);
     if (attached) await deps.dataplane.detach().catch((fault) => deps.log('error', 'tunnel', `detach: ${String(fault)}`));
-    children.clear();
     for (const fd of descriptors.splice(0)) deps.closeDescriptor(fd);
     request.psk.fill(0);
     facts.endedAt = deps.now();
@@ -325,10 +339,15 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   );
 
   return {
-    facts: () => ({
-      ...facts,
-      children: [...children.values()].map((child) => ({ ...child, counters: deps.dataplane.counters(child.sa.spiIn) })),
-    }),
+    facts: () => {
+      const living = [...children.values()].map((child) => ({ ...child, counters: deps.dataplane.counters(child.sa.spiIn) }));
+      const octets = { ...carried };
+      for (const { counters } of living) {
+        octets.in += counters?.bytesIn ?? 0;
+        octets.out += counters?.bytesOut ?? 0;
+      }
+      return { ...facts, octets, children: living };
+    },
     datagram: (bytes, channel, from) => driver?.datagram(bytes, channel, from),
     end,
     over,

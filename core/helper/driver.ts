@@ -3,6 +3,7 @@
  * (datagrams out, events up), then datagrams in, with a budget per turn so that a flood cannot keep the rest of the engine waiting.
  */
 import type { Channel, Endpoint, IkeInput, IkeMachine, IkeOutput } from '../ike/sa/contract.ts';
+import { createRoundTrips } from './roundTrips.ts';
 
 export type IkeEvent = Exclude<IkeOutput, { readonly kind: 'transmit' }>;
 
@@ -14,6 +15,8 @@ export interface DriverPorts {
   readonly onEvent: (event: IkeEvent) => void;
   /** Did authenticated ESP packets arrive since the last call? Asked only when a deadline is due, so that an idle tunnel wakes nobody. */
   readonly trafficArrived: () => boolean;
+  /** Milliseconds from a request to its answer, of an exchange that needed no repetition. */
+  readonly onRoundTrip: (milliseconds: number) => void;
 }
 
 export interface Driver {
@@ -38,10 +41,16 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
   let timerAt: number | undefined;
   let stopped = false;
   let draining = false;
+  const roundTrips = createRoundTrips();
 
   function give(input: IkeInput): void {
     if (stopped) return;
-    machine.handle(input, ports.now());
+    const now = ports.now();
+    machine.handle(input, now);
+    if (input.kind === 'datagram') {
+      const took = roundTrips.received(input.bytes, now);
+      if (took !== undefined) ports.onRoundTrip(took);
+    }
     drain();
   }
 
@@ -50,8 +59,10 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
     if (draining) return;
     draining = true;
     for (let output = machine.poll(); output && !stopped; output = machine.poll()) {
-      if (output.kind === 'transmit') ports.send(output.channel, output.to, output.bytes);
-      else ports.onEvent(output);
+      if (output.kind === 'transmit') {
+        roundTrips.sent(output.bytes, ports.now());
+        ports.send(output.channel, output.to, output.bytes);
+      } else ports.onEvent(output);
     }
     draining = false;
     schedule();

@@ -14,6 +14,7 @@ import { close } from '../system/ffi/libc.ts';
 import { descriptorOf, peerCredentials } from '../system/linux/peer.ts';
 import { type EngineArgs, parseEngineArguments } from './engineArgs.ts';
 import { createHandlers } from './handlers.ts';
+import { openHistory } from './history.ts';
 import { openKeyLog } from './keyLog.ts';
 import { createLogRing, type LogRing } from './logRing.ts';
 import { connectMonitor } from './monitorClient.ts';
@@ -24,7 +25,7 @@ import { createRemovedProfiles } from './removedProfiles.ts';
 import { createRpcServer, type RpcServer } from './rpcServer.ts';
 import { createTunnelKeeper, type TunnelKeeper } from './tunnelKeeper.ts';
 
-const LOG_LINES = 5_000;
+const LOG_LINES = 100_000;
 /** Milliseconds for the goodbye to the gateway: when asked to end (the monitor's patience is longer), and when the monitor is gone. */
 const LAST_WORDS = { asked: 2_500, orphaned: 300 };
 
@@ -86,7 +87,9 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   if (!dropped.ok) fatal(`engine: cannot give up root: ${dropped.error.detail}`);
 
   const profiles = openProfileStore('profiles', logs.log);
+  const history = openHistory({ directory: 'history', now: Date.now, log: logs.log });
   const keeper = createTunnelKeeper({
+    history,
     monitor,
     dataplane,
     profiles,
@@ -108,6 +111,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     removed: createRemovedProfiles({ profiles }),
     tunnel: keeper,
     publisher,
+    history,
     logs,
     log: logs.log,
   });

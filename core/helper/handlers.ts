@@ -1,6 +1,7 @@
 /** What each method of the contract does, over the parts of the engine. Params are valid here; who asks is the peer's uid. */
-import { err, ok } from '../bytes/result.ts';
+import { ok } from '../bytes/result.ts';
 import { MAX_FRAME } from '../rpc/contract.ts';
+import type { History } from './history.ts';
 import type { LogRing } from './logRing.ts';
 import { createProfileHandlers, type ProfileParts } from './profileHandlers.ts';
 import type { Publisher } from './publisher.ts';
@@ -11,23 +12,22 @@ export interface HandlerParts extends ProfileParts {
   readonly tunnel: TunnelKeeper;
   readonly publisher: Publisher;
   readonly logs: LogRing;
+  readonly history: Pick<History, 'list'>;
 }
 
 /** Octets of log lines in one answer, so that the frame around them stays within its limit. */
 const LOG_ANSWER = MAX_FRAME - 1024;
 
-const notYet = () => err({ code: 'bad-request', detail: 'this helper cannot do it yet' } as const);
-
 export function createHandlers(parts: HandlerParts): Handlers {
-  const { tunnel, publisher, logs } = parts;
+  const { tunnel, publisher, logs, history } = parts;
   return {
     ...createProfileHandlers(parts),
-    'tunnel.answer': notYet,
-    'history.list': () => ok([]),
-    'tunnel.up': ({ profile }, peer) => tunnel.up(profile, peer.uid),
+    'tunnel.up': ({ profile, askSecret }, peer) => tunnel.up(profile, peer.uid, askSecret),
+    'tunnel.answer': ({ id, secret, remember }, peer) => tunnel.answer(peer.uid, id, secret, remember),
     'tunnel.down': (_, peer) => tunnel.down(peer.uid),
     'tunnel.status': (_, peer) => ok(tunnel.statusFor(peer.uid)),
-    'log.read': ({ lines, level }, peer) => ok(logs.read(peer.uid, lines, level, LOG_ANSWER)),
+    'log.read': ({ lines, level, before }, peer) => ok(logs.read(peer.uid, lines, level, LOG_ANSWER, before)),
+    'history.list': ({ limit }, peer) => ok(history.list(peer.uid, limit)),
     'host.repair': (_, peer) => tunnel.repair(peer.uid),
     subscribe: ({ to }, peer) => ok(publisher.subscribe(peer, to)),
   };

@@ -5,20 +5,25 @@
 import type { LogLine } from '../rpc/contract.ts';
 import type { Log, LogLevel } from '../system/log.ts';
 import { printable } from '../tunnel/explain.ts';
+import { createLineStore } from './lineStore.ts';
 
 export interface LogRing {
   readonly log: Log;
   /** The same, for lines that belong to one user's tunnel. */
   logFor(owner: number): Log;
-  /** The newest `lines` lines of `level` and above that `viewer` may see, oldest first, and no more octets of JSON than `octets`. */
-  read(viewer: number, lines: number, level: LogLevel, octets: number): readonly LogLine[];
+  /**
+   * The newest `lines` lines of `level` and above that `viewer` may see (with a `seq` below `before`), oldest first, and no more
+   * octets of JSON than `octets`.
+   */
+  read(viewer: number, lines: number, level: LogLevel, octets: number, before?: number): readonly LogLine[];
   /** Calls for each new line; returns how to stop. */
   listen(listener: (line: LogLine, visibleTo: (viewer: number) => boolean) => void): () => void;
 }
 
 export interface LogRingOptions {
-  /** Lines kept. */
+  /** Lines kept, and octets of JSON they may have together. */
   readonly capacity: number;
+  readonly octets?: number;
   readonly now: () => number;
   /** Where the NDJSON goes. */
   readonly write: (line: string) => void;
@@ -28,56 +33,50 @@ export interface LogRingOptions {
 
 const LEVELS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 const LONGEST_VALUE = 400;
-
-interface Entry {
-  readonly line: LogLine;
-  readonly owner: number | undefined;
-}
+const MOST_FIELDS = 16;
+const OCTETS = 24 * 1024 * 1024;
+const NOBODY = -1;
 
 export function createLogRing(options: LogRingOptions): LogRing {
-  const ring: Entry[] = [];
-  let next = 0;
-  let seq = 0;
+  const kept = createLineStore(options.capacity, options.octets ?? OCTETS);
   const listeners = new Set<(line: LogLine, visibleTo: (viewer: number) => boolean) => void>();
 
-  function add(owner: number | undefined, ...[level, area, text, fields]: Parameters<Log>): void {
+  function add(owner: number, ...[level, area, text, fields]: Parameters<Log>): void {
     const line: LogLine = {
-      seq: seq++,
+      seq: kept.next(),
       at: options.now(),
       level,
       area,
       text: printable(text),
       ...(fields && Object.keys(fields).length > 0 && { fields: tidy(fields) }),
     };
-    ring[next] = { line, owner };
-    next = (next + 1) % options.capacity;
+    kept.add(Buffer.from(JSON.stringify(line)), LEVELS[level], owner);
     if (LEVELS[level] >= LEVELS[options.writeLevel]) {
       const { at, seq: _, ...rest } = line;
-      options.write(
-        `${JSON.stringify({ at: new Date(at).toISOString(), ...rest, ...(owner !== undefined && { user: owner }) })}\n`,
-      );
+      const user = owner === NOBODY ? {} : { user: owner };
+      options.write(`${JSON.stringify({ at: new Date(at).toISOString(), ...rest, ...user })}\n`);
     }
     for (const listener of listeners) listener(line, (viewer) => mayRead(owner, viewer));
   }
 
   return {
-    log: (...line) => add(undefined, ...line),
+    log: (...line) => add(NOBODY, ...line),
     logFor:
       (owner) =>
       (...line) =>
         add(owner, ...line),
 
-    read(viewer, lines, level, octets) {
-      const chosen: LogLine[] = [];
+    read(viewer, lines, level, octets, before) {
+      const chosen: string[] = [];
       let room = octets;
-      for (let i = 1; i <= ring.length && chosen.length < lines; i++) {
-        const entry = ring[(next - i + ring.length) % ring.length];
-        if (!entry || LEVELS[entry.line.level] < LEVELS[level] || !mayRead(entry.owner, viewer)) continue;
-        room -= Buffer.byteLength(JSON.stringify(entry.line)) + 1;
+      const wanted = (lineLevel: number, owner: number) => lineLevel >= LEVELS[level] && mayRead(owner, viewer);
+      for (const json of kept.backwards(wanted, before)) {
+        room -= json.length + 1;
         if (room < 0) break;
-        chosen.push(entry.line);
+        chosen.push(json.toString('utf8'));
+        if (chosen.length >= lines) break;
       }
-      return chosen.reverse();
+      return JSON.parse(`[${chosen.reverse().join(',')}]`) as readonly LogLine[];
     },
 
     listen(listener) {
@@ -89,15 +88,14 @@ export function createLogRing(options: LogRingOptions): LogRing {
   };
 }
 
-function mayRead(owner: number | undefined, viewer: number): boolean {
-  return owner === undefined || viewer === 0 || viewer === owner;
+function mayRead(owner: number, viewer: number): boolean {
+  return owner === NOBODY || viewer === 0 || viewer === owner;
 }
 
 function tidy(fields: Readonly<Record<string, string | number | boolean>>): Readonly<Record<string, string | number | boolean>> {
   return Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [
-      key,
-      typeof value === 'string' ? printable(value).slice(0, LONGEST_VALUE) : value,
-    ]),
+    Object.entries(fields)
+      .slice(0, MOST_FIELDS)
+      .map(([key, value]) => [key, typeof value === 'string' ? printable(value).slice(0, LONGEST_VALUE) : value]),
   );
 }

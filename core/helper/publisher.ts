@@ -1,6 +1,6 @@
 /**
  * Who subscribed to what. A subscriber gets a whole snapshot, then the top-level keys that change. Counters have no event of their
- * own: they are read once a second, and only while somebody is subscribed and a tunnel is up, so that an idle helper sleeps.
+ * own: they are read twice a second, and only while somebody is subscribed and a tunnel is up, so that an idle helper sleeps.
  */
 import type { Status } from '../rpc/contract.ts';
 import { statusDelta } from '../rpc/delta.ts';
@@ -53,7 +53,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   function keepTime(): void {
     const needed = options.running() && [...subscribers.values()].some(({ told }) => told !== undefined);
-    if (needed) refresh ??= setInterval(publish, options.refreshEvery ?? 1_000);
+    if (needed) refresh ??= setInterval(publish, options.refreshEvery ?? 500);
     else {
       clearInterval(refresh);
       refresh = undefined;

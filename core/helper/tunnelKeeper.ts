@@ -1,17 +1,22 @@
 /** The one tunnel of this computer: who may start it, who may end it, who sees what of it. */
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { Channel, Endpoint } from '../ike/sa/contract.ts';
-import { summaryOf } from '../profile/model.ts';
+import { type StoredProfile, summaryOf } from '../profile/model.ts';
 import type { ProfileStore } from '../profile/store.ts';
 import type { ProfileSummary, Status, TunnelState } from '../rpc/contract.ts';
+import type { Log } from '../system/log.ts';
 import { failure } from '../tunnel/explain.ts';
 import { stateOf, statusFor, type TunnelFacts } from '../tunnel/status.ts';
-import { type Connection, type ConnectionDeps, startConnection } from './connection.ts';
+import { type Attempts, type AttemptsDeps, startAttempts } from './attempts.ts';
+import type { History, SessionWriter } from './history.ts';
 import type { LogRing } from './logRing.ts';
 import type { HelperError } from './rpcServer.ts';
 
 export interface TunnelKeeper {
-  up(reference: string, user: number): Result<{ readonly profile: ProfileSummary }, HelperError>;
+  /** `askSecret`: the user types the key although the profile has one. */
+  up(reference: string, user: number, askSecret?: boolean): Result<{ readonly profile: ProfileSummary }, HelperError>;
+  /** The answer to what the connection asks; only its own user may give it. */
+  answer(user: number, id: string, secret: string, remember: boolean): Result<{ readonly accepted: true }, HelperError>;
   /** Resolves when everything is given back. */
   down(user: number): Promise<Result<{ readonly was: TunnelState }, HelperError>>;
   repair(user: number): Promise<Result<{ readonly changes: readonly string[] }, HelperError>>;
@@ -27,22 +32,33 @@ export interface TunnelKeeper {
   stop(): Promise<void>;
 }
 
-export interface KeeperOptions extends Omit<ConnectionDeps, 'log'> {
+export interface KeeperOptions extends Omit<AttemptsDeps, 'log'> {
   readonly logs: LogRing;
   readonly profiles: ProfileStore;
+  readonly history: Pick<History, 'begin'>;
 }
 
 export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   const startedAt = options.now();
-  let current: Connection | undefined;
+  let current: Attempts | undefined;
+  let stopping = false;
   /** What is left to tell of the last one. */
   let last: TunnelFacts | undefined;
 
   const facts = () => current?.facts() ?? last;
   const mine = (user: number) => user === 0 || current?.facts().owner === user;
 
+  /** A key that was typed and that the gateway took, into the profile as it is now. */
+  function remember(id: string, user: number, psk: Uint8Array, log: Log): void {
+    const stored = options.profiles.list(user).find((one) => one.profile.id === id && canRemember(one, user));
+    if (!stored) return;
+    const kept = options.profiles.put(stored, { kind: 'set', secret: { psk } });
+    if (kept.ok) log('info', 'profile', 'the key is remembered', { id });
+    else log('warn', 'profile', 'the key could not be remembered', { id, why: kept.error.detail });
+  }
+
   return {
-    up(reference, user) {
+    up(reference, user, askSecret = false) {
       if (current) {
         if (!mine(user)) return err({ code: 'used-by-another', detail: 'one tunnel at a time' });
         const { profile } = current.facts();
@@ -51,21 +67,48 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       }
       const found = options.profiles.find(reference, user);
       if (!found.ok) return found;
-      const secret = options.profiles.secretOf(found.value);
-      if (!secret.ok) return secret;
-      const connection = startConnection(
-        { ...options, log: options.logs.logFor(user) },
-        { owner: user, profile: found.value.profile, psk: secret.value.psk },
+      const stored = found.value;
+      // Without one, or with one whose file is gone, the user is asked.
+      const secret = askSecret ? undefined : options.profiles.secretOf(stored);
+      const log = options.logs.logFor(user);
+      // Something may change before there is an entry for it.
+      let session: SessionWriter | undefined;
+      const connection: Attempts = startAttempts(
+        {
+          ...options,
+          log,
+          onChange: () => {
+            session?.observe();
+            options.onChange();
+          },
+        },
+        {
+          owner: user,
+          profile: stored.profile,
+          psk: secret?.ok ? secret.value.psk : undefined,
+          rememberAllowed: canRemember(stored, user),
+          remember: (psk) => remember(stored.profile.id, user, psk, log),
+        },
       );
+      session = options.history.begin(connection.facts);
       current = connection;
       last = undefined;
       connection.over.then(() => {
         last = connection.facts();
+        session?.end(stopping);
         if (current === connection) current = undefined;
         options.onChange();
       });
       options.onChange();
       return ok({ profile: summaryOf(found.value) });
+    },
+
+    answer(user, id, secret, remember) {
+      if (!current) return err({ code: 'prompt-unknown', detail: 'nothing is connecting' });
+      // Not even root: the answer may be a secret of theirs.
+      if (current.facts().owner !== user) return err({ code: 'not-permitted', detail: 'the tunnel belongs to another user' });
+      const answered = current.answer(id, secret, remember);
+      return answered.ok ? ok({ accepted: true }) : answered;
     },
 
     async down(user) {
@@ -94,7 +137,13 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       void current?.end(failure('dataplane-failed', detail));
     },
     async stop() {
+      stopping = true;
       await current?.end();
     },
   };
+}
+
+/** What the user typed goes into the user's own profiles only, and not where the administrator locked the secret. */
+function canRemember({ profile, owner, shared }: StoredProfile, user: number): boolean {
+  return owner === user && !shared && !profile.locked.includes('secret');
 }

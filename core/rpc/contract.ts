@@ -217,6 +217,8 @@ export interface Status {
 /** One connection, from `up` to its end. */
 export interface SessionRecord {
   readonly id: string;
+  /** Uid. */
+  readonly owner: number;
   readonly profile: { readonly id: string; readonly name: string };
   readonly gateway: string;
   readonly startedAt: number;

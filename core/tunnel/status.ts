@@ -37,6 +37,8 @@ export interface TunnelFacts {
   readonly configuration?: Configuration;
   readonly plan?: HostPlan;
   readonly children: readonly ChildFacts[];
+  /** Of all CHILD SAs, also those that are gone. */
+  readonly octets?: { readonly in: number; readonly out: number };
   readonly backend?: string;
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHandlers } from '../../core/helper/handlers.ts';
+import { openHistory } from '../../core/helper/history.ts';
 import { createLogRing, type LogRing } from '../../core/helper/logRing.ts';
 import { createPublisher } from '../../core/helper/publisher.ts';
 import { createRemovedProfiles } from '../../core/helper/removedProfiles.ts';
@@ -31,13 +32,15 @@ export async function startFakeHelper(options: FakeOptions = {}): Promise<FakeHe
   const journal: string[] = [];
   const logs = createLogRing({ capacity: 500, now: Date.now, write: (line) => journal.push(line), writeLevel: 'debug' });
   const profiles = openProfileStore(join(folder, 'profiles'), logs.log);
-  const tunnel = createTunnelKeeper({ ...world.deps, profiles, logs, onChange: () => publisher.changed() });
+  const history = openHistory({ directory: join(folder, 'history'), now: Date.now, log: logs.log });
+  const tunnel = createTunnelKeeper({ ...world.deps, history, profiles, logs, onChange: () => publisher.changed() });
   const publisher = createPublisher({ statusFor: tunnel.statusFor, running: tunnel.active, logs, refreshEvery: 20 });
   const handlers = createHandlers({
     profiles,
     removed: createRemovedProfiles({ profiles }),
     tunnel,
     publisher,
+    history,
     logs,
     log: logs.log,
   });

@@ -10,6 +10,7 @@ function drive(script: Script, traffic = () => false) {
   const inputs: IkeInput['kind'][] = [];
   const events: IkeEvent['kind'][] = [];
   const sent: Uint8Array[] = [];
+  const roundTrips: number[] = [];
   let onEvent: (event: IkeEvent) => void = () => {};
   const machine = scriptedMachine((input, emit) => {
     inputs.push(input.kind);
@@ -23,6 +24,7 @@ function drive(script: Script, traffic = () => false) {
       onEvent(event);
     },
     trafficArrived: traffic,
+    onRoundTrip: (milliseconds) => roundTrips.push(milliseconds),
   });
   return {
     driver,
@@ -30,6 +32,7 @@ function drive(script: Script, traffic = () => false) {
     inputs,
     events,
     sent,
+    roundTrips,
     on: (listener: (event: IkeEvent) => void) => {
       onEvent = listener;
     },

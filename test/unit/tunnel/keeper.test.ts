@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { openHistory } from '../../../core/helper/history.ts';
 import { createLogRing } from '../../../core/helper/logRing.ts';
 import { createPublisher } from '../../../core/helper/publisher.ts';
 import type { RpcPeer } from '../../../core/helper/rpcServer.ts';
@@ -32,7 +33,8 @@ function setUp(options: FakeOptions = {}, refreshEvery = 5) {
     const planned = profiles.plan(imported.value, owner, shared);
     assert.ok(planned.ok && profiles.save(planned.value, imported.value).ok);
   }
-  const keeper = createTunnelKeeper({ ...world.deps, profiles, logs, onChange: () => publisher.changed() });
+  const history = openHistory({ directory: join(folder, `history-${stores}`), now: Date.now, log: logs.log });
+  const keeper = createTunnelKeeper({ ...world.deps, history, profiles, logs, onChange: () => publisher.changed() });
   const publisher = createPublisher({ statusFor: keeper.statusFor, running: keeper.active, logs, refreshEvery });
   return { world, logs, keeper, publisher };
 }
