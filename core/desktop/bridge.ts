@@ -38,14 +38,15 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const pages = new Map<string, Page>();
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
-    const refused = guard.refuse(request);
-    if (refused !== undefined) {
-      refuse(response, 403, refused);
+    const address = addressOf(request);
+    const token = request.method === 'GET' && address?.pathname === '/' ? address.searchParams.get('token') : null;
+    const refused = guard.refuse(request, token !== null);
+    if (refused !== undefined || address === undefined) {
+      refuse(response, 403, refused ?? 'no address');
       return;
     }
-    const address = new URL(request.url ?? '/', `http://${host}`);
-    if (request.method === 'GET' && address.pathname === '/' && address.searchParams.has('token')) {
-      enter(address.searchParams.get('token') ?? '', response);
+    if (token !== null) {
+      enter(token, response);
       return;
     }
     if (!guard.hasSession(request)) {
@@ -161,6 +162,14 @@ function refuse(response: ServerResponse, status: number, why: string): void {
 function send(response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, { ...pageHeaders(), 'Content-Type': type });
   response.end(body);
+}
+
+/** The path asked for; undefined for what is no path, such as the whole address a proxy would be asked for. */
+function addressOf(request: IncomingMessage): URL | undefined {
+  const path = request.url ?? '';
+  return path.startsWith('/') && !path.startsWith('//') && URL.canParse(path, 'http://bridge')
+    ? new URL(path, 'http://bridge')
+    : undefined;
 }
 
 /** The whole body, or undefined when it is longer than allowed: then the rest is not read. */

@@ -17,8 +17,8 @@ export interface BridgeGuard {
   issueToken(): string;
   /** The session for a token that is right and was not used; it is used up now. */
   redeem(token: string): BridgeSession | undefined;
-  /** Why a request is refused whatever it wants; undefined when it is not. */
-  refuse(request: IncomingMessage): string | undefined;
+  /** Why a request is refused whatever else it shows; `entering`: it brings a token to the page. Undefined when it is not. */
+  refuse(request: IncomingMessage, entering: boolean): string | undefined;
   hasSession(request: IncomingMessage): boolean;
   /** `key`: from the header, or from the address where no header can be sent. */
   hasKey(request: IncomingMessage, key?: string): boolean;
@@ -48,15 +48,17 @@ export function createGuard(host: () => string): BridgeGuard {
       tokens.delete(found);
       return Date.now() < until ? session : undefined;
     },
-    refuse(request) {
+    refuse(request, entering) {
       if (request.headers.host !== host()) return 'another host';
       const origin = request.headers.origin;
       if (origin !== undefined && origin !== `http://${host()}`) return 'another origin';
       if (request.method === 'POST' && origin === undefined) return 'no origin';
-      // "none" is the user's own doing: the address bar, or a program that opened it.
       const site = request.headers['sec-fetch-site'];
-      const fromOutside = site !== undefined && site !== 'same-origin' && !(site === 'none' && request.method === 'GET');
-      return fromOutside ? 'another site' : undefined;
+      if (site === undefined || site === 'same-origin') return undefined;
+      // A start page on the disk (openWindow.ts) or the address bar brings the token, as a page of its own and not as a part of another.
+      if (entering && request.headers['sec-fetch-dest'] === 'document') return undefined;
+      // "none" is the user's own doing: the address bar.
+      return site === 'none' && request.method === 'GET' ? undefined : 'another site';
     },
     hasSession(request) {
       return same(cookieOf(request, cookieName(host())) ?? '', session.cookie);

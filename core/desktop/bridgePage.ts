@@ -1,5 +1,6 @@
 /** What the loopback bridge sends to the browser ahead of the window's own scripts: `window.sallyport` over POST and Server-Sent Events. */
 import type { HelperLink, Reply, WindowEvent } from './contract.ts';
+import { allowOnlyEmptyMarkup } from './trustedTypes.ts';
 import { type Transport, windowClient } from './windowClient.ts';
 
 /** Where the page's key is kept: storage belongs to one origin with its port, a cookie to the host with all of its ports. */
@@ -20,7 +21,8 @@ interface BrowserWindow {
 /** The text of the script. The functions are sent as they are, so they use nothing but their arguments. */
 export function bridgeScript(): string {
   const names = JSON.stringify({ storage: KEY_NAME, page: PAGE_HEADER, key: KEY_HEADER });
-  return `window.sallyport = (${windowClient.toString()})((${bridgeTransport.toString()})(window, ${names}));\n`;
+  return `(${allowOnlyEmptyMarkup.toString()})();
+window.sallyport = (${windowClient.toString()})((${bridgeTransport.toString()})(window, ${names}));\n`;
 }
 
 export function bridgeTransport(

@@ -6,6 +6,7 @@ import { helperChecks } from '../system/linux/trust.ts';
 import { startBridge } from './bridge.ts';
 import type { Reply } from './contract.ts';
 import { openLink } from './link.ts';
+import { platformName } from './platform.ts';
 import { defaultSettingsPath, openSettings } from './settings.ts';
 import { createWindowApi } from './windowApi.ts';
 
@@ -64,9 +65,4 @@ export async function startBrowserShell(options: BrowserShellOptions): Promise<B
       await bridge.close();
     },
   };
-}
-
-export function platformName(): 'linux' | 'darwin' | 'win32' | 'other' {
-  const { platform } = process;
-  return platform === 'linux' || platform === 'darwin' || platform === 'win32' ? platform : 'other';
 }

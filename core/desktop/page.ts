@@ -75,7 +75,7 @@ function contentSecurityPolicy(nonce: string | undefined): string {
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
-    // The `default` policy is the renderer's: react-aria empties an element through innerHTML.
+    // The `default` policy is the shell's (trustedTypes.ts).
     "require-trusted-types-for 'script'",
     'trusted-types default',
   ].join('; ');
