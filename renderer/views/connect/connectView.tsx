@@ -1,4 +1,77 @@
+/** Am I protected? By what? What now? */
+import './connect.css';
 import type { ReactElement } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Button } from '../../components/button.tsx';
+import { ErrorCard } from '../../components/errorCard.tsx';
+import { pressControl } from '../../store/control.ts';
+import { loadProfiles, useProfiles } from '../../store/profiles.ts';
+import { useSession } from '../../store/session.ts';
+import { Connected } from './connected.tsx';
+import { Failed, Refused } from './failed.tsx';
+import { FirstRun } from './firstRun.tsx';
+import { cancels, type Headline, headlineOf } from './model.ts';
+import { ProfilePicker } from './profilePicker.tsx';
+import { StateHead } from './stateHead.tsx';
+import { Steps } from './steps.tsx';
+
 export function ConnectView(): ReactElement {
-  return <div className="view" />;
+  const { t } = useTranslation('connect');
+  const { t: common } = useTranslation();
+  const { list, error } = useProfiles();
+  const headline = useSession(headlineOf);
+  const known = useSession((session) => session.status !== null);
+  const quiet = headline === 'idle' || headline === 'failed';
+  if (error && list === null) {
+    return (
+      <div className="view narrow">
+        <ErrorCard
+          code={error.code}
+          evidence={error.detail}
+          what={t('profilesUnread')}
+          actions={<Button onPress={() => void loadProfiles()}>{common('tryAgain')}</Button>}
+        />
+      </div>
+    );
+  }
+  if (!known || list === null) return <p className="view soft">{common('loading')}</p>;
+  if (list.length === 0 && quiet) return <FirstRun />;
+  return (
+    <div className={`view connect ${headline === 'connected' || cancels(headline) ? 'sided' : ''}`}>
+      <div className="connect-main">
+        <StateHead headline={headline} />
+        {headline === 'failed' && <Failed />}
+        <Refused />
+        {quiet && <ProfilePicker />}
+        <Control headline={headline} />
+      </div>
+      {cancels(headline) && <Steps />}
+      {headline === 'connected' && <Connected />}
+    </div>
+  );
+}
+
+/** The one big control. */
+function Control({ headline }: { readonly headline: Headline }): ReactElement {
+  const { t } = useTranslation('connect');
+  const nothingToConnect = useProfiles(({ list }) => (list?.length ?? 0) === 0);
+  const word = () => {
+    if (cancels(headline)) return t('control.cancel');
+    if (headline === 'connected') return t('control.disconnect');
+    if (headline === 'disconnecting') return t('control.disconnecting');
+    return headline === 'failed' ? t('control.again') : t('control.connect');
+  };
+  return (
+    <div className="control">
+      <Button
+        look={headline === 'idle' || headline === 'failed' ? 'primary' : 'plain'}
+        size="big"
+        isDisabled={headline === 'elsewhere' || headline === 'disconnecting' || (headline === 'idle' && nothingToConnect)}
+        onPress={pressControl}
+        data-test="control"
+      >
+        {word()}
+      </Button>
+    </div>
+  );
 }

@@ -1,0 +1,90 @@
+/** What failed, and every way on from there. */
+import type { ReactElement } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Button } from '../../components/button.tsx';
+import { ErrorCard } from '../../components/errorCard.tsx';
+import { chooseProfileFile } from '../../components/importDialog.tsx';
+import { Folded } from '../../components/pieces.tsx';
+import { navigate } from '../../route.ts';
+import { currentProfile, useProfiles } from '../../store/profiles.ts';
+import type { ProfileName } from '../../store/reduce.ts';
+import { connect, disconnect, useSession } from '../../store/session.ts';
+import { type Remedy, remediesFor } from './model.ts';
+import { StepList } from './steps.tsx';
+
+/** The connection failed. */
+export function Failed(): ReactElement | null {
+  const { t } = useTranslation('connect');
+  const status = useSession((session) => session.status);
+  const failure = status?.failure;
+  if (!failure) return null;
+  const facts = [
+    ...(status.profile ? [{ term: t('profile'), value: status.profile.name }] : []),
+    ...(status.gateway ? [{ term: t('gateway'), value: `${status.gateway.name} ${status.gateway.address}` }] : []),
+  ];
+  return (
+    <>
+      <ErrorCard
+        code={failure.code}
+        evidence={failure.evidence}
+        what={failure.what}
+        advice={failure.advice}
+        facts={facts}
+        actions={<Remedies code={failure.code} profile={status.profile} />}
+      />
+      {status.steps.length > 0 && (
+        <Folded summary={t('howFar')}>
+          <StepList steps={status.steps} />
+        </Folded>
+      )}
+    </>
+  );
+}
+
+/** The helper refused what was asked for. */
+export function Refused(): ReactElement | null {
+  const refusal = useSession((session) => session.refusal);
+  const list = useProfiles((profiles) => profiles.list);
+  const wanted = useSession((session) => session.settings.currentProfile);
+  if (!refusal) return null;
+  return (
+    <ErrorCard
+      code={refusal.code}
+      evidence={refusal.detail}
+      actions={<Remedies code={refusal.code} profile={currentProfile(list, wanted, undefined)} />}
+    />
+  );
+}
+
+function Remedies({
+  code,
+  profile,
+}: {
+  readonly code: string;
+  readonly profile: ProfileName | undefined;
+}): ReactElement | undefined {
+  const { t } = useTranslation('connect');
+  const { t: common } = useTranslation();
+  const deeds: Readonly<Record<Remedy, { readonly label: string; readonly run: () => void } | undefined>> = {
+    enterKey: profile && { label: t('enterKey'), run: () => void connect({ id: profile.id, name: profile.name }, true) },
+    editProfile: profile && {
+      label: t('editProfile'),
+      run: () => navigate(`/profiles/${encodeURIComponent(profile.id)}/edit`),
+    },
+    chooseOther: { label: t('chooseOther'), run: () => navigate('/profiles') },
+    importProfile: { label: common('importProfile'), run: chooseProfileFile },
+    openLog: { label: t('openLog'), run: () => navigate('/log') },
+    disconnect: { label: t('control.disconnect'), run: () => void disconnect() },
+  };
+  const offered = remediesFor(code).flatMap((remedy) => deeds[remedy] ?? []);
+  if (offered.length === 0) return undefined;
+  return (
+    <>
+      {offered.map(({ label, run }) => (
+        <Button key={label} onPress={run}>
+          {label}
+        </Button>
+      ))}
+    </>
+  );
+}

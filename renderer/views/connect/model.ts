@@ -1,0 +1,120 @@
+/** What the Connect view says, from what is known: pure. */
+import type { Status, StepName } from '../../../core/rpc/contract.ts';
+import type { GateState } from '../../components/gate.tsx';
+import type { Tone } from '../../components/pieces.tsx';
+import { isConnecting, type Session, shownState } from '../../store/reduce.ts';
+
+/** The states a user tells apart at arm's length. */
+export type Headline = 'idle' | 'connecting' | 'waiting' | 'connected' | 'disconnecting' | 'failed' | 'retrying' | 'elsewhere';
+
+export function headlineOf(session: Pick<Session, 'status' | 'intent'>): Headline {
+  const { status } = session;
+  if (status?.otherUser) return 'elsewhere';
+  const { state } = shownState(session);
+  if (status?.retryAt !== undefined && state !== 'connected' && state !== 'disconnecting') return 'retrying';
+  if (state === 'waiting' || state === 'idle' || state === 'connected' || state === 'disconnecting' || state === 'failed')
+    return state;
+  return 'connecting';
+}
+
+export const tones: Readonly<Record<Headline, Tone>> = {
+  idle: 'plain',
+  connecting: 'working',
+  waiting: 'attention',
+  connected: 'ok',
+  disconnecting: 'working',
+  failed: 'failed',
+  retrying: 'attention',
+  elsewhere: 'plain',
+};
+
+export const gates: Readonly<Record<Headline, GateState>> = {
+  idle: 'closed',
+  connecting: 'moving',
+  waiting: 'moving',
+  connected: 'open',
+  disconnecting: 'moving',
+  failed: 'closed',
+  retrying: 'moving',
+  elsewhere: 'closed',
+};
+
+/** Whether the big control cancels what is under way. */
+export function cancels(headline: Headline): boolean {
+  return headline === 'connecting' || headline === 'waiting' || headline === 'retrying';
+}
+
+/** The step under way; undefined before the helper told of any. */
+export function activeStep(session: Pick<Session, 'status' | 'intent'>): StepName | undefined {
+  const { state, asked } = shownState(session);
+  if (asked || !isConnecting(state)) return undefined;
+  return session.status?.steps.find((step) => step.state === 'active')?.name;
+}
+
+/** When the first step began. */
+export function beganAt(status: Status | null): number | undefined {
+  const starts = (status?.steps ?? []).flatMap(({ startedAt }) => (startedAt === null ? [] : [startedAt]));
+  return starts.length > 0 ? Math.min(...starts) : undefined;
+}
+
+export interface Traffic {
+  readonly kind: 'everything' | 'everythingV4' | 'everythingV6' | 'onlyOffice' | 'nothingThrough';
+  readonly networks: number;
+  readonly domains: number;
+}
+
+/** What goes through, by the routes the helper set. */
+export function trafficOf(status: Pick<Status, 'routes' | 'domains'>): Traffic {
+  const v4 = covers(status.routes, '0.0.0.0/0', ['0.0.0.0/1', '128.0.0.0/1']);
+  const v6 = covers(status.routes, '::/0', ['::/1', '8000::/1']);
+  const numbers = { networks: status.routes.length, domains: status.domains.length };
+  if (v4 && v6) return { kind: 'everything', ...numbers };
+  if (v4) return { kind: 'everythingV4', ...numbers };
+  if (v6) return { kind: 'everythingV6', ...numbers };
+  return { kind: status.routes.length > 0 ? 'onlyOffice' : 'nothingThrough', ...numbers };
+}
+
+function covers(routes: readonly string[], whole: string, halves: readonly string[]): boolean {
+  return routes.includes(whole) || halves.every((half) => routes.includes(half));
+}
+
+export interface Totals {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export function totalsOf(status: Status | null): Totals {
+  let [bytesIn, bytesOut] = [0, 0];
+  for (const child of status?.children ?? []) {
+    bytesIn += child.bytesIn;
+    bytesOut += child.bytesOut;
+  }
+  return { bytesIn, bytesOut };
+}
+
+/** What the error card offers besides trying again. */
+export type Remedy = 'enterKey' | 'editProfile' | 'chooseOther' | 'importProfile' | 'openLog' | 'disconnect';
+
+const remedies: Readonly<Record<string, readonly Remedy[]>> = {
+  'authentication-failed': ['enterKey', 'editProfile'],
+  'gateway-authentication-failed': ['enterKey', 'editProfile'],
+  'profile-secret-missing': ['enterKey'],
+  'gateway-identity': ['editProfile'],
+  'name-not-resolved': ['editProfile'],
+  'no-proposal-chosen': ['importProfile', 'editProfile'],
+  'child-no-proposal-chosen': ['importProfile', 'editProfile'],
+  'ke-refused': ['importProfile', 'editProfile'],
+  'ts-unacceptable': ['editProfile'],
+  'profile-unknown': ['chooseOther', 'importProfile'],
+  'port-in-use': ['editProfile'],
+  'already-up': ['disconnect'],
+  internal: ['openLog'],
+  'host-failed': ['openLog'],
+  'dataplane-failed': ['openLog'],
+  'gateway-refused': ['openLog'],
+  'gateway-misbehaved': ['openLog'],
+};
+
+export function remediesFor(code: string): readonly Remedy[] {
+  return Object.hasOwn(remedies, code) ? (remedies[code] ?? []) : [];
+}
