@@ -19,6 +19,21 @@ const gates = {
   fault: ['M9.5 12.5L14.5 19.5M14.5 12.5L9.5 19.5'],
 };
 
+/** At 16 px a grid is a grey patch: there the gate is a leaf that fills the arch, or its upper half. */
+const smallGates = {
+  ...gates,
+  moving: leafDownTo(13.5),
+  closed: leafDownTo(20.5),
+};
+
+/** Lines close enough to be one patch. */
+function leafDownTo(bottom) {
+  const lines = [];
+  for (let x = 8.5; x <= 15.5; x += 0.7)
+    lines.push(`M${x.toFixed(1)} ${bottom}V${(9.5 + Math.abs(x - 12) ** 2 * 0.2).toFixed(1)}`);
+  return lines;
+}
+
 const LINE = 1.75;
 const WHITE = [255, 255, 255];
 const BLACK = [24, 28, 33];
@@ -50,9 +65,9 @@ export function writeIcons(folder) {
 
 function mark(size, gate, colour) {
   const picture = emptyPicture(size);
-  // At 16 px a thinner line would be grey.
-  const line = size <= 16 ? 2 : LINE;
-  stroke(picture, [...wall, ...gates[gate]].flatMap(piecesOf), line, colour);
+  const small = size <= 16;
+  // A thinner line would be grey there too.
+  stroke(picture, [...wall, ...(small ? smallGates : gates)[gate]].flatMap(piecesOf), small ? 2 : LINE, colour);
   return picture;
 }
 

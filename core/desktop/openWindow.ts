@@ -94,8 +94,10 @@ async function openBrowser(program: string, options: OpenWindowOptions): Promise
   );
   const child = spawn(program, browserArguments(folder, start), { stdio: 'ignore' });
   const closed = ended(child).then(async () => {
+    if (child.exitCode !== 0 && child.exitCode !== null) options.say(`${program} ended with ${child.exitCode}.`);
     await shell.close();
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    // Its helpers may still be writing when the browser itself has ended.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   });
   const close = async (): Promise<void> => {
     await stop(child);
@@ -113,10 +115,11 @@ function browserArguments(folder: string, start: string): readonly string[] {
     '--no-default-browser-check',
     '--disable-background-networking',
     '--disable-component-update',
+    '--disable-breakpad',
     '--disable-extensions',
     '--disable-sync',
-    // Chromium refuses to start as root with its sandbox; it will show nothing but this window.
-    ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+    // Chromium refuses to start as root with its sandbox; it shows nothing but this window, and the other switch keeps its warning out of it.
+    ...(process.getuid?.() === 0 ? ['--no-sandbox', '--test-type'] : []),
   ];
 }
 
