@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Browser, type CDPSession, chromium } from 'playwright-core';
+import { type Browser, type CDPSession, chromium, selectors } from 'playwright-core';
 import { type JsonProcess, startJson } from '../gateway/jsonProcess.ts';
 import { Namespace } from '../lab/namespace.ts';
 import type { Answered, Asked } from './stranger.ts';
@@ -31,36 +31,49 @@ export interface Bridge {
   stop(): Promise<void>;
 }
 
+export interface BridgeOptions {
+  /** Of the system, as POSIX names it. */
+  readonly language?: string;
+  /** Uid of the one whose window it is; root without. */
+  readonly user?: number;
+}
+
 export class Desk {
   readonly namespace: Namespace;
   readonly browser: Browser;
   readonly stranger: JsonProcess;
+  /** Of the built renderer. */
+  readonly dist: string;
   readonly #folder: string;
   readonly #bridges = new Set<Bridge>();
   #sequence = 0;
 
-  private constructor(namespace: Namespace, browser: Browser, stranger: JsonProcess, folder: string) {
+  private constructor(namespace: Namespace, browser: Browser, stranger: JsonProcess, folder: string, dist: string) {
     this.namespace = namespace;
     this.browser = browser;
     this.stranger = stranger;
     this.#folder = folder;
+    this.dist = dist;
   }
 
   /** `folder` is for what the desk keeps; whoever gave it removes it. */
-  static async set(folder: string): Promise<Desk> {
+  static async set(folder: string, dist: string): Promise<Desk> {
     const namespace = await Namespace.create('desk');
     const wrapper = join(folder, 'chromium');
     // `ip netns exec` replaces itself: playwright's pipes and signals reach Chromium.
     writeFileSync(wrapper, `#!/bin/sh\nexec ip netns exec ${namespace.name} ${CHROMIUM} "$@"\n`, { mode: 0o755 });
     const stranger = await startJson(namespace, [process.execPath, join(import.meta.dirname, 'stranger.ts')], 'the stranger');
+    selectors.setTestIdAttribute('data-test');
     const browser = await chromium.launch({ executablePath: wrapper, args: FLAGS, chromiumSandbox: false });
-    return new Desk(namespace, browser, stranger, folder);
+    return new Desk(namespace, browser, stranger, folder, dist);
   }
 
   /** A bridge of its own, with settings nobody has touched. */
-  async bridge(socket: string, language = 'en_US.UTF-8'): Promise<Bridge> {
+  async bridge(socket: string, { language = 'en_US.UTF-8', user }: BridgeOptions = {}): Promise<Bridge> {
     const settings = join(this.#folder, `settings-${this.#sequence++}.json`);
-    const child = this.namespace.spawn([process.execPath, BRIDGE, '--socket', socket, '--settings', settings], {
+    const as = user === undefined ? [] : ['setpriv', '--reuid', String(user), '--regid', String(user), '--clear-groups'];
+    const argv = [...as, process.execPath, BRIDGE, '--socket', socket, '--settings', settings, '--dist', this.dist];
+    const child = this.namespace.spawn(argv, {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, LANG: language, LC_ALL: language },
       detached: true,

@@ -84,9 +84,10 @@ export const focused = `(() => {
   return { tag: element.tagName.toLowerCase(), name: nameOf(element), visible: around.some((one) => one !== null && shows(one)), mark: globalThis.uiMarks.get(element) };
 })()`;
 
-/** All words of the page: what is to be seen and what is read out. */
+/** All words of the page: what is to be seen and what is read out, but the helper's own log, which is English. */
 export const words = `(() => {
-  const parts = [document.title, document.body.innerText];
+  const log = document.querySelector('[data-test=log-list]')?.innerText ?? '';
+  const parts = [document.title, document.body.innerText.replace(log, '')];
   for (const element of document.querySelectorAll('[aria-label], [title], [placeholder], [aria-roledescription]'))
     for (const name of ['aria-label', 'title', 'placeholder', 'aria-roledescription']) parts.push(element.getAttribute(name) ?? '');
   return parts.filter((part) => part !== '').join('\\n');

@@ -4,7 +4,8 @@
  * One JSON line per case and a summary; progress on standard error. Pictures go to dist/pictures. Exit 0 when all passed.
  */
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PICTURES } from './app.ts';
 import { accessibility } from './cases/accessibility.ts';
@@ -68,10 +69,11 @@ if (process.getuid?.() !== 0) {
 }
 
 const say = (step: string): void => void process.stderr.write(`ui: ${step}\n`);
-if (!argv.includes('--no-build')) build();
+// A build of its own: whoever builds into dist/renderer meanwhile does not pull it from under the browser.
+const dist = argv.includes('--no-build') ? join(ROOT, 'dist', 'renderer') : build();
 rmSync(join(PICTURES, 'failed'), { recursive: true, force: true });
 const started = Date.now();
-const world = await World.create(say);
+const world = await World.create(dist, say);
 let failed = 0;
 try {
   for (const [index, each] of wanted.entries()) {
@@ -91,14 +93,16 @@ process.stdout.write(
 say(`${summary.passed} passed, ${failed} failed, ${summary.skipped} skipped in ${seconds} s`);
 process.exit(failed === 0 ? 0 : 1);
 
-function build(): void {
+function build(): string {
   say('building the renderer');
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-ui-'));
+  // A bridge of another user reads it too.
+  chmodSync(folder, 0o755);
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   const vite = join(ROOT, 'node_modules', 'vite', 'bin', 'vite.js');
-  const built = spawnSync(process.execPath, [vite, 'build', 'renderer', '--logLevel', 'warn'], {
-    cwd: ROOT,
-    stdio: ['ignore', 2, 2],
-  });
-  if (built.status === 0) return;
+  const argv = [vite, 'build', 'renderer', '--logLevel', 'warn', '--outDir', folder, '--emptyOutDir'];
+  const built = spawnSync(process.execPath, argv, { cwd: ROOT, stdio: ['ignore', 2, 2] });
+  if (built.status === 0) return folder;
   process.stderr.write('ui: `vite build renderer` failed\n');
   process.exit(1);
 }

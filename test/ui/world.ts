@@ -19,6 +19,8 @@ export type ProfileFields = Readonly<Record<string, unknown>> & { readonly secre
 export interface OpenOptions extends BrowserContextOptions {
   /** Of the system, as the shell sees it. */
   readonly language?: string;
+  /** Whose window it is; root's without. */
+  readonly user?: number;
   /** Another socket than the helper's. */
   readonly socket?: string;
   /** Refused tries at the content security policy are what the case is about. */
@@ -54,13 +56,14 @@ export class World {
     this.desk = desk;
   }
 
-  static async create(say: (step: string) => void): Promise<World> {
+  /** `dist`: folder of the built renderer. */
+  static async create(dist: string, say: (step: string) => void): Promise<World> {
     const stage = await buildStage({ reach: 'split' }, say);
     try {
       say('opening a browser');
       const folder = join(stage.folder, 'desk');
       mkdirSync(folder, { recursive: true });
-      return new World(stage, await Desk.set(folder));
+      return new World(stage, await Desk.set(folder, dist));
     } catch (error) {
       await stage.close();
       throw error;
@@ -102,8 +105,8 @@ export class World {
 
   /** Opens a window; resolves when it can be used. */
   async open(options: OpenOptions = {}): Promise<App> {
-    const { language = 'en_US.UTF-8', socket = this.stage.socket, attacks, ...context } = options;
-    const bridge = await this.desk.bridge(socket, language);
+    const { language, user, socket = this.stage.socket, attacks, ...context } = options;
+    const bridge = await this.desk.bridge(socket, { ...(language && { language }), ...(user && { user }) });
     const app = await App.open(this.desk.browser, bridge, context, attacks ? new Watch() : this.watch);
     this.#apps.add(app);
     return app;

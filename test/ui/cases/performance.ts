@@ -1,7 +1,7 @@
 /** How much it weighs and how quick it is. CPU is the processes' own time, so that a busy machine does not decide. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { type App, WIDE } from '../app.ts';
@@ -9,7 +9,6 @@ import type { Case } from '../kit.ts';
 import { connectedScene } from '../scenes.ts';
 import type { World } from '../world.ts';
 
-const DIST = resolve(import.meta.dirname, '..', '..', '..', 'dist', 'renderer');
 const MOST_KB = 300;
 const USABLE_WITHIN_MS = 1_000;
 const MOST_CPU_PERCENT = 5;
@@ -85,8 +84,8 @@ export const performanceCases: readonly Case[] = [
   {
     name: 'performance/the bundle is small',
     smoke: true,
-    run: () => {
-      const sizes = files(DIST).map((file) => gzipSync(readFileSync(file), { level: 9 }).length);
+    run: (world) => {
+      const sizes = files(world.desk.dist).map((file) => gzipSync(readFileSync(file), { level: 9 }).length);
       const kb = sizes.reduce((sum, size) => sum + size, 0) / 1000;
       assert.ok(kb <= MOST_KB, `${kb.toFixed(0)} kB gzipped`);
       return Promise.resolve(`${kb.toFixed(1)} kB gzipped in ${sizes.length} files`);
