@@ -3,8 +3,11 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { programVersion } from '../rpc/version.ts';
 import { reasons } from '../tunnel/reasons.ts';
+import type { SaveOptions } from './edit.ts';
+import { fieldsHelp } from './fields.ts';
 import { createOutput, surviveClosedPipes } from './output.ts';
 import type { Session } from './session.ts';
+import type { UpOptions } from './tunnel.ts';
 
 surviveClosedPipes();
 // Commander's own parse comes later; how its errors are printed must be known before.
@@ -81,12 +84,16 @@ function build(finish: (exitCode: number) => void): Command {
     .action(async (profile: string) => {
       finish(await (await import('./profiles.ts')).removeCommand(session(), profile));
     });
+  addEditing(program, session, finish);
   program
     .command('up')
     .argument('<profile>', 'name or id')
     .description('connect; Ctrl-C cancels')
     .option('--timeout <seconds>', 'give up after so long', seconds)
-    .action(async (profile: string, options: { timeout?: number }) => {
+    .option('--ask-secret', 'ask for the key although the profile has one')
+    .option('--secret-file <file>', 'take the key from a file, or - for standard input')
+    .option('--remember', 'keep the key that was asked for, once it was right')
+    .action(async (profile: string, options: UpOptions) => {
       finish(await (await import('./tunnel.ts')).upCommand(session(), profile, options));
     });
   program
@@ -103,10 +110,17 @@ function build(finish: (exitCode: number) => void): Command {
       finish(await (await import('./watch.ts')).statusCommand(session(), options));
     });
   program
+    .command('history')
+    .description('the connections that were, newest first')
+    .option('-n, --lines <number>', 'how many', upTo(500), 20)
+    .action(async (options: { lines: number }) => {
+      finish(await (await import('./history.ts')).historyCommand(session(), options));
+    });
+  program
     .command('log')
     .description('the newest lines of the helper’s log')
     .option('-f, --follow', 'and the new ones, until Ctrl-C')
-    .option('-n, --lines <number>', 'how many', lines, 200)
+    .option('-n, --lines <number>', 'how many', upTo(100_000), 200)
     .addOption(
       new Option('--level <level>', 'least level').choices(['debug', 'info', 'warn', 'error'] as const).default('info' as const),
     )
@@ -133,6 +147,49 @@ function build(finish: (exitCode: number) => void): Command {
   return program;
 }
 
+/** The commands that make and change profiles field by field. */
+function addEditing(program: Command, session: () => Session, finish: (exitCode: number) => void): void {
+  const secretFile = ['--secret-file <file>', 'the pre-shared key, from a file or - for standard input'] as const;
+  const dryRun = ['--dry-run', 'only say whether it would be valid'] as const;
+  program
+    .command('create')
+    .argument('[fields...]', 'FIELD=VALUE')
+    .description('make a profile field by field')
+    .option(...secretFile)
+    .option('--shared', 'for every user of this computer (administrator)')
+    .option(...dryRun)
+    .addHelpText('after', () => `\n${fieldsHelp()}`)
+    .action(async (fields: string[], options: SaveOptions) => {
+      finish(await (await import('./edit.ts')).saveCommand(session(), undefined, fields, options));
+    });
+  program
+    .command('edit')
+    .argument('<profile>', 'name or id')
+    .argument('[fields...]', 'FIELD=VALUE')
+    .description('change a profile; what is not given stays, the key too')
+    .option(...secretFile)
+    .option('--forget-secret', 'take the key away: it is asked for when connecting')
+    .option(...dryRun)
+    .addHelpText('after', () => `\n${fieldsHelp()}`)
+    .action(async (profile: string, fields: string[], options: SaveOptions) => {
+      finish(await (await import('./edit.ts')).saveCommand(session(), profile, fields, options));
+    });
+  program
+    .command('duplicate')
+    .argument('<profile>', 'name or id')
+    .description('make a copy of a profile')
+    .action(async (profile: string) => {
+      finish(await (await import('./edit.ts')).duplicateCommand(session(), profile));
+    });
+  program
+    .command('restore')
+    .argument('<undo>', 'what `sallyport remove` printed')
+    .description('take the removal of a profile back')
+    .action(async (undo: string) => {
+      finish(await (await import('./edit.ts')).restoreCommand(session(), undo));
+    });
+}
+
 function seconds(text: string): number {
   const value = Number(text);
   if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 86_400)
@@ -140,10 +197,12 @@ function seconds(text: string): number {
   return value;
 }
 
-function lines(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || value > 10_000) throw new InvalidArgumentError('Expected 1 to 10000.');
-  return value;
+function upTo(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < 1 || value > most) throw new InvalidArgumentError(`Expected 1 to ${most}.`);
+    return value;
+  };
 }
 
 function exitCodes(): string {

@@ -13,8 +13,8 @@ export interface Output {
   object(value: unknown): void;
   /** What happens meanwhile, to stderr; nothing with --json. */
   progress(text: string): void;
-  /** Says what happened and what to do; returns the exit code. */
-  error(error: RpcError): number;
+  /** Says what happened and what to do; returns the exit code. `more` is for programs. */
+  error(error: RpcError, more?: Readonly<Record<string, unknown>>): number;
   style(kind: Style, text: string): string;
 }
 
@@ -38,11 +38,11 @@ export function createOutput(json: boolean): Output {
     progress: (text) => {
       if (!json) process.stderr.write(`${text}\n`);
     },
-    error: (error) => {
+    error: (error, more) => {
       const code = reasonOf(error.code);
       const { what, advice, exitCode } = reasons[code];
       const detail = printable(error.detail);
-      if (json) process.stdout.write(`${JSON.stringify({ error: { code, what, advice, detail } })}\n`);
+      if (json) process.stdout.write(`${JSON.stringify({ error: { code, what, advice, detail, ...more } })}\n`);
       else process.stderr.write(`${styled(process.stderr, 'bad', 'sallyport:')} ${errorLine(code, detail)}\n`);
       return exitCode;
     },

@@ -33,7 +33,7 @@ export async function importCommand(
   });
 }
 
-function noteLine({ field, outcome, why }: ImportNote): string {
+export function noteLine({ field, outcome, why }: ImportNote): string {
   const word = { kept: 'Kept', changed: 'Note', dropped: 'Left out', warning: 'Warning' }[outcome];
   return printable(`${word}: ${field}: ${why}`);
 }
@@ -66,8 +66,8 @@ export function listCommand(session: Session): Promise<number> {
     output.object({ profiles: done.value });
     if (done.value.length === 0) output.progress('You have no profiles. `sallyport import FILE` adds one.');
     else {
-      const rows = done.value.map(({ name, gateway, auth, owner, shared, id }) => [
-        name,
+      const rows = done.value.map(({ name, folder, gateway, auth, owner, shared, id }) => [
+        folder === '' ? name : `${folder} / ${name}`,
         gateway,
         auth,
         shared ? 'everybody' : owner === helper.server.uid ? 'you' : `uid ${owner}`,
@@ -90,11 +90,12 @@ export function showCommand(session: Session, profile: string): Promise<number> 
     const rows = [
       ['Name', view.name],
       ['Id', view.id],
+      ['Folder', view.folder === '' ? 'none' : view.folder],
       ['For', view.shared ? 'everybody' : `uid ${view.owner}`],
       ['Gateway', `${view.gateway}, UDP ports ${view.gatewayPorts.ike} and ${view.gatewayPorts.natt}`],
       ['Its identity', view.remoteId ?? 'any (not checked)'],
       ['Your identity', view.localId],
-      ['Proof', `pre-shared key${view.hasSecret ? '' : ' (missing)'}`],
+      ['Proof', `pre-shared key${view.hasSecret ? '' : ' (asked for when connecting)'}`],
       ['IKE proposals', view.ikeProposals.join(', ')],
       ['ESP proposals', view.espProposals.join(', ')],
       ['Networks', view.remoteNetworks.join(', ')],
@@ -104,6 +105,7 @@ export function showCommand(session: Session, profile: string): Promise<number> 
       ['NAT keepalive', view.natKeepalive === 0 ? 'none' : `${view.natKeepalive} s`],
       ['Liveness', view.liveness === 0 ? 'never asked' : `asked after ${view.liveness} s of silence`],
       ['Local ports', view.localPort === 'standard' ? '500 and 4500' : 'any'],
+      ['Locked', view.locked.length === 0 ? 'nothing' : view.locked.join(', ')],
     ];
     for (const line of columns(rows)) output.line(line);
     return SUCCESS;
@@ -115,7 +117,7 @@ export function removeCommand(session: Session, profile: string): Promise<number
   return withHelper(session, async (helper) => {
     const done = await helper.call('profile.remove', { profile });
     if (!done.ok) return done;
-    output.line(`Removed ${done.value.removed}.`);
+    output.line(`Removed ${done.value.removed}. For ten minutes \`sallyport restore ${done.value.undo}\` takes it back.`);
     output.object(done.value);
     return SUCCESS;
   });

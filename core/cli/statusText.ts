@@ -1,5 +1,5 @@
 /** A status as lines of text: state, gateway, addresses, algorithms, SPIs, traffic, ages and NAT at one look. Pure. */
-import type { ChildStatus, Status, TunnelState } from '../rpc/contract.ts';
+import type { ChildStatus, Prompt, Status, Step, StepName, TunnelState } from '../rpc/contract.ts';
 import { clock, columns, count, octets, span } from './text.ts';
 
 const STATES: Readonly<Record<TunnelState, string>> = {
@@ -13,6 +13,33 @@ const STATES: Readonly<Record<TunnelState, string>> = {
   disconnecting: 'Disconnecting',
   failed: 'Failed',
 };
+
+export const PROMPTS: Readonly<Record<Prompt['kind'], string>> = {
+  psk: 'pre-shared key',
+  password: 'password',
+  code: 'code',
+  pin: 'PIN',
+};
+
+const STEPS: Readonly<Record<StepName, string>> = {
+  resolve: 'gateway found',
+  channel: 'channel secured',
+  gateway: 'gateway proven',
+  user: 'user proven',
+  network: 'network prepared',
+};
+
+function stepText({ name, state, startedAt, endedAt }: Step, now: number): string {
+  if (state === 'pending') return `${STEPS[name]}: not yet`;
+  const took = `${(endedAt ?? now) - (startedAt ?? now)} ms`;
+  return state === 'active'
+    ? `${STEPS[name]}: for ${took}`
+    : `${STEPS[name]}: ${state === 'failed' ? 'failed after ' : ''}${took}`;
+}
+
+function attemptText(attempt: number): string | undefined {
+  return attempt > 1 ? `try ${attempt}: the one before was wrong` : undefined;
+}
 
 export function stateText(state: TunnelState): string {
   return STATES[state];
@@ -30,17 +57,20 @@ export function statusText(status: Status, now: number): string[] {
     const text = parts.filter((part) => part !== undefined && part !== '').join(', ');
     if (text !== '') rows.push([`  ${name}`, text]);
   };
-  const { profile, gateway, local, ike, failure } = status;
+  const { profile, gateway, local, ike, failure, prompt } = status;
   if (failure) {
     row('Reason', failure.what);
     row('Advice', failure.advice);
     row('Evidence', failure.evidence);
   }
+  if (prompt) row('Asked for', `${PROMPTS[prompt.kind]} of ${prompt.identity}`, prompt.text, attemptText(prompt.attempt));
+  if (status.state !== 'connected') row('Steps', ...status.steps.map((step) => stepText(step, now)));
   if (profile) row('Profile', `${profile.name} (${profile.id})`);
   if (gateway) row('Gateway', `${gateway.name === gateway.address ? '' : `${gateway.name} `}${endpoint(gateway)}`);
   if (ike) row('Identities', `gateway ${ike.remoteIdentity}`, `own ${ike.localIdentity}`);
   if (local) row('Local', endpoint(local), status.interface && `${status.interface.name} MTU ${status.interface.mtu}`);
   if (status.nat) row('NAT', natText(status.nat));
+  if (status.pathRtt !== undefined) row('Round trip', `${status.pathRtt} ms`);
   row('Addresses', ...status.virtualIps);
   row('DNS', ...status.dns, status.domains.length > 0 ? `for ${status.domains.join(' ')}` : undefined);
   row('Routes', ...status.routes);

@@ -1,31 +1,48 @@
 /** `up` and `down`. */
 import { err, ok, type Result } from '../bytes/result.ts';
-import type { RpcClient } from '../rpc/client.ts';
 import type { RpcError, Status } from '../rpc/contract.ts';
 import { followStatus } from '../rpc/follow.ts';
 import { printable } from '../tunnel/explain.ts';
+import { answerPrompts } from './prompts.ts';
+import { readSecret } from './secret.ts';
 import { cliError, type Session, SUCCESS, withHelper } from './session.ts';
 import { stateText } from './statusText.ts';
 
 /** How an attempt came to its end. */
 type Outcome = Result<Status, RpcError>;
 
-export function upCommand(session: Session, profile: string, options: { readonly timeout?: number }): Promise<number> {
+export interface UpOptions {
+  readonly timeout?: number;
+  readonly askSecret?: boolean;
+  readonly secretFile?: string;
+  readonly remember?: boolean;
+}
+
+export async function upCommand(session: Session, profile: string, options: UpOptions): Promise<number> {
   const { output } = session;
+  const fromFile = options.secretFile === undefined ? undefined : await readSecret(options.secretFile);
+  if (fromFile && !fromFile.ok) return output.error(fromFile.error);
   return withHelper(session, async (helper) => {
     let decide: (outcome: Outcome) => void = () => {};
     const outcome = new Promise<Outcome>((resolve) => {
       decide = resolve;
     });
+    let gaveUp = false;
+    const giveUp = (error: RpcError) => {
+      gaveUp = true;
+      decide(err(error));
+    };
+    const prompts = answerPrompts(helper, { ...options, secret: fromFile?.value }, giveUp);
     let accepted = false;
     let told = '';
     const judge = (status: Status) => {
       // What came before our `up` was accepted tells of an earlier tunnel.
       if (!accepted) return;
+      prompts.show(status.prompt);
       if (status.state === 'connected') decide(ok(status));
       else if (status.state === 'failed') decide(failureOf(status));
       else if (status.state === 'idle') decide(cliError('cancelled', 'somebody ran `sallyport down`'));
-      else {
+      else if (status.state !== 'waiting') {
         const step = `${stateText(status.state)} …${status.state === 'resolving' || !status.gateway ? '' : ` ${status.gateway.address}`}`;
         if (step !== told) output.progress(printable(step));
         told = step;
@@ -36,9 +53,10 @@ export function upCommand(session: Session, profile: string, options: { readonly
     helper.closed.then((reason) => {
       if (reason) decide(err(reason));
     });
-    const stopListening = onInterrupt(() => decide(cliError('cancelled', '')));
+    const stopListening = onInterrupt(() => giveUp({ code: 'cancelled', detail: '' }));
     const startedAt = performance.now();
-    const started = await helper.call('tunnel.up', { profile });
+    const askSecret = (options.askSecret ?? false) || fromFile !== undefined;
+    const started = await helper.call('tunnel.up', { profile, askSecret });
     if (!started.ok) return started;
     accepted = true;
     // The whole connection may have come in one piece with the acceptance, read before this line ran.
@@ -47,12 +65,14 @@ export function upCommand(session: Session, profile: string, options: { readonly
     const timer =
       options.timeout === undefined
         ? undefined
-        : setTimeout(() => decide(cliError('timed-out', `${options.timeout} s`)), options.timeout * 1000);
+        : setTimeout(() => giveUp({ code: 'timed-out', detail: `${options.timeout} s` }), options.timeout * 1000);
     const result = await outcome;
     clearTimeout(timer);
     stopListening();
+    prompts.stop();
     if (!result.ok) {
-      if (result.error.code === 'cancelled' || result.error.code === 'timed-out') await giveUp(helper);
+      // What we gave up ourselves is still there; resolves when the helper has cleaned up.
+      if (gaveUp) await helper.call('tunnel.down', {});
       return result;
     }
     const seconds = (performance.now() - startedAt) / 1000;
@@ -64,11 +84,6 @@ export function upCommand(session: Session, profile: string, options: { readonly
     output.object({ connected: true, seconds: Number(seconds.toFixed(3)), profile: started.value.profile, status: result.value });
     return SUCCESS;
   });
-}
-
-/** Takes back our own pending `up`; resolves when the helper has cleaned up. */
-async function giveUp(helper: RpcClient): Promise<void> {
-  await helper.call('tunnel.down', {});
 }
 
 function failureOf(status: Status): Outcome {

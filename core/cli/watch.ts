@@ -1,5 +1,5 @@
 /** `status` and `log`: looking, once or as it changes. */
-import { err, type Result } from '../bytes/result.ts';
+import { err, ok, type Result } from '../bytes/result.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import type { LogLine, RpcError, Status } from '../rpc/contract.ts';
 import { followStatus } from '../rpc/follow.ts';
@@ -54,16 +54,37 @@ export function logCommand(
       if (early) early.push(line);
       else printLine(output, line);
     });
-    const read = await helper.call('log.read', { lines: options.lines, level: options.level });
+    if (options.follow) {
+      // Before reading, so that no line is missed; what comes twice has a number.
+      const subscribed = await helper.call('subscribe', { to: ['log'] });
+      if (!subscribed.ok) return subscribed;
+    }
+    const read = await readLog(helper, options.lines, options.level);
     if (!read.ok) return read;
     for (const line of read.value) printLine(output, line);
     if (!options.follow) return SUCCESS;
-    const subscribed = await helper.call('subscribe', { to: ['log'] });
-    if (!subscribed.ok) return subscribed;
-    for (const line of early) printLine(output, line);
+    const last = read.value[read.value.length - 1]?.seq ?? -1;
+    for (const line of early) if (line.seq > last) printLine(output, line);
     early = undefined;
     return untilEnd(helper, enough);
   });
+}
+
+/** The newest lines, oldest first, page by page as they fit into answers. */
+async function readLog(helper: RpcClient, lines: number, level: LogLevel): Promise<Result<readonly LogLine[], RpcError>> {
+  const pages: (readonly LogLine[])[] = [];
+  let missing = lines;
+  let before: number | undefined;
+  while (missing > 0) {
+    const read = await helper.call('log.read', { lines: missing, level, ...(before !== undefined && { before }) });
+    if (!read.ok) return read;
+    const [oldest] = read.value;
+    if (!oldest) break;
+    pages.unshift(read.value);
+    missing -= read.value.length;
+    before = oldest.seq;
+  }
+  return ok(pages.flat());
 }
 
 function printLine(output: Output, line: LogLine): void {

@@ -10,6 +10,8 @@ import { ENGINE_LOCK_FD, MONITOR_MESSAGE_MAX } from './monitorContract.ts';
 import { tryLock } from './monitorSetup.ts';
 
 export interface EngineOptions {
+  /** What runs the script; default is what runs us. */
+  readonly runtime?: string;
   readonly script: string;
   readonly args: readonly string[];
   /** The listening socket it serves. */
@@ -46,7 +48,10 @@ export function superviseEngine(options: EngineOptions): EngineProcess {
     let delay = BACKOFF.first;
     while (!stopping) {
       const started = Date.now();
-      running = await start(options);
+      running = await start(options).catch((fault: unknown) => {
+        log('error', 'monitor', 'the engine could not be started', { detail: String(fault) });
+        return undefined;
+      });
       if (running !== undefined) {
         // stop() may have been called while the old engine was waited for.
         if (stopping) running.child.kill('SIGTERM');
@@ -88,13 +93,22 @@ async function start(
     return undefined;
   }
   const [ours, theirs] = pair.value;
-  const child = spawn(process.execPath, [options.script, ...options.args], {
-    cwd: '/',
-    // A session of its own: Ctrl-C in a terminal is the monitor's to handle.
-    detached: true,
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
-    stdio: ['ignore', 'inherit', 'inherit', theirs, options.rpcFd, lockFd],
-  });
+  let child: ChildProcess;
+  try {
+    child = spawn(options.runtime ?? process.execPath, [options.script, ...options.args], {
+      cwd: '/',
+      // A session of its own: Ctrl-C in a terminal is the monitor's to handle.
+      detached: true,
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
+      stdio: ['ignore', 'inherit', 'inherit', theirs, options.rpcFd, lockFd],
+    });
+  } catch (fault) {
+    // Most of what can go wrong comes as an event; the rest (ETXTBSY while an update writes the program) is thrown.
+    close(ours);
+    close(theirs);
+    closeSync(lockFd);
+    throw fault;
+  }
   close(theirs);
   ftruncateSync(lockFd, 0);
   writeSync(lockFd, String(child.pid ?? 0), 0);

@@ -1,0 +1,73 @@
+/** `FIELD=VALUE` as people type it, into the fields of a profile. What is wrong with a value is the helper's to say. */
+import { err, ok, type Result } from '../bytes/result.ts';
+import type { Params, ProfileFields, RpcError } from '../rpc/contract.ts';
+
+type Given = Params<'profile.save'>['fields'];
+type Value = Given[keyof Given];
+type Reader = (text: string) => Value | undefined;
+
+const text: Reader = (value) => value;
+const list: Reader = (value) =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+const number: Reader = (value) => (/^-?\d+(\.\d+)?$/.test(value) ? Number(value) : undefined);
+const yes: Reader = (value) => {
+  if (['yes', 'true', 'on'].includes(value)) return true;
+  return ['no', 'false', 'off'].includes(value) ? false : undefined;
+};
+const ports: Reader = (value) => {
+  const [, ike, natt] = /^(\d+),(\d+)$/.exec(value) ?? [];
+  return ike === undefined || natt === undefined ? undefined : { ike: Number(ike), natt: Number(natt) };
+};
+
+const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] } = {
+  name: [text, 'text'],
+  folder: [text, 'text'],
+  gateway: [text, 'name or address'],
+  gatewayPorts: [ports, 'two ports, such as 500,4500'],
+  localId: [text, 'identity'],
+  remoteId: [text, 'identity, %any, or empty for the gateway'],
+  ikeProposals: [list, 'list with commas'],
+  espProposals: [list, 'list with commas'],
+  remoteNetworks: [list, 'list with commas'],
+  ipv4: [yes, 'yes or no'],
+  ipv6: [yes, 'yes or no'],
+  dns: [yes, 'yes or no'],
+  mtu: [number, 'number'],
+  natKeepalive: [number, 'seconds, 0 for none'],
+  liveness: [number, 'seconds, 0 for never'],
+  localPort: [text, 'standard or any'],
+};
+
+/** For the help of `create` and `edit`. */
+export function fieldsHelp(): string {
+  const rows = Object.entries(READERS).map(([field, [, what]]) => `  ${field.padEnd(16)}${what}`);
+  return ['Fields:', ...rows].join('\n');
+}
+
+export function parseFields(assignments: readonly string[]): Result<Given, RpcError> {
+  const given: Record<string, Value> = {};
+  for (const assignment of assignments) {
+    const at = assignment.indexOf('=');
+    const field = at < 0 ? assignment : assignment.slice(0, at);
+    // What follows is not quoted: somebody may have put a key there.
+    if (at < 0) return usage(`expected FIELD=VALUE, such as name=Office`);
+    if (!isField(field))
+      return usage(`${field === 'secret' ? 'a key is given with --secret-file' : `there is no field "${field}"`}`);
+    const [read, what] = READERS[field];
+    const value = read(assignment.slice(at + 1));
+    if (value === undefined) return usage(`${field}: expected ${what}`);
+    given[field] = value;
+  }
+  return ok(given as Given);
+}
+
+function isField(name: string): name is keyof ProfileFields {
+  return Object.hasOwn(READERS, name);
+}
+
+function usage(detail: string): Result<never, RpcError> {
+  return err({ code: 'usage', detail });
+}

@@ -1,0 +1,63 @@
+/** What the helper asks while `up` waits: answered from the file given, or by the person at the terminal. */
+import type { RpcClient } from '../rpc/client.ts';
+import type { Prompt, RpcError } from '../rpc/contract.ts';
+import { printable } from '../tunnel/explain.ts';
+import { askSecret, canAsk } from './secret.ts';
+import { PROMPTS } from './statusText.ts';
+
+export interface PromptAnswers {
+  /** What is asked now; the same question again is not asked again. */
+  show(prompt: Prompt | undefined): void;
+  /** Gives the terminal back. */
+  stop(): void;
+}
+
+export interface AnswerOptions {
+  /** Of a file: one answer, and no other. */
+  readonly secret: string | undefined;
+  readonly remember?: boolean;
+}
+
+/** `giveUp` when there is no answer to give. */
+export function answerPrompts(helper: RpcClient, options: AnswerOptions, giveUp: (error: RpcError) => void): PromptAnswers {
+  let asked: string | undefined;
+  let used = false;
+  let question = new AbortController();
+
+  async function answer(prompt: Prompt, gone: AbortSignal): Promise<void> {
+    let secret = options.secret;
+    if (secret !== undefined) {
+      if (used) return giveUp({ code: 'authentication-failed', detail: 'the key given is not the right one' });
+      used = true;
+    } else if (canAsk()) {
+      const typed = await askSecret(questionText(prompt), gone);
+      if (gone.aborted) return;
+      if (!typed.ok) return giveUp(typed.error);
+      secret = typed.value;
+    } else {
+      return giveUp({ code: 'profile-secret-missing', detail: 'there is no terminal to ask on' });
+    }
+    const remember = prompt.rememberAllowed && (options.remember ?? false);
+    const done = await helper.call('tunnel.answer', { id: prompt.id, secret, remember });
+    // A question that is gone meanwhile has its reason in the status.
+    if (!done.ok && done.error.code !== 'prompt-unknown') giveUp(done.error);
+  }
+
+  return {
+    show(prompt) {
+      if (prompt?.id === asked) return;
+      question.abort();
+      asked = prompt?.id;
+      if (!prompt) return;
+      question = new AbortController();
+      answer(prompt, question.signal).catch((fault: unknown) => giveUp({ code: 'internal', detail: String(fault) }));
+    },
+    stop: () => question.abort(),
+  };
+}
+
+function questionText({ kind, identity, text, attempt }: Prompt): string {
+  const wrong = attempt > 1 ? 'That was not right. ' : '';
+  const own = text === '' ? '' : `The gateway says: ${text}. `;
+  return `${printable(`${wrong}${own}${PROMPTS[kind][0]?.toUpperCase()}${PROMPTS[kind].slice(1)} of ${identity}`)}: `;
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { closeSync, copyFileSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { superviseEngine } from '../../../core/helper/monitorEngine.ts';
+
+test('a program that cannot be started just now is tried again, with back-off, and leaks nothing', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-supervise-'));
+  const runtime = join(folder, 'runtime');
+  const lockPath = join(folder, 'lock');
+  copyFileSync(process.execPath, runtime);
+  writeFileSync(join(folder, 'engine.mjs'), 'setInterval(() => {}, 1000);');
+  const nowhere = openSync('/dev/null', 'r');
+  // An update that is being written: to run it is ETXTBSY, which spawn throws.
+  const update = openSync(runtime, 'r+');
+  const lines: string[] = [];
+  const descriptors = () => readdirSync('/proc/self/fd').length;
+  const before = descriptors();
+  const engine = superviseEngine({
+    runtime,
+    script: join(folder, 'engine.mjs'),
+    args: [],
+    rpcFd: nowhere,
+    lockPath,
+    log: (_level, _area, text, fields) => lines.push(`${text} ${JSON.stringify(fields ?? {})}`),
+    onMessage: () => true,
+    onGone: () => {},
+  });
+  const said = async (part: string, times = 1) => {
+    const until = Date.now() + 10_000;
+    while (lines.filter((line) => line.includes(part)).length < times) {
+      assert.ok(Date.now() < until, `"${part}" in ${lines.join('\n')}`);
+      await sleep(10);
+    }
+  };
+  try {
+    await said('ETXTBSY', 2);
+    assert.equal(descriptors(), before, 'nothing is left open by a start that failed');
+    assert.match(lines.join('\n'), /afterMs":100[\s\S]*afterMs":200/);
+    closeSync(update);
+    await said('the engine runs');
+  } finally {
+    await engine.stop();
+    closeSync(nowhere);
+    rmSync(folder, { recursive: true, force: true });
+  }
+  await said('the engine is gone');
+});
