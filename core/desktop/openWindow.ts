@@ -54,6 +54,22 @@ export async function openWindow(options: OpenWindowOptions): Promise<Result<Ope
   return ok(await openBrowser(browser, options));
 }
 
+/** Renderer, Electron part and icons, where their sources are newer than what is in dist/. */
+export function buildWindow(say: (line: string) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const program = join(root, 'resources', 'build.mjs');
+    const child = spawn(process.execPath, [program, '--stale'], { stdio: ['ignore', 'ignore', 'inherit'] });
+    child.once('error', (error) => {
+      say(`build: ${error.message}`);
+      resolve();
+    });
+    child.once('exit', (code) => {
+      if (code !== 0) say('The window could not be built (see above).');
+      resolve();
+    });
+  });
+}
+
 /** Electron's npm package brings its binary only when it could download it; asking the package would start the download. */
 function electronProgram(): Result<string, string> {
   const folder = process.env.ELECTRON_OVERRIDE_DIST_PATH ?? join(root, 'node_modules', 'electron', 'dist');

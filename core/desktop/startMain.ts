@@ -1,5 +1,4 @@
 /** The program behind `npm start` (resources/start.mjs): helper if none runs, then the window, until the window is closed or Ctrl-C. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -7,7 +6,7 @@ import { DEFAULT_SOCKET } from '../rpc/contract.ts';
 import { helperChecks } from '../system/linux/trust.ts';
 import type { HelperLink, Reply } from './contract.ts';
 import { openLink } from './link.ts';
-import { openWindow } from './openWindow.ts';
+import { buildWindow, openWindow } from './openWindow.ts';
 import { circumstances, type StartedHelper, startHelper, wayToStart } from './startHelper.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -26,9 +25,10 @@ async function main(): Promise<number> {
     stop = resolve;
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
-  await built();
+  await buildWindow(say);
   const found = await firstWord();
-  if (found === 'missing') {
+  // Somebody who names a socket has a helper of their own in mind.
+  if (found === 'missing' && socket === DEFAULT_SOCKET) {
     const started = await start();
     if (!started.ok) {
       say(`The helper could not be started: ${started.error.detail}`);
@@ -91,21 +91,6 @@ function firstWord(): Promise<HelperLink['state']> {
     }, FIRST_WORD_MS);
     const stopListening = link.listen({ onHelper: tell });
     tell();
-  });
-}
-
-/** Renderer, Electron part and icons, where their sources are newer. */
-function built(): Promise<void> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [`${root}resources/build.mjs`, '--stale'], { stdio: ['ignore', 'ignore', 'inherit'] });
-    child.once('error', (error) => {
-      say(`build: ${error.message}`);
-      resolve();
-    });
-    child.once('exit', (code) => {
-      if (code !== 0) say('The window could not be built (see above).');
-      resolve();
-    });
   });
 }
 

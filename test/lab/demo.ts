@@ -7,6 +7,8 @@
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { buildWindow, type OpenedWindow, openWindow } from '../../core/desktop/openWindow.ts';
+import { hasDisplay } from '../../core/desktop/startHelper.ts';
 import type { Status } from '../../core/rpc/contract.ts';
 import { buildStage, missingPackages, type Stage } from './demo/stage.ts';
 import { allIsWell, type DemoReport, nothingYet, type Visit, visit } from './demo/visit.ts';
@@ -148,6 +150,7 @@ async function stayUp(stage: Stage, stop: Stop): Promise<number | undefined> {
       '',
     ].join('\n'),
   );
+  const window = await demoWindow(folder);
   const watching = stage.spawnCli('--json', 'status', '--watch');
   if (watching.stdout === null) throw new Error('sallyport status --watch has no output');
   const line = createInterface({ input: watching.stdout });
@@ -160,8 +163,26 @@ async function stayUp(stage: Stage, stop: Stop): Promise<number | undefined> {
   const ended = new Promise<void>((resolve) => watching.once('exit', () => resolve()));
   await Promise.race([stop.pressed, ended]);
   watching.kill('SIGTERM');
+  await window?.close();
   process.stdout.write('\n');
   return downAt;
+}
+
+/** The window on the laptop's helper, where there is a display; how to see it otherwise. */
+async function demoWindow(folder: string): Promise<OpenedWindow | undefined> {
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  const socket = join(folder, 'run/sallyport.sock');
+  if (hasDisplay()) await buildWindow(say);
+  const opened = hasDisplay()
+    ? await openWindow({ socket, settings: join(folder, 'settings.json'), say })
+    : ({
+        ok: false,
+        error: ['There is no display here. To see the window, run the demo where there is one, or meanwhile, there:'],
+      } as const);
+  if (opened.ok) return opened.value;
+  for (const line of opened.error) say(line);
+  say(`  npm start -- --socket ${socket}\n`);
+  return undefined;
 }
 
 function statusLine(status: Status): string {
