@@ -1,0 +1,101 @@
+/**
+ * Brings the helper's lines into the model while the view is open: what it still has, newest first, and what comes. The model stays when the
+ * view closes, so that opening it again asks only for what is missing.
+ */
+import { create } from 'zustand';
+import type { LogLine, RpcError } from '../../../core/rpc/contract.ts';
+import { call, followLog, listen } from '../../api.ts';
+import { CAPACITY, LogModel } from './model.ts';
+
+export const log = new LogModel();
+
+export interface FeedState {
+  /** Older lines are still on their way. */
+  readonly loading: boolean;
+  readonly error: RpcError | null;
+}
+
+export const useFeed = create<FeedState>()(() => ({ loading: false, error: null }));
+
+/** Enough for a screen, so that something is there at once. */
+const FIRST_PAGE = 1000;
+const PAGE = 10_000;
+/** Lines that come in a burst are drawn together. */
+const TOGETHER_MS = 120;
+
+let life = 0;
+
+/** Returns the way to stop. */
+export function openFeed(): () => void {
+  life++;
+  const mine = life;
+  const current = () => mine === life;
+  let waiting: LogLine[] = [];
+  let ready = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = () => {
+    timer = undefined;
+    const lines = waiting;
+    waiting = [];
+    log.append(lines);
+  };
+  const stop = listen((event) => {
+    if (event.event !== 'log') return;
+    waiting.push(...event.data);
+    // While the first answer is under way a flood must not pile up.
+    if (waiting.length > CAPACITY) waiting = waiting.slice(-CAPACITY);
+    if (ready) timer ??= setTimeout(flush, TOGETHER_MS);
+  });
+  useFeed.setState({ loading: true, error: null });
+  void followLog(true).then(async () => {
+    const error = await catchUp(current);
+    if (!current()) return;
+    ready = true;
+    flush();
+    useFeed.setState({ error });
+    if (error === null) await readOlder(current);
+    if (current()) useFeed.setState({ loading: false });
+  });
+  return () => {
+    stop();
+    clearTimeout(timer);
+    // Another opening may have followed already: then it is its feed.
+    if (!current()) return;
+    life++;
+    void followLog(false);
+  };
+}
+
+/** Reads backwards until it meets what the model has. */
+async function catchUp(current: () => boolean): Promise<RpcError | null> {
+  const newest = log.newestSeq;
+  const pages: (readonly LogLine[])[] = [];
+  let count = 0;
+  for (let before: number | undefined; current(); ) {
+    const reply = await call('log.read', {
+      lines: pages.length === 0 ? FIRST_PAGE : PAGE,
+      level: 'debug',
+      ...(before !== undefined && { before }),
+    });
+    if (!reply.ok) return reply.error;
+    const first = reply.value[0];
+    if (!first) break;
+    pages.unshift(reply.value);
+    count += reply.value.length;
+    before = first.seq;
+    // Without anything of its own the model takes the first page and gets the rest by and by.
+    if (newest === undefined || first.seq <= newest + 1 || count >= CAPACITY) break;
+  }
+  if (current()) log.resume(pages.flat());
+  return null;
+}
+
+async function readOlder(current: () => boolean): Promise<void> {
+  while (current() && log.total < CAPACITY) {
+    const before = log.oldestSeq;
+    if (before === undefined) return;
+    const reply = await call('log.read', { lines: Math.min(PAGE, CAPACITY - log.total), level: 'debug', before });
+    if (!reply.ok || reply.value.length === 0 || !current()) return;
+    log.prepend(reply.value);
+  }
+}

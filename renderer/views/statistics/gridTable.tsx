@@ -1,0 +1,212 @@
+/**
+ * A table for reading and copying: arrow keys walk its cells, Enter or Ctrl+C copies the cell, Ctrl+Shift+C or the button at the end the row.
+ * One stop for Tab, however many cells it has. Figures stand right, in digits of one width; the unit is in the header.
+ */
+import Copy from 'lucide-react/icons/copy';
+import { type KeyboardEvent, type ReactElement, type ReactNode, useRef, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { toast } from '../../components/toast.tsx';
+import { copyText } from '../../files.ts';
+import type { Column, Row, Table } from './tables.ts';
+import type { ValueWords } from './valueWords.tsx';
+
+export interface GridTableProps {
+  readonly table: Table;
+  readonly words: ValueWords;
+  readonly now: number;
+  /** Says what is in a row, for the name of its button: the first cell. */
+  readonly caption: string;
+}
+
+interface Place {
+  readonly row: number;
+  readonly column: number;
+}
+
+export function GridTable({ table, words, now, caption }: GridTableProps): ReactElement {
+  const { t } = useTranslation(['statistics', 'common']);
+  const [place, setPlace] = useState<Place>({ row: 0, column: 0 });
+  const grid = useRef<HTMLTableElement>(null);
+  const columns = table.columns.length + 1;
+  // Rows come and go; the place stays inside.
+  const here = { row: Math.min(place.row, table.rows.length), column: Math.min(place.column, columns - 1) };
+
+  const copy = (text: string, what: string) => {
+    void copyText(text).then((done) =>
+      toast(done ? { text: t('copiedThis', { what }) } : { text: t('common:copyFailed'), tone: 'failed' }),
+    );
+  };
+  const copyCell = (row: Row, index: number) => {
+    const [column, value] = [table.columns[index], row.cells[index]];
+    if (column && value && value.kind !== 'none') copy(words.copied(value, now), words.column(column).label);
+  };
+  const copyRow = (row: Row) => {
+    const lines = table.columns.map(
+      (column, index) => `${words.header(column)}: ${words.copied(row.cells[index] ?? { kind: 'none' }, now)}`,
+    );
+    copy(lines.join('\n'), t('row'));
+  };
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const row = table.rows[here.row - 1];
+    const command = event.ctrlKey || event.metaKey;
+    if (command && event.key.toLowerCase() === 'c') {
+      if (!row || window.getSelection()?.isCollapsed === false) return;
+      event.preventDefault();
+      if (event.shiftKey || here.column === columns - 1) copyRow(row);
+      else copyCell(row, here.column);
+      return;
+    }
+    if (command || event.altKey) return;
+    if (event.key === 'Enter' || event.key === ' ') {
+      if (!row) return;
+      event.preventDefault();
+      if (here.column === columns - 1) copyRow(row);
+      else copyCell(row, here.column);
+      return;
+    }
+    const next = moved(here, event.key, table.rows.length, columns);
+    if (!next) return;
+    event.preventDefault();
+    setPlace(next);
+    const cell = grid.current?.querySelector<HTMLElement>(`[data-place="${next.row} ${next.column}"]`);
+    cell?.focus();
+  };
+  const stop = (row: number, column: number) => ({
+    'data-place': `${row} ${column}`,
+    tabIndex: here.row === row && here.column === column ? 0 : -1,
+    onFocus: () => setPlace({ row, column }),
+  });
+
+  return (
+    <div className="table-scroll stat-scroll">
+      <table
+        ref={grid}
+        className="table stat-table"
+        // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a grid is the table whose cells the arrow keys walk.
+        role="grid"
+        aria-label={caption}
+        onKeyDown={onKeyDown}
+        data-test={`table-${table.name}`}
+      >
+        <thead>
+          <tr>
+            {table.columns.map((column, index) => (
+              <th key={column.key} scope="col" className={classOf(column)} {...stop(0, index)}>
+                {words.column(column).label}
+                {words.column(column).unit !== undefined && <span className="unit"> {words.column(column).unit}</span>}
+              </th>
+            ))}
+            <th scope="col" className="stat-copy" {...stop(0, columns - 1)}>
+              <span className="visually-hidden">{t('copyRow')}</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {table.rows.map((row, rowIndex) => (
+            <tr key={row.key}>
+              {row.cells.map((value, index) => {
+                const column = table.columns[index];
+                if (!column) return null;
+                return (
+                  <Cell
+                    key={column.key}
+                    column={column}
+                    stop={stop(rowIndex + 1, index)}
+                    onCopy={() => copyCell(row, index)}
+                    empty={value.kind === 'none'}
+                  >
+                    {words.shown(value, now)}
+                  </Cell>
+                );
+              })}
+              {/* biome-ignore lint/a11y/useKeyWithClickEvents: the table handles the keys. */}
+              <td className="stat-copy" {...stop(rowIndex + 1, columns - 1)} onClick={() => copyRow(row)} title={t('copyRow')}>
+                <Copy size={14} aria-hidden />
+                <span className="visually-hidden">{t('copyRow')}</span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Cell({
+  column,
+  stop,
+  onCopy,
+  empty,
+  children,
+}: {
+  readonly column: Column;
+  readonly stop: object;
+  readonly onCopy: () => void;
+  readonly empty: boolean;
+  readonly children: ReactNode;
+}): ReactElement {
+  const { t } = useTranslation('statistics');
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the table handles the keys.
+    <td
+      {...stop}
+      className={classOf(column)}
+      title={empty ? undefined : t('clickToCopy')}
+      onClick={() => {
+        // Who selects a part of it wants that part.
+        if (window.getSelection()?.isCollapsed !== false) onCopy();
+      }}
+    >
+      {children}
+    </td>
+  );
+}
+
+const TECHNICAL: ReadonlySet<string> = new Set([
+  'spiI',
+  'spiR',
+  'spiIn',
+  'spiOut',
+  'encryption',
+  'integrity',
+  'prf',
+  'keyExchange',
+  'local',
+  'gateway',
+  'interface',
+  'localIdentity',
+  'remoteIdentity',
+  'localSelectors',
+  'remoteSelectors',
+  'virtualIps',
+]);
+
+function classOf(column: Column): string {
+  return [`col-${column.key}`, column.figure ? 'figure' : '', TECHNICAL.has(column.key) ? 'fixed' : ''].filter(Boolean).join(' ');
+}
+
+/** Row 0 is the header. */
+function moved(place: Place, key: string, rows: number, columns: number): Place | undefined {
+  const bounded = (row: number, column: number): Place => ({
+    row: Math.max(0, Math.min(rows, row)),
+    column: Math.max(0, Math.min(columns - 1, column)),
+  });
+  const right = document.documentElement.dir === 'rtl' ? -1 : 1;
+  switch (key) {
+    case 'ArrowRight':
+      return bounded(place.row, place.column + right);
+    case 'ArrowLeft':
+      return bounded(place.row, place.column - right);
+    case 'ArrowDown':
+      return bounded(place.row + 1, place.column);
+    case 'ArrowUp':
+      return bounded(place.row - 1, place.column);
+    case 'Home':
+      return bounded(place.row, 0);
+    case 'End':
+      return bounded(place.row, columns - 1);
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,212 @@
+/** The live chart with its legend, its marks in words and its text alternative. */
+import ArrowDown from 'lucide-react/icons/arrow-down';
+import ArrowUp from 'lucide-react/icons/arrow-up';
+import { type ReactElement, useEffect, useRef, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Segmented } from '../../components/segmented.tsx';
+import { useFormat } from '../../i18n/useFormat.ts';
+import { useNow } from '../../useNow.ts';
+import { type Chart, type ChartWords, createChart, watchTheme } from './chart.ts';
+import { throughput } from './recorder.ts';
+import { type Columns, type Range, slices, summarize } from './throughput.ts';
+
+/** Two updates a second, as often as the helper tells. */
+const UPDATE_MS = 500;
+const RANGES: readonly Range[] = ['minutes', 'hour', 'session'];
+
+interface Point {
+  readonly at: number;
+  readonly up: number | null;
+  readonly down: number | null;
+}
+
+export function ThroughputChart({ connected }: { readonly connected: boolean }): ReactElement {
+  const { t } = useTranslation('statistics');
+  const format = useFormat();
+  const [range, setRange] = useState<Range>('minutes');
+  const [unit, setUnit] = useState('kB/s');
+  const [point, setPoint] = useState<Point>();
+  const box = useRef<HTMLDivElement>(null);
+  const [up, down, ink, line] = [
+    useRef<HTMLSpanElement>(null),
+    useRef<HTMLSpanElement>(null),
+    useRef<HTMLSpanElement>(null),
+    useRef<HTMLSpanElement>(null),
+  ];
+  const chart = useRef<Chart>(undefined);
+  const words = useChartWords();
+  const latest = useRef(words);
+  latest.current = words;
+
+  useEffect(() => {
+    if (!box.current || !up.current || !down.current || !ink.current || !line.current) return;
+    const made = createChart(
+      box.current,
+      throughput,
+      { up: up.current, down: down.current, ink: ink.current, line: line.current },
+      latest.current,
+      { onPoint: setPoint, onUnit: setUnit },
+    );
+    chart.current = made;
+    const stopTheme = watchTheme(() => made.recolour());
+    // A hidden page draws nothing that anybody sees.
+    const timer = setInterval(() => {
+      if (!document.hidden) made.update(Date.now());
+    }, UPDATE_MS);
+    return () => {
+      clearInterval(timer);
+      stopTheme();
+      made.destroy();
+      chart.current = undefined;
+    };
+  }, [up, down, ink, line]);
+
+  useEffect(() => {
+    chart.current?.setWords(words);
+    chart.current?.setRange(range);
+    chart.current?.update(Date.now());
+  }, [words, range]);
+
+  return (
+    <figure className="chart" aria-label={t('chart')}>
+      <div className="row between wrap">
+        <Legend point={point} connected={connected} up={up} down={down} />
+        <Segmented
+          label={t('span')}
+          options={RANGES.map((id) => ({ id, label: t(`ranges.${id}`) }))}
+          value={range}
+          onChange={setRange}
+        />
+      </div>
+      <span ref={ink} className="chart-ink" />
+      <span ref={line} className="chart-line" />
+      <div className="chart-frame">
+        <span className="chart-unit small soft">{unit}</span>
+        <div ref={box} className="chart-box" aria-hidden data-test="chart" />
+      </div>
+      <Marks range={range} />
+      <Alternative range={range} format={format} />
+    </figure>
+  );
+}
+
+function useChartWords(): ChartWords {
+  const { i18n } = useTranslation();
+  const format = useFormat();
+  const [made, setMade] = useState<{ readonly for: string; readonly words: ChartWords }>();
+  if (made?.for === i18n.language) return made.words;
+  const short = new Intl.DateTimeFormat(i18n.language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  const long = new Intl.DateTimeFormat(i18n.language, {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  });
+  const words: ChartWords = { number: format.number, time: (at, seconds) => (seconds ? long : short).format(at) };
+  setMade({ for: i18n.language, words });
+  return words;
+}
+
+interface LegendProps {
+  readonly point: Point | undefined;
+  readonly connected: boolean;
+  readonly up: React.RefObject<HTMLSpanElement | null>;
+  readonly down: React.RefObject<HTMLSpanElement | null>;
+}
+
+/** What the two colours are, with the rates of now or of the moment pointed at. */
+function Legend({ point, connected, up, down }: LegendProps): ReactElement {
+  const { t } = useTranslation('statistics');
+  const format = useFormat();
+  const now = useNow(UPDATE_MS);
+  const columns = useRef<Columns>({ at: [], up: [], down: [] }).current;
+  throughput.read('minutes', now, columns);
+  // The newest bucket is being filled; the one before says what is going on.
+  const current = {
+    up: columns.up.at(-2) ?? columns.up.at(-1) ?? null,
+    down: columns.down.at(-2) ?? columns.down.at(-1) ?? null,
+  };
+  const shown = point ?? (connected ? current : { up: null, down: null });
+  const rate = (value: number | null) => (value === null ? t('unknownRate') : format.rate(value));
+  return (
+    <div className="legend figures" data-test="rates">
+      <span ref={up} className="legend-up">
+        <ArrowUp size={16} aria-hidden />
+        <span>{t('sent')}</span> <strong data-test="rate-up">{rate(shown.up)}</strong>
+      </span>
+      <span ref={down} className="legend-down">
+        <ArrowDown size={16} aria-hidden />
+        <span>{t('received')}</span> <strong data-test="rate-down">{rate(shown.down)}</strong>
+      </span>
+      {point && <span className="soft small">{format.time(point.at)}</span>}
+    </div>
+  );
+}
+
+/** The newest marks within the span, in words: lines in a chart explain nothing by themselves. */
+const MARKS_SHOWN = 4;
+
+function Marks({ range }: { readonly range: Range }): ReactElement | null {
+  const { t } = useTranslation('statistics');
+  const format = useFormat();
+  const now = useNow(2000);
+  const columns = useRef<Columns>({ at: [], up: [], down: [] }).current;
+  const { from } = throughput.read(range, now, columns);
+  const marks = throughput.marks.filter(({ at }) => at >= from).slice(-MARKS_SHOWN);
+  if (marks.length === 0) return null;
+  return (
+    <ul className="marks small soft" aria-label={t('marks')}>
+      {marks.map(({ at, kind }) => (
+        <li key={`${kind} ${at}`}>
+          <time dateTime={new Date(at).toISOString()} className="figures">
+            {format.time(at)}
+          </time>{' '}
+          {t(`markOf.${kind}`)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Rows of the table that says in figures what the chart draws. */
+const SLICES = 6;
+
+function Alternative({ range, format }: { readonly range: Range; readonly format: ReturnType<typeof useFormat> }): ReactElement {
+  const { t } = useTranslation('statistics');
+  // Slowly: who reads it must be able to finish a row.
+  const now = useNow(10_000);
+  const columns = useRef<Columns>({ at: [], up: [], down: [] }).current;
+  const { from, to } = throughput.read(range, now, columns);
+  const { known, highestUp, highestDown, gaps } = summarize(columns);
+  return (
+    <figcaption className="visually-hidden" data-test="chart-text">
+      <p>
+        {known
+          ? t('inWords', { span: t(`ranges.${range}`), up: format.rate(highestUp), down: format.rate(highestDown) })
+          : t('inWordsNothing', { span: t(`ranges.${range}`) })}
+        {gaps > 0 && ` ${t('inWordsGaps', { count: gaps })}`}
+      </p>
+      {known && (
+        <table>
+          <caption>{t('chartTable')}</caption>
+          <thead>
+            <tr>
+              <th scope="col">{t('until')}</th>
+              <th scope="col">{t('sent')}</th>
+              <th scope="col">{t('received')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {slices(columns, from, to, SLICES).map((slice) => (
+              <tr key={slice.until}>
+                <th scope="row">{format.time(slice.until)}</th>
+                <td>{slice.up === null ? t('unknownRate') : format.rate(slice.up)}</td>
+                <td>{slice.down === null ? t('unknownRate') : format.rate(slice.down)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </figcaption>
+  );
+}

@@ -1,0 +1,104 @@
+/** Values of the tables in the language's words: as shown, as copied, as exported. */
+import { type ReactNode, useMemo } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useFormat } from '../../i18n/useFormat.ts';
+import { useReason } from '../../i18n/useReason.ts';
+import { type ExportNames, plain } from './export.ts';
+import type { Column, ColumnKey, Table, Value } from './tables.ts';
+
+export interface ValueWords {
+  column(column: Column): { readonly label: string; readonly unit?: string };
+  /** Label and unit as one text. */
+  header(column: Column): string;
+  shown(value: Value, now: number): ReactNode;
+  /** For the clipboard: times exact. */
+  copied(value: Value, now: number): string;
+  readonly names: ExportNames;
+}
+
+const UNITS: Partial<Readonly<Record<ColumnKey, 'packets' | 'bytes' | 'ms'>>> = {
+  packetsIn: 'packets',
+  packetsOut: 'packets',
+  bytesIn: 'bytes',
+  bytesOut: 'bytes',
+  rtt: 'ms',
+  mtu: 'bytes',
+  dropsReplay: 'packets',
+  dropsIntegrity: 'packets',
+  dropsSelector: 'packets',
+  dropsMalformed: 'packets',
+  dropsExhausted: 'packets',
+};
+
+export function useValueWords(): ValueWords {
+  const { t } = useTranslation('statistics');
+  const format = useFormat();
+  const reason = useReason();
+  return useMemo(() => {
+    const column = ({ key }: Column) => {
+      const unit = UNITS[key];
+      return { label: t(`columns.${key}`), ...(unit !== undefined && { unit: t(`units.${unit}`) }) };
+    };
+    const header = (one: Column) => {
+      const { label, unit } = column(one);
+      return unit === undefined ? label : `${label} (${unit})`;
+    };
+    const word = (value: Extract<Value, { kind: 'word' }>) => t(`words.${value.word}`);
+    return {
+      column,
+      header,
+      shown(value, now) {
+        switch (value.kind) {
+          case 'none':
+            return <span className="soft">{t('words.none')}</span>;
+          case 'text':
+            return value.text;
+          case 'count':
+            return format.number(value.count);
+          case 'since':
+            return (
+              <At
+                at={value.at}
+                text={now - value.at < 1000 ? t('words.now') : format.duration(now - value.at)}
+                title={format.dateTime(value.at)}
+              />
+            );
+          case 'until':
+            return <At at={value.at} text={format.duration(Math.max(0, value.at - now))} title={format.dateTime(value.at)} />;
+          case 'date':
+            return <At at={value.at} text={format.dateTime(value.at)} title={format.relative(value.at, now)} />;
+          case 'length':
+            return format.duration(value.ms);
+          case 'reason':
+            return <span title={value.code}>{reason(value.code, value.code).what}</span>;
+          case 'word':
+            return word(value);
+        }
+      },
+      copied(value, now) {
+        if (value.kind === 'length') return format.duration(value.ms);
+        if (value.kind === 'until')
+          return `${format.duration(Math.max(0, value.at - now))} (${new Date(value.at).toISOString()})`;
+        return plain(value, { word });
+      },
+      names: {
+        table: (table: Table) => t(`tables.${table.name}`),
+        column: (table, index) => {
+          const one = table.columns[index];
+          // Raw lengths are in seconds; times are instants.
+          if (one === undefined) return '';
+          return one.key === 'length' ? `${header(one)} (${t('units.s')})` : header(one);
+        },
+        word,
+      },
+    };
+  }, [t, format, reason]);
+}
+
+function At({ at, text, title }: { readonly at: number; readonly text: string; readonly title: string }) {
+  return (
+    <time dateTime={new Date(at).toISOString()} title={title}>
+      {text}
+    </time>
+  );
+}
