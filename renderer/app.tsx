@@ -34,7 +34,7 @@ export function App(): ReactElement {
   const state = useSession((session) => (session.link.state === 'connected' ? shownState(session).state : 'unknown'));
   return (
     <I18nProvider locale={locale}>
-      <div className={`window ${state}`}>
+      <div className={`window tunnel-${state}`}>
         <Bar here={route.destination} />
         <Content key={route.destination} here={route.destination} />
       </div>

@@ -51,7 +51,13 @@ function makeFormats(locale: string): Formats {
     { ms: 60_000, format: unit('minute') },
     { ms: 1000, format: unit('second') },
   ];
-  const tenths = unit('second', 1);
+  const tenths = new Intl.NumberFormat(locale, {
+    style: 'unit',
+    unit: 'second',
+    unitDisplay: 'narrow',
+    minimumFractionDigits: 1,
+    maximumFractionDigits: 1,
+  });
   const whole = unit('millisecond');
   const relativeTime = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
   const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });

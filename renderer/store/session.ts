@@ -25,6 +25,15 @@ export function startSession(): void {
     else if (event.event !== 'log') useSession.setState((session) => applyEvent(session, event, Date.now()));
   });
   void appInfo().then((info) => useSession.setState({ info }));
+  useSession.subscribe(rememberProfile);
+}
+
+/** The profile that is connected, also by the tray or the command line, is the one the control means from now on. */
+function rememberProfile(now: Session, before: Session): void {
+  const id = now.status?.profile?.id;
+  if (id === undefined || !now.settingsKnown || id === now.settings.currentProfile) return;
+  const news = before.status?.profile?.id !== id || before.status.state !== now.status?.state || !before.settingsKnown;
+  if (news) void saveSettings({ currentProfile: id });
 }
 
 /** `askSecret`: ask for the key although one is stored, because the stored one was refused. */

@@ -37,7 +37,7 @@ export function ConnectView(): ReactElement {
   if (!known || list === null) return <p className="view soft">{common('loading')}</p>;
   if (list.length === 0 && quiet) return <FirstRun />;
   return (
-    <div className={`view connect ${headline === 'connected' || cancels(headline) ? 'sided' : ''}`}>
+    <div className={`view connect ${headline === 'connected' || (cancels(headline) && headline !== 'retrying') ? 'sided' : ''}`}>
       <div className="connect-main">
         <StateHead headline={headline} />
         {headline === 'failed' && <Failed />}
@@ -45,7 +45,7 @@ export function ConnectView(): ReactElement {
         {quiet && <ProfilePicker />}
         <Control headline={headline} />
       </div>
-      {cancels(headline) && <Steps />}
+      {cancels(headline) && headline !== 'retrying' && <Steps />}
       {headline === 'connected' && <Connected />}
     </div>
   );
@@ -54,12 +54,14 @@ export function ConnectView(): ReactElement {
 /** The one big control. */
 function Control({ headline }: { readonly headline: Headline }): ReactElement {
   const { t } = useTranslation('connect');
+  // Another profile picked after a failure is not tried again, but for the first time.
+  const again = useSession(({ status, settings }) => status?.profile?.id === settings.currentProfile);
   const nothingToConnect = useProfiles(({ list }) => (list?.length ?? 0) === 0);
   const word = () => {
     if (cancels(headline)) return t('control.cancel');
     if (headline === 'connected') return t('control.disconnect');
     if (headline === 'disconnecting') return t('control.disconnecting');
-    return headline === 'failed' ? t('control.again') : t('control.connect');
+    return headline === 'failed' && again ? t('control.again') : t('control.connect');
   };
   return (
     <div className="control">

@@ -20,7 +20,7 @@ export function Connected(): ReactElement | null {
   const status = useSession((session) => session.status);
   if (!status) return null;
   return (
-    <section className="card connected" aria-label={t('state.connected')}>
+    <section className="card connected-card" aria-label={t('state.connected')}>
       <Badges status={status} />
       <Facts
         facts={[

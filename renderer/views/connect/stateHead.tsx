@@ -13,7 +13,7 @@ export function StateHead({ headline }: { readonly headline: Headline }): ReactE
   return (
     <div className={`state-head ${tones[headline]}`} data-state={headline} data-test="state">
       <div className="state-mark">
-        <Gate state={gates[headline]} size={56} />
+        <Gate state={gates[headline]} size={headline === 'failed' ? 36 : 56} />
       </div>
       <h1 className="state-word">{t(`state.${headline}`)}</h1>
       <Sentence headline={headline} />

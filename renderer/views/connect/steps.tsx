@@ -15,15 +15,14 @@ const waiting: readonly Step[] = names.map((name) => ({ name, state: 'pending', 
 
 /** The five steps, each with its mark and the time it took or has taken so far. */
 export function Steps(): ReactElement {
-  const { t } = useTranslation('connect');
   // The steps of an attempt before are not those of the one just asked for.
   const steps = useSession(({ status, intent }) =>
     intent !== null || !status || status.steps.length === 0 ? waiting : status.steps,
   );
   return (
-    <section className="card steps-card" aria-label={t('steps')}>
+    <div className="card steps-card">
       <StepList steps={steps} />
-    </section>
+    </div>
   );
 }
 
@@ -32,7 +31,7 @@ export function StepList({ steps }: { readonly steps: readonly Step[] }): ReactE
   const format = useFormat();
   const now = useNow(steps.some(({ state }) => state === 'active') ? 250 : null);
   return (
-    <ol className="steps">
+    <ol className="steps" aria-label={t('steps')}>
       {steps.map((step) => (
         <li key={step.name} className={`step ${step.state}`} data-step={step.name} data-state={step.state}>
           <StepMark state={step.state} />
