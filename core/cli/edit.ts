@@ -39,7 +39,7 @@ export async function saveCommand(
     const { profile: saved, problems, notes } = done.value;
     if (!saved) {
       for (const { field, message } of problems) output.progress(printable(`${field}: ${message}`));
-      const detail = problems.map(({ field }) => field).join(', ');
+      const detail = [...new Set(problems.map(({ field }) => field))].join(', ');
       return { ok: true, value: output.error({ code: 'profile-invalid', detail }, { problems }) };
     }
     for (const note of notes) output.progress(noteLine(note));

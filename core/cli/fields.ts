@@ -35,9 +35,9 @@ const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] 
   ipv4: [yes, 'yes or no'],
   ipv6: [yes, 'yes or no'],
   dns: [yes, 'yes or no'],
-  mtu: [number, 'number'],
-  natKeepalive: [number, 'seconds, 0 for none'],
-  liveness: [number, 'seconds, 0 for never'],
+  mtu: [number, 'a number'],
+  natKeepalive: [number, 'whole seconds, 0 for none'],
+  liveness: [number, 'whole seconds, 0 for never'],
   localPort: [text, 'standard or any'],
 };
 

@@ -24,7 +24,7 @@ export function stepsOf(facts: Milestones): readonly Step[] {
     ['network', establishedAt, readyAt],
   ];
   const stopped = facts.endingAt;
-  const culprit = facts.failure && authSentAt !== undefined && PROOF[facts.failure.code];
+  const culprit = facts.failure && authSentAt !== undefined ? PROOF[facts.failure.code] : undefined;
   let failed = false;
   return spans.map(([name, startedAt, endedAt]): Step => {
     if (startedAt === undefined) return { name, state: 'pending', startedAt: null, endedAt: null };

@@ -161,3 +161,19 @@ test('no secret is ever in an error', () => {
   const broken = importProfile(`{"sallyport":1,"auth":{"secret":"${secret}" x`);
   assert.equal(broken.ok || broken.error.detail.includes(secret), false);
 });
+
+test('without a key the profile imports, and it is said that it is asked for', () => {
+  const { secret, notes } = imported({ auth: { method: 'psk' } });
+  assert.equal(secret, undefined);
+  const note = notes.find(({ field }) => field === 'auth.secret');
+  assert.deepEqual([note?.outcome, note?.why], ['warning', 'not given: it is asked for when connecting']);
+});
+
+test('folder and locks', () => {
+  assert.equal(imported({ folder: ' Work ' }).profile.folder, 'Work');
+  assert.deepEqual(imported({ locked: ['mtu', 'gateway', 'mtu'] }).profile.locked, ['mtu', 'gateway']);
+  const all = imported({ locked: true }).profile.locked;
+  for (const field of ['name', 'folder', 'gateway', 'secret', 'localPort']) assert.ok(all.includes(field as 'name'), field);
+  assert.match(refusal({ locked: ['colour'] }), /^locked: expected true, or a list of names of fields/);
+  assert.match(refusal({ auth: { method: 'psk', secret: 'ä'.repeat(600) } }), /^auth\.secret: expected at most 1024 octets$/);
+});

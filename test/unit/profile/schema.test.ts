@@ -76,6 +76,7 @@ const tries: Readonly<Record<string, readonly unknown[]>> = {
     { method: 'psk', secret: '' },
     { method: 'eap', secret: 'x' },
     { method: 'psk' },
+    { method: 'eap' },
     { method: 'psk', secret: { base64: 'AAAA' } },
     { method: 'psk', secret: { base64: 'A' } },
     { method: 'psk', secret: { hex: '00ff' } },
@@ -94,6 +95,8 @@ const tries: Readonly<Record<string, readonly unknown[]>> = {
   natKeepalive: [0, 4, 5, 3600, 3601, -1],
   liveness: [0, 4, 5, 86400, 86401],
   localPort: ['standard', 'any', 'none', 500],
+  folder: ['', 'Work', 'x'.repeat(100), 'x'.repeat(101), 'a\u0000', 7, null],
+  locked: [true, false, [], ['gateway', 'secret'], ['color'], 'gateway', [7]],
 };
 
 for (const [field, values] of Object.entries(tries)) {

@@ -158,3 +158,45 @@ test('a folder that cannot be written is an error, and nothing is half done', {
   assert.equal(saved.ok || saved.error.code, 'profile-store');
   assert.deepEqual(store.list(ALICE), []);
 });
+
+test('a profile without a secret is kept without one, and can get and lose it', () => {
+  const folder = newFolder();
+  const store = openProfileStore(folder, silent);
+  put(store, read({ auth: { method: 'psk' } }), ALICE);
+  const files = () => readdirSync(join(folder, '1000'));
+  const [stored] = openProfileStore(folder, silent).list(ALICE);
+  assert.deepEqual([stored?.hasSecret, files().length], [false, 1]);
+  assert.ok(stored);
+  const missing = store.secretOf(stored);
+  assert.equal(missing.ok || missing.error.code, 'profile-secret-missing');
+  const set = store.put(stored, { kind: 'set', secret: { psk: new TextEncoder().encode('typed') } });
+  assert.ok(set.ok && set.value.hasSecret);
+  const kept = store.put({ ...set.value, profile: { ...set.value.profile, mtu: 1300 } }, { kind: 'keep' });
+  assert.ok(kept.ok && kept.value.hasSecret);
+  const again = openProfileStore(folder, silent);
+  const [reloaded] = again.list(ALICE);
+  assert.ok(reloaded?.hasSecret && reloaded.profile.mtu === 1300);
+  const secret = again.secretOf(reloaded);
+  assert.equal(secret.ok && new TextDecoder().decode(secret.value.psk), 'typed');
+  assert.equal(files().length, 2);
+  assert.equal(store.put(reloaded, { kind: 'forget' }).ok, true);
+  assert.deepEqual(files(), [`${reloaded.profile.id}.json`]);
+});
+
+test('a file without a secret keeps the one there is, but never for another gateway or identity', () => {
+  const bare = { auth: { method: 'psk' } };
+  const hasSecret = (changes: Readonly<Record<string, unknown>>) => {
+    const folder = newFolder();
+    const store = openProfileStore(folder, silent);
+    put(store, read(), ALICE);
+    put(store, read({ ...bare, ...changes }), ALICE);
+    const [stored] = store.list(ALICE);
+    assert.equal(readdirSync(join(folder, '1000')).length, stored?.hasSecret ? 2 : 1, 'the file is there exactly when it counts');
+    return stored?.hasSecret;
+  };
+  assert.equal(hasSecret({ mtu: 1300, name: 'Renamed' }), true);
+  assert.equal(hasSecret({ gateway: 'evil.test', remoteId: 'vpn.office.test' }), false);
+  assert.equal(hasSecret({ remoteId: '%any' }), false);
+  assert.equal(hasSecret({ gatewayPorts: { ike: 1500 } }), false);
+  assert.equal(hasSecret({ localId: 'bob@office.test' }), false);
+});

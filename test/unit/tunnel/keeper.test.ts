@@ -36,7 +36,7 @@ function setUp(options: FakeOptions = {}, refreshEvery = 5) {
   const history = openHistory({ directory: join(folder, `history-${stores}`), now: Date.now, log: logs.log });
   const keeper = createTunnelKeeper({ ...world.deps, history, profiles, logs, onChange: () => publisher.changed() });
   const publisher = createPublisher({ statusFor: keeper.statusFor, running: keeper.active, logs, refreshEvery });
-  return { world, logs, keeper, publisher };
+  return { world, logs, keeper, publisher, profiles, history };
 }
 
 function peer(uid: number, id: number): { readonly peer: RpcPeer; readonly events: [string, unknown][] } {
@@ -66,6 +66,46 @@ test('one tunnel at a time; whose it is decides who may end it and who sees it',
   const texts = (viewer: number) => logs.read(viewer, 100, 'debug', 1e6).map(({ text }) => text);
   assert.equal(texts(BOB).filter((text) => text === 'connecting').length, 1);
   assert.equal(texts(0).filter((text) => text === 'connecting').length, 2);
+});
+
+test('a question is for the owner of the connection alone; a remembered key is kept where it may be', async () => {
+  const { keeper, profiles, history } = setUp();
+  const hasSecret = () => profiles.list(ALICE).map(({ shared, hasSecret: has }) => [shared, has]);
+  const forget = () => {
+    for (const stored of profiles.list(0)) assert.ok(profiles.put(stored, { kind: 'forget' }).ok);
+  };
+  forget();
+  assert.equal(codeOf(keeper.answer(ALICE, 'x', 'y', false)), 'prompt-unknown');
+  assert.equal(codeOf(keeper.up('Office', ALICE)), 'ok');
+  const prompt = keeper.statusFor(ALICE).prompt;
+  assert.ok(prompt?.rememberAllowed);
+  for (const other of [BOB, 0]) {
+    assert.equal(keeper.statusFor(other).prompt, undefined);
+    assert.equal(codeOf(keeper.answer(other, prompt.id, 'guessed', false)), 'not-permitted');
+  }
+  assert.equal(codeOf(keeper.answer(ALICE, prompt.id, 'typed by alice', true)), 'ok');
+  while (keeper.statusFor(ALICE).state !== 'connected') await new Promise(setImmediate);
+  assert.deepEqual(hasSecret(), [
+    [false, true],
+    [true, false],
+  ]);
+  await keeper.down(ALICE);
+  // Of the shared one the key is the administrator's to give.
+  assert.equal(codeOf(keeper.up('Office', BOB)), 'ok');
+  const his = keeper.statusFor(BOB).prompt;
+  assert.equal(his?.rememberAllowed, false);
+  await keeper.down(BOB);
+  // askSecret asks although one is stored.
+  assert.equal(codeOf(keeper.up('Office', ALICE, true)), 'ok');
+  assert.equal(keeper.statusFor(ALICE).state, 'waiting');
+  await keeper.stop();
+  assert.deepEqual(
+    history.list(ALICE, 10).map(({ endReason, connectedAt }) => [endReason, connectedAt !== undefined]),
+    [
+      ['engine-restarted', false],
+      ['user', true],
+    ],
+  );
 });
 
 test('a subscriber gets the snapshot, what changes, and counters while the tunnel is up; then nothing runs on', async () => {

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { editProfile, freeName, type GivenFields } from '../../../core/profile/edit.ts';
+import { importProfile } from '../../../core/profile/import.ts';
+import type { Profile } from '../../../core/profile/model.ts';
+import { profileText } from './sample.ts';
+
+function base(changes: Readonly<Record<string, unknown>> = {}): Profile {
+  const imported = importProfile(profileText(changes));
+  assert.ok(imported.ok, imported.ok ? '' : imported.error.detail);
+  return { ...imported.value.profile, id: imported.value.profile.id ?? 'id' };
+}
+
+interface Rest {
+  readonly base?: Profile;
+  readonly secret?: string;
+  readonly touchesSecret?: boolean;
+}
+
+function edit(fields: GivenFields, rest: Rest = {}) {
+  const { secret } = rest;
+  return editProfile({ base: rest.base, fields, secret, touchesSecret: rest.touchesSecret ?? secret !== undefined });
+}
+
+function codes(fields: GivenFields, rest: Rest = {}): readonly string[] {
+  const { problems, imported } = edit(fields, rest);
+  assert.equal(imported === undefined, problems.length > 0, 'nothing to store with problems, something without');
+  return problems.map(({ field, code }) => `${field} ${code}`);
+}
+
+const least = { name: 'Office', gateway: 'vpn.office.test', localId: 'alice@office.test' } as const;
+
+test('a new one with the least is what the same file would be', () => {
+  const { imported } = edit(least, { secret: 'correct horse battery staple' });
+  const { id: _, ...expected } = base();
+  assert.deepEqual({ ...imported?.profile, id: undefined }, { ...expected, id: undefined });
+  assert.equal(new TextDecoder().decode(imported?.secret?.psk), 'correct horse battery staple');
+});
+
+const wrong: readonly (readonly [GivenFields, readonly string[]])[] = [
+  [{}, ['name required', 'gateway required', 'localId required']],
+  [{ ...least, name: '  ' }, ['name required']],
+  [{ ...least, name: 'x'.repeat(101) }, ['name too-long']],
+  [{ ...least, name: 'a\u202eb' }, ['name unprintable']],
+  [{ ...least, folder: 'x'.repeat(101) }, ['folder too-long']],
+  [{ ...least, folder: 'a\nb' }, ['folder unprintable']],
+  [{ ...least, gateway: '' }, ['gateway required']],
+  [{ ...least, gateway: 'a b' }, ['gateway gateway-invalid']],
+  [{ ...least, gatewayPorts: { ike: 0, natt: 4500 } }, ['gatewayPorts out-of-range']],
+  [{ ...least, localId: 'keyid:zz' }, ['localId identity-invalid']],
+  [{ ...least, remoteId: 'keyid:zz' }, ['remoteId identity-invalid']],
+  [{ ...least, ikeProposals: [] }, ['ikeProposals required']],
+  [{ ...least, ikeProposals: ['aes256-frobnicate'] }, ['ikeProposals proposal-invalid']],
+  [{ ...least, espProposals: Array.from({ length: 40 }, () => 'default') }, ['espProposals too-many']],
+  [{ ...least, remoteNetworks: ['10.0.0.0/33'] }, ['remoteNetworks network-invalid']],
+  [{ ...least, ipv6: false, remoteNetworks: ['fd00::/8'] }, ['remoteNetworks no-network-of-family']],
+  [{ ...least, ipv4: false, ipv6: false }, ['ipv4 no-family']],
+  [{ ...least, mtu: 1.5 }, ['mtu out-of-range']],
+  [{ ...least, natKeepalive: 4 }, ['natKeepalive out-of-range']],
+  [{ ...least, liveness: -1 }, ['liveness out-of-range']],
+  [{ ...least, localPort: 'odd' }, ['localPort choice-invalid']],
+  [
+    { name: '', gateway: 'a b', localId: '', mtu: 1, ipv4: false, ipv6: false, remoteNetworks: ['x', 'y'] },
+    [
+      'name required',
+      'gateway gateway-invalid',
+      'localId required',
+      'remoteNetworks network-invalid',
+      'remoteNetworks network-invalid',
+      'mtu out-of-range',
+      'ipv4 no-family',
+    ],
+  ],
+];
+for (const [fields, expected] of wrong) {
+  test(`problems of ${JSON.stringify(fields).slice(0, 120)}`, () => {
+    assert.deepEqual(codes(fields), expected);
+  });
+}
+
+test('a secret that is too long is a problem of the secret, and is in no message', () => {
+  for (const secret of ['s3cr3t'.repeat(300), 'ä'.repeat(600)]) {
+    const { problems } = edit(least, { secret });
+    assert.deepEqual(
+      problems.map(({ field, code }) => [field, code]),
+      [['secret', 'too-long']],
+    );
+    assert.equal(JSON.stringify(problems).includes(secret.slice(0, 12)), false);
+  }
+});
+
+test('an edit changes what is given and nothing else', () => {
+  const before = base({ mtu: 1300, remoteNetworks: ['10.0.0.0/8'], folder: 'Work', gatewayPorts: { ike: 1500 } });
+  const { imported, problems } = edit({ name: ' New ', mtu: 1400 }, { base: before });
+  assert.deepEqual(problems, []);
+  assert.deepEqual(imported?.profile, { ...before, name: 'New', mtu: 1400 });
+  assert.equal(imported?.secret, undefined);
+  assert.deepEqual(
+    imported?.notes.map(({ field, outcome }) => [field, outcome]),
+    [['name', 'changed']],
+  );
+});
+
+test('the identity of the gateway: explicit, default, any, and one that follows the name', () => {
+  const identity = (fields: GivenFields, before: Profile) => edit(fields, { base: before }).imported?.profile.remoteId;
+  const usual = base();
+  assert.equal(identity({ gateway: 'new.office.test' }, usual), 'new.office.test');
+  assert.equal(identity({ gateway: 'new.office.test', remoteId: 'vpn.office.test' }, usual), 'vpn.office.test');
+  const own = base({ remoteId: 'ike.office.test' });
+  assert.equal(identity({ gateway: 'new.office.test' }, own), 'ike.office.test');
+  assert.equal(identity({ remoteId: '' }, own), 'vpn.office.test');
+  const any = base({ remoteId: '%any' });
+  assert.equal(identity({ mtu: 1300 }, any), undefined);
+  assert.equal(edit({ remoteId: '%any' }, { base: usual }).imported?.profile.remoteId, undefined);
+});
+
+test('locked fields stay: what would change them is a problem, what is the same is not', () => {
+  const before = base({ locked: ['gateway', 'secret', 'remoteId'] });
+  assert.deepEqual(codes({ gateway: 'evil.test', mtu: 1300 }, { base: before }), ['gateway locked']);
+  assert.deepEqual(codes({ gateway: 'a b' }, { base: before }), ['gateway locked'], 'locked and wrong is locked');
+  assert.deepEqual(codes({ gateway: 'vpn.office.test', remoteId: '', mtu: 1300 }, { base: before }), []);
+  assert.deepEqual(codes({}, { base: before, secret: 'another secret that is long' }), ['secret locked']);
+  assert.deepEqual(codes({}, { base: before, touchesSecret: true }), ['secret locked']);
+  assert.deepEqual(codes({ gateway: 'evil.test', mtu: 1 }, { base: before }), ['gateway locked', 'mtu out-of-range']);
+  const all = base({ locked: true });
+  assert.deepEqual(codes({ name: 'x', folder: 'y', dns: false }, { base: all }), ['name locked', 'folder locked', 'dns locked']);
+  assert.deepEqual(edit({ name: 'Office' }, { base: all }).imported?.profile.locked, all.locked, 'an edit does not unlock');
+});
+
+test('a locked identity does not follow the gateway', () => {
+  const before = base({ locked: ['remoteId'] });
+  const { imported } = edit({ gateway: 'new.office.test' }, { base: before });
+  assert.equal(imported?.profile.remoteId, 'vpn.office.test');
+});
+
+test('free names', () => {
+  assert.equal(freeName('Office', new Set(['Office'])), 'Office 2');
+  assert.equal(freeName('Office', new Set(['Office', 'Office 2', 'Office 3'])), 'Office 4');
+  const long = 'x'.repeat(100);
+  assert.equal(freeName(long, new Set([long])).length, 100);
+  assert.deepEqual(codes({ ...least, name: freeName('😀'.repeat(50), new Set()) }), []);
+});
