@@ -192,5 +192,5 @@ export function wordsFor(setting: Settings['language'], systemLocale: string): W
 }
 
 export function filled(text: string, profile: string | undefined): string {
-  return text.replaceAll('{profile}', profile ?? 'Sallyport');
+  return text.replaceAll('{profile}', () => profile ?? 'Sallyport');
 }
