@@ -59,8 +59,9 @@ export function askSecret(question: string, gone: AbortSignal): Promise<Result<s
         }
       }
     };
-    stderr.write(question);
+    // Nobody types before the question is there; from then on nothing is echoed.
     stdin.setRawMode(true);
+    stderr.write(question);
     stdin.setEncoding('utf8');
     stdin.on('data', onData);
     stdin.resume();

@@ -25,12 +25,15 @@ export interface FakeHelper {
   close(): Promise<void>;
 }
 
-export async function startFakeHelper(options: FakeOptions = {}): Promise<FakeHelper> {
+export async function startFakeHelper(
+  options: FakeOptions = {},
+  { logLines = 500 }: { readonly logLines?: number } = {},
+): Promise<FakeHelper> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-cli-'));
   const socket = join(folder, 'sallyport.sock');
   const world = fakeWorld(options);
   const journal: string[] = [];
-  const logs = createLogRing({ capacity: 500, now: Date.now, write: (line) => journal.push(line), writeLevel: 'debug' });
+  const logs = createLogRing({ capacity: logLines, now: Date.now, write: (line) => journal.push(line), writeLevel: 'debug' });
   const profiles = openProfileStore(join(folder, 'profiles'), logs.log);
   const history = openHistory({ directory: join(folder, 'history'), now: Date.now, log: logs.log });
   const tunnel = createTunnelKeeper({ ...world.deps, history, profiles, logs, onChange: () => publisher.changed() });

@@ -48,6 +48,20 @@ test('params are judged by the server, by field, without echo of the value', asy
     [{ id: 4, method: 'tunnel.up', params: {} }, 'tunnel.up: profile: expected "profile"'],
     [{ id: 5, method: 'no.such', params: {} }, 'unknown method no.such'],
     [{ id: 6, method: '__proto__', params: {} }, 'unknown method __proto__'],
+    [
+      { id: 8, method: 'tunnel.answer', params: { id: 'x', secret: { secret }, remember: true } },
+      'tunnel.answer: secret: expected string',
+    ],
+    [
+      { id: 9, method: 'tunnel.answer', params: { id: 'x', secret: secret.repeat(500), remember: true } },
+      'tunnel.answer: secret: expected <=4096',
+    ],
+    [
+      { id: 10, method: 'tunnel.answer', params: { id: 'x', secret, remember: secret } },
+      'tunnel.answer: remember: expected boolean',
+    ],
+    [{ id: 11, method: 'profile.save', params: { fields: {}, secret: [secret] } }, 'profile.save: secret: expected string'],
+    [{ id: 12, method: 'profile.save', params: { fields: { name: { secret } } } }, 'profile.save: fields.name: expected string'],
     [{ id: 7, method: 'log.read', params: { lines: 0 } }, 'log.read: lines: expected >=1'],
   ];
   for (const [request, detail] of cases) {
