@@ -17,6 +17,8 @@ export interface Draft {
   readonly remoteId: string;
   /** Empty keeps the one there is; a new profile without one asks when connecting. */
   readonly secret: string;
+  /** Take the stored one away: the user is asked when connecting. */
+  readonly forgetSecret: boolean;
   readonly ikeProposals: string;
   readonly espProposals: string;
   /** Whether everything goes through the gateway or only `remoteNetworks`. */
@@ -31,6 +33,9 @@ export interface Draft {
   readonly localPort: 'standard' | 'any';
 }
 
+/** Takes any gateway that has the key. */
+export const ANYBODY = '%any';
+
 export const EVERYTHING: readonly string[] = ['0.0.0.0/0', '::/0'];
 
 /** A new profile, with the helper's own defaults (core/profile/model.ts). */
@@ -43,6 +48,7 @@ export const emptyDraft: Draft = {
   localId: '',
   remoteId: '',
   secret: '',
+  forgetSecret: false,
   ikeProposals: 'default',
   espProposals: 'default',
   traffic: 'everything',
@@ -65,8 +71,10 @@ export function draftOf(profile: ProfileView): Draft {
     ikePort: String(profile.gatewayPorts.ike),
     nattPort: String(profile.gatewayPorts.natt),
     localId: profile.localId,
-    remoteId: profile.remoteId ?? '%any',
+    // Empty follows the gateway's name, also when that is edited.
+    remoteId: profile.remoteId === profile.gateway ? '' : (profile.remoteId ?? ANYBODY),
     secret: '',
+    forgetSecret: false,
     ikeProposals: profile.ikeProposals.join('\n'),
     espProposals: profile.espProposals.join('\n'),
     traffic: everything ? 'everything' : 'only',
@@ -81,6 +89,9 @@ export function draftOf(profile: ProfileView): Draft {
   };
 }
 
+/** Shorter keys can be guessed by whoever records one attempt to connect (core/profile/convert.ts warns of the same). */
+export const SHORT_SECRET = 20;
+
 export interface Problem {
   readonly field: string;
   readonly code: ProfileProblemCode;
@@ -92,6 +103,7 @@ export interface Prepared {
   /** Fields that can be sent; a new profile sends all it has, an edit only what changed. */
   readonly fields: Params<'profile.save'>['fields'];
   readonly secret: string | undefined;
+  readonly forgetSecret: boolean;
   readonly problems: readonly Problem[];
 }
 
@@ -127,17 +139,18 @@ export function prepare(draft: Draft, original: Draft | undefined): Prepared {
     ...(liveness !== undefined && { liveness }),
     localPort: draft.localPort,
   };
-  const secret = draft.secret === '' ? undefined : draft.secret;
-  if (original === undefined) return { fields: all, secret, problems };
+  const { forgetSecret } = draft;
+  const secret = draft.secret === '' || forgetSecret ? undefined : draft.secret;
+  if (original === undefined) return { fields: all, secret, forgetSecret, problems };
   if (original.ikeProposals !== draft.ikeProposals && lines(draft.ikeProposals).length === 0) all.ikeProposals = [];
   if (original.espProposals !== draft.espProposals && lines(draft.espProposals).length === 0) all.espProposals = [];
   const before: Readonly<Record<string, unknown>> = prepare(original, undefined).fields;
   const changed = Object.entries(all).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(before[key]));
-  return { fields: Object.fromEntries(changed), secret, problems };
+  return { fields: Object.fromEntries(changed), secret, forgetSecret, problems };
 }
 
-export function isChanged({ fields, secret, problems }: Prepared): boolean {
-  return Object.keys(fields).length > 0 || secret !== undefined || problems.length > 0;
+export function isChanged({ fields, secret, forgetSecret, problems }: Prepared): boolean {
+  return Object.keys(fields).length > 0 || secret !== undefined || forgetSecret || problems.length > 0;
 }
 
 /** The first problem of each field; the form's own come first, as the helper never saw that text. */

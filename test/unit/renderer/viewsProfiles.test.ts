@@ -4,6 +4,7 @@ import { DEFAULTS } from '../../../core/profile/model.ts';
 import type { ProfileSummary, ProfileView } from '../../../core/rpc/contract.ts';
 import { coversAll, describe } from '../../../renderer/views/profiles/describe.ts';
 import {
+  ANYBODY,
   type Draft,
   draftOf,
   EVERYTHING,
@@ -123,7 +124,7 @@ test('a profile that takes any gateway is told as a warning', () => {
 test('a draft of a profile, unchanged, sends nothing', () => {
   for (const profile of [view(), view({ remoteId: undefined, remoteNetworks: ['10.0.0.0/8'], ipv4: false, localPort: 'any' })]) {
     const draft = draftOf(profile);
-    assert.deepEqual(prepare(draft, draft), { fields: {}, secret: undefined, problems: [] });
+    assert.deepEqual(prepare(draft, draft), { fields: {}, secret: undefined, forgetSecret: false, problems: [] });
     assert.equal(isChanged(prepare(draft, draft)), false);
   }
 });
@@ -139,9 +140,20 @@ test('an edit sends what changed and nothing else', () => {
   assert.deepEqual(edit({ ikeProposals: ' ' }).fields, { ikeProposals: [] }, 'emptied is not unchanged');
   assert.deepEqual(edit({ nattPort: '4501' }).fields, { gatewayPorts: { ike: 500, natt: 4501 } });
   assert.deepEqual(edit({ gateway: ' vpn.office.test ' }).fields, {}, 'blanks around it are no change');
-  assert.deepEqual(edit({ secret: 'new key' }), { fields: {}, secret: 'new key', problems: [] });
+  assert.deepEqual(edit({ secret: 'new key' }), { fields: {}, secret: 'new key', forgetSecret: false, problems: [] });
   assert.equal(isChanged(edit({ secret: 'x' })), true);
-  assert.deepEqual(edit({ remoteId: '' }).fields, { remoteId: '' });
+  assert.deepEqual(edit({ secret: 'typed before', forgetSecret: true }), {
+    fields: {},
+    secret: undefined,
+    forgetSecret: true,
+    problems: [],
+  });
+  assert.equal(isChanged(edit({ forgetSecret: true })), true);
+  assert.deepEqual(edit({ gateway: 'other.test' }).fields, { gateway: 'other.test' }, 'the identity follows the name');
+  assert.deepEqual(edit({ remoteId: 'other.test' }).fields, { remoteId: 'other.test' });
+  const open = draftOf(view({ remoteId: undefined }));
+  assert.equal(open.remoteId, ANYBODY);
+  assert.deepEqual(prepare({ ...open, remoteId: '' }, open).fields, { remoteId: '' });
 });
 
 test('figures that are none are problems of the form and are not sent', () => {
