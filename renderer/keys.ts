@@ -1,6 +1,7 @@
 /** The keyboard of the window: Ctrl+1…4 the destinations, Ctrl+Enter the big control, Esc cancels or goes back, `/` searches. */
 import { useEffect } from 'react';
-import { navigate, parseRoute } from './route.ts';
+import { above } from './path.ts';
+import { currentRoute, navigate } from './route.ts';
 import { pressControl } from './store/control.ts';
 import { isConnecting, shownState } from './store/reduce.ts';
 import { disconnect, useSession } from './store/session.ts';
@@ -39,12 +40,9 @@ function onKey(event: KeyboardEvent): void {
 
 /** Cancels what is under way where it is shown; elsewhere one step back up. */
 function stepBack(): void {
-  const { destination, rest } = parseRoute(window.location.hash);
-  if (destination === 'connect') {
-    if (isConnecting(shownState(useSession.getState()).state)) void disconnect();
-  } else if (rest.length > 1) navigate(`/${[destination, ...rest.slice(0, -1)].map(encodeURIComponent).join('/')}`);
-  else if (rest.length === 1) navigate(`/${destination}`);
-  else navigate('/connect');
+  const route = currentRoute();
+  if (route.destination !== 'connect') navigate(above(route));
+  else if (isConnecting(shownState(useSession.getState()).state)) void disconnect();
 }
 
 function isTyping(target: EventTarget | null): boolean {

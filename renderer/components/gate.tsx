@@ -1,7 +1,6 @@
 /** The mark: a small gate in a wall, open when connected, closed when not; half raised on the way. One colour, readable at 16 px. */
 import type { ReactElement } from 'react';
-
-export type GateState = 'open' | 'closed' | 'moving';
+import type { GateState } from './look.ts';
 
 export function Gate({ state, size = 20 }: { readonly state: GateState; readonly size?: number }): ReactElement {
   const small = size <= 24;

@@ -1,6 +1,7 @@
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ImportNote, Results } from '../../core/rpc/contract.ts';
+import { fieldKey, noteWords } from './importWords.ts';
 import { Badge, Facts, type Tone } from './pieces.tsx';
 
 /** What becomes of the file: what needs a look first, what stays as it is as one number. */
@@ -25,16 +26,25 @@ export function ImportReport({ result }: { readonly result: Results['profile.imp
           {others.map((note) => (
             <li key={`${note.field} ${note.why}`}>
               <Badge tone={tones[note.outcome]}>{t(words[note.outcome])}</Badge>
-              <span>
-                <span className="fixed">{note.field}</span>
-                {note.why !== '' && <span className="soft"> {note.why}</span>}
-              </span>
+              <Note note={note} />
             </li>
           ))}
         </ul>
       )}
       {kept > 0 && <p className="small soft">{t('importKeptCount', { count: kept })}</p>}
     </>
+  );
+}
+
+function Note({ note }: { readonly note: ImportNote }): ReactElement {
+  const { t } = useTranslation();
+  const key = fieldKey(note.field);
+  const said = noteWords(note);
+  return (
+    <span>
+      {key === undefined ? <span className="fixed">{note.field}</span> : <span>{t(key)}</span>}{' '}
+      <span className="soft">{said ? t(`importNote.${said.key}`, { ...said }) : note.why}</span>
+    </span>
   );
 }
 

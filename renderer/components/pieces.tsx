@@ -7,8 +7,9 @@ import { useTranslation } from 'react-i18next';
 import { copyText } from '../files.ts';
 import { useFormat } from '../i18n/useFormat.ts';
 import { useNow } from '../useNow.ts';
+import type { Tone } from './look.ts';
 
-export type Tone = 'plain' | 'ok' | 'working' | 'attention' | 'failed';
+export type { Tone };
 
 /** A fact worth a word. Never colour alone: the text says it. */
 export function Badge({

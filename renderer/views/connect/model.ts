@@ -1,7 +1,6 @@
 /** What the Connect view says, from what is known: pure. */
 import type { Status, StepName } from '../../../core/rpc/contract.ts';
-import type { GateState } from '../../components/gate.tsx';
-import type { Tone } from '../../components/pieces.tsx';
+import type { GateState, Tone } from '../../components/look.ts';
 import { isConnecting, type Session, shownState } from '../../store/reduce.ts';
 
 /** The states a user tells apart at arm's length. */
