@@ -91,7 +91,7 @@ export const connect: readonly Case[] = [
       await keyboard.press('Enter');
       await app.sees('“Head office” is imported.');
       await keyboard.press('Control+1');
-      await tabTo(app, /^Connect$/);
+      await tabTo(app, 'control');
       await keyboard.press('Enter');
       await world.state('connected');
       await stateIs(app, 'Protected');
@@ -104,7 +104,7 @@ export const connect: readonly Case[] = [
         await keyboard.press(keys);
         await app.page.locator(`main[data-view=${view}]`).getByRole('heading', { level: 1 }).waitFor();
       }
-      await tabTo(app, /^Disconnect$/);
+      await tabTo(app, 'control');
       await keyboard.press('Space');
       await world.state('idle');
       await stateIs(app, 'Not protected');
@@ -172,9 +172,10 @@ export const connect: readonly Case[] = [
       await world.misbehave('silent-after-sa-init');
       const app = await world.open();
       await app.press('Connect');
-      await world.state('authenticating');
-      const list = app.page.getByRole('list', { name: 'Steps' });
-      const items = (await list.getByRole('listitem').allInnerTexts()).map((text) => text.replaceAll(/\s+/g, ' '));
+      await app.sees(/Checking that it really is/);
+      const items = (await app.page.getByLabel('Steps', { exact: true }).locator('li').allInnerTexts()).map((text) =>
+        text.replaceAll(/\s+/g, ' '),
+      );
       assert.equal(items.length, STEPS.length, items.join(' | '));
       for (const [index, step] of STEPS.entries()) assert.ok(items[index]?.includes(step), `${items[index]} is ${step}`);
       assert.match(items[0] ?? '', /done/);
@@ -252,12 +253,9 @@ export const connect: readonly Case[] = [
       world.stage.office.gateway.send({ do: 'terminate' });
       await world.state('failed');
       await card(app).waitFor();
-      assert.match(await card(app).innerText(), /The gateway ended the connection/);
+      assert.match(await card(app).innerText(), /The office ended the connection/);
       await app.picture('connect-ended-by-gateway');
-      await card(app)
-        .getByRole('button', { name: /try again|connect/i })
-        .first()
-        .click();
+      await app.press('Try again');
       await world.state('connected');
       await stateIs(app, 'Protected');
       return 'said, and connected again';
@@ -276,10 +274,7 @@ export const connect: readonly Case[] = [
       await card(app).waitFor();
       const text = await card(app).getByRole('heading').first().innerText();
       assert.match(text, /no longer answers|ended the connection/);
-      await card(app)
-        .getByRole('button', { name: /try again|connect/i })
-        .first()
-        .click();
+      await app.press('Try again');
       await world.state('connected');
       await stateIs(app, 'Protected');
       return text;
@@ -322,14 +317,11 @@ export const connect: readonly Case[] = [
   },
 ];
 
-/** Tab until the control with this name has the focus. */
-export async function tabTo(app: App, name: RegExp): Promise<void> {
+/** Tab until the control with this mark has the focus. */
+async function tabTo(app: App, mark: string): Promise<void> {
   for (let count = 0; count < 60; count++) {
     await app.page.keyboard.press('Tab');
-    const focused = await app.run<string>(
-      `(document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.innerText ?? '').trim()`,
-    );
-    if (name.test(focused)) return;
+    if ((await app.run(`document.activeElement?.dataset?.test ?? ''`)) === mark) return;
   }
-  throw new Error(`Tab does not reach ${name}`);
+  throw new Error(`Tab does not reach ${mark}`);
 }

@@ -42,7 +42,7 @@ export const prompts: readonly Case[] = [
       assert.match(text, new RegExp(VISITOR.identity.replaceAll('.', '\\.')));
       const field = prompt(app).getByLabel('Pre-shared key');
       assert.equal(await field.getAttribute('type'), 'password');
-      assert.equal(await field.evaluate('(element) => element === document.activeElement'), true, 'the field has the focus');
+      assert.equal(await app.run('document.activeElement?.getAttribute("type")'), 'password', 'the field has the focus');
       await app.picture('prompt');
       await answer(app, VISITOR.psk);
       await world.state('connected');
