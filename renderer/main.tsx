@@ -11,6 +11,7 @@ import { languageFor } from './i18n/languages.ts';
 import { startHistory } from './store/history.ts';
 import { startProfiles } from './store/profiles.ts';
 import { startSession } from './store/session.ts';
+import { startRecorder } from './views/statistics/recorder.ts';
 
 startI18n(languageFor('system', navigator.language));
 
@@ -18,6 +19,7 @@ const reachable = shell() !== undefined;
 if (reachable) {
   startProfiles();
   startHistory();
+  startRecorder();
   startSession();
 }
 

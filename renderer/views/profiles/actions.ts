@@ -4,13 +4,13 @@ import type { ProfileSummary, RpcError } from '../../../core/rpc/contract.ts';
 import { call } from '../../api.ts';
 import { toast } from '../../components/toast.tsx';
 import { useReason } from '../../i18n/useReason.ts';
-import { navigate } from '../../route.ts';
+import { currentRoute, navigate } from '../../route.ts';
 import { loadProfiles, patchProfiles } from '../../store/profiles.ts';
 import { connect, disconnect, saveSettings, useSession } from '../../store/session.ts';
 
 export interface ProfileActions {
-  /** `next` is the profile to stand at afterwards when the removed one was open. */
-  remove(profile: ProfileSummary, next?: string): Promise<void>;
+  /** Can be taken back for a while. */
+  remove(profile: ProfileSummary): Promise<void>;
   duplicate(profile: ProfileSummary): Promise<void>;
   setFolder(profile: ProfileSummary, folder: string): Promise<void>;
   /** The one the big control connects. */
@@ -35,11 +35,10 @@ export function useProfileActions(): ProfileActions {
   };
 
   return {
-    async remove(profile, next) {
+    async remove(profile) {
       const name = isolated(profile.name);
       patchProfiles((list) => list.filter(({ id }) => id !== profile.id));
-      if (window.location.hash.includes(encodeURIComponent(profile.id)))
-        navigate(next === undefined ? '/profiles' : profilePath(next));
+      if (currentRoute().rest[0] === profile.id) navigate('/profiles');
       const reply = await call('profile.remove', { profile: profile.id });
       if (!reply.ok) return failed(reply.error);
       toast({ text: t('removed', { name }), action: { label: t('common:undo'), run: () => void restore(reply.value.undo) } });

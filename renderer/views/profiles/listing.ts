@@ -41,13 +41,6 @@ export function foldersOf(list: readonly ProfileSummary[], language: string): re
     .filter((folder) => folder !== '');
 }
 
-/** Where the list stands after one is gone: the next one, else the one before. */
-export function neighbour(groups: readonly Group[], id: string): string | undefined {
-  const ids = groups.flatMap(({ profiles }) => profiles.map((profile) => profile.id));
-  const at = ids.indexOf(id);
-  return at === -1 ? undefined : (ids[at + 1] ?? ids[at - 1]);
-}
-
 /** Without case, accents and width, for comparing. */
 function folded(text: string): string {
   return text.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase();

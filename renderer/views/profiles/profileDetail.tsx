@@ -19,6 +19,7 @@ import { Badge, CopyText, Facts } from '../../components/pieces.tsx';
 import { href, navigate } from '../../route.ts';
 import { isolated, profilePath, useMayChange, useProfileActions } from './actions.ts';
 import { describe, type Sentence } from './describe.ts';
+import { FIELD_ORDER } from './form.ts';
 import { useProfileView } from './useProfileView.ts';
 
 export interface ProfileDetailProps {
@@ -34,6 +35,7 @@ export function ProfileDetail({ profile, isCurrent, isActive, onMove, onRemove }
   const actions = useProfileActions();
   const changeable = useMayChange()(profile);
   const { view, error, again } = useProfileView(profile);
+  const allLocked = view !== undefined && FIELD_ORDER.every((field) => view.locked.includes(field));
   return (
     <article className="profile" aria-label={profile.name} data-test="profile-detail">
       <BackLink />
@@ -62,7 +64,7 @@ export function ProfileDetail({ profile, isCurrent, isActive, onMove, onRemove }
               {t('common:connect')}
             </Button>
           )}
-          {changeable && (
+          {changeable && !allLocked && (
             <Button
               icon={<Pencil size={16} aria-hidden />}
               onPress={() => navigate(profilePath(profile.id, 'edit'))}
@@ -116,7 +118,7 @@ export function ProfileDetail({ profile, isCurrent, isActive, onMove, onRemove }
       {error && (
         <ErrorCard code={error.code} evidence={error.detail} actions={<Button onPress={again}>{t('common:tryAgain')}</Button>} />
       )}
-      {view && <Plain view={view} />}
+      {view && <Plain view={view} allLocked={allLocked} />}
       {view && <Full view={view} />}
     </article>
   );
@@ -132,14 +134,14 @@ export function BackLink(): ReactElement {
   );
 }
 
-function Plain({ view }: { readonly view: ProfileView }): ReactElement {
+function Plain({ view, allLocked }: { readonly view: ProfileView; readonly allLocked: boolean }): ReactElement {
   const { t } = useTranslation('profiles');
   const say = useSay();
   return (
     <section className="stack profile-plain" aria-label={t('inPlain')}>
-      <ul className="plain" data-test="profile-plain">
+      <ul className="plain-words" data-test="profile-plain">
         {describe(view).map(({ sentence, warning }) => (
-          <li key={sentence.key} className={warning ? 'warning' : undefined}>
+          <li key={sentence.key} className={warning ? 'profile-warning' : undefined}>
             {warning && <TriangleAlert size={16} aria-hidden />}
             <span>{say(sentence)}</span>
           </li>
@@ -148,7 +150,7 @@ function Plain({ view }: { readonly view: ProfileView }): ReactElement {
       {view.locked.length > 0 && (
         <p className="profile-locked small">
           <Lock size={14} aria-hidden />
-          <span>{t('lockedSome', { count: view.locked.length })}</span>
+          <span>{allLocked ? t('lockedAll') : t('lockedSome', { count: view.locked.length })}</span>
         </p>
       )}
     </section>
@@ -185,12 +187,10 @@ function Full({ view }: { readonly view: ProfileView }): ReactElement {
   const { t } = useTranslation(['profiles', 'common']);
   const locked = (field: string, value: ReactNode) =>
     view.locked.includes(field) ? (
-      <span className="fact-locked">
+      <span className="fact-locked" title={t('lockedField')}>
         {value}
-        <span className="small soft profile-locked">
-          <Lock size={14} aria-hidden />
-          <span>{t('lockedField')}</span>
-        </span>
+        <Lock size={14} aria-hidden />
+        <span className="visually-hidden">{t('lockedField')}</span>
       </span>
     ) : (
       value

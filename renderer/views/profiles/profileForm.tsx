@@ -90,7 +90,6 @@ function ProfileForm({ begin, edited, folders }: ProfileFormProps): ReactElement
   };
   return (
     <>
-      {/* biome-ignore lint/a11y/noNoninteractiveElementInteractions: Esc asks before what was typed is lost; Ctrl+S saves. */}
       <form
         ref={form}
         className="profile profile-form"

@@ -7,7 +7,9 @@ import FolderInput from 'lucide-react/icons/folder-input';
 import KeyRound from 'lucide-react/icons/key-round';
 import Pencil from 'lucide-react/icons/pencil';
 import Pin from 'lucide-react/icons/pin';
+import Plug from 'lucide-react/icons/plug';
 import Trash from 'lucide-react/icons/trash-2';
+import Unplug from 'lucide-react/icons/unplug';
 import Users from 'lucide-react/icons/users';
 import type { KeyboardEvent, ReactElement } from 'react';
 import { GridList, GridListHeader, GridListItem, GridListSection } from 'react-aria-components/GridList';
@@ -18,7 +20,7 @@ import { Menu } from '../../components/menu.tsx';
 import { Badge } from '../../components/pieces.tsx';
 import { navigate } from '../../route.ts';
 import { isolated, profilePath, useMayChange, useProfileActions } from './actions.ts';
-import { type Group, neighbour } from './listing.ts';
+import type { Group } from './listing.ts';
 
 export interface ProfileListProps {
   readonly groups: readonly Group[];
@@ -42,7 +44,7 @@ export function ProfileList({ groups, open, current, active, onMove }: ProfileLi
     const profile = all.find(({ id }) => id === row?.dataset.profile);
     if (!profile || !mayChange(profile)) return;
     event.preventDefault();
-    void actions.remove(profile, neighbour(groups, profile.id));
+    void actions.remove(profile);
   };
   const row = (profile: ProfileSummary) => (
     <ProfileRow
@@ -53,7 +55,7 @@ export function ProfileList({ groups, open, current, active, onMove }: ProfileLi
       isActive={profile.id === active}
       mayChange={mayChange(profile)}
       onMove={() => onMove(profile.id)}
-      onRemove={() => void actions.remove(profile, neighbour(groups, profile.id))}
+      onRemove={() => void actions.remove(profile)}
     />
   );
   return (
@@ -137,8 +139,22 @@ function ProfileRow(props: ProfileRowProps): ReactElement {
         }
         entries={[
           ...(isActive
-            ? [{ id: 'disconnect', label: t('disconnect'), run: () => actions.disconnect() }]
-            : [{ id: 'connect', label: t('common:connect'), run: () => actions.connect(profile) }]),
+            ? [
+                {
+                  id: 'disconnect',
+                  label: t('disconnect'),
+                  icon: <Unplug size={16} aria-hidden />,
+                  run: () => actions.disconnect(),
+                },
+              ]
+            : [
+                {
+                  id: 'connect',
+                  label: t('common:connect'),
+                  icon: <Plug size={16} aria-hidden />,
+                  run: () => actions.connect(profile),
+                },
+              ]),
           ...(isCurrent || isActive
             ? []
             : [

@@ -15,7 +15,7 @@ import { currentProfile, loadProfiles, useProfiles } from '../../store/profiles.
 import { useSession } from '../../store/session.ts';
 import { useProfileActions } from './actions.ts';
 import { FolderDialog } from './folderDialog.tsx';
-import { foldersOf, grouped, neighbour, search } from './listing.ts';
+import { foldersOf, grouped, search } from './listing.ts';
 import { ProfileDetail } from './profileDetail.tsx';
 import { EditProfile, NewProfile } from './profileForm.tsx';
 import { ProfileList } from './profileList.tsx';
@@ -104,7 +104,7 @@ export function ProfilesView(): ReactElement {
             isCurrent={shown.id === current?.id}
             isActive={shown.id === active}
             onMove={() => setMoving(shown.id)}
-            onRemove={() => void actions.remove(shown, neighbour(groups, shown.id))}
+            onRemove={() => void actions.remove(shown)}
           />
         )}
       </div>

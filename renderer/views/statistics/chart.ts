@@ -28,6 +28,9 @@ export interface Chart {
   destroy(): void;
 }
 
+/** Seconds between two times on the horizontal axis. */
+const INCREMENTS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400];
+
 /** `colours` are elements whose text colour is the one to draw with. */
 export interface ChartColours {
   readonly up: Element;
@@ -60,6 +63,8 @@ export function createChart(
   let end = 1000;
   let span = { from: Date.now() - 300_000, to: Date.now() };
 
+  const withSeconds = () => span.to - span.from < 240_000;
+
   const plot = new uPlot(
     {
       width: Math.max(200, box.clientWidth),
@@ -77,10 +82,10 @@ export function createChart(
           font: paint.font,
           grid: { show: false },
           ticks: { stroke: () => paint.line, size: 4 },
-          space: 70,
+          space: 84,
           size: 28,
-          incrs: [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400],
-          values: (_, splits) => splits.map((at) => speak.time(at * 1000, span.to - span.from < 240_000)),
+          incrs: () => (withSeconds() ? INCREMENTS : INCREMENTS.filter((seconds) => seconds >= 60)),
+          values: (_, splits) => splits.map((at) => speak.time(at * 1000, withSeconds())),
         },
         {
           stroke: () => paint.ink,
@@ -197,14 +202,14 @@ function faded(colour: string): string {
 }
 
 /** A point without neighbours is no line: it is drawn as a dot, or one sample alone would not be seen. */
-function isolated(self: uPlot, series: number, _show: boolean): number[] | null {
+function isolated(self: uPlot, series: number): number[] {
   const values = self.data[series] ?? [];
   const found: number[] = [];
   for (let i = 0; i < values.length; i++) {
     const [before, at, after] = [values[i - 1] ?? null, values[i] ?? null, values[i + 1] ?? null];
     if (at !== null && before === null && after === null) found.push(i);
   }
-  return found.length > 0 ? found : null;
+  return found;
 }
 
 function drawMarks(
@@ -216,6 +221,7 @@ function drawMarks(
   const { ctx, bbox } = self;
   ctx.save();
   ctx.strokeStyle = paint.ink;
+  ctx.globalAlpha = 0.6;
   ctx.lineWidth = Math.max(1, Math.round(window.devicePixelRatio));
   for (const { at, kind } of marks) {
     if (at < span.from || at > span.to) continue;

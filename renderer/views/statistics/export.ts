@@ -49,6 +49,7 @@ export function plain(value: Value, names: Pick<ExportNames, 'word'>): string {
     case 'count':
       return String(value.count);
     case 'since':
+    case 'ago':
     case 'until':
     case 'date':
       return new Date(value.at).toISOString();

@@ -7,12 +7,8 @@ export const throughput = new Throughput();
 /** The helper is silent while nothing changes; so often its silence is taken as "nothing went through". */
 const SILENCE_MS = 1000;
 
-let started = false;
-
-/** Once; again does nothing. */
+/** Once, before the first render. */
 export function startRecorder(): void {
-  if (started) return;
-  started = true;
   throughput.take(useSession.getState().status ?? undefined, Date.now());
   useSession.subscribe((now, before) => {
     if (now.status !== before.status) throughput.take(now.status ?? undefined, Date.now());

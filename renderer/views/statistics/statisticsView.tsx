@@ -16,12 +16,10 @@ import { useSession } from '../../store/session.ts';
 import { useNow } from '../../useNow.ts';
 import { fileName, toCsv, toJson, toTabs } from './export.ts';
 import { GridTable } from './gridTable.tsx';
-import { startRecorder, throughput } from './recorder.ts';
+import { throughput } from './recorder.ts';
 import { connectionTables, historyTable, type Table } from './tables.ts';
 import { ThroughputChart } from './throughputChart.tsx';
 import { useValueWords, type ValueWords } from './valueWords.tsx';
-
-startRecorder();
 
 export function StatisticsView(): ReactElement {
   const { t } = useTranslation(['statistics', 'common']);

@@ -11,8 +11,10 @@ export type Value =
   /** Addresses, names, algorithms: shown as they are. */
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'count'; readonly count: number }
-  /** An instant in Date.now() milliseconds, shown as how long ago. */
+  /** An instant in Date.now() milliseconds, shown as how long it lasts since. */
   | { readonly kind: 'since'; readonly at: number }
+  /** An instant of something that happened, shown as how long ago. */
+  | { readonly kind: 'ago'; readonly at: number }
   /** An instant, shown as how long until. */
   | { readonly kind: 'until'; readonly at: number }
   | { readonly kind: 'date'; readonly at: number }
@@ -135,7 +137,7 @@ export function connectionTables(status: Status | undefined): readonly Table[] {
           spiR: text(ike.spiR),
           encryption: text(algorithm(ike.encr, ike.keyLength)),
           integrity: integrity(ike.integ),
-          prf: text(ike.prf),
+          prf: text(algorithm(ike.prf, undefined)),
           keyExchange: text(ike.ke),
           age: since(ike.establishedAt),
           rekey: ike.rekeyAt === undefined ? word('notPlanned') : { kind: 'until', at: ike.rekeyAt },
@@ -238,7 +240,7 @@ function eachChild(
 }
 
 const COLUMNS: Readonly<Record<TableName, readonly ColumnKey[]>> = {
-  ike: ['spiI', 'spiR', 'encryption', 'integrity', 'prf', 'keyExchange', 'age', 'rekey'],
+  ike: ['spiI', 'spiR', 'encryption', 'integrity', 'keyExchange', 'age', 'rekey', 'prf'],
   path: ['localIdentity', 'remoteIdentity', 'local', 'gateway', 'nat', 'interface', 'mtu', 'rtt'],
   traffic: ['spiIn', 'spiOut', 'packetsIn', 'bytesIn', 'lastIn', 'packetsOut', 'bytesOut', 'lastOut'],
   drops: ['spiIn', 'dropsReplay', 'dropsIntegrity', 'dropsSelector', 'dropsMalformed', 'dropsExhausted'],
@@ -277,7 +279,7 @@ function natWord(nat: { readonly local: boolean; readonly remote: boolean }): Wo
 }
 
 function last(at: number): Value {
-  return at === 0 ? word('never') : since(at);
+  return at === 0 ? word('never') : { kind: 'ago', at };
 }
 
 function lengthOf(session: Session): Value {

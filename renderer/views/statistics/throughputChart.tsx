@@ -95,7 +95,7 @@ function useChartWords(): ChartWords {
   const format = useFormat();
   const [made, setMade] = useState<{ readonly for: string; readonly words: ChartWords }>();
   if (made?.for === i18n.language) return made.words;
-  const short = new Intl.DateTimeFormat(i18n.language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  const short = new Intl.DateTimeFormat(i18n.language, { hour: 'numeric', minute: '2-digit' });
   const long = new Intl.DateTimeFormat(i18n.language, {
     hour: '2-digit',
     minute: '2-digit',

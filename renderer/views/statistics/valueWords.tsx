@@ -23,11 +23,6 @@ const UNITS: Partial<Readonly<Record<ColumnKey, 'packets' | 'bytes' | 'ms'>>> = 
   bytesOut: 'bytes',
   rtt: 'ms',
   mtu: 'bytes',
-  dropsReplay: 'packets',
-  dropsIntegrity: 'packets',
-  dropsSelector: 'packets',
-  dropsMalformed: 'packets',
-  dropsExhausted: 'packets',
 };
 
 export function useValueWords(): ValueWords {
@@ -63,6 +58,8 @@ export function useValueWords(): ValueWords {
                 title={format.dateTime(value.at)}
               />
             );
+          case 'ago':
+            return <At at={value.at} text={format.relative(Math.min(value.at, now), now)} title={format.dateTime(value.at)} />;
           case 'until':
             return <At at={value.at} text={format.duration(Math.max(0, value.at - now))} title={format.dateTime(value.at)} />;
           case 'date':

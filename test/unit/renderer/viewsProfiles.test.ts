@@ -15,7 +15,7 @@ import {
   prepare,
   problemsByField,
 } from '../../../renderer/views/profiles/form.ts';
-import { foldersOf, grouped, neighbour, search } from '../../../renderer/views/profiles/listing.ts';
+import { foldersOf, grouped, search } from '../../../renderer/views/profiles/listing.ts';
 
 const summary = (name: string, folder = '', gateway = 'vpn.office.test'): ProfileSummary => ({
   id: name.toLowerCase().replaceAll(' ', '-'),
@@ -79,14 +79,6 @@ test('folders are sorted as the language sorts, numbers as numbers, none first',
     ],
   );
   assert.deepEqual(foldersOf(list, 'de'), ['Ärzte', 'Zoo', 'zoo']);
-});
-
-test('after a deletion the list stands at the next one, at the end at the one before', () => {
-  const groups = grouped([summary('a'), summary('b', 'F'), summary('c', 'F')], 'en');
-  assert.equal(neighbour(groups, 'a'), 'b');
-  assert.equal(neighbour(groups, 'c'), 'b');
-  assert.equal(neighbour(groups, 'x'), undefined);
-  assert.equal(neighbour(grouped([summary('a')], 'en'), 'a'), undefined);
 });
 
 const keys = (profile: ProfileView) => describe(profile).map(({ sentence }) => sentence.key);

@@ -204,7 +204,7 @@ test('tables have a value or a word in every cell, as many as columns', () => {
   assert.deepEqual(cell(1, 'nat'), { kind: 'word', word: 'natLocal' });
   assert.deepEqual(cell(1, 'rtt'), { kind: 'count', count: 17 });
   assert.deepEqual(cell(2, 'lastOut'), { kind: 'word', word: 'never' });
-  assert.deepEqual(cell(2, 'lastIn'), { kind: 'since', at: 5000 });
+  assert.deepEqual(cell(2, 'lastIn'), { kind: 'ago', at: 5000 });
   assert.deepEqual(cell(3, 'dropsSelector'), { kind: 'count', count: 5 });
   assert.deepEqual(cell(4, 'integrity'), { kind: 'word', word: 'inCipher' });
   assert.deepEqual(cell(4, 'remoteSelectors'), { kind: 'text', text: '10.1.0.0/16, 10.2.0.0/16' });
