@@ -19,7 +19,7 @@ declare global {
   }
 }
 
-export type { AppInfo, HelperLink, Reply, Settings, WindowEvent };
+export type { Reply };
 
 /** Undefined when the page was opened without a shell. */
 export function shell(): SallyportWindow | undefined {

@@ -106,6 +106,10 @@ function Content({ here }: { readonly here: Destination }): ReactElement {
   const { t, i18n } = useTranslation();
   const main = useRef<HTMLElement>(null);
   const title = t(here);
+  // Whoever came by a key of the window goes on from here; whoever pressed a link stays on it.
+  useEffect(() => {
+    if (document.activeElement === document.body) main.current?.focus();
+  }, []);
   useEffect(() => {
     document.title = i18n.exists('appName') ? `${title} – ${t('appName')}` : title;
   }, [title, t, i18n]);

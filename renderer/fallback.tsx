@@ -33,7 +33,7 @@ function NoShell(): ReactElement {
   const { t } = useTranslation();
   return (
     <main className="view">
-      <EmptyState icon={<Gate state="closed" size={48} />} title={t('noShellTitle')} text={t('noShellText')} />
+      <EmptyState level={1} icon={<Gate state="closed" size={48} />} title={t('noShellTitle')} text={t('noShellText')} />
     </main>
   );
 }
@@ -43,6 +43,7 @@ function Broken({ fault }: { readonly fault: string }): ReactElement {
   return (
     <main className="view">
       <EmptyState
+        level={1}
         icon={<Gate state="closed" size={48} />}
         title={t('brokenTitle')}
         text={t('brokenText')}

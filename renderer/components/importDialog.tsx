@@ -5,11 +5,11 @@
 import { type ReactElement, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ProfileOffer } from '../../core/desktop/contract.ts';
-import type { Results, RpcError } from '../../core/rpc/contract.ts';
+import type { ProfileSummary, Results, RpcError } from '../../core/rpc/contract.ts';
 import { call } from '../api.ts';
-import { navigate } from '../route.ts';
+import { currentRoute, navigate } from '../route.ts';
 import { loadProfiles } from '../store/profiles.ts';
-import { addOffer, saveSettings, takeOffer, useSession } from '../store/session.ts';
+import { addOffer, connect, saveSettings, takeOffer, useSession } from '../store/session.ts';
 import { Button } from './button.tsx';
 import { Dialog } from './dialog.tsx';
 import { ErrorCard } from './errorCard.tsx';
@@ -39,8 +39,7 @@ export function Imports(): ReactElement {
         data-test="profile-file"
         type="file"
         accept=".json,.sallyport,application/json"
-        className="visually-hidden"
-        tabIndex={-1}
+        hidden
         aria-label={t('importProfile')}
         onChange={(event) => {
           const file = event.target.files?.[0];
@@ -88,7 +87,10 @@ function ImportDialog({ offer }: { readonly offer: ProfileOffer }): ReactElement
     const { profile } = reply.value;
     void saveSettings({ currentProfile: profile.id });
     await loadProfiles();
-    toast({ text: t('imported', { name: profile.name }), action: { label: t('connect'), run: () => navigate('/connect') } });
+    // On Connect the big control is there already.
+    const here = currentRoute().destination === 'connect';
+    const action = { label: t('connect'), run: () => void goAndConnect(profile) };
+    toast({ text: t('imported', { name: profile.name }), ...(!here && { action }) });
   };
 
   const title =
@@ -132,6 +134,11 @@ function ImportDialog({ offer }: { readonly offer: ProfileOffer }): ReactElement
       )}
     </Dialog>
   );
+}
+
+async function goAndConnect({ id, name }: ProfileSummary): Promise<void> {
+  navigate('/connect');
+  await connect({ id, name });
 }
 
 async function offerFile(file: File): Promise<void> {

@@ -5,8 +5,6 @@ import { type ReactElement, type ReactNode, useEffect, useState } from 'react';
 import { Button as AriaButton } from 'react-aria-components/Button';
 import { useTranslation } from 'react-i18next';
 import { copyText } from '../files.ts';
-import { useFormat } from '../i18n/useFormat.ts';
-import { useNow } from '../useNow.ts';
 import type { Tone } from './look.ts';
 
 export type { Tone };
@@ -37,16 +35,19 @@ export function EmptyState({
   title,
   text,
   actions,
+  level = 2,
 }: {
   readonly icon?: ReactElement;
   readonly title: string;
   readonly text: ReactNode;
   readonly actions?: ReactNode;
+  /** 1 where nothing else heads the page. */
+  readonly level?: 1 | 2;
 }): ReactElement {
   return (
     <div className="empty">
       {icon}
-      <h2>{title}</h2>
+      {level === 1 ? <h1>{title}</h1> : <h2>{title}</h2>}
       <p className="soft">{text}</p>
       {actions !== undefined && <div className="row wrap center">{actions}</div>}
     </div>
@@ -73,17 +74,6 @@ export function CopyText({ text, label }: { readonly text: string; readonly labe
         {copied ? <Check size={14} aria-hidden /> : <Copy size={14} aria-hidden />}
       </AriaButton>
     </span>
-  );
-}
-
-/** A time relative to now, the exact one on hover. */
-export function Moment({ at }: { readonly at: number }): ReactElement {
-  const format = useFormat();
-  const now = useNow(Date.now() - at < 60_000 ? 1000 : 15_000);
-  return (
-    <time dateTime={new Date(at).toISOString()} title={format.dateTime(at)}>
-      {format.relative(at, now)}
-    </time>
   );
 }
 

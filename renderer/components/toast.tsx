@@ -15,7 +15,7 @@ interface Shown extends Toast {
   readonly key: number;
 }
 
-const LIFE = 8000;
+const LIFE = 6000;
 /** With an action there is something to decide. */
 const LIFE_WITH_ACTION = 15_000;
 

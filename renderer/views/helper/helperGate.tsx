@@ -90,11 +90,12 @@ function StartHelper(): ReactElement | null {
   );
 }
 
-function Waiting(): ReactElement {
+function Waiting(): ReactElement | null {
   const { t } = useTranslation('helper');
   const format = useFormat();
   const since = useSession((session) => session.linkSince);
   const now = useNow(1000);
+  if (now - since < 3000) return null;
   return <p className="small soft figures">{t('waitingSince', { duration: format.duration(now - since) })}</p>;
 }
 
