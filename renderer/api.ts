@@ -2,15 +2,7 @@
  * The way out of the page: `window.sallyport`, which the shell put there. Everything here answers with a value; a shell that is
  * missing or breaks is an answer too, because a window that goes blank explains nothing.
  */
-import type {
-  AppInfo,
-  HelperLink,
-  Reply,
-  SallyportWindow,
-  Settings,
-  WindowEvent,
-  WindowMethod,
-} from '../core/desktop/contract.ts';
+import type { AppInfo, Reply, SallyportWindow, Settings, WindowEvent, WindowMethod } from '../core/desktop/contract.ts';
 import type { Params, Results } from '../core/rpc/contract.ts';
 
 declare global {
