@@ -12,9 +12,12 @@ export interface Profiles {
 
 export const useProfiles = create<Profiles>()(() => ({ list: null, error: null }));
 
+/** Office 2 before Office 10. */
+const byName = new Intl.Collator(undefined, { numeric: true });
+
 export async function loadProfiles(): Promise<void> {
   const reply = await call('profile.list', {});
-  if (reply.ok) useProfiles.setState({ list: [...reply.value].sort((a, b) => a.name.localeCompare(b.name)), error: null });
+  if (reply.ok) useProfiles.setState({ list: [...reply.value].sort((a, b) => byName.compare(a.name, b.name)), error: null });
   else useProfiles.setState({ error: reply.error });
 }
 
