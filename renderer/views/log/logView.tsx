@@ -4,7 +4,6 @@ import ChevronDown from 'lucide-react/icons/chevron-down';
 import ChevronUp from 'lucide-react/icons/chevron-up';
 import Copy from 'lucide-react/icons/copy';
 import ScrollText from 'lucide-react/icons/scroll-text';
-import ShieldCheck from 'lucide-react/icons/shield-check';
 import { type KeyboardEvent, type ReactElement, useEffect, useState, useSyncExternalStore } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Button, IconButton } from '../../components/button.tsx';
@@ -124,28 +123,21 @@ export function LogView(): ReactElement {
             value={filter.level}
             onChange={(level) => change({ level })}
           />
-          <Toggle
-            label={t('onlyMatches')}
-            on={filter.onlyMatches}
-            isDisabled={filter.query === ''}
-            onChange={(onlyMatches) => change({ onlyMatches })}
-          />
-          <span className="log-space" />
-          <IconButton
-            label={t('copy')}
-            icon={<Copy size={18} aria-hidden />}
-            isDisabled={selection === undefined}
-            onPress={copy}
-            data-test="log-copy"
-          />
-          <Button
-            icon={<ShieldCheck size={16} aria-hidden />}
-            isDisabled={log.shown.length === 0}
-            onPress={() => setExporting(true)}
-            data-test="log-export"
-          >
-            {t('export')}
-          </Button>
+          {filter.query !== '' && (
+            <Toggle label={t('onlyMatches')} on={filter.onlyMatches} onChange={(onlyMatches) => change({ onlyMatches })} />
+          )}
+          <span className="row log-actions">
+            <IconButton
+              label={t('copy')}
+              icon={<Copy size={18} aria-hidden />}
+              isDisabled={selection === undefined}
+              onPress={copy}
+              data-test="log-copy"
+            />
+            <Button isDisabled={log.shown.length === 0} onPress={() => setExporting(true)} data-test="log-export">
+              {t('export')}
+            </Button>
+          </span>
         </div>
       </div>
       {error && <ErrorCard code={error.code} evidence={error.detail} />}

@@ -28,7 +28,7 @@ export function useLogTime(): LogTime {
     fractionalSecondDigits: 3,
     hourCycle: 'h23',
   });
-  const full = new Intl.DateTimeFormat(i18n.language, { dateStyle: 'full', timeStyle: 'long' });
+  const full = new Intl.DateTimeFormat(i18n.language, { dateStyle: 'medium', timeStyle: 'medium' });
   const fresh = { short: (at: number) => short.format(at), full: (at: number) => full.format(at) };
   made.set(i18n.language, fresh);
   return fresh;

@@ -11,7 +11,7 @@ import Plug from 'lucide-react/icons/plug';
 import Trash from 'lucide-react/icons/trash-2';
 import Unplug from 'lucide-react/icons/unplug';
 import Users from 'lucide-react/icons/users';
-import type { KeyboardEvent, ReactElement } from 'react';
+import { type KeyboardEvent, type ReactElement, useEffect, useRef } from 'react';
 import { GridList, GridListHeader, GridListItem, GridListSection } from 'react-aria-components/GridList';
 import { useTranslation } from 'react-i18next';
 import type { ProfileSummary } from '../../../core/rpc/contract.ts';
@@ -37,6 +37,11 @@ export function ProfileList({ groups, open, current, active, onMove }: ProfileLi
   const { t } = useTranslation('profiles');
   const actions = useProfileActions();
   const mayChange = useMayChange();
+  const box = useRef<HTMLDivElement>(null);
+  // The one shown beside the list is in sight there.
+  useEffect(() => {
+    if (open !== undefined) box.current?.querySelector('.profile-row.open')?.scrollIntoView({ block: 'nearest' });
+  }, [open]);
   const all = groups.flatMap(({ profiles }) => profiles);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 'Delete') return;
@@ -59,7 +64,7 @@ export function ProfileList({ groups, open, current, active, onMove }: ProfileLi
     />
   );
   return (
-    <div className="profile-scroll" onKeyDownCapture={onKeyDown}>
+    <div ref={box} className="profile-scroll" onKeyDownCapture={onKeyDown}>
       <GridList
         aria-label={t('list')}
         className="profile-list"

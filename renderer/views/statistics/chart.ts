@@ -69,7 +69,7 @@ export function createChart(
     {
       width: Math.max(200, box.clientWidth),
       height: Math.max(160, box.clientHeight),
-      padding: [8, 8, 0, 0],
+      padding: [8, 28, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
       scales: {

@@ -69,7 +69,7 @@ export function useValueWords(): ValueWords {
           case 'reason':
             return <span title={value.code}>{reason(value.code, value.code).what}</span>;
           case 'word':
-            return word(value);
+            return <span className="stat-word">{word(value)}</span>;
         }
       },
       copied(value, now) {
