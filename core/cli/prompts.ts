@@ -45,10 +45,11 @@ export function answerPrompts(helper: RpcClient, options: AnswerOptions, giveUp:
 
   return {
     show(prompt) {
-      if (prompt?.id === asked) return;
+      // A status that was read late may show a question that is answered already.
+      if (prompt && prompt.id === asked) return;
       question.abort();
-      asked = prompt?.id;
       if (!prompt) return;
+      asked = prompt.id;
       question = new AbortController();
       answer(prompt, question.signal).catch((fault: unknown) => giveUp({ code: 'internal', detail: String(fault) }));
     },

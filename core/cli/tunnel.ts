@@ -59,9 +59,10 @@ export async function upCommand(session: Session, profile: string, options: UpOp
     const started = await helper.call('tunnel.up', { profile, askSecret });
     if (!started.ok) return started;
     accepted = true;
-    // The whole connection may have come in one piece with the acceptance, read before this line ran.
+    // The whole connection may have come in one piece with the acceptance, read before this line ran. What the follower has after
+    // one more answer is of our `up` for sure, and newer than that answer.
     const current = await helper.call('tunnel.status', {});
-    if (current.ok) judge(current.value);
+    if (current.ok) judge(follower.value.current());
     const timer =
       options.timeout === undefined
         ? undefined
