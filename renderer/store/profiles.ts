@@ -1,7 +1,8 @@
-/** The profiles the helper keeps for this user. Read again whenever the helper comes back and after every change made here. */
+/** The profiles the helper keeps for this user. Read again whenever the helper comes back, after every change made here, and when the user looks. */
 import { create } from 'zustand';
 import type { ProfileSummary, RpcError } from '../../core/rpc/contract.ts';
 import { call } from '../api.ts';
+import { currentRoute } from '../route.ts';
 import { useSession } from './session.ts';
 
 export interface Profiles {
@@ -42,4 +43,15 @@ export function startProfiles(): void {
     if (now.link.state === 'connected' && before.link.state !== 'connected') void loadProfiles();
     if (now.link.state !== 'connected' && before.link.state === 'connected') useProfiles.setState({ list: null, error: null });
   });
+  // The command line may have changed them, and nothing tells of it: look again when the user does.
+  const again = () => {
+    if (useSession.getState().link.state === 'connected') void loadProfiles();
+  };
+  let { destination } = currentRoute();
+  window.addEventListener('hashchange', () => {
+    const before = destination;
+    ({ destination } = currentRoute());
+    if (destination !== before) again();
+  });
+  window.addEventListener('focus', again);
 }

@@ -65,7 +65,7 @@ export class App {
   /** Opens a place of the window (renderer/route.ts) as a link would. */
   async visit(path: string): Promise<void> {
     await this.page.evaluate(`location.hash = ${JSON.stringify(path)}`);
-    await this.page.getByRole('heading', { level: 1 }).waitFor();
+    await this.page.getByRole('main').getByRole('heading').filter({ visible: true }).first().waitFor();
   }
 
   /** All that is on the screen, as text. */
