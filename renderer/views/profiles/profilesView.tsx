@@ -56,9 +56,13 @@ export function ProfilesView(): ReactElement {
   const toMove = list.find(({ id }) => id === moving);
   return (
     <div className={chosen === undefined ? 'profiles' : 'profiles has-choice'}>
+      {/* Also where the list is not shown. */}
+      <h1 className="visually-hidden">{t('common:profiles')}</h1>
       <section className="profiles-list" aria-label={t('list')}>
         <div className="row between">
-          <h1>{t('common:profiles')}</h1>
+          <p className="profiles-title" aria-hidden>
+            {t('common:profiles')}
+          </p>
           <div className="row">
             <Button icon={<Import size={16} aria-hidden />} onPress={chooseProfileFile} data-test="profile-import">
               {t('import')}

@@ -3,12 +3,12 @@
  * One stop for Tab, however many cells it has. Figures stand right, in digits of one width; the unit is in the header.
  */
 import Copy from 'lucide-react/icons/copy';
-import { type KeyboardEvent, type ReactElement, type ReactNode, useRef, useState } from 'react';
+import { type KeyboardEvent, memo, type ReactElement, useCallback, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { toast } from '../../components/toast.tsx';
 import { copyText } from '../../files.ts';
 import type { Column, Row, Table } from './tables.ts';
-import type { ValueWords } from './valueWords.tsx';
+import type { ShownValue, ValueWords } from './valueWords.tsx';
 
 export interface GridTableProps {
   readonly table: Table;
@@ -40,6 +40,15 @@ export function GridTable({ table, words, now, caption }: GridTableProps): React
     const [column, value] = [table.columns[index], row.cells[index]];
     if (column && value && value.kind !== 'none') copy(words.copied(value, now), words.column(column).label);
   };
+  // The cells keep one function for ever; what it copies is what is there then.
+  const latest = useRef(copyCell);
+  latest.current = copyCell;
+  const rows = useRef(table.rows);
+  rows.current = table.rows;
+  const copyAt = useCallback((row: number, column: number) => {
+    const found = rows.current[row - 1];
+    if (found) latest.current(found, column);
+  }, []);
   const copyRow = (row: Row) => {
     const lines = table.columns.map(
       (column, index) => `${words.header(column)}: ${words.copied(row.cells[index] ?? { kind: 'none' }, now)}`,
@@ -111,13 +120,15 @@ export function GridTable({ table, words, now, caption }: GridTableProps): React
                 return (
                   <Cell
                     key={column.key}
-                    column={column}
-                    stop={stop(rowIndex + 1, index)}
-                    onCopy={() => copyCell(row, index)}
-                    empty={value.kind === 'none'}
-                  >
-                    {words.shown(value, now)}
-                  </Cell>
+                    className={classOf(column)}
+                    shown={words.shown(value, now)}
+                    hint={t('clickToCopy')}
+                    row={rowIndex + 1}
+                    column={index}
+                    stops={here.row === rowIndex + 1 && here.column === index}
+                    onPlace={setPlace}
+                    onCopy={value.kind === 'none' ? undefined : copyAt}
+                  />
                 );
               })}
               {/* biome-ignore lint/a11y/useKeyWithClickEvents: the table handles the keys. */}
@@ -133,33 +144,50 @@ export function GridTable({ table, words, now, caption }: GridTableProps): React
   );
 }
 
-function Cell({
-  column,
-  stop,
-  onCopy,
-  empty,
-  children,
-}: {
-  readonly column: Column;
-  readonly stop: object;
-  readonly onCopy: () => void;
-  readonly empty: boolean;
-  readonly children: ReactNode;
-}): ReactElement {
-  const { t } = useTranslation('statistics');
+interface CellProps {
+  readonly className: string;
+  readonly shown: ShownValue;
+  readonly hint: string;
+  readonly row: number;
+  readonly column: number;
+  /** Tab stops here. */
+  readonly stops: boolean;
+  readonly onPlace: (place: Place) => void;
+  readonly onCopy: ((row: number, column: number) => void) | undefined;
+}
+
+/** Drawn anew only when what it shows changed: most cells of most tables do not. */
+const Cell = memo(function Cell({ className, shown, hint, row, column, stops, onPlace, onCopy }: CellProps): ReactElement {
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the table handles the keys.
     <td
-      {...stop}
-      className={classOf(column)}
-      title={empty ? undefined : t('clickToCopy')}
+      className={className}
+      data-place={`${row} ${column}`}
+      tabIndex={stops ? 0 : -1}
+      onFocus={() => onPlace({ row, column })}
+      title={shown.title ?? (onCopy && hint)}
       onClick={() => {
         // Who selects a part of it wants that part.
-        if (window.getSelection()?.isCollapsed !== false) onCopy();
+        if (window.getSelection()?.isCollapsed !== false) onCopy?.(row, column);
       }}
     >
-      {children}
+      {shown.soft || shown.word ? <span className={shown.soft ? 'soft' : 'stat-word'}>{shown.text}</span> : shown.text}
     </td>
+  );
+}, sameCell);
+
+function sameCell(a: CellProps, b: CellProps): boolean {
+  return (
+    a.shown.text === b.shown.text &&
+    a.shown.title === b.shown.title &&
+    a.shown.soft === b.shown.soft &&
+    a.shown.word === b.shown.word &&
+    a.stops === b.stops &&
+    a.row === b.row &&
+    a.column === b.column &&
+    a.hint === b.hint &&
+    a.onCopy === b.onCopy &&
+    a.className === b.className
   );
 }
 

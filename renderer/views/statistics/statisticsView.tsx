@@ -13,28 +13,27 @@ import { copyText, saveText } from '../../files.ts';
 import { navigate } from '../../route.ts';
 import { loadHistory, useHistory } from '../../store/history.ts';
 import { useSession } from '../../store/session.ts';
-import { useNow } from '../../useNow.ts';
 import { fileName, toCsv, toJson, toTabs } from './export.ts';
 import { GridTable } from './gridTable.tsx';
 import { throughput } from './recorder.ts';
 import { connectionTables, historyTable, type Table } from './tables.ts';
 import { ThroughputChart } from './throughputChart.tsx';
+import { useSampled } from './useSampled.ts';
 import { useValueWords, type ValueWords } from './valueWords.tsx';
 
 export function StatisticsView(): ReactElement {
   const { t } = useTranslation(['statistics', 'common']);
-  const status = useSession((session) => session.status);
+  const { status, now } = useSampled();
   const { sessions, error } = useHistory();
   const words = useValueWords();
-  const now = useNow(500);
   const connected = status?.state === 'connected';
 
   useEffect(() => {
     void loadHistory();
   }, []);
 
-  const tables = connectionTables(status ?? undefined);
-  const history = historyTable(sessions ?? [], status ?? undefined);
+  const tables = connectionTables(status);
+  const history = historyTable(sessions ?? [], status);
   const nothing = tables.length === 0 && history.rows.length === 0 && !throughput.any;
 
   if (nothing) {

@@ -1,16 +1,26 @@
 /** Values of the tables in the language's words: as shown, as copied, as exported. */
-import { type ReactNode, useMemo } from 'react';
+import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormat } from '../../i18n/useFormat.ts';
 import { useReason } from '../../i18n/useReason.ts';
 import { type ExportNames, plain } from './export.ts';
 import type { Column, ColumnKey, Table, Value } from './tables.ts';
 
+export interface ShownValue {
+  readonly text: string;
+  /** The exact time, or the code. */
+  readonly title?: string;
+  /** There is no value. */
+  readonly soft?: boolean;
+  /** A word of the language, not of the protocol. */
+  readonly word?: boolean;
+}
+
 export interface ValueWords {
   column(column: Column): { readonly label: string; readonly unit?: string };
   /** Label and unit as one text. */
   header(column: Column): string;
-  shown(value: Value, now: number): ReactNode;
+  shown(value: Value, now: number): ShownValue;
   /** For the clipboard: times exact. */
   copied(value: Value, now: number): string;
   readonly names: ExportNames;
@@ -45,31 +55,28 @@ export function useValueWords(): ValueWords {
       shown(value, now) {
         switch (value.kind) {
           case 'none':
-            return <span className="soft">{t('words.none')}</span>;
+            return { text: t('words.none'), soft: true };
           case 'text':
-            return value.text;
+            return { text: value.text };
           case 'count':
-            return format.number(value.count);
+            return { text: format.number(value.count) };
           case 'since':
-            return (
-              <At
-                at={value.at}
-                text={now - value.at < 1000 ? t('words.now') : format.duration(now - value.at)}
-                title={format.dateTime(value.at)}
-              />
-            );
+            return {
+              text: now - value.at < 1000 ? t('words.now') : format.duration(now - value.at),
+              title: format.dateTime(value.at),
+            };
           case 'ago':
-            return <At at={value.at} text={format.relative(Math.min(value.at, now), now)} title={format.dateTime(value.at)} />;
+            return { text: format.relative(Math.min(value.at, now), now), title: format.dateTime(value.at) };
           case 'until':
-            return <At at={value.at} text={format.duration(Math.max(0, value.at - now))} title={format.dateTime(value.at)} />;
+            return { text: format.duration(Math.max(0, value.at - now)), title: format.dateTime(value.at) };
           case 'date':
-            return <At at={value.at} text={format.dateTime(value.at)} title={format.relative(value.at, now)} />;
+            return { text: format.dateTime(value.at), title: format.relative(value.at, now) };
           case 'length':
-            return format.duration(value.ms);
+            return { text: format.duration(value.ms) };
           case 'reason':
-            return <span title={value.code}>{reason(value.code, value.code).what}</span>;
+            return { text: reason(value.code, value.code).what, title: value.code };
           case 'word':
-            return <span className="stat-word">{word(value)}</span>;
+            return { text: word(value), word: true };
         }
       },
       copied(value, now) {
@@ -90,12 +97,4 @@ export function useValueWords(): ValueWords {
       },
     };
   }, [t, format, reason]);
-}
-
-function At({ at, text, title }: { readonly at: number; readonly text: string; readonly title: string }) {
-  return (
-    <time dateTime={new Date(at).toISOString()} title={title}>
-      {text}
-    </time>
-  );
 }
