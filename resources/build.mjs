@@ -18,7 +18,7 @@ const parts = {
   renderer: {
     sources: ['renderer', 'core'],
     product: join(dist, 'renderer', 'index.html'),
-    make: () => build({ configFile: join(root, 'renderer', 'vite.config.ts'), logLevel: 'warn' }),
+    make: () => buildRenderer(join(dist, 'renderer')),
   },
   electron: {
     sources: ['electron', 'core'],
@@ -31,6 +31,10 @@ const parts = {
     make: () => writeIcons(join(dist, 'icons')),
   },
 };
+
+export async function buildRenderer(outDir) {
+  await build({ configFile: join(root, 'renderer', 'vite.config.ts'), logLevel: 'warn', build: { outDir, emptyOutDir: true } });
+}
 
 /** Electron's main process as an ES module, and the preload as the one CommonJS file that a sandbox can load. */
 export async function buildElectron(outDir) {
