@@ -4,7 +4,7 @@
  * was killed, and ends when it was last seen.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import type { SessionRecord } from '../rpc/contract.ts';
@@ -58,7 +58,7 @@ export function openHistory(options: HistoryOptions): History {
 
   function write(owner: number): void {
     try {
-      replaceDurably(directory, `${owner}.json`, JSON.stringify({ format: 1, sessions: users.get(owner) ?? [] }));
+      replace(directory, `${owner}.json`, JSON.stringify({ format: 1, sessions: users.get(owner) ?? [] }));
     } catch (problem) {
       log('warn', 'history', 'the history could not be written', { why: problem instanceof Error ? problem.message : 'unknown' });
     }
@@ -159,15 +159,10 @@ function readJson(path: string): unknown {
   }
 }
 
-/** The old file or the new one, whatever happens meanwhile. */
-function replaceDurably(folder: string, name: string, text: string): void {
+/** The old file or the new one, whenever we are killed. Not flushed to the disk: the engine must not wait for it while it connects. */
+function replace(folder: string, name: string, text: string): void {
   const part = join(folder, `${name}.part`);
-  const fd = openSync(part, 'w', 0o600);
-  try {
-    writeFileSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  rmSync(part, { force: true });
+  writeFileSync(part, text, { mode: 0o600 });
   renameSync(part, join(folder, name));
 }
