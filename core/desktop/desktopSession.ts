@@ -44,7 +44,7 @@ export function autostartEntry(command: readonly string[]): string {
     'Type=Application',
     'Name=Sallyport',
     `Exec=${command.map(quoted).join(' ')}`,
-    'Icon=sallyport',
+    'Icon=sallyport-window',
     'X-GNOME-Autostart-enabled=true',
     '',
   ].join('\n');

@@ -252,12 +252,15 @@ export class Host {
     return strange;
   }
 
+  /** A window that opened without asking for an address first. */
   async #opened(page: Page): Promise<void> {
     const ours = await Promise.all(this.windows.map(({ ready }) => ready));
-    if (ours.includes(page)) return;
-    this.wanted.push(page.url());
-    const allowed = this.windows.some(({ webContents }) => webContents.mayOpen(page.url()));
-    if (!allowed) await page.close();
+    if (!ours.includes(page) && !this.#mayOpen(page.url())) await page.close();
+  }
+
+  #mayOpen(url: string): boolean {
+    this.wanted.push(url);
+    return this.windows.some(({ webContents }) => webContents.mayOpen(url));
   }
 
   async #route(route: Route): Promise<void> {
@@ -266,7 +269,8 @@ export class Host {
     if (request.isNavigationRequest()) {
       const frame = frameOf(request);
       if (frame === undefined) {
-        // Of a window that is only wanted; Electron asks before there is one, here it is closed at once (#opened).
+        // Of a window that is only wanted. Electron asks before there is one, Chromium here when it asks for its address.
+        if (this.#mayOpen(url)) this.escaped.push(url);
         await route.abort('aborted');
         return;
       }
@@ -278,6 +282,7 @@ export class Host {
         await route.abort('aborted');
         return;
       }
+      if (mainFrame) contents.documentRequested = true;
     }
     if (url === request.url()) {
       let cancelled = false;

@@ -39,6 +39,8 @@ export class HostContents extends EventEmitter {
   page: Page | undefined;
   /** Of a navigation the main process itself asked for. */
   expected: string | undefined;
+  /** A new document is on its way. */
+  documentRequested = false;
   #openHandler: ((details: { url: string }) => { action: string }) | undefined;
 
   constructor(host: Host) {
@@ -82,7 +84,8 @@ export class HostContents extends EventEmitter {
   }
 
   mayOpen(url: string): boolean {
-    return this.#openHandler?.({ url }).action === 'allow';
+    // Without a handler Electron opens what is asked for.
+    return this.#openHandler === undefined || this.#openHandler({ url }).action === 'allow';
   }
 
   /** Whether a page may go there, asked as Electron asks. */
@@ -132,7 +135,10 @@ export class HostWindow extends EventEmitter {
     const { preload } = this.options.webPreferences ?? {};
     if (preload !== undefined) await page.addInitScript(preloadScript(readFileSync(preload, 'utf8')));
     page.on('framenavigated', (frame) => {
-      if (frame === page.mainFrame()) this.webContents.emit('did-navigate', {}, toAppAddress(frame.url()));
+      // A change of the fragment only is another event in Electron.
+      if (frame !== page.mainFrame() || !this.webContents.documentRequested) return;
+      this.webContents.documentRequested = false;
+      this.webContents.emit('did-navigate', {}, toAppAddress(frame.url()));
     });
     page.on('close', () => this.#gone());
     return page;

@@ -138,6 +138,7 @@ suite('the locks of the Electron app', { skip: unable, timeout: 180_000 }, () =>
     await page.evaluate("setTimeout(() => window.open('https://evil.example/', '_blank'))");
     await page.evaluate("setTimeout(() => window.open('/', 'again', 'popup'))");
     await until('both were asked', () => host.wanted.length === 2);
+    assert.deepEqual([...host.wanted].sort(), ['app://sallyport/', 'https://evil.example/']);
     await until('one page', () => host.context.pages().length === 1);
     assert.equal(host.windows.length, 1);
     for (const address of ['https://evil.example/', 'app://sallyport/', 'about:blank', 'file:///etc/passwd']) {

@@ -54,6 +54,8 @@ export async function startServer(path: string, behaviour: FakeBehaviour = {}): 
         reply({ result: idle });
         return;
       case 'profile.list':
+      case 'history.list':
+      case 'log.read':
         reply({ result: [] });
         return;
       default:
