@@ -23,9 +23,12 @@ const PAGE = 10_000;
 /** Lines that come in a burst are drawn together. */
 const TOGETHER_MS = 120;
 
+/** A hole is asked about no more often: lines about others' tunnels are holes that stay. */
+const HOLE_MS = 1000;
+
 let life = 0;
 
-/** Returns the way to stop. */
+/** Opened anew whenever the helper comes back (HelperGate). Returns the way to stop. */
 export function openFeed(): () => void {
   life++;
   const mine = life;
@@ -33,32 +36,50 @@ export function openFeed(): () => void {
   let waiting: LogLine[] = [];
   let ready = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let holeTimer: ReturnType<typeof setTimeout> | undefined;
+
   const flush = () => {
     timer = undefined;
     const lines = waiting;
     waiting = [];
+    const [newest, first] = [log.newestSeq, lines[0]];
     log.append(lines);
+    if (newest !== undefined && first && first.seq > newest + 1) lookForHole();
   };
-  const stop = listen((event) => {
+  const lookForHole = () => {
+    holeTimer ??= setTimeout(() => {
+      holeTimer = undefined;
+      void call('log.read', { lines: FIRST_PAGE, level: 'debug' }).then((reply) => {
+        if (reply.ok && current() && ready) log.fill(reply.value);
+      });
+    }, HOLE_MS);
+  };
+  const begin = async () => {
+    useFeed.setState({ loading: true, error: null });
+    await followLog(true);
+    const error = await catchUp(current);
+    if (!current()) return;
+    ready = true;
+    flush();
+    useFeed.setState({ error });
+    // What came between that answer and the first event came in neither.
+    lookForHole();
+    if (error === null) await readOlder(current);
+    if (current()) useFeed.setState({ loading: false });
+  };
+
+  const stopEvents = listen((event) => {
     if (event.event !== 'log') return;
     waiting.push(...event.data);
     // While the first answer is under way a flood must not pile up.
     if (waiting.length > CAPACITY) waiting = waiting.slice(-CAPACITY);
     if (ready) timer ??= setTimeout(flush, TOGETHER_MS);
   });
-  useFeed.setState({ loading: true, error: null });
-  void followLog(true).then(async () => {
-    const error = await catchUp(current);
-    if (!current()) return;
-    ready = true;
-    flush();
-    useFeed.setState({ error });
-    if (error === null) await readOlder(current);
-    if (current()) useFeed.setState({ loading: false });
-  });
+  void begin();
   return () => {
-    stop();
+    stopEvents();
     clearTimeout(timer);
+    clearTimeout(holeTimer);
     // Another opening may have followed already: then it is its feed.
     if (!current()) return;
     life++;
@@ -96,6 +117,6 @@ async function readOlder(current: () => boolean): Promise<void> {
     if (before === undefined) return;
     const reply = await call('log.read', { lines: Math.min(PAGE, CAPACITY - log.total), level: 'debug', before });
     if (!reply.ok || reply.value.length === 0 || !current()) return;
-    log.prepend(reply.value);
+    log.fill(reply.value);
   }
 }

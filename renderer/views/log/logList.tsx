@@ -41,7 +41,7 @@ export function LogList(props: LogListProps): ReactElement {
   const format = useFormat();
   const box = useRef<HTMLDivElement>(null);
   const { view, setScroll, read } = useViewport(box, model.shown.length);
-  useAnchor({ box, model, version, follow, height: view.height, rowHeight: view.rowHeight, read, setScroll });
+  const remember = useAnchor({ box, model, version, follow, height: view.height, rowHeight: view.rowHeight, read, setScroll });
   const unseen = useUnseen(model, version, follow);
   const dragging = useRef(false);
 
@@ -52,8 +52,9 @@ export function LogList(props: LogListProps): ReactElement {
       const now = read();
       element.scrollTop = scrollToRow(now, row);
       setScroll(element.scrollTop);
+      remember();
     },
-    [read, setScroll],
+    [read, setScroll, remember],
   );
 
   useEffect(() => {
@@ -248,7 +249,7 @@ function rowOf(element: Element): number {
   return Math.round(Number.parseFloat(getComputedStyle(element).fontSize) * 1.75);
 }
 
-/** Keeps what is seen in its place while lines come, go and are filtered; while following, keeps to the end. */
+/** Keeps what is seen in its place while lines come, go and are filtered; while following, keeps to the end. Call the answer after scrolling. */
 function useAnchor({
   box,
   model,
@@ -267,7 +268,7 @@ function useAnchor({
   readonly rowHeight: number;
   readonly read: () => Viewport;
   readonly setScroll: (scrollTop: number) => void;
-}): void {
+}): () => void {
   const anchor = useRef<{ readonly id: number; readonly within: number } | undefined>(undefined);
   useLayoutEffect(() => {
     const element = box.current;
@@ -280,18 +281,19 @@ function useAnchor({
     // At once, or one frame would show the rows of before.
     setScroll(element.scrollTop);
   }, [box, model, version, follow, height, rowHeight, setScroll]);
+  const remember = useCallback(() => {
+    const { scrollTop } = read();
+    const entry = model.shown[Math.floor(scrollTop / rowHeight)];
+    anchor.current = entry && { id: entry.id, within: scrollTop % rowHeight };
+  }, [model, rowHeight, read]);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    const remember = () => {
-      const { scrollTop } = read();
-      const entry = model.shown[Math.floor(scrollTop / rowHeight)];
-      anchor.current = entry && { id: entry.id, within: scrollTop % rowHeight };
-    };
     remember();
     element.addEventListener('scroll', remember, { passive: true });
     return () => element.removeEventListener('scroll', remember);
-  }, [box, model, rowHeight, read]);
+  }, [box, remember]);
+  return remember;
 }
 
 /** How many shown lines came since the list left the end. */

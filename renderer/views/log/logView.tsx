@@ -170,15 +170,18 @@ export function LogView(): ReactElement {
           onClose={() => setSelection(undefined)}
         />
       )}
-      <p className="small soft log-foot" data-test="log-foot">
-        <span>
-          {log.shown.length === log.total
-            ? t('count', { count: log.total, shown: format.number(log.total) })
-            : t('countOf', { shown: format.number(log.shown.length), total: format.number(log.total) })}
-        </span>
-        {loading && <span>{t('loadingOlder')}</span>}
-        {!loading && follow && log.shown.length > 0 && <span>{t('following')}</span>}
-      </p>
+      {/* No figure before the first answer: it would be wrong. */}
+      {(log.total > 0 || !loading) && (
+        <p className="small soft log-foot" data-test="log-foot">
+          <span>
+            {log.shown.length === log.total
+              ? t('count', { count: log.total, shown: format.number(log.total) })
+              : t('countOf', { shown: format.number(log.shown.length), total: format.number(log.total) })}
+          </span>
+          {loading && <span>{t('loadingOlder')}</span>}
+          {!loading && follow && log.shown.length > 0 && <span>{t('following')}</span>}
+        </p>
+      )}
       {exporting && (
         <LogExport
           entries={[...log.shown]}

@@ -92,16 +92,15 @@ export class LogModel {
     this.#changed();
   }
 
-  /** Older lines, oldest first, that end before those it has of this life of the helper. */
-  prepend(lines: readonly LogLine[]): void {
-    const before = this.#entries.findIndex(({ id }) => id >= this.#base);
-    const at = before === -1 ? this.#entries.length : before;
-    const limit = this.#entries[at]?.id ?? Number.POSITIVE_INFINITY;
-    const room = this.#capacity - this.#entries.length;
-    const fresh = lines.map((line) => entryOf(line, this.#base)).filter(({ id }) => id < limit && id >= this.#base);
-    const kept = fresh.slice(Math.max(0, fresh.length - room));
-    if (kept.length === 0) return;
-    this.#entries.splice(at, 0, ...kept);
+  /** Lines of this life of the helper that are missing here, wherever they belong: older ones, or a hole. */
+  fill(lines: readonly LogLine[]): void {
+    const fresh = lines
+      .map((line) => entryOf(line, this.#base))
+      .filter(({ id }) => id >= this.#base && this.#entries[lowerBound(this.#entries, id)]?.id !== id);
+    const first = fresh[0];
+    if (!first) return;
+    const tail = this.#entries.splice(lowerBound(this.#entries, first.id));
+    this.#entries = [...this.#entries, ...[...fresh, ...tail].sort((a, b) => a.id - b.id)].slice(-this.#capacity);
     this.#refilter();
     this.#changed();
   }

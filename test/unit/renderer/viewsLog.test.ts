@@ -22,9 +22,24 @@ test('a line that came twice is kept once, whichever way it came', () => {
   model.setFilter(everything);
   model.append(lines(5, 10));
   model.append(lines(8, 12));
-  model.prepend(lines(0, 7));
+  model.fill(lines(0, 7));
   assert.deepEqual(shown(model), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
   assert.equal(model.oldestSeq, 0);
+});
+
+test('a hole is filled where it is, and only with what is missing', () => {
+  const model = new LogModel();
+  model.setFilter({ level: 'debug', query: 'line', onlyMatches: false });
+  model.append(lines(0, 4));
+  model.append(lines(8, 12));
+  model.fill(lines(2, 10));
+  assert.deepEqual(shown(model), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  assert.deepEqual(model.matches, shown(model));
+  const { version } = model;
+  model.fill(lines(0, 12));
+  assert.equal(model.version, version, 'nothing new is no change');
+  model.append([line(12)]);
+  assert.equal(model.shown.length, 13);
 });
 
 test('the oldest lines go when there are more than the capacity, from the filter and the search too', () => {
@@ -41,8 +56,12 @@ test('the oldest lines go when there are more than the capacity, from the filter
     model.matches,
     expected.map(({ seq }) => seq),
   );
-  model.prepend(lines(100, 150));
+  model.fill(lines(100, 150));
   assert.equal(model.total, 100, 'older lines do not push newer ones out');
+  assert.deepEqual(
+    shown(model),
+    expected.map(({ seq }) => seq),
+  );
 });
 
 test('what comes by and by is filtered like what is filtered at once', () => {
