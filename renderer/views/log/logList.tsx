@@ -149,7 +149,7 @@ export function LogList(props: LogListProps): ReactElement {
           </div>
         </div>
       </div>
-      {!follow && model.shown.length > 0 && (
+      {!follow && !atEnd(view) && (
         <div className="log-end">
           <Button look="primary" icon={<ArrowDown size={16} aria-hidden />} onPress={() => onFollow(true)} data-test="log-end">
             {unseen > 0 ? t('toEndNew', { count: unseen, shown: format.number(unseen) }) : t('toEnd')}
