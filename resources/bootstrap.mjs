@@ -23,12 +23,13 @@ const strongswan = [
   'libstrongswan-extra-plugins',
   'libstrongswan-standard-plugins',
 ];
+const browser = ['chromium', 'fonts-noto-cjk', 'fonts-noto-core'];
 const debianPackages = {
   demo: lab,
-  test: [...lab, ...strongswan, 'tshark'],
+  test: [...lab, ...strongswan, 'tshark', ...browser],
   interop: [...lab, ...strongswan, 'tshark'],
   bench: [...lab, ...strongswan],
-  ui: [...lab, 'chromium', 'fonts-noto-cjk', 'fonts-noto-core'],
+  ui: [...lab, ...browser],
   start: ['iproute2'],
   check: [],
   vectors: [],

@@ -31,6 +31,18 @@ const stages: readonly Stage[] = [
     argv: ['--test', '--test-concurrency=1', ...testFiles('test/{host,lab}/**/*.test.ts')],
     needsRoot: true,
   },
+  {
+    name: 'electron',
+    what: 'node:test: main process and preload on the Electron test host, in real Chromium',
+    argv: ['--test', '--test-concurrency=1', ...testFiles('test/electron/**/*.test.ts')],
+    needsRoot: false,
+  },
+  {
+    name: 'ui',
+    what: 'the window against the real helper, the quick part',
+    argv: ['test/ui/run.ts', '--smoke', '--json'],
+    needsRoot: true,
+  },
   { name: 'demo', what: 'the demo, once', argv: ['test/lab/demo.ts', '--once', '--json'], needsRoot: true },
   { name: 'interop', what: 'real strongSwan', argv: ['test/interop/run.ts', '--json'], needsRoot: true },
 ];
