@@ -8,11 +8,13 @@ import { App } from './app.tsx';
 import { Fallback } from './fallback.tsx';
 import { startI18n } from './i18n/i18n.ts';
 import { languageFor } from './i18n/languages.ts';
+import { stayHere } from './stay.ts';
 import { startHistory } from './store/history.ts';
 import { startProfiles } from './store/profiles.ts';
 import { startSession } from './store/session.ts';
 import { startRecorder } from './views/statistics/recorder.ts';
 
+stayHere();
 startI18n(languageFor('system', navigator.language));
 
 const reachable = shell() !== undefined;
