@@ -6,7 +6,8 @@
 /** Elements a person can work, that are to be seen. `visuallyHidden` inputs stand behind their labels (react-aria). */
 const HELPERS = `
   const SELECTOR = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]:not([tabindex="-1"]), [role=button], [role=tab], [role=option], [role=switch], [role=radio], [role=checkbox]';
-  const shown = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+  // react-aria keeps a native select or file input out of sight, for forms and for the system's own choosers; nobody works it by hand.
+  const shown = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && element.closest('[aria-hidden=true], .visually-hidden') === null && !(element.tagName === 'SELECT' && element.tabIndex === -1);
   const nameOf = (element) => (element.getAttribute('aria-label') || element.innerText || element.getAttribute('title') || element.getAttribute('name') || element.tagName).trim().replace(/\\s+/g, ' ').slice(0, 60);
   const faceOf = (element) => {
     const box = element.getBoundingClientRect();

@@ -72,7 +72,7 @@ const say = (step: string): void => void process.stderr.write(`ui: ${step}\n`);
 // A build of its own: whoever builds into dist/renderer meanwhile does not pull it from under the browser.
 const dist = argv.includes('--no-build') ? join(ROOT, 'dist', 'renderer') : build();
 // A whole run makes all of them anew.
-rmSync(filter === '' ? PICTURES : join(PICTURES, 'failed'), { recursive: true, force: true });
+rmSync(filter === '' && !argv.includes('--smoke') ? PICTURES : join(PICTURES, 'failed'), { recursive: true, force: true });
 // A wait that a failed case left behind must not end the run.
 process.on('unhandledRejection', (reason) => say(`left behind: ${message(reason).split('\n')[0]}`));
 const started = Date.now();

@@ -73,13 +73,14 @@ export async function tabRound(app: App, where: string): Promise<readonly string
 }
 
 async function axe(app: App, where: string): Promise<string> {
-  const { violations } = await new AxeBuilder({ page: app.page }).setLegacyMode().analyze();
+  const { violations, passes } = await new AxeBuilder({ page: app.page }).setLegacyMode().analyze();
   const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
   const said = grave.map(
     ({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target.join(' ')} ${node.failureSummary ?? ''}`).join('; ')}`,
   );
   assert.deepEqual(said, [], where);
-  return `${violations.length} minor`;
+  assert.ok(passes.length >= 10, `${where}: axe looked at nothing`);
+  return `${passes.length} rules, ${violations.length} minor`;
 }
 
 function axeEverywhere(colorScheme: 'light' | 'dark'): Case {

@@ -26,7 +26,8 @@ function everyView(name: string, options: OpenOptions, language?: 'de' | 'ko'): 
     run: async (world) => {
       const app = await connectedScene(world, options, language);
       for (const view of VIEWS) {
-        await app.go(view);
+        await app.visit(`/${view.toLowerCase()}`);
+        await app.page.locator(`main[data-view=${view.toLowerCase()}]`).waitFor();
         await fits(app, view);
       }
       return `${VIEWS.length} views`;
