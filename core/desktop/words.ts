@@ -91,7 +91,7 @@ const ko: Words = {
     disconnecting: '연결을 끊는 중',
     failed: '연결되지 않음',
     elsewhere: '다른 사용자가 사용 중',
-    'no-helper': '도우미를 찾을 수 없음',
+    'no-helper': '서비스를 찾을 수 없음',
   },
   notice: {
     protected: ['보호됨', '연결되었습니다: {profile}'],
@@ -138,7 +138,7 @@ const de: Words = {
     disconnecting: 'Verbindung wird getrennt',
     failed: 'Nicht verbunden',
     elsewhere: 'Von jemand anderem benutzt',
-    'no-helper': 'Der Helfer ist nicht da',
+    'no-helper': 'Der Dienst ist nicht da',
   },
   notice: {
     protected: ['Geschützt', '{profile} ist verbunden.'],
