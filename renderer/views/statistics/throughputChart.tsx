@@ -5,13 +5,11 @@ import { type ReactElement, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Segmented } from '../../components/segmented.tsx';
 import { useFormat } from '../../i18n/useFormat.ts';
-import { useNow } from '../../useNow.ts';
 import { type Chart, type ChartWords, createChart, watchTheme } from './chart.ts';
 import { throughput } from './recorder.ts';
 import { type Columns, type Range, slices, summarize } from './throughput.ts';
+import { onTick, useTick } from './ticker.ts';
 
-/** Two updates a second, as often as the helper tells. */
-const UPDATE_MS = 500;
 const RANGES: readonly Range[] = ['minutes', 'hour', 'session'];
 
 interface Point {
@@ -49,12 +47,9 @@ export function ThroughputChart({ connected }: { readonly connected: boolean }):
     );
     chart.current = made;
     const stopTheme = watchTheme(() => made.recolour());
-    // A hidden page draws nothing that anybody sees.
-    const timer = setInterval(() => {
-      if (!document.hidden) made.update(Date.now());
-    }, UPDATE_MS);
+    const stopTicks = onTick(1, (now) => made.update(now));
     return () => {
-      clearInterval(timer);
+      stopTicks();
       stopTheme();
       made.destroy();
       chart.current = undefined;
@@ -118,7 +113,7 @@ interface LegendProps {
 function Legend({ point, connected, up, down }: LegendProps): ReactElement {
   const { t } = useTranslation('statistics');
   const format = useFormat();
-  const now = useNow(UPDATE_MS);
+  const now = useTick(1);
   const columns = useRef<Columns>({ at: [], up: [], down: [] }).current;
   throughput.read('minutes', now, columns);
   // The newest bucket is being filled; the one before says what is going on.
@@ -149,7 +144,7 @@ const MARKS_SHOWN = 4;
 function Marks({ range }: { readonly range: Range }): ReactElement | null {
   const { t } = useTranslation('statistics');
   const format = useFormat();
-  const now = useNow(2000);
+  const now = useTick(4);
   const columns = useRef<Columns>({ at: [], up: [], down: [] }).current;
   const { from } = throughput.read(range, now, columns);
   const marks = throughput.marks.filter(({ at }) => at >= from).slice(-MARKS_SHOWN);
@@ -174,7 +169,7 @@ const SLICES = 6;
 function Alternative({ range, format }: { readonly range: Range; readonly format: ReturnType<typeof useFormat> }): ReactElement {
   const { t } = useTranslation('statistics');
   // Slowly: who reads it must be able to finish a row.
-  const now = useNow(10_000);
+  const now = useTick(20);
   const columns = useRef<Columns>({ at: [], up: [], down: [] }).current;
   const { from, to } = throughput.read(range, now, columns);
   const { known, highestUp, highestDown, gaps } = summarize(columns);
