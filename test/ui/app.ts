@@ -87,6 +87,12 @@ export class App {
     return this.page.evaluate<T>(expression);
   }
 
+  /** Takes the pointer to where it points at nothing. */
+  async rest(): Promise<void> {
+    const { width, height } = this.page.viewportSize() ?? SMALL;
+    await this.page.mouse.move(width - 1, height - 1);
+  }
+
   async picture(name: string): Promise<string> {
     mkdirSync(PICTURES, { recursive: true });
     const path = join(PICTURES, `${name}.png`);

@@ -1,6 +1,7 @@
 /**
- * `npm run test:ui -- [--json] [--smoke] [--perf] [--list] [FILTER]`: the window in a real Chromium, against the real helper in the demo lab.
+ * `npm run test:ui -- [--json] [--smoke] [--perf] [--list] [--screenshots] [FILTER]`: the window in a real Chromium, against the real helper in the demo lab.
  * A case whose name holds FILTER runs; all of them without, but those that measure for minutes only with --perf. --smoke: the quick part for `npm test`.
+ * --screenshots makes the README's pictures instead.
  * One JSON line per case and a summary; progress on standard error. Pictures go to dist/pictures. Exit 0 when all passed.
  */
 import { spawnSync } from 'node:child_process';
@@ -23,6 +24,7 @@ import { security } from './cases/security.ts';
 import { settings } from './cases/settings.ts';
 import { statistics } from './cases/statistics.ts';
 import { type Case, message } from './kit.ts';
+import { takeScreenshots } from './screenshots.ts';
 import { World } from './world.ts';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
@@ -77,6 +79,10 @@ rmSync(filter === '' && !argv.includes('--smoke') ? PICTURES : join(PICTURES, 'f
 process.on('unhandledRejection', (reason) => say(`left behind: ${message(reason).split('\n')[0]}`));
 const started = Date.now();
 const world = await World.create(dist, say);
+if (argv.includes('--screenshots')) {
+  await takeScreenshots(world).finally(() => world.close());
+  process.exit(0);
+}
 let failed = 0;
 try {
   for (const [index, each] of wanted.entries()) {

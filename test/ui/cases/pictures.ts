@@ -12,7 +12,7 @@ type Scheme = (typeof SCHEMES)[number];
 async function everyView(app: App, label: string): Promise<number> {
   for (const view of VIEWS) {
     await app.go(view);
-    await app.page.mouse.move(0, 0);
+    await app.rest();
     // Charts draw twice a second.
     if (view === 'Statistics') await app.page.waitForTimeout(1_200);
     await app.picture(`${view.toLowerCase()}-${label}`);
@@ -136,7 +136,7 @@ function state(name: string, scheme: Scheme): Case {
       const make = STATES[name];
       if (make === undefined) throw new Error(`no state ${name}`);
       const app = await make(world, scheme);
-      await app.page.mouse.move(0, 0);
+      await app.rest();
       await app.page.waitForTimeout(250);
       return app.picture(`state-${name}-${scheme}`);
     },
