@@ -23,6 +23,7 @@ import { prompts } from './cases/prompts.ts';
 import { security } from './cases/security.ts';
 import { settings } from './cases/settings.ts';
 import { statistics } from './cases/statistics.ts';
+import { runElectronCases } from './electronHost.ts';
 import { type Case, message } from './kit.ts';
 import { takeScreenshots } from './screenshots.ts';
 import { World } from './world.ts';
@@ -58,8 +59,10 @@ const suits = (one: Case): boolean => {
   return one.perf !== true || argv.includes('--perf');
 };
 const named = all.filter(({ name }) => name.includes(filter));
+/** `npm test` has a stage of its own for these. */
+const withElectron = !argv.includes('--smoke') && (filter === '' || filter.startsWith('electron'));
 const wanted = named.filter(suits);
-if (argv.includes('--list') || wanted.length === 0) {
+if (argv.includes('--list') || (wanted.length === 0 && !withElectron)) {
   process.stderr.write(
     `${all.map(({ name, smoke, perf }) => `${name}${smoke ? ' (smoke)' : ''}${perf ? ' (perf)' : ''}`).join('\n')}\n`,
   );
@@ -84,6 +87,7 @@ if (argv.includes('--screenshots')) {
   process.exit(0);
 }
 let failed = 0;
+let electronCases = 0;
 try {
   for (const [index, each] of wanted.entries()) {
     const at = performance.now();
@@ -94,7 +98,15 @@ try {
 } finally {
   await world.close();
 }
-const summary = { passed: wanted.length - failed, failed, skipped: named.length - wanted.length };
+if (withElectron) {
+  say('main process and preload on the Electron test host');
+  await runElectronCases(({ name, ok, detail, ms }) => {
+    electronCases++;
+    if (!ok) failed++;
+    report(`electron/${name}`, ok, detail, wanted.length + electronCases - 1, ms);
+  });
+}
+const summary = { passed: wanted.length + electronCases - failed, failed, skipped: named.length - wanted.length };
 const seconds = Math.round((Date.now() - started) / 1000);
 process.stdout.write(
   json ? `${JSON.stringify({ summary })}\n` : `${summary.passed} passed, ${failed} failed, ${summary.skipped} skipped\n`,
