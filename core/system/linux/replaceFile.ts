@@ -3,10 +3,12 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  existsSync,
   fchmodSync,
   fchownSync,
   lstatSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -54,8 +56,9 @@ export function restoreFile(path: string, before: FileBefore, after: string): Re
 }
 
 function put(path: string, wanted: FileBefore): void {
-  const temporary = join(dirname(path), `.${basename(path)}.sallyport`);
+  const temporary = `${temporaryStem(path)}${process.pid}`;
   rmSync(temporary, { force: true });
+  removeLeftOvers(path);
   if (wanted.type === 'missing') {
     rmSync(path, { force: true });
     return;
@@ -78,5 +81,20 @@ function put(path: string, wanted: FileBefore): void {
     writeFileSync(path, wanted.content);
     chownSync(path, wanted.uid, wanted.gid);
     chmodSync(path, wanted.mode);
+  }
+}
+
+/** The process is in the name: under `ip netns exec` several helpers share the folder and have a file each mounted over `path`. */
+function temporaryStem(path: string): string {
+  return join(dirname(path), `.${basename(path)}.sallyport-`);
+}
+
+/** What a process left that was killed in between. */
+function removeLeftOvers(path: string): void {
+  const stem = basename(temporaryStem(path));
+  for (const name of readdirSync(dirname(path))) {
+    if (!name.startsWith(stem)) continue;
+    const owner = name.slice(stem.length);
+    if (/^[0-9]+$/.test(owner) && !existsSync(`/proc/${owner}`)) rmSync(join(dirname(path), name), { force: true });
   }
 }
