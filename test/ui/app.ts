@@ -37,6 +37,8 @@ export class App {
     const app = new App(page, context, bridge, watch);
     await page.goto(bridge.url);
     await page.getByRole('main').waitFor();
+    // Whatever the helper is: by then the window knows.
+    await page.locator('[data-test=helper-screen][data-state=connecting]').waitFor({ state: 'detached' });
     return app;
   }
 
