@@ -1,3 +1,4 @@
+import { useCallback } from 'react';
 import { useTranslation } from 'react-i18next';
 import { type ReasonCode, reasons } from '../../core/tunnel/reasons.ts';
 
@@ -9,10 +10,13 @@ export interface ReasonWords {
 /** What happened and what to do, in the language of the window. A helper newer than the window may know more codes: then its own words. */
 export function useReason(): (code: string, what?: string, advice?: string) => ReasonWords {
   const { t } = useTranslation('reasons');
-  return (code, what, advice) => {
-    if (!isReason(code)) return { what: what ?? t('internal.what'), advice: advice ?? t('internal.advice') };
-    return { what: t(`${code}.what`), advice: t(`${code}.advice`) };
-  };
+  return useCallback(
+    (code: string, what?: string, advice?: string) => {
+      if (!isReason(code)) return { what: what ?? t('internal.what'), advice: advice ?? t('internal.advice') };
+      return { what: t(`${code}.what`), advice: t(`${code}.advice`) };
+    },
+    [t],
+  );
 }
 
 function isReason(code: string): code is ReasonCode {

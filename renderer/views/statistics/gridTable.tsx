@@ -7,7 +7,7 @@ import { type KeyboardEvent, memo, type ReactElement, useCallback, useRef, useSt
 import { useTranslation } from 'react-i18next';
 import { toast } from '../../components/toast.tsx';
 import { copyText } from '../../files.ts';
-import type { Column, Row, Table } from './tables.ts';
+import type { Column, Row, Table, Value } from './tables.ts';
 import type { ShownValue, ValueWords } from './valueWords.tsx';
 
 export interface GridTableProps {
@@ -55,6 +55,12 @@ export function GridTable({ table, words, now, caption }: GridTableProps): React
     );
     copy(lines.join('\n'), t('row'));
   };
+  const latestRow = useRef(copyRow);
+  latestRow.current = copyRow;
+  const copyRowAt = useCallback((row: number) => {
+    const found = rows.current[row - 1];
+    if (found) latestRow.current(found);
+  }, []);
 
   const onKeyDown = (event: KeyboardEvent) => {
     const row = table.rows[here.row - 1];
@@ -113,35 +119,94 @@ export function GridTable({ table, words, now, caption }: GridTableProps): React
         </thead>
         <tbody>
           {table.rows.map((row, rowIndex) => (
-            <tr key={row.key}>
-              {row.cells.map((value, index) => {
-                const column = table.columns[index];
-                if (!column) return null;
-                return (
-                  <Cell
-                    key={column.key}
-                    className={classOf(column)}
-                    shown={words.shown(value, now)}
-                    hint={t('clickToCopy')}
-                    row={rowIndex + 1}
-                    column={index}
-                    stops={here.row === rowIndex + 1 && here.column === index}
-                    onPlace={setPlace}
-                    onCopy={value.kind === 'none' ? undefined : copyAt}
-                  />
-                );
-              })}
-              {/* biome-ignore lint/a11y/useKeyWithClickEvents: the table handles the keys. */}
-              <td className="stat-copy" {...stop(rowIndex + 1, columns - 1)} onClick={() => copyRow(row)} title={t('copyRow')}>
-                <Copy size={14} aria-hidden />
-                <span className="visually-hidden">{t('copyRow')}</span>
-              </td>
-            </tr>
+            <BodyRow
+              key={row.key}
+              row={row}
+              columns={table.columns}
+              words={words}
+              now={now}
+              place={rowIndex + 1}
+              stop={here.row === rowIndex + 1 ? here.column : undefined}
+              onPlace={setPlace}
+              onCopy={copyAt}
+              onCopyRow={copyRowAt}
+            />
           ))}
         </tbody>
       </table>
     </div>
   );
+}
+
+interface BodyRowProps {
+  readonly row: Row;
+  readonly columns: readonly Column[];
+  readonly words: ValueWords;
+  readonly now: number;
+  /** Its number; 0 is the header. */
+  readonly place: number;
+  /** The column where Tab stops; undefined when it stops in another row. */
+  readonly stop: number | undefined;
+  readonly onPlace: (place: Place) => void;
+  readonly onCopy: (row: number, column: number) => void;
+  readonly onCopyRow: (row: number) => void;
+}
+
+/** A row that tells of what is over is made once: a hundred earlier sessions cost nothing while the clock ticks. */
+const BodyRow = memo(function BodyRow(props: BodyRowProps): ReactElement {
+  const { row, columns, words, now, place, stop, onPlace, onCopy, onCopyRow } = props;
+  const { t } = useTranslation('statistics');
+  const last = columns.length;
+  return (
+    <tr>
+      {row.cells.map((value, index) => {
+        const column = columns[index];
+        if (!column) return null;
+        return (
+          <Cell
+            key={column.key}
+            className={classOf(column)}
+            shown={words.shown(value, now)}
+            hint={t('clickToCopy')}
+            row={place}
+            column={index}
+            stops={stop === index}
+            onPlace={onPlace}
+            onCopy={value.kind === 'none' ? undefined : onCopy}
+          />
+        );
+      })}
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the table handles the keys. */}
+      <td
+        className="stat-copy"
+        data-place={`${place} ${last}`}
+        tabIndex={stop === last ? 0 : -1}
+        onFocus={() => onPlace({ row: place, column: last })}
+        onClick={() => onCopyRow(place)}
+        title={t('copyRow')}
+      >
+        <Copy size={14} aria-hidden />
+        <span className="visually-hidden">{t('copyRow')}</span>
+      </td>
+    </tr>
+  );
+}, sameRow);
+
+function sameRow(a: BodyRowProps, b: BodyRowProps): boolean {
+  return (
+    a.words === b.words &&
+    a.stop === b.stop &&
+    a.place === b.place &&
+    a.row.cells.length === b.row.cells.length &&
+    a.row.cells.every((value, index) => sameValue(value, b.row.cells[index])) &&
+    (a.now === b.now || !a.row.cells.some(({ kind }) => kind === 'since' || kind === 'ago' || kind === 'until'))
+  );
+}
+
+function sameValue(a: Value, b: Value | undefined): boolean {
+  if (a.kind !== b?.kind) return false;
+  const fields: readonly [string, unknown][] = Object.entries(b);
+  return Object.entries(a).every(([key, value], index) => fields[index]?.[0] === key && fields[index]?.[1] === value);
 }
 
 interface CellProps {
