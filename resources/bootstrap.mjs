@@ -20,14 +20,16 @@ const strongswan = [
   'strongswan-swanctl',
   'strongswan-pki',
   'libcharon-extra-plugins',
+  'libcharon-extauth-plugins',
   'libstrongswan-extra-plugins',
   'libstrongswan-standard-plugins',
 ];
+const radius = ['freeradius'];
 const browser = ['chromium', 'fonts-noto-cjk', 'fonts-noto-core'];
 const debianPackages = {
   demo: lab,
-  test: [...lab, ...strongswan, 'tshark', ...browser],
-  interop: [...lab, ...strongswan, 'tshark'],
+  test: [...lab, ...strongswan, ...radius, 'tshark', ...browser],
+  interop: [...lab, ...strongswan, ...radius, 'tshark'],
   bench: [...lab, ...strongswan],
   ui: [...lab, ...browser],
   start: ['iproute2'],

@@ -1,13 +1,13 @@
 /**
  * Real strongSwan 5.9.8 in a namespace of the lab: charon with userspace ESP (kernel-libipsec; this kernel has none), its
  * own configuration, vici socket and log, nothing of it outside a temporary folder. Debian packages: strongswan-charon
- * strongswan-swanctl libcharon-extra-plugins libstrongswan-extra-plugins.
+ * strongswan-swanctl libcharon-extra-plugins libcharon-extauth-plugins libstrongswan-extra-plugins.
  */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecResult, Namespace } from './namespace.ts';
 import { parseVici, type SaList, toSaList } from './vici.ts';
@@ -21,7 +21,13 @@ const CHARON = '/usr/lib/ipsec/charon';
 /** aesni and openssl come before the slow portable code. Everything of the table of transforms is in it. */
 const PLUGINS =
   'random nonce aesni openssl aes sha1 sha2 md5 hmac kdf pem pkcs1 pkcs8 x509 revocation constraints pubkey gmp gcm curve25519 ' +
-  'chapoly ctr ccm kernel-libipsec kernel-netlink socket-default vici updown counters';
+  'chapoly ctr ccm kernel-libipsec kernel-netlink socket-default vici updown counters ' +
+  'pkcs12 mgf1 curl eap-identity eap-mschapv2 eap-md5 eap-gtc eap-tls eap-ttls eap-radius xauth-generic';
+/** Besides the socket and the dataplane: credentials of this configuration are the back-end of GTC too. */
+const PLUGIN_SETTINGS: Readonly<Record<string, Section>> = {
+  'kernel-libipsec': { allow_peer_ts: true },
+  'eap-gtc': { backend: 'generic' },
+};
 
 export class StrongSwan {
   readonly #namespace: Namespace;
@@ -58,10 +64,18 @@ export class StrongSwan {
     }
   }
 
-  /** Replaces all connections, pools and secrets. SAs that exist stay. */
-  async load(config: Section): Promise<void> {
+  /**
+   * Replaces all connections, pools, secrets and credentials. SAs that exist stay. `files` are credentials by their place in
+   * swanctl's folder: `x509/gateway.pem`, `x509ca/root.pem`, `x509crl/…`, `private/gateway.pem`.
+   */
+  async load(config: Section, files: Readonly<Record<string, string | Uint8Array>> = {}): Promise<void> {
     const folder = this.#path('swanctl');
+    rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), content, { mode: 0o600 });
+    }
     writeFileSync(join(folder, 'swanctl.conf'), renderConfig(config));
     const loaded = await this.swanctl(['--load-all', '--clear', '--noprompt']);
     if (loaded.code !== 0) throw new Error(`swanctl --load-all: ${loaded.stdout}${loaded.stderr}`);
@@ -139,11 +153,12 @@ export class StrongSwan {
         filelog: { lab: { path: this.#path('log'), default: 1, flush_line: true, time_format: '%H:%M:%S' } },
         ...more,
         plugins: {
-          'kernel-libipsec': { allow_peer_ts: true },
+          ...PLUGIN_SETTINGS,
+          ...(typeof more.plugins === 'object' ? more.plugins : {}),
           vici: { socket: `unix://${this.#socket}` },
         },
       },
-      swanctl: { load: 'pem pkcs1 x509 revocation constraints pubkey openssl random' },
+      swanctl: { load: 'pem pkcs1 pkcs8 pkcs12 x509 revocation constraints pubkey openssl random' },
     };
   }
 }
@@ -167,6 +182,11 @@ export interface GatewayConfig {
   readonly clientId?: string;
   /** Seconds; default never. */
   readonly dpdDelay?: number;
+  /** Sections `local`, `local-2`, `remote`, `remote-2`, … in place of the pre-shared key both ways. */
+  readonly auth?: Section;
+  /** More sections of `secrets`: `eap-alice { id = …, secret = … }`. */
+  readonly credentials?: Section;
+  /** More of the connection. */
   readonly more?: Section;
 }
 
@@ -193,8 +213,10 @@ export function gatewayConfig(config: GatewayConfig): Section {
         rekey_time: 0,
         dpd_delay: config.dpdDelay ?? 0,
         unique: 'replace',
-        local: { auth: 'psk', id: config.gatewayId },
-        remote: { auth: 'psk', ...(config.clientId === undefined ? {} : { id: config.clientId }) },
+        ...(config.auth ?? {
+          local: { auth: 'psk', id: config.gatewayId },
+          remote: { auth: 'psk', ...(config.clientId === undefined ? {} : { id: config.clientId }) },
+        }),
         children: {
           [CHILD]: {
             esp_proposals: config.espProposals,
@@ -207,7 +229,7 @@ export function gatewayConfig(config: GatewayConfig): Section {
       },
     },
     pools,
-    secrets: secrets(config.secrets),
+    secrets: { ...secrets(config.secrets), ...config.credentials },
   };
 }
 
