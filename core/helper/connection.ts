@@ -7,6 +7,7 @@
  */
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { Dataplane, DataplaneSocket } from '../dataplane/contract.ts';
+import type { IkeAsk } from '../ike/auth/contract.ts';
 import type { Channel, ChildSa, Endpoint, IkeConfig, IkeMachine } from '../ike/sa/contract.ts';
 import { selectorText } from '../ike/wire/selectorText.ts';
 import type { Profile } from '../profile/model.ts';
@@ -146,6 +147,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       now: deps.monotonic,
       send,
       onEvent,
+      onAsk: refuseAsk,
       trafficArrived,
       onRoundTrip: (milliseconds) => {
         facts.pathRtt = Math.round(milliseconds * 10) / 10;
@@ -178,6 +180,11 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     const sent = deps.dataplane.sendIke(channel, to, bytes);
     if (!sent) deps.log('debug', 'tunnel', 'the kernel did not send a message', { to: `${to.address}:${to.port}` });
     return sent;
+  }
+
+  /** With keys on both sides nothing is ever asked. */
+  function refuseAsk(id: number, { kind }: IkeAsk): void {
+    driver?.answer(id, { kind: 'refused', failure: { code: 'auth-method-mismatch', evidence: `nobody answers ${kind}` } });
   }
 
   // --- what the machine says -----------------------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
  * The one owner of an IKE machine, its clock and its timer. Order of work: due deadlines, then what the machine says
  * (datagrams out, events up), then datagrams in, with a budget per turn so that a flood cannot keep the rest of the engine waiting.
  */
+import type { IkeAnswer, IkeAsk } from '../ike/auth/contract.ts';
 import type { Channel, Endpoint, IkeInput, IkeMachine, IkeOutput } from '../ike/sa/contract.ts';
 import { createRoundTrips } from './roundTrips.ts';
 
-export type IkeEvent = Exclude<IkeOutput, { readonly kind: 'transmit' }>;
+export type IkeEvent = Exclude<IkeOutput, { readonly kind: 'transmit' | 'ask' }>;
 
 export interface DriverPorts {
   /** Milliseconds of a clock that never goes back. */
@@ -13,6 +14,8 @@ export interface DriverPorts {
   /** False when the kernel refused it; the machine sends again, as for any loss. */
   readonly send: (channel: Channel, to: Endpoint, bytes: Uint8Array) => boolean;
   readonly onEvent: (event: IkeEvent) => void;
+  /** The machine waits for `answer` with this id. */
+  readonly onAsk: (id: number, ask: IkeAsk) => void;
   /** Did authenticated ESP packets arrive since the last call? Asked only when a deadline is due, so that an idle tunnel wakes nobody. */
   readonly trafficArrived: () => boolean;
   /** Milliseconds from a request to its answer, of an exchange that needed no repetition. */
@@ -23,6 +26,7 @@ export interface Driver {
   /** A user's command. */
   command(kind: 'start' | 'terminate' | 'check-liveness'): void;
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
+  answer(id: number, answer: IkeAnswer): void;
   /** No more inputs and no timer after this. */
   stop(): void;
 }
@@ -62,7 +66,8 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
       if (output.kind === 'transmit') {
         roundTrips.sent(output.bytes, ports.now());
         ports.send(output.channel, output.to, output.bytes);
-      } else ports.onEvent(output);
+      } else if (output.kind === 'ask') ports.onAsk(output.id, output.ask);
+      else ports.onEvent(output);
     }
     draining = false;
     schedule();
@@ -102,6 +107,7 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
 
   return {
     command: (kind) => give({ kind }),
+    answer: (id, answer) => give({ kind: 'answer', id, answer }),
 
     datagram(bytes, channel, from) {
       if (stopped) return;

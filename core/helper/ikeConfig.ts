@@ -1,5 +1,6 @@
 /** From a profile and the path to the gateway to what the IKE machine is given. */
 import { err, ok, type Result } from '../bytes/result.ts';
+import { pskBothWays } from '../ike/auth/psk.ts';
 import { parseIdentity } from '../ike/identity.ts';
 import { parseProposals } from '../ike/proposals.ts';
 import type { Channel, IkeConfig, IkeTiming } from '../ike/sa/contract.ts';
@@ -53,7 +54,7 @@ export function ikeConfig(profile: Profile, psk: Uint8Array, path: Path, version
     espProposals: espProposals.value,
     localIdentity: localIdentity.value,
     ...(remoteIdentity && { remoteIdentity: remoteIdentity.value }),
-    auth: { method: 'psk', secret: psk },
+    auth: pskBothWays(psk),
     request: { ipv4, ipv6, dns: profile.dns, version },
     // RFC 7296 §2.19: the address is not known yet, so all of the family is asked for, to be narrowed to it.
     localSelectors: everything.filter((selector) => selector !== undefined),

@@ -227,6 +227,134 @@ export const reasons = {
     advice: 'Check the identity of the gateway in the profile with the administrator.',
     exitCode: 72,
   },
+  // Proving it by certificates.
+  'gateway-no-certificate': {
+    what: 'The gateway showed no certificate.',
+    advice: 'Ask the administrator how the gateway proves who it is, and set "gatewayAuth" in the profile to that.',
+    exitCode: 90,
+  },
+  'gateway-untrusted': {
+    what: 'The certificate of the gateway comes from an authority that this profile does not trust.',
+    advice:
+      'If the administrator gave you an authority certificate, add it to the profile. Otherwise somebody may be pretending to be the gateway.',
+    exitCode: 91,
+  },
+  'gateway-cert-expired': {
+    what: 'The certificate of the gateway has expired.',
+    advice: 'Check the date of this computer. If it is right, tell the administrator: only a new certificate helps.',
+    exitCode: 92,
+  },
+  'gateway-cert-not-yet-valid': {
+    what: 'The certificate of the gateway is not valid yet.',
+    advice: 'Check the date of this computer. If it is right, tell the administrator.',
+    exitCode: 93,
+  },
+  'gateway-cert-revoked': {
+    what: 'The certificate of the gateway was revoked.',
+    advice: 'Do not connect; tell the administrator.',
+    exitCode: 94,
+  },
+  'gateway-revocation-unknown': {
+    what: 'Nobody could say whether the certificate of the gateway is still good.',
+    advice: 'This profile insists on knowing. Check that you are online and try again; see `sallyport log` for what was tried.',
+    exitCode: 95,
+  },
+  'gateway-wrong-name': {
+    what: 'The certificate of the gateway is for another name.',
+    advice: 'Check the address and "remoteId" of the profile. If they are right, somebody may be pretending to be the gateway.',
+    exitCode: 96,
+  },
+  'gateway-cert-invalid': {
+    what: 'The certificate of the gateway is not acceptable.',
+    advice: 'Send the evidence to the administrator; `sallyport cert fetch GATEWAY` shows it.',
+    exitCode: 97,
+  },
+  'gateway-signature-refused': {
+    what: 'The gateway signs in a way that is not safe to accept.',
+    advice: 'Ask the administrator to let it sign with SHA-256 or better and a key that is long enough.',
+    exitCode: 98,
+  },
+  'auth-method-mismatch': {
+    what: 'The gateway proves who it is, or wants you to, in another way than this profile says.',
+    advice: 'Ask the administrator which authentication both sides use, and change the profile.',
+    exitCode: 99,
+  },
+  'eap-before-gateway': {
+    what: 'The gateway asks who you are without having proven who it is.',
+    advice: 'Nothing was told to it. Do not retry on a network you do not trust; send the evidence to the administrator.',
+    exitCode: 100,
+  },
+  'own-key-failed': {
+    what: 'Your own key could not be used.',
+    advice: 'Import the certificate and its key again; see `sallyport log`.',
+    exitCode: 101,
+  },
+  'own-cert-expired': {
+    what: 'Your certificate has expired.',
+    advice: 'Ask the administrator for a new one and import it.',
+    exitCode: 102,
+  },
+  'own-cert-refused': {
+    what: 'The gateway does not accept your certificate.',
+    advice: 'Check with the administrator that it is the right one for "localId", and that it was not revoked.',
+    exitCode: 103,
+  },
+  // Proving who you are by EAP.
+  'eap-refused': {
+    what: 'The gateway refused your user name, password or code.',
+    advice: 'Try again. If it is refused again, ask the administrator.',
+    exitCode: 104,
+  },
+  'password-wrong': {
+    what: 'The user name or the password is wrong.',
+    advice: 'Enter it again; mind capital letters and the keyboard layout.',
+    exitCode: 105,
+  },
+  'password-expired': {
+    what: 'Your password has expired.',
+    advice: 'Change it where your company wants it changed, then connect again.',
+    exitCode: 106,
+  },
+  'account-disabled': {
+    what: 'Your account is disabled.',
+    advice: 'Ask the administrator.',
+    exitCode: 107,
+  },
+  'account-restricted': {
+    what: 'Your account may not connect now, or not from outside.',
+    advice: 'Ask the administrator when and from where it may.',
+    exitCode: 108,
+  },
+  'eap-no-common-method': {
+    what: 'The gateway wants you to log in by a method that this profile does not have.',
+    advice: 'Ask the administrator which EAP method to use, and change the profile.',
+    exitCode: 109,
+  },
+  'eap-not-allowed': {
+    what: 'The gateway offers only ways to log in that are not safe.',
+    advice: 'Ask the administrator for another EAP method than MD5, or allow it in the profile if you know the risk.',
+    exitCode: 110,
+  },
+  'eap-server-unproven': {
+    what: 'The login server could not prove that it knows your password.',
+    advice: 'Somebody may be pretending to be the gateway. Do not retry on a network you do not trust; tell the administrator.',
+    exitCode: 111,
+  },
+  'eap-server-certificate': {
+    what: 'The certificate of the login server is not accepted.',
+    advice: 'Check "serverName" and the authorities for EAP in the profile with the administrator.',
+    exitCode: 112,
+  },
+  'eap-tls-failed': {
+    what: 'The secure connection to the login server failed.',
+    advice: 'Try again; if it happens again, send the evidence to the administrator.',
+    exitCode: 113,
+  },
+  'eap-protocol': {
+    what: 'The login server answered in a way that is not safe to accept.',
+    advice: 'Do not retry on a network you do not trust; send the evidence to the administrator.',
+    exitCode: 114,
+  },
   // The end of a connection.
   'closed-by-gateway': {
     what: 'The gateway ended the connection.',

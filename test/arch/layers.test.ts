@@ -14,7 +14,7 @@ const layers: Readonly<
   'core/crypto': { may: ['core/bytes'], packages: ['@noble/'] },
   'core/crypto/node': { may: ['core/bytes', 'core/crypto'], packages: ['node:crypto', '@noble/'] },
   'core/ike/wire': { may: ['core/bytes'], packages: [] },
-  'core/ike': { may: ['core/bytes', 'core/crypto', 'core/ip', 'core/ike/wire'], packages: [] },
+  'core/ike': { may: ['core/bytes', 'core/crypto', 'core/ip', 'core/ike/wire'], types: ['core/pki'], packages: [] },
   'core/ip': { may: ['core/bytes'], packages: [] },
   'core/esp': { may: ['core/bytes', 'core/crypto', 'core/ip'], types: ['core/ike'], packages: [] },
   'core/dataplane': {
@@ -29,7 +29,7 @@ const layers: Readonly<
   },
   'core/tunnel': {
     may: ['core/bytes', 'core/ip'],
-    types: ['core/ike', 'core/rpc', 'core/system', 'core/dataplane', 'core/crypto'],
+    types: ['core/ike', 'core/rpc', 'core/system', 'core/dataplane', 'core/crypto', 'core/pki'],
     packages: [],
   },
   'core/rpc': { may: ['core/bytes'], types: ['core/tunnel'], packages: ['valibot', 'node:'] },

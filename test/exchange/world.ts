@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { fromUtf8 } from '../../core/bytes/bytes.ts';
 import type { Random } from '../../core/crypto/types.ts';
+import { pskBothWays } from '../../core/ike/auth/psk.ts';
 import { parseIdentity } from '../../core/ike/identity.ts';
 import { type ProposalUse, parseProposals } from '../../core/ike/proposals.ts';
 import type {
@@ -223,7 +224,7 @@ export const clientConfig: IkeConfig = {
   espProposals: proposals('esp', 'aes128gcm16-noesn'),
   localIdentity: identity('alice@office.test'),
   remoteIdentity: identity('vpn.office.test'),
-  auth: { method: 'psk', secret },
+  auth: pskBothWays(secret),
   request: { ipv4: true, ipv6: false, dns: true, version: 'Sallyport test' },
   localSelectors: [selector('0.0.0.0/0')],
   remoteSelectors: [selector('10.0.0.0/8')],

@@ -58,7 +58,7 @@ export type HeadOfficeInput =
  * What one of the SAs wants, with the responder SPI it belongs to (16 hex digits, '' for stateless answers). `closed` ends an SA,
  * not the office. Its `transmit` has the shape of the initiator's, so one in-memory network carries both.
  */
-export type HeadOfficeOutput = IkeOutput & { readonly id: string };
+export type HeadOfficeOutput = Exclude<IkeOutput, { readonly kind: 'ask' }> & { readonly id: string };
 
 export interface SaSummary {
   /** Responder SPI, 16 hex digits. */

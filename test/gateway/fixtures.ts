@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { fromUtf8 } from '../../core/bytes/bytes.ts';
 import type { Random } from '../../core/crypto/types.ts';
+import { pskBothWays } from '../../core/ike/auth/psk.ts';
 import { parseIdentity } from '../../core/ike/identity.ts';
 import { type ProposalUse, parseProposals } from '../../core/ike/proposals.ts';
 import type { Identity, IkeConfig, IkeTiming } from '../../core/ike/sa/contract.ts';
@@ -78,7 +79,7 @@ export const clientConfig: IkeConfig = {
   espProposals: proposals(['aes256gcm16-esn-noesn'], 'esp'),
   localIdentity: identity('alice@office.test'),
   remoteIdentity: identity('vpn.office.test'),
-  auth: { method: 'psk', secret: SECRET },
+  auth: pskBothWays(SECRET),
   request: { ipv4: true, ipv6: true, dns: true, version: 'Sallyport' },
   localSelectors: [selector('0.0.0.0/0'), selector('::/0')],
   remoteSelectors: [selector('10.0.0.0/8'), selector('fd10::/16')],

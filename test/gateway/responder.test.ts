@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromUtf8 } from '../../core/bytes/bytes.ts';
+import { pskBothWays } from '../../core/ike/auth/psk.ts';
 import { suiteText } from '../../core/ike/negotiation.ts';
 import type { Channel, Endpoint, IkeConfig } from '../../core/ike/sa/contract.ts';
 import { createInitiator } from '../../core/ike/sa/initiator.ts';
@@ -141,7 +142,7 @@ test('INVALID_KE_PAYLOAD leads to the group the office takes', () => {
 for (const { name, scene, code } of [
   {
     name: 'a wrong key',
-    scene: { client: { auth: { method: 'psk' as const, secret: fromUtf8('not the secret that both know') } } },
+    scene: { client: { auth: pskBothWays(fromUtf8('not the secret that both know')) } },
     code: 'authentication-failed',
   },
   {

@@ -191,6 +191,7 @@ class Office implements HeadOffice {
   }
 
   #emit(id: string, output: IkeOutput): void {
+    if (output.kind === 'ask') throw new Error('a responder asks nobody');
     if (output.kind !== 'transmit') {
       this.#out.push({ ...output, id });
       return;

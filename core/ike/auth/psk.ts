@@ -9,6 +9,7 @@
 import { concat, equalConstantTime, fromUtf8 } from '../../bytes/bytes.ts';
 import { prf } from '../../crypto/prf.ts';
 import type { PrfTransform } from '../../crypto/types.ts';
+import type { IkeAuthentication } from './contract.ts';
 
 export interface SignedParts {
   readonly prf: PrfTransform;
@@ -19,6 +20,11 @@ export interface SignedParts {
   /** SK_pi when the initiator signs, SK_pr when the responder does. */
   readonly skP: Uint8Array;
   readonly identity: { readonly type: number; readonly data: Uint8Array };
+}
+
+/** Both sides prove that they know the one secret. */
+export function pskBothWays(secret: Uint8Array): IkeAuthentication {
+  return { local: [{ method: 'psk', secret }], gateway: { method: 'psk', secret } };
 }
 
 const keyPad = fromUtf8('Key Pad for IKEv2');

@@ -7,6 +7,7 @@ import { parseAddress } from '../../bytes/address.ts';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
 import type { Random } from '../../crypto/types.ts';
+import type { IkeAuthentication } from '../auth/contract.ts';
 import { pskAuth, type SignedParts, verifyPskAuth } from '../auth/psk.ts';
 import { makeIdentity, sameIdentity } from '../identity.ts';
 import { deriveChildKeys, type IkeKeys, type Nonces } from '../keys/ikeKeys.ts';
@@ -52,10 +53,12 @@ export type IkeAuthVerdict =
 export class IkeAuthExchange {
   readonly #setup: IkeAuthSetup;
   readonly #spiIn: number;
+  readonly #secrets: { readonly own: Uint8Array; readonly gateway: Uint8Array };
   readonly #espProposals: readonly Proposal[];
 
   constructor(setup: IkeAuthSetup, random: Random) {
     this.#setup = setup;
+    this.#secrets = secretsOf(setup.config.auth);
     this.#spiIn = newSpi(random);
     this.#espProposals = withSpi(withoutKeyExchange(setup.config.espProposals), spiBytes(this.#spiIn));
   }
@@ -68,7 +71,7 @@ export class IkeAuthExchange {
       { kind: 'IDi', idType: localIdentity.type, data: localIdentity.data },
       // RFC 7296 §1.2: which of its identities the gateway is to use.
       ...(remoteIdentity ? [{ kind: 'IDr', idType: remoteIdentity.type, data: remoteIdentity.data } as const] : []),
-      { kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: pskAuth(config.auth.secret, this.#signedByUs()) },
+      { kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: pskAuth(this.#secrets.own, this.#signedByUs()) },
       ...(cp ? [cp] : []),
       { kind: 'SA', proposals: this.#espProposals },
       { kind: 'TSi', selectors: config.localSelectors, unknownTypes: 0 },
@@ -91,7 +94,7 @@ export class IkeAuthExchange {
     // RFC 7296 §2.15: the methods of the two sides may differ, but a key is all we could check.
     if (auth.method !== AUTH_METHOD.SHARED_KEY)
       return disbelieved('gateway-authentication-failed', `AUTH method ${nameOf(AUTH_METHOD, auth.method)}`);
-    if (!verifyPskAuth(this.#setup.config.auth.secret, this.#signedByPeer(identity), auth.data))
+    if (!verifyPskAuth(this.#secrets.gateway, this.#signedByPeer(identity), auth.data))
       return disbelieved('gateway-authentication-failed', 'AUTH does not verify');
     // RFC 7296 §2.21.2: errors of the CHILD SA and the configuration do not touch the authentication.
     const child = error ? err(childFailure(error.type)) : this.#readChild(payloads);
@@ -155,6 +158,12 @@ export class IkeAuthExchange {
     };
     return ok({ child, ...rest });
   }
+}
+
+function secretsOf({ local, gateway }: IkeAuthentication): { readonly own: Uint8Array; readonly gateway: Uint8Array } {
+  const [own] = local;
+  if (own?.method !== 'psk' || gateway.method !== 'psk') throw new RangeError('only pre-shared keys');
+  return { own: own.secret, gateway: gateway.secret };
 }
 
 /** RFC 7296 §2.9: the answer narrows what was asked for. Undefined when it does. */

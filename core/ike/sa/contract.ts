@@ -4,6 +4,8 @@
  * Times are milliseconds of a clock that never goes back.
  */
 import type { EncrTransform, EsnTransform, IntegTransform, KeTransform, PrfTransform, Random } from '../../crypto/types.ts';
+import type { IkeAnswer, IkeAsk, IkeAuthentication } from '../auth/contract.ts';
+import type { EapFailureCode } from '../auth/eap/contract.ts';
 import type { Proposal, TrafficSelector } from '../wire/message.ts';
 
 /** Textual address (RFC 5952 for IPv6, no zone) and UDP port. */
@@ -31,7 +33,7 @@ export interface IkeConfig {
   readonly localIdentity: Identity;
   /** Sent as IDr and demanded of the gateway; when absent any identity that authenticates is taken. */
   readonly remoteIdentity?: Identity;
-  readonly auth: { readonly method: 'psk'; readonly secret: Uint8Array };
+  readonly auth: IkeAuthentication;
   readonly request: {
     readonly ipv4: boolean;
     readonly ipv6: boolean;
@@ -58,7 +60,7 @@ export interface IkeTiming {
   readonly retransmitTries: number;
   /** Silence after which an empty INFORMATIONAL asks whether the peer lives; 0 is never. */
   readonly livenessAfter: number;
-  /** How long a half-open SA waits in all. */
+  /** How long a half-open SA waits in all, less the time in which an ask is open. */
   readonly establishWithin: number;
 }
 
@@ -70,15 +72,19 @@ export type IkeInput =
   | { readonly kind: 'inbound-traffic' }
   /** Ask the peer now whether it lives (wake-up, user). */
   | { readonly kind: 'check-liveness' }
+  /** What an `ask` brought. An answer to no open ask is ignored. */
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: IkeAnswer }
   /**
    * DELETE the IKE SA and end, after 5 s at the latest; a second one ends at once. During IKE_SA_INIT it ends at once; during
-   * IKE_AUTH it waits 1 s at most for the answer, so that the gateway's SA can be deleted.
+   * IKE_AUTH it waits 1 s at most for the answer, so that the gateway's SA can be deleted; while an ask is open it ends at once.
    */
   | { readonly kind: 'terminate' };
 
 export type IkeOutput =
   | { readonly kind: 'transmit'; readonly bytes: Uint8Array; readonly channel: Channel; readonly to: Endpoint }
   | { readonly kind: 'progress'; readonly step: 'sa-init' | 'auth' | 'established' }
+  /** One is open at a time; the machine goes on with the `answer` of this id. How long that takes is for who answers to bound. */
+  | { readonly kind: 'ask'; readonly id: number; readonly ask: IkeAsk }
   | { readonly kind: 'established'; readonly sa: IkeSaFacts }
   /** Addresses, DNS and networks the gateway gave. Comes before the first `install-child`. */
   | { readonly kind: 'configured'; readonly configuration: Configuration }
@@ -159,6 +165,21 @@ export interface IkeFailure {
     | 'authentication-failed' // the gateway refused us
     | 'gateway-authentication-failed' // its AUTH does not verify
     | 'gateway-identity' // it is somebody else
+    | 'gateway-no-certificate' // it sent none that could be its own
+    | 'gateway-untrusted' // no path from its certificate to an authority that is trusted
+    | 'gateway-cert-expired'
+    | 'gateway-cert-not-yet-valid'
+    | 'gateway-cert-revoked'
+    | 'gateway-revocation-unknown' // strict, and nothing conclusive was to be had
+    | 'gateway-wrong-name' // a valid certificate of somebody else
+    | 'gateway-cert-invalid' // malformed, weak, or against RFC 5280 in another way
+    | 'gateway-signature-refused' // its AUTH is made in a way that is not accepted: SHA-1, a weak key, an algorithm not agreed
+    | 'auth-method-mismatch' // it proves itself by another method than the profile says, or wants another of us
+    | 'eap-before-gateway' // it starts EAP without having proven itself
+    | 'own-key-failed' // no signature by our own key was to be had
+    | 'own-cert-expired'
+    | 'own-cert-refused' // the gateway refused us after our certificate
+    | EapFailureCode
     | 'child-no-proposal-chosen'
     | 'child-bad-answer-proposal'
     | 'ts-unacceptable'

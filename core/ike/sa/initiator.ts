@@ -101,6 +101,8 @@ class Initiator implements IkeMachine {
       case 'check-liveness':
         this.#sa?.checkLiveness(now);
         return;
+      case 'answer':
+        return; // nothing is asked
       case 'terminate':
         this.#terminate(now);
         return;

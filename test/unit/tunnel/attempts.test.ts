@@ -7,7 +7,7 @@ import type { Profile } from '../../../core/profile/model.ts';
 import type { Prompt, Status } from '../../../core/rpc/contract.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
 import { profileText } from '../profile/sample.ts';
-import { comesUp, type FakeWorld, fakeWorld, scriptedMachine } from './fakes.ts';
+import { comesUp, type FakeWorld, fakeWorld, ownSecret, scriptedMachine } from './fakes.ts';
 
 const RIGHT = 'the right key of this gateway';
 
@@ -46,8 +46,9 @@ function run(options: Options = {}): Run {
     deps: {
       ...fake.deps,
       createMachine: (config) => {
-        keys.push(config.auth.secret);
-        const key = new TextDecoder().decode(config.auth.secret);
+        const secret = ownSecret(config);
+        if (secret) keys.push(secret);
+        const key = new TextDecoder().decode(secret);
         return scriptedMachine((input, emit) => {
           if (key === RIGHT || input.kind !== 'start') comesUp(input, emit);
           else {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createDriver, type IkeEvent } from '../../../core/helper/driver.ts';
+import { createDriver, type DriverPorts, type IkeEvent } from '../../../core/helper/driver.ts';
 import type { IkeInput } from '../../../core/ike/sa/contract.ts';
 import { type Script, scriptedMachine } from './fakes.ts';
 
@@ -12,6 +12,7 @@ function drive(script: Script, traffic = () => false) {
   const sent: Uint8Array[] = [];
   const roundTrips: number[] = [];
   let onEvent: (event: IkeEvent) => void = () => {};
+  let onAsk: DriverPorts['onAsk'] = () => {};
   const machine = scriptedMachine((input, emit) => {
     inputs.push(input.kind);
     script(input, emit);
@@ -23,6 +24,7 @@ function drive(script: Script, traffic = () => false) {
       events.push(event.kind);
       onEvent(event);
     },
+    onAsk: (id, ask) => onAsk(id, ask),
     trafficArrived: traffic,
     onRoundTrip: (milliseconds) => roundTrips.push(milliseconds),
   });
@@ -35,6 +37,9 @@ function drive(script: Script, traffic = () => false) {
     roundTrips,
     on: (listener: (event: IkeEvent) => void) => {
       onEvent = listener;
+    },
+    ask: (listener: DriverPorts['onAsk']) => {
+      onAsk = listener;
     },
   };
 }
@@ -49,6 +54,31 @@ test('transmits go to the socket, all else to the connection, in order', () => {
   });
   driver.command('start');
   assert.deepEqual([events, sent.length], [['progress'], 1]);
+  driver.stop();
+});
+
+test('an ask goes to who answers, at once or later, and the answer to the machine', async () => {
+  const answers: IkeInput[] = [];
+  const { driver, events, ask, on } = drive((input, emit) => {
+    if (input.kind === 'start') emit({ kind: 'ask', id: 7, ask: { kind: 'gateway-revocation' } });
+    if (input.kind !== 'answer') return;
+    answers.push(input);
+    if (answers.length === 1) emit({ kind: 'ask', id: 8, ask: { kind: 'gateway-revocation' } });
+    else emit({ kind: 'progress', step: 'established' });
+  });
+  ask((id) => {
+    if (id === 7) driver.answer(id, { kind: 'gateway-revocation' });
+    else setImmediate(() => driver.answer(id, { kind: 'gateway-revocation' }));
+  });
+  const established = new Promise<void>((resolve) => on(() => resolve()));
+  driver.command('start');
+  assert.deepEqual(events, []);
+  await established;
+  assert.deepEqual(
+    answers.map((input) => input.kind === 'answer' && input.id),
+    [7, 8],
+  );
+  assert.deepEqual(events, ['progress']);
   driver.stop();
 });
 

@@ -9,6 +9,12 @@ import type { TrafficSelector } from '../../../core/ike/wire/message.ts';
 import { selectorFromCidr } from '../../../core/ike/wire/selectorText.ts';
 import type { HostError, HostPlan } from '../../../core/system/ports.ts';
 
+/** The key a configuration proves itself with. */
+export function ownSecret(config: IkeConfig | undefined): Uint8Array | undefined {
+  const [own] = config?.auth.local ?? [];
+  return own?.method === 'psk' ? own.secret : undefined;
+}
+
 export type Script = (input: IkeInput, emit: (output: IkeOutput) => void) => void;
 
 /** Says what the script says; its deadline is what a test sets. */

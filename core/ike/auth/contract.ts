@@ -1,0 +1,60 @@
+/**
+ * How the two sides prove who they are, as the IKE machine is told it, and what it asks of the world on the way. The machine never
+ * waits: it emits `ask`, and goes on when the `answer` with that id comes. One ask is open at a time. Order, always:
+ * gateway's chain and name → gateway's AUTH → revocation → only then anything of EAP (SECURITY.md 3).
+ */
+import type { SignatureAlgorithm } from '../../crypto/signatureTypes.ts';
+import type { Identity, IkeFailure } from '../sa/contract.ts';
+import type { EapAsk, EapAskAnswer, EapConfig } from './eap/contract.ts';
+
+/** In their order; more than one needs MULTIPLE_AUTH_SUPPORTED of the gateway (RFC 4739). One or two. */
+export interface IkeAuthentication {
+  readonly local: readonly LocalAuth[];
+  readonly gateway: GatewayAuth;
+}
+
+export type LocalAuth =
+  | { readonly method: 'psk'; readonly secret: Uint8Array }
+  | {
+      readonly method: 'certificate';
+      /** DER, the end entity first, then what leads to a CA the gateway may know; the anchor itself is not sent. */
+      readonly certificates: readonly Uint8Array[];
+      /** What the key can do, the preferred first. Those the gateway's SIGNATURE_HASH_ALGORITHMS allow are used (RFC 7427 §4). */
+      readonly algorithms: readonly SignatureAlgorithm[];
+    }
+  | { readonly method: 'eap'; readonly eap: EapConfig };
+
+export type GatewayAuth =
+  | { readonly method: 'psk'; readonly secret: Uint8Array }
+  | {
+      readonly method: 'certificate';
+      /** SHA-1 of the SubjectPublicKeyInfo of each trust anchor (RFC 7296 §3.7), for CERTREQ. Empty: none is sent. */
+      readonly authorities: readonly Uint8Array[];
+    }
+  /** RFC 5998: EAP alone, with a mutual method that makes a key. A certificate is taken as well when the gateway sends one. */
+  | { readonly method: 'eap-only'; readonly authorities: readonly Uint8Array[] };
+
+export type IkeAsk =
+  /**
+   * The gateway's certificates (encoding 4, in their order) and OCSP answers in CERT payloads (RFC 4806), with the identity in IDr. To be
+   * built into a path and held against the name; nothing is fetched from a network for it.
+   */
+  | {
+      readonly kind: 'gateway-certificate';
+      readonly certificates: readonly Uint8Array[];
+      readonly ocsp: readonly Uint8Array[];
+      readonly identity: Identity;
+    }
+  /** Its AUTH verified: may the path be used still? Now networks may be asked. */
+  | { readonly kind: 'gateway-revocation' }
+  | { readonly kind: 'sign'; readonly round: number; readonly algorithm: SignatureAlgorithm; readonly octets: Uint8Array }
+  | EapAsk;
+
+export type IkeAnswer =
+  /** DER SubjectPublicKeyInfo of the end entity. */
+  | { readonly kind: 'gateway-certificate'; readonly publicKey: Uint8Array }
+  | { readonly kind: 'gateway-revocation' }
+  | { readonly kind: 'sign'; readonly signature: Uint8Array }
+  /** Of any ask: what was asked for is not to be had, and the SA ends with this failure. */
+  | { readonly kind: 'refused'; readonly failure: IkeFailure }
+  | EapAskAnswer;
