@@ -22,7 +22,7 @@ const stages: readonly Stage[] = [
   {
     name: 'unit',
     what: 'node:test: units, dialogues, vectors, fuzzing, import rules',
-    argv: ['--test', '--test-concurrency=2', ...testFiles('test/{unit,exchange,vectors,fuzz,arch,cli,gateway}/**/*.test.ts')],
+    argv: ['--test', '--test-concurrency=2', ...testFiles('test/{unit,exchange,vectors,fuzz,arch,cli,gateway,authority,pki}/**/*.test.ts')],
     needsRoot: false,
   },
   {
