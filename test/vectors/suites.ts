@@ -1,6 +1,7 @@
 import { runAead } from './aead.ts';
 import { runEcPoint, runEcSpki, runXdh } from './keyExchange.ts';
 import { runMac } from './mac.ts';
+import { runSignatures, type SignatureKind } from './signatures.ts';
 import { type CaseResult, listVectorFiles } from './wycheproof.ts';
 
 export interface Suite {
@@ -32,6 +33,30 @@ export const suites: readonly Suite[] = [
   ecSpki('ecdh_brainpoolP256r1_test', 28),
   ecSpki('ecdh_brainpoolP384r1_test', 29),
   ecSpki('ecdh_brainpoolP512r1_test', 30),
+  ...['secp256r1_sha256', 'secp256r1_sha512', 'secp384r1_sha384', 'secp384r1_sha512', 'secp521r1_sha512'].map((name) =>
+    signatures(`ecdsa_${name}_test`, 'ecdsa'),
+  ),
+  ...['secp256r1_sha256', 'secp384r1_sha384', 'secp521r1_sha512'].map((name) =>
+    signatures(`ecdsa_${name}_p1363_test`, 'ecdsa-p1363'),
+  ),
+  signatures('ed25519_test', 'eddsa'),
+  signatures('ed448_test', 'eddsa'),
+  ...['2048', '3072', '4096', '8192'].flatMap((bits) =>
+    ['sha256', 'sha384', 'sha512'].map((hash) => signatures(`rsa_signature_${bits}_${hash}_test`, 'rsa-pkcs1')),
+  ),
+  ...[
+    '2048_sha256_mgf1_32_params',
+    '2048_sha256_mgf1_32',
+    '2048_sha384_mgf1_48',
+    '3072_sha256_mgf1_32_params',
+    '3072_sha256_mgf1_32',
+    '4096_sha256_mgf1_32',
+    '4096_sha384_mgf1_48',
+    '4096_sha512_mgf1_64_params',
+    '4096_sha512_mgf1_64',
+    'misc_params',
+    'misc',
+  ].map((name) => signatures(`rsa_pss_${name}_test`, 'rsa-pss')),
 ];
 
 /** Files of the folder that no suite uses yet; they belong to primitives of later issues. */
@@ -59,4 +84,8 @@ function ecPoint(file: string, keId: number): Suite {
 
 function ecSpki(file: string, keId: number): Suite {
   return { name: file, file, run: (folder) => runEcSpki(folder, file, keId) };
+}
+
+function signatures(file: string, kind: SignatureKind): Suite {
+  return { name: file, file, run: (folder) => runSignatures(folder, file, kind) };
 }
