@@ -17,6 +17,15 @@ const yes: Reader = (value) => {
   if (['yes', 'true', 'on'].includes(value)) return true;
   return ['no', 'false', 'off'].includes(value) ? false : undefined;
 };
+/** An object; what may be in it is the helper's to say. */
+const json: Reader = (value) => {
+  try {
+    const parsed: unknown = JSON.parse(value);
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+};
 const ports: Reader = (value) => {
   const [, ike, natt] = /^(\d+),(\d+)$/.exec(value) ?? [];
   return ike === undefined || natt === undefined ? undefined : { ike: Number(ike), natt: Number(natt) };
@@ -39,6 +48,10 @@ const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] 
   natKeepalive: [number, 'whole seconds, 0 for none'],
   liveness: [number, 'whole seconds, 0 for never'],
   localPort: [text, 'standard or any'],
+  auth: [text, 'psk, certificate, eap or certificate-eap'],
+  certificates: [list, 'base64 of each certificate, with commas'],
+  eap: [json, 'JSON, such as {"methods":["mschapv2"],"identity":"alice"}'],
+  trust: [json, 'JSON, such as {"systemRoots":true}'],
 };
 
 /** For the help of `create` and `edit`. */

@@ -16,6 +16,7 @@ const STATES: Readonly<Record<TunnelState, string>> = {
 
 export const PROMPTS: Readonly<Record<Prompt['kind'], string>> = {
   psk: 'pre-shared key',
+  identity: 'user name',
   password: 'password',
   code: 'code',
   pin: 'PIN',

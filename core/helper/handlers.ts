@@ -1,6 +1,7 @@
 /** What each method of the contract does, over the parts of the engine. Params are valid here; who asks is the peer's uid. */
 import { ok } from '../bytes/result.ts';
 import { MAX_FRAME } from '../rpc/contract.ts';
+import { createCertHandlers } from './certHandlers.ts';
 import type { History } from './history.ts';
 import type { LogRing } from './logRing.ts';
 import { createProfileHandlers, type ProfileParts } from './profileHandlers.ts';
@@ -22,6 +23,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
   const { tunnel, publisher, logs, history } = parts;
   return {
     ...createProfileHandlers(parts),
+    ...createCertHandlers(),
     'tunnel.up': ({ profile, askSecret }, peer) => tunnel.up(profile, peer.uid, askSecret),
     'tunnel.answer': ({ id, secret, remember }, peer) => tunnel.answer(peer.uid, id, secret, remember),
     'tunnel.down': (_, peer) => tunnel.down(peer.uid),

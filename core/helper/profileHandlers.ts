@@ -4,7 +4,7 @@ import { err, ok, type Result } from '../bytes/result.ts';
 import type { Imported } from '../profile/convert.ts';
 import { editProfile, freeName } from '../profile/edit.ts';
 import { importProfile } from '../profile/import.ts';
-import { type StoredProfile, summaryOf, viewOf } from '../profile/model.ts';
+import { SECRET_NAMES, type StoredProfile, summaryOf, viewOf, wipe } from '../profile/model.ts';
 import type { ProfileStore } from '../profile/store.ts';
 import type { ImportNote, ProfileProblem, Results, ValidParams } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
@@ -56,6 +56,7 @@ function importInto(
   { text, shared, dryRun }: ValidParams<'profile.import'>,
   uid: number,
 ): Result<Results['profile.import'], HelperError> {
+  if (text === undefined) return err({ code: 'bad-request', detail: 'text' });
   const imported = importProfile(text);
   if (!imported.ok) return err({ code: 'profile-malformed', detail: imported.error.detail });
   try {
@@ -79,12 +80,12 @@ function importInto(
     }
     return ok({ profile: summaryOf(stored), notes, replaced: replaces !== undefined });
   } finally {
-    imported.value.secret?.psk.fill(0);
+    wipe(imported.value.secret);
   }
 }
 
 function keepsSecret(stored: StoredProfile, imported: Imported): boolean {
-  return stored.hasSecret && imported.secret === undefined;
+  return stored.secrets.includes('psk') && imported.secret.psk === undefined;
 }
 
 function save(
@@ -111,8 +112,9 @@ function save(
     if (!imported || problems.length > 0) return ok({ profile: null, problems, notes: [] });
     let stored: StoredProfile;
     if (base) {
-      const hasSecret = imported.secret !== undefined || (base.hasSecret && !given.forgetSecret);
-      stored = { ...base, profile: { ...imported.profile, id: base.profile.id }, hasSecret };
+      const kept = given.forgetSecret ? [] : base.secrets;
+      const secrets = SECRET_NAMES.filter((one) => imported.secret[one] !== undefined || kept.includes(one));
+      stored = { ...base, profile: { ...imported.profile, id: base.profile.id }, secrets };
     } else {
       // A name in use is a problem already, so this plans a new one.
       const planned = profiles.plan(imported, owner, shared);
@@ -120,7 +122,7 @@ function save(
       stored = planned.value.stored;
     }
     if (!given.dryRun) {
-      const change = imported.secret
+      const change = imported.secret.psk
         ? ({ kind: 'set', secret: imported.secret } as const)
         : ({ kind: given.forgetSecret || !base ? 'forget' : 'keep' } as const);
       const saved = profiles.put(stored, change);
@@ -129,7 +131,7 @@ function save(
     }
     return ok({ profile: summaryOf(stored), problems, notes: imported.notes });
   } finally {
-    imported?.secret?.psk.fill(0);
+    wipe(imported?.secret);
   }
 }
 
@@ -163,9 +165,9 @@ function duplicate(
   const owner = editable ? original.owner : uid;
   const shared = editable && original.shared;
   const name = freeName(original.profile.name, namesOf(profiles, owner, shared));
-  const secret = editable && original.hasSecret ? profiles.secretOf(original) : undefined;
+  const secret = editable && original.secrets.length > 0 ? profiles.secretOf(original) : undefined;
   try {
-    const copy = { profile: { ...original.profile, name, id: randomUUID() }, secret: undefined, notes: [] };
+    const copy = { profile: { ...original.profile, name, id: randomUUID() }, secret: {}, notes: [] };
     // Planned as an import is, for the limits of one.
     const planned = profiles.plan(copy, owner, shared);
     if (!planned.ok) return planned;
@@ -174,6 +176,6 @@ function duplicate(
     log('info', 'profile', 'copied', { id: saved.value.profile.id, of: original.profile.id, uid });
     return ok(summaryOf(saved.value));
   } finally {
-    if (secret?.ok) secret.value.psk.fill(0);
+    if (secret?.ok) wipe(secret.value);
   }
 }

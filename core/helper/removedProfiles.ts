@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { err, ok, type Result } from '../bytes/result.ts';
-import type { ProfileSecret, StoredProfile } from '../profile/model.ts';
+import { type ProfileSecret, type StoredProfile, wipe } from '../profile/model.ts';
 import type { ProfileStore } from '../profile/store.ts';
 import type { HelperError } from './rpcServer.ts';
 
@@ -39,17 +39,17 @@ export function createRemovedProfiles({ profiles, keepFor = KEEP_FOR }: RemovedO
     const one = removed.get(undo);
     if (!one) return;
     clearTimeout(one.timer);
-    one.secret?.psk.fill(0);
+    wipe(one.secret);
     removed.delete(undo);
   }
 
   return {
     remove(stored, by) {
-      const taken = stored.hasSecret ? profiles.secretOf(stored) : undefined;
+      const taken = stored.secrets.length > 0 ? profiles.secretOf(stored) : undefined;
       const secret = taken?.ok ? taken.value : undefined;
       const gone = profiles.remove(stored, by);
       if (!gone.ok) {
-        secret?.psk.fill(0);
+        wipe(secret);
         return gone;
       }
       const theirs = [...removed].filter(([, one]) => one.by === by);

@@ -3,14 +3,14 @@ import { parseProposals } from '../ike/proposals.ts';
 import { selectorCidr, selectorFromCidr } from '../ike/wire/selectorText.ts';
 import type { ImportNote, ProfileProblem } from '../rpc/contract.ts';
 import { shown } from './faults.ts';
-import { DEFAULTS, type Profile, type ProfileSecret } from './model.ts';
+import { DEFAULTS, defaultTrust, type Profile, type ProfileSecret } from './model.ts';
 import { ANY_IDENTITY, hostOf, LOCKABLE, type ProfileFile, SECRET_MAX } from './schema.ts';
 
 export interface Imported {
   /** `id` is the file's uuid, or undefined when it has none: the store then decides. */
   readonly profile: Omit<Profile, 'id'> & { readonly id: string | undefined };
-  /** Undefined when the file has none: the user is asked when connecting. */
-  readonly secret: ProfileSecret | undefined;
+  /** Those of the file; what is needed beside them is asked for when connecting. Wiped by who has them. */
+  readonly secret: ProfileSecret;
   readonly notes: readonly ImportNote[];
 }
 
@@ -80,6 +80,9 @@ export function convert(file: ProfileFile, notes: ImportNote[]): Imported {
       localId: file.localId,
       remoteId: file.remoteId === ANY_IDENTITY ? undefined : (file.remoteId ?? gateway),
       auth: 'psk',
+      certificates: [],
+      eap: undefined,
+      trust: defaultTrust('psk'),
       ikeProposals: file.ikeProposals ?? DEFAULTS.proposals,
       espProposals: file.espProposals ?? DEFAULTS.proposals,
       remoteNetworks: [...new Set(networks)],
@@ -93,7 +96,7 @@ export function convert(file: ProfileFile, notes: ImportNote[]): Imported {
       folder: (file.folder ?? '').trim().normalize('NFC'),
       locked: file.locked === true ? LOCKABLE : [...new Set(file.locked ?? [])],
     },
-    secret: psk && { psk },
+    secret: psk ? { psk } : {},
     notes,
   };
 }

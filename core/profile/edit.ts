@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import type { ImportNote, ProfileProblem, ProfileProblemCode, ValidParams } from '../rpc/contract.ts';
 import { conflicts, convert, type Imported } from './convert.ts';
 import { faultOf } from './faults.ts';
-import type { Profile } from './model.ts';
+import { type Profile, wipe } from './model.ts';
 import { ANY_IDENTITY, NAME_MAX, type ProfileFile, profileSchema } from './schema.ts';
 
 export type GivenFields = ValidParams<'profile.save'>['fields'];
@@ -41,7 +41,7 @@ export function editProfile({ base, fields, secret, touchesSecret }: Edit): Edit
     const locked = lockedProblems(base, fields, imported, touchesSecret);
     const kept = problems.filter(({ field }) => !locked.some((one) => one.field === field));
     if (locked.length > 0) {
-      imported?.secret?.psk.fill(0);
+      wipe(imported?.secret);
       return { problems: [...locked, ...kept], imported: undefined };
     }
   }
@@ -66,7 +66,7 @@ function fileOf(base: Profile | undefined, fields: GivenFields, secret: string |
 }
 
 function stored(base: Profile, fields: GivenFields): Readonly<Record<string, unknown>> {
-  const { id: _id, auth: _auth, locked, remoteId, ...rest } = base;
+  const { id: _id, auth: _auth, certificates: _own, eap: _eap, trust: _trust, locked, remoteId, ...rest } = base;
   // An identity that was the gateway's name follows it to the new one.
   const follows = fields.gateway !== undefined && remoteId === base.gateway && !locked.includes('remoteId');
   return { ...rest, ...(!follows && { remoteId: remoteId ?? ANY_IDENTITY }) };

@@ -1,5 +1,5 @@
 /** A profile: everything about one gateway and how to reach it. One model, whatever file it came from. */
-import type { ProfileSummary, ProfileView } from '../rpc/contract.ts';
+import type { AuthMethod, EapSettings, GatewayTrust, ProfileSummary, ProfileView, SecretName } from '../rpc/contract.ts';
 
 export interface Profile {
   /** RFC 9562 UUID, lower case. The same one of the same owner is the same profile. */
@@ -12,7 +12,12 @@ export interface Profile {
   readonly localId: string;
   /** Undefined takes any identity that authenticates. */
   readonly remoteId: string | undefined;
-  readonly auth: 'psk';
+  readonly auth: AuthMethod;
+  /** Base64 DER of the user's own chain, the end entity first; [] without. */
+  readonly certificates: readonly string[];
+  /** Exactly with `eap` and `certificate-eap`. */
+  readonly eap: EapSettings | undefined;
+  readonly trust: GatewayTrust;
   /** strongSwan's proposal keywords, one string per proposal. */
   readonly ikeProposals: readonly string[];
   readonly espProposals: readonly string[];
@@ -34,9 +39,13 @@ export interface Profile {
   readonly locked: readonly string[];
 }
 
-/** Secrets are kept apart from the profile, as owned octets. */
+/** Secrets are kept apart from the profile, each in a file of its own, as owned octets. */
 export interface ProfileSecret {
-  readonly psk: Uint8Array;
+  readonly psk?: Uint8Array;
+  /** UTF-8. */
+  readonly password?: Uint8Array;
+  /** PKCS#8 DER, not encrypted. */
+  readonly key?: Uint8Array;
 }
 
 /** Who has it. */
@@ -44,8 +53,11 @@ export interface StoredProfile {
   readonly profile: Profile;
   readonly owner: number;
   readonly shared: boolean;
-  readonly hasSecret: boolean;
+  /** What is stored with it; the store says so. */
+  readonly secrets: readonly SecretName[];
 }
+
+export const SECRET_NAMES: readonly SecretName[] = ['psk', 'password', 'key'];
 
 export const DEFAULTS = {
   ikePort: 500,
@@ -56,14 +68,56 @@ export const DEFAULTS = {
   mtu: 1400,
   natKeepalive: 20,
   liveness: 30,
+  /** Without MD5, which proves nothing of the server and makes no key: it is used where a profile names it. `tls` is put first where there is a certificate. */
+  eapMethods: ['mschapv2', 'ttls', 'peap', 'gtc', 'otp'],
 } as const;
 
-export function summaryOf({ profile, owner, shared, hasSecret }: StoredProfile): ProfileSummary {
-  const { id, name, folder, gateway, auth } = profile;
-  return { id, name, folder, gateway, auth, owner, shared, hasSecret };
+/** Of a profile that says nothing of it. */
+export function defaultTrust(auth: AuthMethod): GatewayTrust {
+  return {
+    method: auth === 'psk' ? 'psk' : 'certificate',
+    authorities: [],
+    intermediates: [],
+    // Without authorities of its own a profile would trust nobody.
+    systemRoots: auth !== 'psk',
+    certreq: true,
+    commonName: false,
+    revocation: { crl: true, ocsp: true, strict: false },
+  };
 }
 
-export function viewOf(stored: StoredProfile): ProfileView {
-  const { gatewayPorts, ...rest } = stored.profile;
-  return { ...rest, gatewayPorts, owner: stored.owner, shared: stored.shared, hasSecret: stored.hasSecret };
+/** What must be stored so that nothing has to be asked. Of EAP-TLS beside a password method, one is enough. */
+export function hasAllSecrets(profile: Pick<Profile, 'auth' | 'eap' | 'trust'>, stored: readonly SecretName[]): boolean {
+  const has = (name: SecretName) => stored.includes(name);
+  const eap = (): boolean => {
+    const { methods, identity } = profile.eap ?? { methods: [], identity: '' };
+    return (
+      (identity !== '' && has('password') && methods.some((method) => method !== 'tls')) ||
+      (has('key') && methods.some((method) => method === 'tls'))
+    );
+  };
+  const gateway = profile.trust.method !== 'psk' || has('psk');
+  switch (profile.auth) {
+    case 'psk':
+      return has('psk');
+    case 'certificate':
+      return gateway && has('key');
+    case 'eap':
+      return gateway && eap();
+    case 'certificate-eap':
+      return gateway && has('key') && eap();
+  }
+}
+
+export function wipe(secret: ProfileSecret | undefined): void {
+  for (const name of SECRET_NAMES) secret?.[name]?.fill(0);
+}
+
+export function summaryOf({ profile, owner, shared, secrets }: StoredProfile): ProfileSummary {
+  const { id, name, folder, gateway, auth } = profile;
+  return { id, name, folder, gateway, auth, owner, shared, hasSecret: hasAllSecrets(profile, secrets) };
+}
+
+export function viewOf({ profile, owner, shared, secrets }: StoredProfile): ProfileView {
+  return { ...profile, owner, shared, secrets, hasSecret: hasAllSecrets(profile, secrets) };
 }

@@ -80,8 +80,8 @@ const PORTS = 'an object with "ike" and "natt", each a port';
 const SECRET = `text, or an object with one key, "base64" or "hex", 1 to ${SECRET_MAX} octets`;
 const secretText = (fits: (value: string) => boolean) => text(SECRET, fits, 2048);
 
-/** What an administrator can lock: what `profile.save` can change. */
-export const LOCKABLE = [
+/** What an administrator could lock before there were certificates. */
+export const LOCKABLE_BEFORE_CERTIFICATES = [
   'name',
   'folder',
   'gateway',
@@ -100,6 +100,8 @@ export const LOCKABLE = [
   'liveness',
   'localPort',
 ] as const;
+/** What an administrator can lock: what `profile.save` can change. */
+export const LOCKABLE = [...LOCKABLE_BEFORE_CERTIFICATES, 'auth', 'certificates', 'eap', 'trust', 'password', 'key'] as const;
 const LOCKS = 'true, or a list of names of fields that can be edited';
 const FOLDER = `at most ${NAME_MAX} characters, none of them invisible`;
 

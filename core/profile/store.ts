@@ -1,7 +1,7 @@
 /**
- * The engine's profiles on disk: `DIR/<uid>/<id>.json` and, apart from it, the secret it names; `DIR/shared/…` for those the
- * administrator gave to everybody. The rename of the profile's file is the one moment at which a change happens: the secret is
- * written before under a name of its own, so a crash leaves the old pair or the new pair. Everything 0600 in 0700 folders.
+ * The engine's profiles on disk: `DIR/<uid>/<id>.json` and, apart from it, the secrets it names; `DIR/shared/…` for those the
+ * administrator gave to everybody. The rename of the profile's file is the one moment at which a change happens: secrets are
+ * written before under names of their own, so a crash leaves the old pair or the new pair. Everything 0600 in 0700 folders.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
@@ -19,9 +19,11 @@ import {
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { err, ok, type Result } from '../bytes/result.ts';
+import type { SecretName } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import type { Imported } from './convert.ts';
-import type { Profile, ProfileSecret, StoredProfile } from './model.ts';
+import { type Profile, type ProfileSecret, SECRET_NAMES, type StoredProfile, wipe } from './model.ts';
+import { keepsSecrets, profileOf, storedRecord } from './record.ts';
 
 export type StoreError =
   | { readonly code: 'profile-unknown' | 'profile-ambiguous' | 'not-permitted' | 'profile-store'; readonly detail: string }
@@ -34,7 +36,7 @@ export interface ProfileStore {
   find(reference: string, viewer: number): Result<StoredProfile, StoreError>;
   /** What `save` would do. */
   plan(imported: Imported, owner: number, shared: boolean): Result<Planned, StoreError>;
-  /** As planned. Without a secret in the file the one of the profile it replaces is kept, unless it would go to another gateway. */
+  /** As planned. Secrets that are not in the file are kept from the profile it replaces, unless they would go to another gateway. */
   save(planned: Planned, imported: Imported): Result<StoredProfile, StoreError>;
   /** Writes it as it is given, in place of the one with its id. */
   put(stored: StoredProfile, secret: SecretChange): Result<StoredProfile, StoreError>;
@@ -42,14 +44,17 @@ export interface ProfileStore {
   mayEdit(stored: StoredProfile, by: number): Result<undefined, StoreError>;
   /** The files are gone when this returns. */
   remove(stored: StoredProfile, by: number): Result<undefined, StoreError>;
-  /** A copy of the secret; whoever takes it wipes it. */
+  /** Copies of its secrets, an error when it has none; whoever takes them wipes them. */
   secretOf(stored: StoredProfile): Result<ProfileSecret, StoreError>;
 }
 
 export type SecretChange =
   | { readonly kind: 'keep' }
+  /** Those that are given; the others stay. */
   | { readonly kind: 'set'; readonly secret: ProfileSecret }
-  | { readonly kind: 'forget' };
+  /** All of them. */
+  | { readonly kind: 'forget' }
+  | { readonly kind: 'change'; readonly set: ProfileSecret; readonly forget: readonly SecretName[] };
 
 export interface Planned {
   readonly stored: StoredProfile;
@@ -61,8 +66,10 @@ export interface Planned {
 interface Entry {
   readonly stored: StoredProfile;
   readonly folder: string;
-  readonly secretFile: string | undefined;
+  readonly files: SecretFiles;
 }
+
+type SecretFiles = { readonly [N in SecretName]?: string };
 
 const MOST_PER_OWNER = 500;
 const FORMAT = 1;
@@ -86,21 +93,26 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
     const { id } = given.profile;
     const key = `${folderName(given)}/${id}`;
     const old = entries.get(key);
-    const fresh = change.kind === 'set' ? `${id}.${randomBytes(8).toString('hex')}.secret` : undefined;
-    const secretFile = fresh ?? (change.kind === 'keep' && old?.stored.hasSecret ? old.secretFile : undefined);
-    const stored: StoredProfile = { ...given, hasSecret: secretFile !== undefined };
+    const files = filesAfter(old?.files ?? {}, change, () => `${id}.${randomBytes(8).toString('hex')}.secret`);
+    const fresh = SECRET_NAMES.flatMap((name) => {
+      const octets = secretsIn(change)[name];
+      const file = files[name];
+      return octets && file !== undefined ? [{ file, octets }] : [];
+    });
+    const stored: StoredProfile = { ...given, secrets: SECRET_NAMES.filter((name) => files[name] !== undefined) };
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
-      if (fresh !== undefined && change.kind === 'set') writeDurably(folder, fresh, change.secret.psk);
+      for (const { file, octets } of fresh) writeDurably(folder, file, octets);
       const { owner, shared, profile } = stored;
-      const record = { format: FORMAT, owner, shared, ...(secretFile !== undefined && { secretFile }), profile };
+      const record = { format: FORMAT, owner, shared, ...fileFields(files), profile };
       writeDurably(folder, `${id}.json`, new TextEncoder().encode(`${JSON.stringify(record, undefined, 2)}\n`));
     } catch (problem) {
-      if (fresh !== undefined) rmSync(join(folder, fresh), { force: true });
+      for (const { file } of fresh) rmSync(join(folder, file), { force: true });
       return err({ code: 'profile-store', detail: errno(problem) });
     }
-    entries.set(key, { stored, folder, secretFile });
-    if (old?.secretFile !== undefined && old.secretFile !== secretFile) removeQuietly(join(folder, old.secretFile), log);
+    entries.set(key, { stored, folder, files });
+    const now = Object.values(files);
+    for (const file of Object.values(old?.files ?? {})) if (!now.includes(file)) removeQuietly(join(folder, file), log);
     return ok(stored);
   }
 
@@ -150,13 +162,13 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
       }
       const profile: Profile = { ...imported.profile, id: id ?? replaces?.profile.id ?? randomUUID() };
       const matchedBy = replaces ? (id === undefined ? 'name' : 'uuid') : undefined;
-      const hasSecret = imported.secret !== undefined || (replaces?.hasSecret === true && sameGateway(replaces.profile, profile));
-      return ok({ stored: { profile, owner, shared, hasSecret }, replaces, matchedBy });
+      const kept = replaces ? keepsSecrets(replaces, profile) : [];
+      const secrets = SECRET_NAMES.filter((name) => imported.secret[name] !== undefined || kept.includes(name));
+      return ok({ stored: { profile, owner, shared, secrets }, replaces, matchedBy });
     },
 
     save({ stored }, { secret }) {
-      if (secret) return put(stored, { kind: 'set', secret });
-      return put(stored, { kind: stored.hasSecret ? 'keep' : 'forget' });
+      return put(stored, { kind: 'change', set: secret, forget: SECRET_NAMES.filter((name) => !stored.secrets.includes(name)) });
     },
 
     put,
@@ -170,7 +182,7 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
       if (!entry) return err({ code: 'profile-unknown', detail: 'it is gone already' });
       try {
         rmSync(join(entry.folder, `${stored.profile.id}.json`), { force: true });
-        if (entry.secretFile !== undefined) rmSync(join(entry.folder, entry.secretFile), { force: true });
+        for (const file of Object.values(entry.files)) rmSync(join(entry.folder, file), { force: true });
         syncFolder(entry.folder);
       } catch (problem) {
         return err({ code: 'profile-store', detail: errno(problem) });
@@ -182,85 +194,82 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
     secretOf(stored) {
       const entry = entries.get(`${folderName(stored)}/${stored.profile.id}`);
       if (!entry) return err({ code: 'profile-secret-missing', detail: 'the profile is gone' });
-      if (entry.secretFile === undefined) return err({ code: 'profile-secret-missing', detail: 'it has none' });
+      const secret: { -readonly [N in SecretName]?: Uint8Array } = {};
       try {
-        const bytes = readFileSync(join(entry.folder, entry.secretFile));
-        if (bytes.length > 0) return ok({ psk: new Uint8Array(bytes) });
-        return err({ code: 'profile-secret-missing', detail: 'its secret is empty' });
+        for (const name of SECRET_NAMES) {
+          const file = entry.files[name];
+          if (file === undefined) continue;
+          const octets = new Uint8Array(readFileSync(join(entry.folder, file)));
+          // An empty file is none: the user is asked.
+          if (octets.length > 0) secret[name] = octets;
+        }
       } catch (problem) {
+        wipe(secret);
         return err({ code: 'profile-secret-missing', detail: errno(problem) });
       }
+      if (Object.keys(secret).length > 0) return ok(secret);
+      const empty = Object.keys(entry.files).length > 0;
+      return err({ code: 'profile-secret-missing', detail: empty ? 'its secret is empty' : 'it has none' });
     },
   };
-}
-
-/** A secret that is kept must not be shown to somebody else because a file said so. */
-function sameGateway(one: Profile, other: Profile): boolean {
-  const place = ({ gateway, gatewayPorts, localId, remoteId }: Profile) => [
-    gateway,
-    gatewayPorts.ike,
-    gatewayPorts.natt,
-    localId,
-    remoteId,
-  ];
-  return JSON.stringify(place(one)) === JSON.stringify(place(other));
 }
 
 function folderName({ owner, shared }: { readonly owner: number; readonly shared: boolean }): string {
   return shared ? 'shared' : String(owner);
 }
 
-/** What a stored file must look like. The engine wrote it; a file that is not so was damaged and is left alone. */
-const record = v.object({
-  format: v.literal(FORMAT),
-  owner: v.pipe(v.number(), v.integer(), v.minValue(0)),
-  shared: v.boolean(),
-  secretFile: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f.-]+\.secret$/))),
-  profile: v.object({
-    id: v.pipe(v.string(), v.regex(/^[0-9a-f-]{36}$/)),
-    name: v.string(),
-    gateway: v.string(),
-    gatewayPorts: v.object({ ike: v.number(), natt: v.number() }),
-    localId: v.string(),
-    remoteId: v.optional(v.string()),
-    auth: v.literal('psk'),
-    ikeProposals: v.array(v.string()),
-    espProposals: v.array(v.string()),
-    remoteNetworks: v.array(v.string()),
-    ipv4: v.boolean(),
-    ipv6: v.boolean(),
-    dns: v.boolean(),
-    mtu: v.number(),
-    natKeepalive: v.number(),
-    liveness: v.number(),
-    localPort: v.picklist(['standard', 'any']),
-    folder: v.optional(v.string(), ''),
-    locked: v.optional(v.array(v.string()), []),
-  }),
-});
+function secretsIn(change: SecretChange): ProfileSecret {
+  if (change.kind === 'set') return change.secret;
+  return change.kind === 'change' ? change.set : {};
+}
+
+function filesAfter(old: SecretFiles, change: SecretChange, fresh: () => string): SecretFiles {
+  const forgotten = change.kind === 'forget' ? SECRET_NAMES : change.kind === 'change' ? change.forget : [];
+  const files: { -readonly [N in SecretName]?: string } = {};
+  for (const name of SECRET_NAMES) {
+    const kept = forgotten.includes(name) ? undefined : old[name];
+    const file = secretsIn(change)[name] ? fresh() : kept;
+    if (file !== undefined) files[name] = file;
+  }
+  return files;
+}
+
+/** The names in the record; the first is as old as the format. */
+function fileFields({ psk, password, key }: SecretFiles): Readonly<Record<string, string>> {
+  return {
+    ...(psk !== undefined && { secretFile: psk }),
+    ...(password !== undefined && { passwordFile: password }),
+    ...(key !== undefined && { keyFile: key }),
+  };
+}
 
 function load(directory: string, entries: Map<string, Entry>, log: Log): void {
   for (const name of readdirSync(directory)) {
     if (!/^(\d{1,10}|shared)$/.test(name)) continue;
     const folder = join(directory, name);
-    const files = readdirSync(folder);
+    const found = readdirSync(folder);
     const wanted = new Set<string>();
-    for (const file of files.filter((candidate) => candidate.endsWith('.json'))) {
-      const parsed = v.safeParse(record, readJson(join(folder, file)));
+    for (const file of found.filter((candidate) => candidate.endsWith('.json'))) {
+      const parsed = v.safeParse(storedRecord, readJson(join(folder, file)));
       const good = parsed.success && folderName(parsed.output) === name && file === `${parsed.output.profile.id}.json`;
       if (!good) {
         log('warn', 'profile', 'a stored profile is damaged and was left out', { file: `${name}/${file}` });
         continue;
       }
-      const { owner, shared, secretFile } = parsed.output;
-      const profile: Profile = { ...parsed.output.profile, remoteId: parsed.output.profile.remoteId };
-      if (secretFile !== undefined) wanted.add(secretFile);
-      const hasSecret = secretFile !== undefined && files.includes(secretFile);
-      const stored: StoredProfile = { profile, owner, shared, hasSecret };
-      entries.set(`${name}/${profile.id}`, { stored, folder, secretFile });
+      const { owner, shared, secretFile: psk, passwordFile: password, keyFile: key } = parsed.output;
+      const profile = profileOf(parsed.output.profile);
+      const named: SecretFiles = {
+        ...(psk !== undefined && { psk }),
+        ...(password !== undefined && { password }),
+        ...(key !== undefined && { key }),
+      };
+      for (const secretFile of Object.values(named)) wanted.add(secretFile);
+      const files: SecretFiles = Object.fromEntries(Object.entries(named).filter(([, secretFile]) => found.includes(secretFile)));
+      const secrets = SECRET_NAMES.filter((secret) => files[secret] !== undefined);
+      entries.set(`${name}/${profile.id}`, { stored: { profile, owner, shared, secrets }, folder, files });
     }
     // What a crash between two steps of a change left: secrets nobody names, files never renamed.
-    for (const file of files) {
+    for (const file of found) {
       const leftOver = file.endsWith('.part') || (file.endsWith('.secret') && !wanted.has(file));
       if (leftOver) removeQuietly(join(folder, file), log);
     }

@@ -6,23 +6,58 @@
  * The first request is `hello`. The helper validates every params; clients validate nothing but the frame, as the helper is more privileged.
  */
 import * as v from 'valibot';
+import type { EapMethodName } from '../ike/auth/eap/contract.ts';
+import type { PkiFaultCode, RevocationVerdict } from '../pki/contract.ts';
 
 export const PROTOCOL_VERSION = 1;
 /** A longer frame ends the connection. */
 export const MAX_FRAME = 1024 * 1024;
 export const DEFAULT_SOCKET = '/run/sallyport/sallyport.sock';
 
+/** How the user proves who they are; the gateway's proof is `GatewayTrust.method`. */
+export type AuthMethod = 'psk' | 'certificate' | 'eap' | 'certificate-eap';
+
+/** What is kept apart from a profile: the pre-shared key, the password of EAP, the private key of `certificates`. */
+export type SecretName = 'psk' | 'password' | 'key';
+
+export interface EapSettings {
+  /** The preferred first; what is not here is refused. */
+  readonly methods: readonly EapMethodName[];
+  /** '' asks. */
+  readonly identity: string;
+  /** Of the server of EAP-TLS, TTLS and PEAP; '' is the gateway's own identity. */
+  readonly serverName: string;
+  /** Base64 DER: trust anchors of that server, never shared with IKE's. */
+  readonly authorities: readonly string[];
+}
+
+/** How the gateway proves who it is. */
+export interface GatewayTrust {
+  readonly method: 'psk' | 'certificate' | 'eap-only';
+  /** Base64 DER: CA certificates, or the gateway's own certificate, pinned. */
+  readonly authorities: readonly string[];
+  /** Base64 DER. */
+  readonly intermediates: readonly string[];
+  /** And the roots of the computer. */
+  readonly systemRoots: boolean;
+  /** Tell the gateway which authorities are known (CERTREQ). */
+  readonly certreq: boolean;
+  /** The subject's common name may be the gateway's name when its certificate has no alternative name. */
+  readonly commonName: boolean;
+  readonly revocation: { readonly crl: boolean; readonly ocsp: boolean; readonly strict: boolean };
+}
+
 export interface ProfileSummary {
   readonly id: string;
   readonly name: string;
   readonly gateway: string;
-  readonly auth: 'psk';
+  readonly auth: AuthMethod;
   /** Uid of the owner; shared ones were imported by the administrator for everybody. */
   readonly owner: number;
   readonly shared: boolean;
   /** Where the list shows it; '' is none. */
   readonly folder: string;
-  /** Without one the user is asked when connecting. */
+  /** What the method needs is stored; else the user is asked when connecting. */
   readonly hasSecret: boolean;
 }
 
@@ -41,7 +76,14 @@ export interface ProfileView extends ProfileSummary {
   readonly liveness: number;
   readonly localPort: 'standard' | 'any';
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
-  /** Names of `ProfileFields`, or `secret`, that the administrator locked: they cannot be edited. */
+  /** Base64 DER of the user's own chain, the end entity first; [] without. */
+  readonly certificates: readonly string[];
+  /** Undefined without EAP. */
+  readonly eap: EapSettings | undefined;
+  readonly trust: GatewayTrust;
+  /** Those that are stored. */
+  readonly secrets: readonly SecretName[];
+  /** Names of `ProfileFields`, or `secret`, `password`, `key`, that the administrator locked: they cannot be edited. */
   readonly locked: readonly string[];
 }
 
@@ -64,6 +106,12 @@ export interface ProfileFields {
   readonly natKeepalive: number;
   readonly liveness: number;
   readonly localPort: 'standard' | 'any';
+  readonly auth: AuthMethod;
+  /** PEM, or base64 DER; in an edit [] takes them away. */
+  readonly certificates: readonly string[];
+  /** What is absent in an edit stays as it is. Certificates as in `certificates`. */
+  readonly eap: Partial<EapSettings>;
+  readonly trust: Partial<Omit<GatewayTrust, 'revocation'>> & { readonly revocation?: Partial<GatewayTrust['revocation']> };
 }
 
 /** Stable: the window translates by it. */
@@ -80,11 +128,17 @@ export type ProfileProblemCode =
   | 'out-of-range' // numbers
   | 'no-family' // ipv4 and ipv6 are both off
   | 'no-network-of-family' // no network is left with the families that are on
-  | 'choice-invalid' // localPort
+  | 'choice-invalid' // localPort, auth, eap.methods, trust.method
+  | 'certificate-invalid' // certificates, eap.authorities, trust.authorities, trust.intermediates: one of them is none
+  | 'certificate-required' // the method needs certificates of the user
+  | 'key-invalid' // the private key cannot be read, or is of a kind that cannot sign
+  | 'key-mismatch' // the private key does not fit the certificate
+  | 'key-password' // the password of the private key is missing or wrong
+  | 'method-conflict' // auth, eap.methods and trust.method do not go together
   | 'locked'; // the administrator locked the field
 
 export interface ProfileProblem {
-  /** A name of `ProfileFields`, or `secret`. */
+  /** A name of `ProfileFields`, one below it such as `eap.methods`, or `secret`, `password`, `key`. */
   readonly field: string;
   readonly code: ProfileProblemCode;
   /** In English, for the command line: what was expected. Never a secret. */
@@ -122,7 +176,7 @@ export interface Failure {
 /** What is asked of the user; answered by `tunnel.answer`, cancelled by `tunnel.down`. Only the owner of the connection sees it. */
 export interface Prompt {
   readonly id: string;
-  readonly kind: 'psk' | 'password' | 'code' | 'pin';
+  readonly kind: 'psk' | 'identity' | 'password' | 'code' | 'pin';
   /** The gateway's own text, one printable line, or ''. */
   readonly text: string;
   /** For whom: the identity we show to the gateway. */
@@ -212,6 +266,83 @@ export interface Status {
   readonly pathRtt?: number;
   /** When it is tried again. Always absent as yet: there is no reconnecting. */
   readonly retryAt?: number;
+  /** What the gateway showed, once it was accepted; after a failure, what was refused. */
+  readonly gatewayCertificate?: GatewayCertificate;
+  /** Of the profile and of what the gateway showed. Absent: none. */
+  readonly warnings?: readonly Warning[];
+}
+
+export interface GatewayCertificate {
+  readonly subject: string;
+  readonly issuer: string;
+  /** Date.now() milliseconds. */
+  readonly notAfter: number;
+  /** Of each certificate below the anchor, the end entity first. */
+  readonly revocation: readonly RevocationVerdict[];
+}
+
+/** Nothing is wrong yet, or not enough to refuse. */
+export interface Warning {
+  readonly code:
+    | 'client-certificate-expires'
+    | 'gateway-certificate-expires'
+    | 'authority-expires'
+    | 'psk-short'
+    | 'revocation-unknown';
+  /** Of which certificate; '' when it is about none. */
+  readonly subject: string;
+  /** Whole days left; negative when it is over, 0 on the last day. Undefined where there is no end. */
+  readonly days?: number;
+  /** Date.now() milliseconds. */
+  readonly notAfter?: number;
+}
+
+/** One certificate as people look at it. */
+export interface CertificateView {
+  readonly subject: string;
+  readonly issuer: string;
+  /** Lower case hex. */
+  readonly serial: string;
+  /** Date.now() milliseconds. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** Whole days left at the time of the report; negative when it is over. */
+  readonly days: number;
+  /** Alternative names: `dns:vpn.office.test`, `ip:192.0.2.1`, `email:alice@office.test`, `uri:…`, `dn:CN=…`. */
+  readonly names: readonly string[];
+  /** `RSA 3072`, `P-256`, `Ed25519`, … */
+  readonly key: string;
+  /** `RSA PKCS#1 with SHA-256`, … or the OID of one that is not known. */
+  readonly signature: string;
+  readonly ca: boolean;
+  readonly pathLength: number | undefined;
+  /** Undefined: the extension is absent, anything goes. */
+  readonly keyUsage: readonly string[] | undefined;
+  /** Names where known, else OIDs. */
+  readonly extendedKeyUsage: readonly string[] | undefined;
+  readonly crls: readonly string[];
+  readonly ocsp: readonly string[];
+  /** SHA-256 of the DER, lower case hex. */
+  readonly fingerprint: string;
+}
+
+/** The certificate lens: what there is, whether it holds, and why not. */
+export interface CertificateReport {
+  /** The end entity first; up to the anchor when there is a path, else as they were found. */
+  readonly chain: readonly CertificateView[];
+  /** Certificates that are not in the chain. */
+  readonly others: readonly CertificateView[];
+  /** `trusted`: the chain ends at an anchor. `unanchored`: there was nothing to hold it against. */
+  readonly verdict: 'trusted' | 'refused' | 'unanchored';
+  /** Empty when nothing is wrong. */
+  readonly problems: readonly { readonly code: PkiFaultCode | 'key-mismatch'; readonly evidence: string }[];
+  /** The identity it was held against, and whether it fits. */
+  readonly expected?: { readonly identity: string; readonly fits: boolean };
+  /** There was a private key, and whether it fits the end entity. */
+  readonly key?: { readonly kind: string; readonly fits: boolean };
+  /** Empty: not looked at. */
+  readonly revocation: readonly RevocationVerdict[];
+  readonly warnings: readonly Warning[];
 }
 
 /** One connection, from `up` to its end. */
@@ -249,7 +380,11 @@ const nothing = v.strictObject({});
 const reference = v.pipe(text(256), v.minLength(1));
 const profileReference = v.strictObject({ profile: reference });
 /** Bounds only: what is wrong with a field is told as a problem of the field. */
-const loose = { text: text(4096), list: v.pipe(v.array(text(4096)), v.maxLength(1000)) };
+const loose = {
+  text: text(4096),
+  list: v.pipe(v.array(text(4096)), v.maxLength(1000)),
+  certificates: v.pipe(v.array(text(64 * 1024)), v.maxLength(200)),
+};
 const profileFields = v.strictObject({
   name: v.optional(loose.text),
   folder: v.optional(loose.text),
@@ -267,14 +402,47 @@ const profileFields = v.strictObject({
   natKeepalive: v.optional(v.number()),
   liveness: v.optional(v.number()),
   localPort: v.optional(loose.text),
+  auth: v.optional(loose.text),
+  certificates: v.optional(loose.certificates),
+  eap: v.optional(
+    v.strictObject({
+      methods: v.optional(loose.list),
+      identity: v.optional(loose.text),
+      serverName: v.optional(loose.text),
+      authorities: v.optional(loose.certificates),
+    }),
+  ),
+  trust: v.optional(
+    v.strictObject({
+      method: v.optional(loose.text),
+      authorities: v.optional(loose.certificates),
+      intermediates: v.optional(loose.certificates),
+      systemRoots: v.optional(v.boolean()),
+      certreq: v.optional(v.boolean()),
+      commonName: v.optional(v.boolean()),
+      revocation: v.optional(
+        v.strictObject({ crl: v.optional(v.boolean()), ocsp: v.optional(v.boolean()), strict: v.optional(v.boolean()) }),
+      ),
+    }),
+  ),
 });
 const secretText = text(4096);
+/** Octets of files, in base64. */
+const fileData = text(512 * 1024);
 
 /** Schema of every method's params, at the end that validates. */
 export const params = {
   hello: v.strictObject({ protocol: v.pipe(v.number(), v.integer()), client: text(128) }),
+  /** Either `text` (a profile file of any kind, PEM) or `data` (those, PKCS#12, DER; several make one profile). */
   'profile.import': v.strictObject({
-    text: text(512 * 1024),
+    text: v.optional(text(512 * 1024)),
+    data: v.optional(v.pipe(v.array(fileData), v.minLength(1), v.maxLength(16))),
+    /** Of PKCS#12 or of an encrypted key in it. `import-password-needed` and `import-password-wrong` ask for it. */
+    password: v.optional(secretText),
+    /** Host name or address, for files that name none: PKCS#12, PEM, DER. */
+    gateway: v.optional(loose.text),
+    /** Of the profile, instead of what the file says. */
+    name: v.optional(loose.text),
     shared: v.optional(v.boolean(), false),
     dryRun: v.optional(v.boolean(), false),
   }),
@@ -288,6 +456,13 @@ export const params = {
     secret: v.optional(secretText),
     /** Takes the stored secret away: the user is asked when connecting. */
     forgetSecret: v.optional(v.boolean(), false),
+    /** Of EAP; as `secret`. */
+    password: v.optional(secretText),
+    forgetPassword: v.optional(v.boolean(), false),
+    /** PEM of the private key of `certificates`; encrypted it needs `keyPassword`, and is kept without it. */
+    key: v.optional(text(64 * 1024)),
+    keyPassword: v.optional(secretText),
+    forgetKey: v.optional(v.boolean(), false),
     shared: v.optional(v.boolean(), false),
     /** Validation as the user types: nothing is stored. */
     dryRun: v.optional(v.boolean(), false),
@@ -314,6 +489,27 @@ export const params = {
   /** The asker's own sessions (root: everybody's), newest first. A change of the status tells when to read again. */
   'history.list': v.strictObject({ limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(500)), 100) }),
   'host.repair': nothing,
+  /** Certificates of a file (`data`, or `text` in PEM) or of a profile: its own, and its anchors to hold them against. */
+  'cert.show': v.strictObject({
+    text: v.optional(text(512 * 1024)),
+    data: v.optional(v.pipe(v.array(fileData), v.minLength(1), v.maxLength(16))),
+    /** What the certificates are held against is its trust; without files, what is shown are its certificates. */
+    profile: v.optional(reference),
+    password: v.optional(secretText),
+    /** The identity they should be about. */
+    expect: v.optional(loose.text),
+    /** Also trust the roots of this computer. */
+    systemRoots: v.optional(v.boolean(), false),
+    /** Instead of now. Date.now() milliseconds. */
+    at: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  }),
+  /** Connects as far as the gateway's certificate, without proving anything of the user. A name or a profile. */
+  'cert.fetch': v.strictObject({
+    gateway: v.optional(loose.text),
+    profile: v.optional(reference),
+    expect: v.optional(loose.text),
+    systemRoots: v.optional(v.boolean(), true),
+  }),
   /** The answer is a whole snapshot; events follow. */
   subscribe: v.strictObject({ to: v.pipe(v.array(v.picklist(['status', 'log'])), v.maxLength(2)) }),
 } as const;
@@ -346,6 +542,8 @@ export interface Results {
   'log.read': readonly LogLine[];
   'history.list': readonly SessionRecord[];
   'host.repair': { readonly changes: readonly string[] };
+  'cert.show': CertificateReport;
+  'cert.fetch': CertificateReport;
   subscribe: { readonly status?: Status };
 }
 

@@ -23,7 +23,7 @@ const layers: Readonly<
     packages: ['node:worker_threads', 'node:events', 'node:crypto'],
   },
   'core/profile': {
-    may: ['core/bytes', 'core/crypto', 'core/ip', 'core/ike', 'core/system'],
+    may: ['core/bytes', 'core/crypto', 'core/ip', 'core/ike', 'core/pki', 'core/system'],
     types: ['core/rpc'],
     packages: ['valibot', 'node:'],
   },
@@ -32,7 +32,7 @@ const layers: Readonly<
     types: ['core/ike', 'core/rpc', 'core/system', 'core/dataplane', 'core/crypto', 'core/pki'],
     packages: [],
   },
-  'core/rpc': { may: ['core/bytes'], types: ['core/tunnel'], packages: ['valibot', 'node:'] },
+  'core/rpc': { may: ['core/bytes'], types: ['core/tunnel', 'core/pki', 'core/ike'], packages: ['valibot', 'node:'] },
   'core/system': { may: ['core/bytes', 'core/ip'], types: ['core/ike'], packages: ['node:'] },
   'core/system/ffi': { may: ['core/bytes', 'core/system'], packages: ['koffi', 'node:'] },
   'core/helper': { may: ['core/'], packages: ['node:', 'valibot'] },

@@ -34,7 +34,7 @@ function setUp() {
   const peer = (uid: number): RpcPeer => ({ id: 1, uid, gid: uid, pid: 1, send: () => {} });
   const save = async (uid: number, given: Partial<Save>): Promise<Results['profile.save'] | string> => {
     const done = await handlers['profile.save'](
-      { fields: {}, shared: false, forgetSecret: false, dryRun: false, ...given },
+      { fields: {}, shared: false, forgetSecret: false, forgetPassword: false, forgetKey: false, dryRun: false, ...given },
       peer(uid),
     );
     return done.ok ? done.value : done.error.code;

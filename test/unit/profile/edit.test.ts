@@ -94,7 +94,7 @@ test('an edit changes what is given and nothing else', () => {
   const { imported, problems } = edit({ name: ' New ', mtu: 1400 }, { base: before });
   assert.deepEqual(problems, []);
   assert.deepEqual(imported?.profile, { ...before, name: 'New', mtu: 1400 });
-  assert.equal(imported?.secret, undefined);
+  assert.deepEqual(imported?.secret, {});
   assert.deepEqual(
     imported?.notes.map(({ field, outcome }) => [field, outcome]),
     [['name', 'changed']],

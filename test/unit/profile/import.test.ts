@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { importProfile } from '../../../core/profile/import.ts';
+import { defaultTrust } from '../../../core/profile/model.ts';
 import { profileText } from './sample.ts';
 
 function imported(changes: Readonly<Record<string, unknown>> = {}) {
@@ -25,6 +26,9 @@ test('the least profile gets its defaults, and what was assumed is said', () => 
     localId: 'alice@office.test',
     remoteId: 'vpn.office.test',
     auth: 'psk',
+    certificates: [],
+    eap: undefined,
+    trust: defaultTrust('psk'),
     ikeProposals: ['default'],
     espProposals: ['default'],
     remoteNetworks: ['0.0.0.0/0', '::/0'],
@@ -38,7 +42,7 @@ test('the least profile gets its defaults, and what was assumed is said', () => 
     folder: '',
     locked: [],
   });
-  assert.equal(new TextDecoder().decode(secret?.psk), 'correct horse battery staple');
+  assert.equal(new TextDecoder().decode(secret.psk), 'correct horse battery staple');
   assert.deepEqual(notes.find(({ field }) => field === 'remoteId')?.outcome, 'changed');
   assert.equal(
     notes.some(({ outcome }) => outcome === 'warning' || outcome === 'dropped'),
@@ -49,9 +53,9 @@ test('the least profile gets its defaults, and what was assumed is said', () => 
 test('secrets as text, base64 and hex', () => {
   const bytes = Buffer.from('0102030405060708090a0b0c0d0e0f101112131415', 'hex');
   for (const secret of [{ base64: bytes.toString('base64') }, { hex: bytes.toString('hex') }]) {
-    assert.deepEqual(Buffer.from(imported({ auth: { method: 'psk', secret } }).secret?.psk ?? []), bytes);
+    assert.deepEqual(Buffer.from(imported({ auth: { method: 'psk', secret } }).secret.psk ?? []), bytes);
   }
-  assert.deepEqual(imported({ auth: { method: 'psk', secret: 'pässwörtchen, lang genug' } }).secret?.psk.length, 26);
+  assert.deepEqual(imported({ auth: { method: 'psk', secret: 'pässwörtchen, lang genug' } }).secret.psk?.length, 26);
 });
 
 test('a short key and a gateway that may be anybody are warned about', () => {
@@ -164,7 +168,7 @@ test('no secret is ever in an error', () => {
 
 test('without a key the profile imports, and it is said that it is asked for', () => {
   const { secret, notes } = imported({ auth: { method: 'psk' } });
-  assert.equal(secret, undefined);
+  assert.deepEqual(secret, {});
   const note = notes.find(({ field }) => field === 'auth.secret');
   assert.deepEqual([note?.outcome, note?.why], ['warning', 'not given: it is asked for when connecting']);
 });

@@ -165,17 +165,17 @@ test('a profile without a secret is kept without one, and can get and lose it', 
   put(store, read({ auth: { method: 'psk' } }), ALICE);
   const files = () => readdirSync(join(folder, '1000'));
   const [stored] = openProfileStore(folder, silent).list(ALICE);
-  assert.deepEqual([stored?.hasSecret, files().length], [false, 1]);
+  assert.deepEqual([stored?.secrets.length, files().length], [0, 1]);
   assert.ok(stored);
   const missing = store.secretOf(stored);
   assert.equal(missing.ok || missing.error.code, 'profile-secret-missing');
   const set = store.put(stored, { kind: 'set', secret: { psk: new TextEncoder().encode('typed') } });
-  assert.ok(set.ok && set.value.hasSecret);
+  assert.ok(set.ok && set.value.secrets.length === 1);
   const kept = store.put({ ...set.value, profile: { ...set.value.profile, mtu: 1300 } }, { kind: 'keep' });
-  assert.ok(kept.ok && kept.value.hasSecret);
+  assert.ok(kept.ok && kept.value.secrets.length === 1);
   const again = openProfileStore(folder, silent);
   const [reloaded] = again.list(ALICE);
-  assert.ok(reloaded?.hasSecret && reloaded.profile.mtu === 1300);
+  assert.ok(reloaded?.secrets.length === 1 && reloaded.profile.mtu === 1300);
   const secret = again.secretOf(reloaded);
   assert.equal(secret.ok && new TextDecoder().decode(secret.value.psk), 'typed');
   assert.equal(files().length, 2);
@@ -191,8 +191,12 @@ test('a file without a secret keeps the one there is, but never for another gate
     put(store, read(), ALICE);
     put(store, read({ ...bare, ...changes }), ALICE);
     const [stored] = store.list(ALICE);
-    assert.equal(readdirSync(join(folder, '1000')).length, stored?.hasSecret ? 2 : 1, 'the file is there exactly when it counts');
-    return stored?.hasSecret;
+    assert.equal(
+      readdirSync(join(folder, '1000')).length,
+      stored?.secrets.length === 1 ? 2 : 1,
+      'the file is there exactly when it counts',
+    );
+    return stored?.secrets.length === 1;
   };
   assert.equal(hasSecret({ mtu: 1300, name: 'Renamed' }), true);
   assert.equal(hasSecret({ gateway: 'evil.test', remoteId: 'vpn.office.test' }), false);

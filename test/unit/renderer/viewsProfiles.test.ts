@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULTS } from '../../../core/profile/model.ts';
+import { DEFAULTS, defaultTrust } from '../../../core/profile/model.ts';
 import type { ProfileSummary, ProfileView } from '../../../core/rpc/contract.ts';
 import { coversAll, describe } from '../../../renderer/views/profiles/describe.ts';
 import {
@@ -43,6 +43,10 @@ const view = (more: Partial<ProfileView> = {}): ProfileView => ({
   liveness: 30,
   localPort: 'standard',
   gatewayPorts: { ike: 500, natt: 4500 },
+  certificates: [],
+  eap: undefined,
+  trust: defaultTrust('psk'),
+  secrets: ['psk'],
   locked: [],
   ...more,
 });

@@ -37,6 +37,8 @@ export const noHandlers: Handlers = {
   'tunnel.status': unexpected,
   'log.read': () => ({ ok: true, value: [] }),
   'host.repair': unexpected,
+  'cert.show': unexpected,
+  'cert.fetch': unexpected,
   subscribe: () => ({ ok: true, value: {} }),
 };
 

@@ -70,7 +70,7 @@ test('one tunnel at a time; whose it is decides who may end it and who sees it',
 
 test('a question is for the owner of the connection alone; a remembered key is kept where it may be', async () => {
   const { keeper, profiles, history } = setUp();
-  const hasSecret = () => profiles.list(ALICE).map(({ shared, hasSecret: has }) => [shared, has]);
+  const hasSecret = () => profiles.list(ALICE).map(({ shared, secrets }) => [shared, secrets.includes('psk')]);
   const forget = () => {
     for (const stored of profiles.list(0)) assert.ok(profiles.put(stored, { kind: 'forget' }).ok);
   };

@@ -1,0 +1,97 @@
+/** What the store's files look like, and what of an older one is still good. */
+import * as v from 'valibot';
+import type { EapSettings, GatewayTrust, SecretName } from '../rpc/contract.ts';
+import { defaultTrust, type Profile, type StoredProfile } from './model.ts';
+import { LOCKABLE, LOCKABLE_BEFORE_CERTIFICATES } from './schema.ts';
+
+const secretFile = v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f.-]+\.secret$/)));
+const eap = v.object({
+  methods: v.array(v.picklist(['mschapv2', 'tls', 'gtc', 'otp', 'md5', 'ttls', 'peap'])),
+  identity: v.string(),
+  serverName: v.string(),
+  authorities: v.array(v.string()),
+}) satisfies v.GenericSchema<unknown, EapSettings>;
+const trust = v.object({
+  method: v.picklist(['psk', 'certificate', 'eap-only']),
+  authorities: v.array(v.string()),
+  intermediates: v.array(v.string()),
+  systemRoots: v.boolean(),
+  certreq: v.boolean(),
+  commonName: v.boolean(),
+  revocation: v.object({ crl: v.boolean(), ocsp: v.boolean(), strict: v.boolean() }),
+}) satisfies v.GenericSchema<unknown, GatewayTrust>;
+
+/** The engine wrote it; a file that is not so was damaged and is left alone. Format 1 began without all that is optional here. */
+export const storedRecord = v.object({
+  format: v.literal(1),
+  owner: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  shared: v.boolean(),
+  /** Of the pre-shared key. */
+  secretFile,
+  passwordFile: secretFile,
+  keyFile: secretFile,
+  profile: v.object({
+    id: v.pipe(v.string(), v.regex(/^[0-9a-f-]{36}$/)),
+    name: v.string(),
+    gateway: v.string(),
+    gatewayPorts: v.object({ ike: v.number(), natt: v.number() }),
+    localId: v.string(),
+    remoteId: v.optional(v.string()),
+    auth: v.picklist(['psk', 'certificate', 'eap', 'certificate-eap']),
+    certificates: v.optional(v.array(v.string()), []),
+    eap: v.optional(eap),
+    trust: v.optional(trust),
+    ikeProposals: v.array(v.string()),
+    espProposals: v.array(v.string()),
+    remoteNetworks: v.array(v.string()),
+    ipv4: v.boolean(),
+    ipv6: v.boolean(),
+    dns: v.boolean(),
+    mtu: v.number(),
+    natKeepalive: v.number(),
+    liveness: v.number(),
+    localPort: v.picklist(['standard', 'any']),
+    folder: v.optional(v.string(), ''),
+    locked: v.optional(v.array(v.string()), []),
+  }),
+});
+
+export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile']): Profile {
+  const { locked } = stored;
+  return {
+    ...stored,
+    remoteId: stored.remoteId,
+    eap: stored.eap,
+    trust: stored.trust ?? defaultTrust(stored.auth),
+    // Who locked all there was locked the proof of identity with it.
+    locked:
+      stored.trust === undefined && LOCKABLE_BEFORE_CERTIFICATES.every((field) => locked.includes(field)) ? LOCKABLE : locked,
+  };
+}
+
+/**
+ * Which secrets of a profile stay when an imported file takes its place: a secret that is kept must not be shown to somebody else because a
+ * file said so, and a key without its certificate is of no use.
+ */
+export function keepsSecrets(old: StoredProfile, profile: Profile): readonly SecretName[] {
+  const same = (of: (one: Profile) => unknown) => JSON.stringify(of(old.profile)) === JSON.stringify(of(profile));
+  const sameGateway = same(({ gateway, gatewayPorts, localId, remoteId, auth, trust, eap: settings }) => {
+    const { authorities, systemRoots, method, commonName } = trust;
+    return [
+      gateway,
+      gatewayPorts.ike,
+      gatewayPorts.natt,
+      localId,
+      remoteId,
+      auth,
+      method,
+      authorities,
+      systemRoots,
+      commonName,
+      settings,
+    ];
+  });
+  if (!sameGateway) return [];
+  const sameCertificate = same(({ certificates }) => certificates[0] ?? '');
+  return old.secrets.filter((name) => name !== 'key' || sameCertificate);
+}
