@@ -1,5 +1,7 @@
 /** The authority as an object: it issues certificates, CRLs and OCSP answers. See `certificate.ts` for what can be said. */
 import { type CertificateSpec, type IssuedCertificate, makeCertificate } from './certificate.ts';
+import { type CrlSpec, type MadeCrl, makeCrl } from './crl.ts';
+import { makeOcsp, type OcspSpec } from './ocsp.ts';
 
 export interface Entity extends IssuedCertificate {
   readonly issuer: Authority | undefined;
@@ -18,6 +20,9 @@ export interface Authority extends Entity {
   crossSign(other: IssuedCertificate, spec?: CertificateSpec): Authority;
   /** The same authority under a certificate of its own: a renewed root. */
   renew(spec?: CertificateSpec): Authority;
+  crl(spec?: CrlSpec): MadeCrl;
+  /** An OCSPResponse. */
+  ocsp(spec?: OcspSpec): Uint8Array;
 }
 
 export const authority = {
@@ -35,6 +40,8 @@ function asAuthority(certificate: IssuedCertificate, issuer?: Authority): Author
     crossSign: (other, spec = {}) =>
       asAuthority(makeCertificate({ ca: true, subject: other.subject, key: other.key, ...spec }, certificate), self),
     renew: (spec = {}) => asAuthority(makeCertificate({ ca: true, subject: certificate.subject, key: certificate.key, ...spec })),
+    crl: (spec) => makeCrl(certificate, spec),
+    ocsp: (spec) => makeOcsp(certificate, spec),
   };
   return self;
 }
