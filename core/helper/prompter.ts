@@ -22,7 +22,9 @@ export interface Prompter {
   /** What is asked now, and since when. */
   current(): (Prompt & { readonly askedAt: number }) | undefined;
   answer(id: string, secret: string, remember: boolean): Result<undefined, HelperError>;
-  /** Takes the question back, and every later one at once. */
+  /** Takes the question back. */
+  retract(): void;
+  /** That, and every later one at once. */
   withdraw(): void;
 }
 
@@ -79,6 +81,8 @@ export function createPrompter({ now, onChange, patience = PROMPT_PATIENCE }: Pr
       open.settle({ kind: 'answered', secret: octets, remember });
       return ok(undefined);
     },
+
+    retract: () => open?.settle({ kind: 'withdrawn' }),
 
     withdraw() {
       withdrawn = true;

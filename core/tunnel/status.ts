@@ -4,7 +4,16 @@
  */
 import type { ChildCounters } from '../dataplane/contract.ts';
 import type { ChildSa, Configuration, IkeSaFacts } from '../ike/sa/contract.ts';
-import type { ChildStatus, Failure, IkeStatus, Prompt, Status, TunnelState } from '../rpc/contract.ts';
+import type {
+  ChildStatus,
+  Failure,
+  GatewayCertificate,
+  IkeStatus,
+  Prompt,
+  Status,
+  TunnelState,
+  Warning,
+} from '../rpc/contract.ts';
 import type { HostPlan } from '../system/ports.ts';
 import { stepsOf } from './steps.ts';
 
@@ -20,7 +29,9 @@ export interface TunnelFacts {
   readonly attemptAt?: number;
   readonly initSentAt?: number;
   readonly authSentAt?: number;
-  /** Only where the gateway proves itself before the user does. */
+  /** The user begins once the gateway is proven: EAP, unless it is what proves the gateway. */
+  readonly gatewayFirst?: boolean;
+  /** Its AUTH, chain and standing are good. */
   readonly gatewayProvenAt?: number;
   readonly establishedAt?: number;
   /** Dataplane and host are both in place. */
@@ -40,6 +51,10 @@ export interface TunnelFacts {
   /** Of all CHILD SAs, also those that are gone. */
   readonly octets?: { readonly in: number; readonly out: number };
   readonly backend?: string;
+  /** What the gateway showed, accepted or refused. */
+  readonly gatewayCertificate?: GatewayCertificate;
+  /** Of the profile and of what the gateway showed. */
+  readonly warnings?: readonly Warning[];
 }
 
 export interface ChildFacts {
@@ -103,6 +118,8 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
     profile: facts.profile,
     ...(gateway.address !== undefined && { gateway: { name: gateway.name, address: gateway.address, port: gateway.port ?? 0 } }),
     ...(facts.failure && { failure: facts.failure }),
+    ...(facts.gatewayCertificate && { gatewayCertificate: facts.gatewayCertificate }),
+    ...(facts.warnings && facts.warnings.length > 0 && { warnings: facts.warnings }),
     ...(ended
       ? { ...NOTHING, steps: stepsOf(facts) }
       : {

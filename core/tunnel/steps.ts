@@ -1,18 +1,41 @@
 /** How far a connection came, as the five steps a user sees. Pure: from the milestones of the facts. */
 import type { Step, StepName } from '../rpc/contract.ts';
+import type { ReasonCode } from './reasons.ts';
 import type { TunnelFacts } from './status.ts';
 
 type Milestones = Pick<
   TunnelFacts,
-  'attemptAt' | 'prompt' | 'initSentAt' | 'authSentAt' | 'gatewayProvenAt' | 'establishedAt' | 'readyAt' | 'endingAt' | 'failure'
+  | 'attemptAt'
+  | 'initSentAt'
+  | 'authSentAt'
+  | 'gatewayFirst'
+  | 'gatewayProvenAt'
+  | 'establishedAt'
+  | 'readyAt'
+  | 'endingAt'
+  | 'failure'
 >;
 
-/** The reasons that say whose proof it was that failed; both are proven in one exchange where there is a pre-shared key. */
-const PROOF: Readonly<Record<string, StepName>> = {
+/** The reasons that say whose proof it was that failed; without EAP both are proven in one exchange. */
+const PROOF: Partial<Readonly<Record<string, StepName>>> = {
   'authentication-failed': 'user',
+  'own-key-failed': 'user',
+  'own-cert-expired': 'user',
+  'own-cert-refused': 'user',
   'gateway-authentication-failed': 'gateway',
   'gateway-identity': 'gateway',
-};
+  'gateway-no-certificate': 'gateway',
+  'gateway-untrusted': 'gateway',
+  'gateway-cert-expired': 'gateway',
+  'gateway-cert-not-yet-valid': 'gateway',
+  'gateway-cert-revoked': 'gateway',
+  'gateway-revocation-unknown': 'gateway',
+  'gateway-wrong-name': 'gateway',
+  'gateway-cert-invalid': 'gateway',
+  'gateway-signature-refused': 'gateway',
+  'auth-method-mismatch': 'gateway',
+  'eap-before-gateway': 'gateway',
+} satisfies { readonly [C in ReasonCode]?: StepName };
 
 export function stepsOf(facts: Milestones): readonly Step[] {
   const { attemptAt, initSentAt, authSentAt, gatewayProvenAt, establishedAt, readyAt } = facts;
@@ -20,11 +43,13 @@ export function stepsOf(facts: Milestones): readonly Step[] {
     ['resolve', attemptAt, initSentAt],
     ['channel', initSentAt, authSentAt],
     ['gateway', authSentAt, gatewayProvenAt ?? establishedAt],
-    ['user', authSentAt, establishedAt],
+    ['user', facts.gatewayFirst ? gatewayProvenAt : authSentAt, establishedAt],
     ['network', establishedAt, readyAt],
   ];
   const stopped = facts.endingAt;
-  const culprit = facts.failure && authSentAt !== undefined ? PROOF[facts.failure.code] : undefined;
+  const named = facts.failure && authSentAt !== undefined ? PROOF[facts.failure.code] : undefined;
+  // A gateway may refuse the user's name before it proved itself: then its own step is as far as it came.
+  const culprit = spans.some(([name, startedAt]) => name === named && startedAt !== undefined) ? named : undefined;
   let failed = false;
   return spans.map(([name, startedAt, endedAt]): Step => {
     if (startedAt === undefined) return { name, state: 'pending', startedAt: null, endedAt: null };

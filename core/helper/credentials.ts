@@ -1,0 +1,198 @@
+/**
+ * What the user knows, from the first question to the end of `up`: the store answers first, then the user. It outlives the single
+ * connection, so that the next try knows what was refused: nothing refused is given twice, and nothing is asked again that may still be
+ * right. Three refusals are the end, a stored answer counted among them: accounts lock themselves after a few.
+ */
+import type { IkeAnswer, IkeAsk } from '../ike/auth/contract.ts';
+import type { Prompt } from '../rpc/contract.ts';
+import type { Log } from '../system/log.ts';
+import { printable } from '../tunnel/explain.ts';
+import type { Asked, Prompter } from './prompter.ts';
+
+export type CredentialAsk = Extract<IkeAsk, { readonly kind: 'credential' }>;
+export type CredentialKind = Prompt['kind'];
+/** What can be kept for the next time; a code is good for once, and a PIN is for nobody's disk. */
+export type Rememberable = Extract<CredentialKind, 'psk' | 'identity' | 'password'>;
+
+export interface CredentialsRequest {
+  /** Whom the pre-shared key is for. */
+  readonly localId: string;
+  /** Answers of the store; owned here and wiped. */
+  readonly stored: { readonly [K in Rememberable]?: Uint8Array | undefined };
+  readonly mayRemember: (kind: Rememberable) => boolean;
+  /** A typed answer that the gateway took; copies what it needs. */
+  readonly remember: (kind: Rememberable, value: Uint8Array) => void;
+}
+
+export interface CredentialsPorts {
+  readonly prompter: Pick<Prompter, 'ask'>;
+  readonly log: Log;
+  /** Date.now() milliseconds. */
+  readonly now: () => number;
+}
+
+export interface Credentials {
+  /** A new connection starts: what was not refused may be given again. */
+  begin(): void;
+  /** The pre-shared key, before a connection can start. A copy; whoever takes it wipes it. */
+  psk(): Promise<Asked>;
+  answer(ask: CredentialAsk): Promise<IkeAnswer>;
+  /** The connection ended with a failure of this code (core/tunnel/reasons.ts): what is wrong, and is another try worth it? */
+  another(code: string): boolean;
+  /** As `another`, changing nothing. */
+  wouldTry(code: string): boolean;
+  /** The gateway took what it was given. */
+  accepted(): void;
+  wipe(): void;
+}
+
+interface Held {
+  readonly value: Uint8Array;
+  readonly source: 'stored' | 'typed';
+  readonly remember: boolean;
+}
+
+const MOST_REFUSALS = 3;
+/** Which of them say that what the user gave is wrong. A gateway that sends a notify for EAP-Failure says `authentication-failed`. */
+const WRONG: ReadonlySet<string> = new Set(['eap-refused', 'password-wrong', 'authentication-failed']);
+const WRONG_PSK: ReadonlySet<string> = new Set(['authentication-failed', 'gateway-authentication-failed']);
+/** Gateways forget a half-open SA after 30 s or so: whoever answered later than this may not have been heard. Milliseconds. */
+const SLOW_ANSWER = 20_000;
+
+export function createCredentials(ports: CredentialsPorts, request: CredentialsRequest): Credentials {
+  const held = new Map<CredentialKind, Held>();
+  /** Given in the connection that is. */
+  const given = new Set<CredentialKind>();
+  let refusals = 0;
+  let slowest = 0;
+  let repeatedForSlowness = false;
+  /** The last name that was typed, to be mended. */
+  let lastIdentity = '';
+
+  for (const kind of ['psk', 'identity', 'password'] as const) {
+    const value = request.stored[kind];
+    if (value) held.set(kind, { value, source: 'stored', remember: false });
+  }
+
+  function hold(kind: CredentialKind, value: Uint8Array, remember: boolean): void {
+    forget(kind);
+    held.set(kind, { value, source: 'typed', remember });
+    if (kind === 'identity') lastIdentity = printable(new TextDecoder().decode(value));
+  }
+
+  function forget(kind: CredentialKind): void {
+    held.get(kind)?.value.fill(0);
+    held.delete(kind);
+  }
+
+  async function prompt(kind: CredentialKind, text: string, identity: string): Promise<Asked> {
+    const attempt = refusals + 1;
+    ports.log('info', 'tunnel', `waiting for the ${WORDS[kind]}`, { attempt });
+    const since = ports.now();
+    const rememberAllowed = isRememberable(kind) && request.mayRemember(kind);
+    const asked = await ports.prompter.ask({ kind, text: printable(text), identity, rememberAllowed, attempt });
+    if (asked.kind === 'answered') slowest = Math.max(slowest, ports.now() - since);
+    return asked;
+  }
+
+  /** What it will come to once the connection is over; `another` does it. */
+  function verdict(code: string): 'wrong' | 'wrong-psk' | 'not-heard' | 'final' {
+    const more = refusals + 1 < MOST_REFUSALS;
+    const onTheWay = [...given].some((kind) => kind !== 'psk');
+    if (onTheWay && WRONG.has(code)) return more ? 'wrong' : 'final';
+    // A stored key nobody mistyped.
+    if (held.get('psk')?.source === 'typed' && given.has('psk') && WRONG_PSK.has(code)) return more ? 'wrong-psk' : 'final';
+    if (!onTheWay) return 'final';
+    // A code may have been used up, and the next challenge wants another.
+    const heldStill = !given.has('code') && !given.has('pin');
+    return code === 'no-answer-auth' && slowest >= SLOW_ANSWER && heldStill && !repeatedForSlowness ? 'not-heard' : 'final';
+  }
+
+  return {
+    begin() {
+      given.clear();
+      slowest = 0;
+    },
+
+    async psk() {
+      const kept = held.get('psk');
+      given.add('psk');
+      if (kept) return { kind: 'answered', secret: kept.value.slice(), remember: false };
+      const asked = await prompt('psk', '', request.localId);
+      if (asked.kind === 'answered') hold('psk', asked.secret.slice(), asked.remember);
+      return asked;
+    },
+
+    async answer({ want, text, identity, attempt }) {
+      if (attempt > 1 && given.has(want)) {
+        refusals += 1;
+        forget(want);
+        if (refusals >= MOST_REFUSALS) {
+          const code = want === 'password' ? 'password-wrong' : 'eap-refused';
+          return { kind: 'refused', failure: { code, evidence: `${refusals} answers were refused` } };
+        }
+      }
+      const kept = held.get(want);
+      // One that was given here already answered another question of the gateway's.
+      if (kept && !given.has(want)) {
+        given.add(want);
+        ports.log(
+          'debug',
+          'tunnel',
+          `the ${WORDS[want]} is the one ${kept.source === 'stored' ? 'that is kept' : 'typed before'}`,
+        );
+        return { kind: 'credential', value: kept.value.slice() };
+      }
+      const asked = await prompt(want, text, want === 'identity' ? lastIdentity : identity);
+      if (asked.kind !== 'answered') {
+        return { kind: 'credential-missing', why: asked.kind === 'expired' ? 'expired' : 'cancelled' };
+      }
+      given.add(want);
+      if (isRememberable(want)) hold(want, asked.secret.slice(), asked.remember);
+      return { kind: 'credential', value: asked.secret };
+    },
+
+    another(code) {
+      const what = verdict(code);
+      if (what === 'final') return false;
+      if (what === 'not-heard') {
+        repeatedForSlowness = true;
+        return true;
+      }
+      refusals += 1;
+      if (what === 'wrong-psk') forget('psk');
+      else {
+        forget('password');
+        // A typed name may be what is wrong: no gateway tells which. A configured one is never asked for.
+        if (given.has('identity')) forget('identity');
+      }
+      return true;
+    },
+
+    wouldTry: (code) => verdict(code) !== 'final',
+
+    accepted() {
+      for (const [kind, one] of held) {
+        if (!one.remember || !isRememberable(kind)) continue;
+        request.remember(kind, one.value);
+        held.set(kind, { ...one, remember: false });
+      }
+    },
+
+    wipe() {
+      for (const kind of [...held.keys()]) forget(kind);
+    },
+  };
+}
+
+const WORDS: { readonly [K in CredentialKind]: string } = {
+  psk: 'pre-shared key',
+  identity: 'user name',
+  password: 'password',
+  code: 'code',
+  pin: 'PIN',
+};
+
+function isRememberable(kind: CredentialKind): kind is Rememberable {
+  return kind === 'psk' || kind === 'identity' || kind === 'password';
+}
