@@ -67,11 +67,22 @@ function importInto(
       ({ field }) => field !== 'auth.secret' || !keepsSecret(stored, imported.value),
     );
     if (keepsSecret(stored, imported.value))
-      notes.push({ field: 'auth.secret', outcome: 'changed', why: 'not given: the one you have stays' });
+      notes.push({ field: 'auth.secret', outcome: 'changed', why: 'not given: the one you have stays', code: 'secret-stays' });
     if (matchedBy === 'name') {
-      notes.push({ field: 'uuid', outcome: 'changed', why: 'not given: it replaces your profile of the same name' });
+      notes.push({
+        field: 'uuid',
+        outcome: 'changed',
+        why: 'not given: it replaces your profile of the same name',
+        code: 'same-name',
+      });
     } else if (imported.value.profile.id === undefined) {
-      notes.push({ field: 'uuid', outcome: 'changed', why: `not given: a new one was made, ${stored.profile.id}` });
+      notes.push({
+        field: 'uuid',
+        outcome: 'changed',
+        why: `not given: a new one was made, ${stored.profile.id}`,
+        code: 'new-identifier',
+        values: { value: stored.profile.id },
+      });
     }
     if (!dryRun) {
       const saved = profiles.save(planned.value, imported.value);

@@ -4,6 +4,7 @@ import { selectorCidr, selectorFromCidr } from '../ike/wire/selectorText.ts';
 import type { ImportNote, ProfileProblem } from '../rpc/contract.ts';
 import { shown } from './faults.ts';
 import { DEFAULTS, defaultTrust, type Profile, type ProfileSecret } from './model.ts';
+import type { Notes } from './notes.ts';
 import { ANY_IDENTITY, hostOf, LOCKABLE, type ProfileFile, SECRET_MAX } from './schema.ts';
 
 export interface Imported {
@@ -47,29 +48,40 @@ export function conflicts(file: Partial<ProfileFile>, wrong: ReadonlySet<string>
 }
 
 /** The file must be valid and without conflicts. What becomes of each field is added to the notes. */
-export function convert(file: ProfileFile, notes: ImportNote[]): Imported {
-  const note = (field: string, outcome: ImportNote['outcome'], why: string) => notes.push({ field, outcome, why });
+export function convert(file: ProfileFile, notes: Notes): Imported {
   const name = file.name.trim().normalize('NFC');
-  if (name !== file.name) note('name', 'changed', 'blanks around it were taken off');
+  if (name !== file.name) notes.changed('name', 'blanks-removed', 'blanks around it were taken off');
   const gateway = hostOf(file.gateway) ?? file.gateway;
-  if (gateway !== file.gateway) note('gateway', 'changed', `is ${gateway} to the name servers`);
+  if (gateway !== file.gateway) notes.changed('gateway', 'ascii-name', `is ${gateway} to the name servers`, { value: gateway });
   const psk = octets(file.auth.secret);
-  if (!psk) note('auth.secret', 'warning', 'not given: it is asked for when connecting');
+  if (!psk) notes.warning('auth.secret', 'secret-missing', 'not given: it is asked for when connecting');
   else if (psk.length < SHORT_PSK) {
-    note('auth.secret', 'warning', `shorter than ${SHORT_PSK} characters: whoever records one connection attempt can guess it`);
+    notes.warning(
+      'auth.secret',
+      'secret-short',
+      `shorter than ${SHORT_PSK} characters: whoever records one connection attempt can guess it`,
+      { length: SHORT_PSK },
+    );
   }
-  if (file.remoteId === undefined) note('remoteId', 'changed', `not given: the gateway must prove to be "${gateway}"`);
+  if (file.remoteId === undefined)
+    notes.changed('remoteId', 'identity-from-gateway', `not given: the gateway must prove to be "${gateway}"`, {
+      value: gateway,
+    });
   if (file.remoteId === ANY_IDENTITY) {
-    note('remoteId', 'warning', '"%any": everybody who knows the pre-shared key can pretend to be the gateway');
+    notes.warning('remoteId', 'identity-any', '"%any": everybody who knows the pre-shared key can pretend to be the gateway');
   }
   const networks = (file.remoteNetworks ?? DEFAULTS.remoteNetworks).map((network) => {
     const selector = selectorFromCidr(network);
     const normal = (selector && selectorCidr(selector)) ?? network;
-    if (normal !== network) note('remoteNetworks', 'changed', `${shown(network)} is the network ${normal}`);
+    if (normal !== network)
+      notes.changed('remoteNetworks', 'network-widened', `${shown(network)} is the network ${normal}`, {
+        from: shown(network),
+        value: normal,
+      });
     return normal;
   });
   for (const field of Object.keys(file)) {
-    if (!notes.some((earlier) => earlier.field === field && earlier.outcome === 'changed')) note(field, 'kept', 'as given');
+    if (!notes.list.some((earlier) => earlier.field === field && earlier.outcome === 'changed')) notes.kept(field);
   }
   return {
     profile: {
@@ -97,7 +109,7 @@ export function convert(file: ProfileFile, notes: ImportNote[]): Imported {
       locked: file.locked === true ? LOCKABLE : [...new Set(file.locked ?? [])],
     },
     secret: psk ? { psk } : {},
-    notes,
+    notes: notes.list,
   };
 }
 

@@ -7,6 +7,7 @@ import type { ImportNote, ProfileProblem, ProfileProblemCode, ValidParams } from
 import { conflicts, convert, type Imported } from './convert.ts';
 import { faultOf } from './faults.ts';
 import { type Profile, wipe } from './model.ts';
+import { createNotes } from './notes.ts';
 import { ANY_IDENTITY, NAME_MAX, type ProfileFile, profileSchema } from './schema.ts';
 
 export type GivenFields = ValidParams<'profile.save'>['fields'];
@@ -34,7 +35,7 @@ export function editProfile({ base, fields, secret, touchesSecret }: Edit): Edit
   const wrong = new Set(problems.map(({ field }) => field));
   const right = Object.fromEntries(Object.entries(file).filter(([key]) => !wrong.has(key)));
   problems.push(...conflicts(right as Partial<ProfileFile>, wrong));
-  const notes: ImportNote[] = [];
+  const notes = createNotes();
   const imported = parsed.success && problems.length === 0 ? convert(parsed.output, notes) : undefined;
   if (base) {
     // Of a locked field nothing else matters.
@@ -51,7 +52,7 @@ export function editProfile({ base, fields, secret, touchesSecret }: Edit): Edit
     imported: {
       ...imported,
       profile: { ...imported.profile, id: base?.id, locked: base?.locked ?? [] },
-      notes: notes.flatMap((note) => noteOf(note, base, file, fields)),
+      notes: notes.list.flatMap((note) => noteOf(note, base, file, fields)),
     },
   };
 }

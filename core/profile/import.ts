@@ -4,10 +4,10 @@
  */
 import * as v from 'valibot';
 import { err, ok, type Result } from '../bytes/result.ts';
-import type { ImportNote } from '../rpc/contract.ts';
 import { conflicts, convert, type Imported } from './convert.ts';
 import { faultOf, shown } from './faults.ts';
 import { isObject, type Json, type JsonObject, parseJson } from './json.ts';
+import { createNotes, type Notes } from './notes.ts';
 import { knownFields, profileSchema } from './schema.ts';
 
 /** What is wrong with the file, for a person: fields, problems, expectations; no secrets. */
@@ -27,7 +27,7 @@ export function importProfile(text: string): Result<Imported, ImportError> {
   if (!Object.hasOwn(parsed.value, 'sallyport')) {
     return err({ detail: 'sallyport: is missing; expected 1, the version of this format' });
   }
-  const notes: ImportNote[] = [];
+  const notes = createNotes();
   const known = withoutUnknown(parsed.value, '', notes);
   const valid = v.safeParse(profileSchema, known);
   if (!valid.success) return err({ detail: faults(valid.issues) });
@@ -42,13 +42,13 @@ export function importProfile(text: string): Result<Imported, ImportError> {
 }
 
 /** A copy without the fields this version does not know; each is named in a note. */
-function withoutUnknown(value: JsonObject, place: string, notes: ImportNote[]): Json {
+function withoutUnknown(value: JsonObject, place: string, notes: Notes): Json {
   const known = knownFields.get(place) ?? [];
   const result: Record<string, Json> = Object.create(null);
   for (const [key, inner] of Object.entries(value)) {
     const path = place === '' ? key : `${place}.${key}`;
     if (!known.includes(key)) {
-      notes.push({ field: shown(path), outcome: 'dropped', why: 'this version does not know the field' });
+      notes.dropped(shown(path), 'unknown-field', 'this version does not know the field');
     } else {
       result[key] = isObject(inner) && knownFields.has(path) ? withoutUnknown(inner, path, notes) : inner;
     }

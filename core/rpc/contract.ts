@@ -145,11 +145,61 @@ export interface ProfileProblem {
   readonly message: string;
 }
 
+/** Stable: the window finds its words by it. In braces the names in `ImportNote.values`. */
+export type ImportNoteCode =
+  | 'kept'
+  // Dropped.
+  | 'unknown-field'
+  | 'not-supported' // known, and nothing here does it {value}
+  | 'not-needed' // does not apply on this computer, or beside what else the file says
+  | 'duplicate'
+  // Changed.
+  | 'blanks-removed'
+  | 'ascii-name' // {value}
+  | 'identity-from-gateway' // {value}
+  | 'identity-from-certificate' // {value}
+  | 'network-widened' // {from} {value}
+  | 'same-name' // replaces the profile of that name
+  | 'new-identifier' // {value}
+  | 'secret-stays' // the one that is stored
+  | 'written-otherwise' // said in another way, means the same {value}
+  | 'default-taken' // {value}
+  | 'nearest-taken' // {from} {value}
+  | 'proposal-translated' // {from} {value}
+  | 'system-roots' // no authority is named: the roots of this computer are trusted
+  | 'anchors-found' // CA certificates beside the user's own became trusted {count}
+  | 'kept-without-password' // the key was encrypted in the file; it is kept in the helper's own folder
+  | 'name-given' // instead of the one in the file {value}
+  // Warnings.
+  | 'secret-missing' // asked for when connecting: pre-shared key
+  | 'password-missing' // or password
+  | 'user-missing' // or user name
+  | 'key-missing' // without it there is no connecting
+  | 'secret-short' // {length}
+  | 'clear-text' // a password or key that everybody can read who has the file
+  | 'identity-any'
+  | 'identity-unlike-certificate' // who we say we are is not in our certificate {value}
+  | 'certificate-expires' // {subject} {days}
+  | 'certificate-expired' // {subject} {days}
+  | 'certificate-not-yet-valid' // {subject}
+  | 'weak-signature' // {subject} {value}
+  | 'weak-key' // {subject} {value}
+  | 'weak-method' // an EAP method that does not protect what is typed {value}
+  | 'weak-proposal' // {value}
+  | 'proposal-left-out' // {value}
+  | 'not-an-authority' // a pinned certificate {subject}
+  | 'common-name' // certificates without alternative names are taken
+  | 'revocation-off';
+
 /** What an import did with one field (PROFILES.md: kept, changed, dropped), or a warning about it. */
 export interface ImportNote {
   readonly field: string;
   readonly outcome: 'kept' | 'changed' | 'dropped' | 'warning';
+  /** In English, for the command line. */
   readonly why: string;
+  readonly code: ImportNoteCode;
+  /** What the sentence quotes. Never a secret. */
+  readonly values?: Readonly<Record<string, string | number>>;
 }
 
 export type TunnelState =

@@ -35,7 +35,7 @@ test('every note of the importer has words in the window', () => {
 
 test('so have the notes of the helper, and nothing else', () => {
   const handlers = readFileSync(join(renderer, '../core/helper/profileHandlers.ts'), 'utf8');
-  const told = [...handlers.matchAll(/notes\.push\(\{ field: '([^']+)', outcome: '\w+', why: (?:'([^']+)'|`([^`]+)`)/g)];
+  const told = [...handlers.matchAll(/notes\.push\(\{\s*field: '([^']+)',\s*outcome: '\w+',\s*why: (?:'([^']+)'|`([^`]+)`)/g)];
   assert.ok(told.length >= 3);
   for (const [, field = '', quoted, template] of told) assert.ok(noteWords({ field, why: quoted ?? template ?? '' }), field);
   assert.equal(noteWords({ field: 'mtu', why: 'something new' }), undefined);
