@@ -1,28 +1,38 @@
 /**
- * From `up` to its end as the user sees it: asks for a key that is missing, connects, and asks again when a typed key was wrong. Each try
- * is a connection of its own (connection.ts), taken down wholly before the next.
+ * From `up` to its end as the user sees it: asks for a key that is missing, connects, and asks again where what the user gave was refused
+ * (credentials.ts says when). Each try is a connection of its own (connection.ts), taken down wholly before the next; the user's private
+ * key is opened once for all of them.
  */
+import { err, type Result } from '../bytes/result.ts';
 import type { Channel, Endpoint } from '../ike/sa/contract.ts';
-import type { Profile } from '../profile/model.ts';
+import type { Profile, ProfileSecret } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
 import { failure } from '../tunnel/explain.ts';
 import type { TunnelFacts } from '../tunnel/status.ts';
+import type { SigningKey } from './asks.ts';
 import { type Connection, type ConnectionDeps, startConnection } from './connection.ts';
+import { createCredentials, type Rememberable } from './credentials.ts';
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
 
 export interface AttemptsRequest {
   readonly owner: number;
   readonly profile: Profile;
-  /** Undefined: the user is asked. Wiped when it is over. */
-  readonly psk: Uint8Array | undefined;
-  readonly rememberAllowed: boolean;
-  /** Keeps a typed key that the gateway took; copies what it needs. */
-  readonly remember: (psk: Uint8Array) => void;
+  /** What is stored; what is missing the user is asked for. Wiped when it is over. */
+  readonly secret: ProfileSecret;
+  readonly mayRemember: (kind: Rememberable) => boolean;
+  /** Keeps a typed answer that the gateway took; copies what it needs. */
+  readonly remember: (kind: Rememberable, value: Uint8Array) => void;
 }
 
 export interface AttemptsDeps extends ConnectionDeps {
+  /** Takes a private key (PKCS#8) out of our hands; an error is one printable line. */
+  readonly openKey: (pkcs8: Uint8Array) => Promise<Result<OpenKey, string>>;
   /** Milliseconds for an answer. */
   readonly promptPatience?: number;
+}
+
+export interface OpenKey extends SigningKey {
+  close(): void;
 }
 
 export interface Attempts {
@@ -34,18 +44,22 @@ export interface Attempts {
   readonly over: Promise<void>;
 }
 
-const MOST_ANSWERS = 3;
-const WRONG_KEY: ReadonlySet<string> = new Set(['authentication-failed', 'gateway-authentication-failed']);
-
 export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Attempts {
   const { profile, owner } = request;
   const startedAt = deps.now();
   const patience = deps.promptPatience ?? PROMPT_PATIENCE;
   const prompter = createPrompter({ now: deps.now, onChange: deps.onChange, patience });
+  const { psk: storedPsk, password, key } = request.secret;
+  const credentials = createCredentials(
+    { prompter, log: deps.log, now: deps.now },
+    {
+      localId: profile.localId,
+      stored: { psk: storedPsk, password },
+      mayRemember: request.mayRemember,
+      remember: request.remember,
+    },
+  );
   let connection: Connection | undefined;
-  let answers = 0;
-  /** The typed key, kept until it is known to be right. */
-  let toRemember: Uint8Array | undefined;
   let ending: { readonly at: number; readonly reason: Failure | undefined } | undefined;
   let endedAt: number | undefined;
   let resolveOver: () => void = () => {};
@@ -54,57 +68,52 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   });
 
   async function run(): Promise<void> {
-    let psk = request.psk;
-    for (;;) {
-      psk ??= await ask();
-      if (!psk) return;
-      if (ending) {
-        psk.fill(0);
-        return;
+    const signer = key && openKey(key);
+    try {
+      for (;;) {
+        credentials.begin();
+        const psk = needsPsk(profile) ? (credentials.heldPsk() ?? (await askPsk())) : undefined;
+        if (ending) {
+          psk?.fill(0);
+          return;
+        }
+        const retract = prompter.retract;
+        connection = startConnection({ ...deps, onChange: changed }, { owner, profile, psk, signer, credentials, retract });
+        await connection.over;
+        const cause = connection.facts().failure;
+        if (ending || !cause || !credentials.another(cause.code)) return;
+        deps.log('info', 'tunnel', 'trying again', { after: cause.code });
+        connection = undefined;
       }
-      connection = startConnection({ ...deps, onChange: changed }, { owner, profile, psk });
-      psk = undefined;
-      await connection.over;
-      forgetTyped();
-      if (!asksAgain(connection.facts())) return;
-      connection = undefined;
+    } finally {
+      credentials.wipe();
+      const opened = await signer;
+      if (opened?.ok) opened.value.close();
     }
   }
 
-  async function ask(): Promise<Uint8Array | undefined> {
-    answers += 1;
-    deps.log('info', 'tunnel', 'waiting for the pre-shared key', { profile: profile.name, attempt: answers });
-    const asked = await prompter.ask({
-      kind: 'psk',
-      text: '',
-      identity: profile.localId,
-      rememberAllowed: request.rememberAllowed,
-      attempt: answers,
-    });
-    if (asked.kind === 'answered') {
-      if (asked.remember) toRemember = asked.secret.slice();
-      return asked.secret;
+  async function openKey(pkcs8: Uint8Array): Promise<Result<OpenKey, string>> {
+    try {
+      return await deps.openKey(pkcs8);
+    } catch (fault) {
+      return err(fault instanceof Error ? fault.message : 'failed');
+    } finally {
+      pkcs8.fill(0);
     }
+  }
+
+  async function askPsk(): Promise<Uint8Array | undefined> {
+    const asked = await credentials.askPsk();
+    if (asked.kind === 'answered') return asked.secret;
     if (asked.kind === 'expired') finish(failure('prompt-expired', `nobody answered within ${patience / 1000} s`));
+    // Taken back only by what ends it all.
+    else finish(undefined);
     return undefined;
   }
 
-  /** Only what was typed now can have been mistyped. */
-  function asksAgain({ failure: cause }: TunnelFacts): boolean {
-    return !ending && answers > 0 && answers < MOST_ANSWERS && cause !== undefined && WRONG_KEY.has(cause.code);
-  }
-
   function changed(): void {
-    if (toRemember && connection?.facts().establishedAt !== undefined) {
-      request.remember(toRemember);
-      forgetTyped();
-    }
+    if (connection?.facts().establishedAt !== undefined) credentials.accepted();
     deps.onChange();
-  }
-
-  function forgetTyped(): void {
-    toRemember?.fill(0);
-    toRemember = undefined;
   }
 
   function finish(reason: Failure | undefined): void {
@@ -119,9 +128,10 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     const prompt = prompter.current();
     if (connection) {
       const now = connection.facts();
-      // Between a wrong key and the next question it does not look as if all were over.
+      const again = !ending && now.failure !== undefined && credentials.wouldTry(now.failure.code);
+      // Between a wrong answer and the next question it does not look as if all were over.
       const { endingAt: _ending, endedAt: _ended, failure: _failure, ...going } = now;
-      return { ...(asksAgain(now) ? going : now), startedAt, ...(prompt && { prompt }) };
+      return { ...(again ? going : now), startedAt, ...(prompt && { prompt }) };
     }
     return {
       owner,
@@ -158,4 +168,9 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     },
     over,
   };
+}
+
+/** One side proves itself by it. */
+function needsPsk({ auth, trust }: Profile): boolean {
+  return auth === 'psk' || trust.method === 'psk';
 }

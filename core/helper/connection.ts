@@ -15,16 +15,20 @@ import type { Failure } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import { failure, hostFailure, ikeFailure } from '../tunnel/explain.ts';
 import type { ChildFacts, TunnelFacts } from '../tunnel/status.ts';
+import type { SigningKey } from './asks.ts';
+import type { Credentials } from './credentials.ts';
 import { createDriver, type Driver, type IkeEvent } from './driver.ts';
 import { type Address, localAddressTowards, resolveGateway } from './gatewayPath.ts';
 import { planHost } from './hostPlan.ts';
 import { ikeConfig } from './ikeConfig.ts';
 import type { MonitorClient } from './monitorClient.ts';
+import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
 
 export interface ConnectionDeps {
   readonly monitor: Pick<MonitorClient, 'openTun' | 'bindUdp' | 'apply' | 'revert'>;
   readonly dataplane: Dataplane;
   readonly createMachine: (config: IkeConfig) => IkeMachine;
+  readonly proof: ProofPorts;
   readonly closeDescriptor: (fd: number) => void;
   /** A line of a Wireshark table, when the administrator asked for them. */
   readonly keyLog?: (table: 'ikev2' | 'esp', line: string) => void;
@@ -40,8 +44,13 @@ export interface ConnectionDeps {
 export interface ConnectionRequest {
   readonly owner: number;
   readonly profile: Profile;
-  /** Wiped when the connection is over. */
-  readonly psk: Uint8Array;
+  /** Where one side proves itself by it. Wiped when the connection is over. */
+  readonly psk: Uint8Array | undefined;
+  /** The user's private key, where there is one; an error is words. */
+  readonly signer: Promise<Result<SigningKey, string>> | undefined;
+  readonly credentials: Pick<Credentials, 'answer'>;
+  /** Takes an open question back. */
+  readonly retract: () => void;
 }
 
 export interface Connection {
@@ -68,10 +77,12 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     attemptAt: deps.now(),
     gateway: { name: profile.gateway },
     backend: deps.dataplane.backend(),
+    gatewayFirst: profile.eap !== undefined && profile.trust.method !== 'eap-only',
   };
   const children = new Map<number, Omit<ChildFacts, 'counters'>>();
   const descriptors: number[] = [];
   let driver: Driver | undefined;
+  let proof: Proof | undefined;
   let machineClosed: () => void = () => {};
   const machineOver = new Promise<void>((resolve) => {
     machineClosed = resolve;
@@ -105,13 +116,20 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   async function prepare(): Promise<Result<undefined, Failure>> {
     deps.log('info', 'tunnel', 'connecting', { profile: profile.name, gateway: profile.gateway });
     // The device is made while the name is looked up.
-    const [device, addresses] = await Promise.all([
+    const [device, addresses, signer] = await Promise.all([
       deps.monitor.openTun(profile.mtu).then((opened) => (opened.ok ? ok(keep(opened.value)) : opened)),
       Promise.race([resolveGateway(profile.gateway), cancelled]),
+      request.signer,
     ]);
     if (ended()) return ok(undefined);
     if (!device.ok) return err(hostFailure(device.error));
     if (!addresses.ok) return addresses;
+    if (signer?.ok === false) return err(ikeFailure({ code: 'own-key-failed', evidence: signer.error }));
+    const { log, onChange } = deps;
+    const { psk, credentials } = request;
+    const prepared = prepareProof(deps.proof, { profile, psk, signer: signer?.value, credentials, log, onChange });
+    if (!prepared.ok) return prepared;
+    proof = prepared.value;
     facts.interface = { name: device.value.name, mtu: profile.mtu };
 
     const path = await firstPath(addresses.value);
@@ -133,7 +151,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
     const config = ikeConfig(
       profile,
-      request.psk,
+      proof,
       { local, remote: remote.address, localPorts: { ike: ike.value.port, natt: natt.value.port } },
       deps.version,
     );
@@ -147,7 +165,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       now: deps.monotonic,
       send,
       onEvent,
-      onAsk: refuseAsk,
+      onAsk: answer,
       trafficArrived,
       onRoundTrip: (milliseconds) => {
         facts.pathRtt = Math.round(milliseconds * 10) / 10;
@@ -182,9 +200,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     return sent;
   }
 
-  /** With keys on both sides nothing is ever asked. */
-  function refuseAsk(id: number, { kind }: IkeAsk): void {
-    driver?.answer(id, { kind: 'refused', failure: { code: 'auth-method-mismatch', evidence: `nobody answers ${kind}` } });
+  function answer(id: number, ask: IkeAsk): void {
+    void proof?.asks.answer(ask).then((answered) => driver?.answer(id, answered));
   }
 
   // --- what the machine says -----------------------------------------------------------------------------------------------------
@@ -213,7 +230,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         break;
       case 'closed':
         machineClosed();
-        void end(event.failure && ikeFailure(event.failure));
+        void end(event.failure && ikeFailure(proof?.explain(event.failure) ?? event.failure));
         break;
       case 'log':
         deps.log(event.level, 'ike', event.text, event.fields);
@@ -297,6 +314,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
     }
     cancel();
+    proof?.asks.end();
+    request.retract();
     deps.onChange();
     takeDown()
       .catch((fault) => deps.log('error', 'tunnel', `taking down failed: ${String(fault)}`))
@@ -314,7 +333,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     for (const spiIn of [...children.keys()]) forget(spiIn);
     if (attached) await deps.dataplane.detach().catch((fault) => deps.log('error', 'tunnel', `detach: ${String(fault)}`));
     for (const fd of descriptors.splice(0)) deps.closeDescriptor(fd);
-    request.psk.fill(0);
+    request.psk?.fill(0);
     facts.endedAt = deps.now();
     deps.log('info', 'tunnel', 'disconnected', { profile: profile.name });
     deps.onChange();
@@ -353,7 +372,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         octets.in += counters?.bytesIn ?? 0;
         octets.out += counters?.bytesOut ?? 0;
       }
-      return { ...facts, octets, children: living };
+      return { ...facts, ...proof?.asks.facts(), octets, children: living };
     },
     datagram: (bytes, channel, from) => driver?.datagram(bytes, channel, from),
     end,

@@ -34,8 +34,10 @@ export interface CredentialsPorts {
 export interface Credentials {
   /** A new connection starts: what was not refused may be given again. */
   begin(): void;
-  /** The pre-shared key, before a connection can start. A copy; whoever takes it wipes it. */
-  psk(): Promise<Asked>;
+  /** The pre-shared key that is there already. A copy; whoever takes it wipes it. */
+  heldPsk(): Uint8Array | undefined;
+  /** Asks for it, before a connection can start. */
+  askPsk(): Promise<Asked>;
   answer(ask: CredentialAsk): Promise<IkeAnswer>;
   /** The connection ended with a failure of this code (core/tunnel/reasons.ts): what is wrong, and is another try worth it? */
   another(code: string): boolean;
@@ -114,10 +116,12 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
       slowest = 0;
     },
 
-    async psk() {
-      const kept = held.get('psk');
+    heldPsk() {
       given.add('psk');
-      if (kept) return { kind: 'answered', secret: kept.value.slice(), remember: false };
+      return held.get('psk')?.value.slice();
+    },
+
+    async askPsk() {
       const asked = await prompt('psk', '', request.localId);
       if (asked.kind === 'answered') hold('psk', asked.secret.slice(), asked.remember);
       return asked;

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { err } from '../bytes/result.ts';
 import { warmUp } from '../crypto/selfTest.ts';
 import type { Dataplane } from '../dataplane/contract.ts';
 import { startDataplane } from '../dataplane/dataplane.ts';
@@ -20,6 +21,7 @@ import { createLogRing, type LogRing } from './logRing.ts';
 import { connectMonitor } from './monitorClient.ts';
 import { ENGINE_MONITOR_FD, ENGINE_RPC_FD } from './monitorContract.ts';
 import { dropPrivileges } from './privileges.ts';
+import { createProofPorts } from './proofPorts.ts';
 import { createPublisher } from './publisher.ts';
 import { createRemovedProfiles } from './removedProfiles.ts';
 import { createRpcServer, type RpcServer } from './rpcServer.ts';
@@ -96,6 +98,8 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     logs,
     version: `Sallyport ${version}`,
     createMachine: (config) => createInitiator(config, { random: randomBytes, keyLog: keyLog !== undefined }),
+    proof: createProofPorts(logs.log),
+    openKey: async () => err('there is no key agent yet'),
     closeDescriptor: (fd) => {
       close(fd);
     },

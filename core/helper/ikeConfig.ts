@@ -1,6 +1,5 @@
-/** From a profile and the path to the gateway to what the IKE machine is given. */
+/** From a profile, the path to the gateway and the proofs of both sides to what the IKE machine is given. */
 import { err, ok, type Result } from '../bytes/result.ts';
-import { pskBothWays } from '../ike/auth/psk.ts';
 import { parseIdentity } from '../ike/identity.ts';
 import { parseProposals } from '../ike/proposals.ts';
 import type { Channel, IkeConfig, IkeTiming } from '../ike/sa/contract.ts';
@@ -9,6 +8,7 @@ import { selectorFromCidr } from '../ike/wire/selectorText.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
 import { failure } from '../tunnel/explain.ts';
+import type { Proof } from './proof.ts';
 
 export interface Path {
   readonly local: string;
@@ -25,14 +25,19 @@ const TIMING: Omit<IkeTiming, 'livenessAfter'> = {
   establishWithin: 60_000,
 };
 
-export function ikeConfig(profile: Profile, psk: Uint8Array, path: Path, version: string): Result<IkeConfig, Failure> {
+export function ikeConfig(
+  profile: Profile,
+  proof: Pick<Proof, 'auth' | 'localIdentity'>,
+  path: Path,
+  version: string,
+): Result<IkeConfig, Failure> {
   // All of these were read once at import; a stored profile that no longer reads was damaged.
   const damaged = (field: string) => err(failure('profile-malformed', `${field} of the stored profile is not valid`));
   const ikeProposals = parseProposals(profile.ikeProposals, 'ike');
   if (!ikeProposals.ok) return damaged('ikeProposals');
   const espProposals = parseProposals(profile.espProposals, 'esp');
   if (!espProposals.ok) return damaged('espProposals');
-  const localIdentity = parseIdentity(profile.localId);
+  const localIdentity = proof.localIdentity(path.local);
   if (!localIdentity.ok) return damaged('localId');
   const remoteIdentity = profile.remoteId === undefined ? undefined : parseIdentity(profile.remoteId);
   if (remoteIdentity && !remoteIdentity.ok) return damaged('remoteId');
@@ -54,7 +59,7 @@ export function ikeConfig(profile: Profile, psk: Uint8Array, path: Path, version
     espProposals: espProposals.value,
     localIdentity: localIdentity.value,
     ...(remoteIdentity && { remoteIdentity: remoteIdentity.value }),
-    auth: pskBothWays(psk),
+    auth: proof.auth,
     request: { ipv4, ipv6, dns: profile.dns, version },
     // RFC 7296 §2.19: the address is not known yet, so all of the family is asked for, to be narrowed to it.
     localSelectors: everything.filter((selector) => selector !== undefined),

@@ -1,13 +1,15 @@
 /** The one tunnel of this computer: who may start it, who may end it, who sees what of it. */
+import { toUtf8 } from '../bytes/bytes.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { Channel, Endpoint } from '../ike/sa/contract.ts';
-import { type StoredProfile, summaryOf } from '../profile/model.ts';
+import { type ProfileSecret, type StoredProfile, summaryOf } from '../profile/model.ts';
 import type { ProfileStore } from '../profile/store.ts';
 import type { ProfileSummary, Status, TunnelState } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import { failure } from '../tunnel/explain.ts';
 import { stateOf, statusFor, type TunnelFacts } from '../tunnel/status.ts';
 import { type Attempts, type AttemptsDeps, startAttempts } from './attempts.ts';
+import type { Rememberable } from './credentials.ts';
 import type { History, SessionWriter } from './history.ts';
 import type { LogRing } from './logRing.ts';
 import type { HelperError } from './rpcServer.ts';
@@ -48,13 +50,16 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   const facts = () => current?.facts() ?? last;
   const mine = (user: number) => user === 0 || current?.facts().owner === user;
 
-  /** A key that was typed and that the gateway took, into the profile as it is now. */
-  function remember(id: string, user: number, psk: Uint8Array, log: Log): void {
-    const stored = options.profiles.list(user).find((one) => one.profile.id === id && canRemember(one, user));
+  /** What was typed and what the gateway took, into the profile as it is now. */
+  function remember(id: string, user: number, kind: Rememberable, value: Uint8Array, log: Log): void {
+    const stored = options.profiles.list(user).find((one) => one.profile.id === id && canRemember(one, user, kind));
     if (!stored) return;
-    const kept = options.profiles.put(stored, { kind: 'set', secret: { psk } });
-    if (kept.ok) log('info', 'profile', 'the key is remembered', { id });
-    else log('warn', 'profile', 'the key could not be remembered', { id, why: kept.error.detail });
+    const kept =
+      kind === 'identity'
+        ? options.profiles.put(withIdentity(stored, value), { kind: 'keep' })
+        : options.profiles.put(stored, { kind: 'set', secret: { [kind]: value } });
+    if (kept.ok) log('info', 'profile', `remembered: ${kind}`, { id });
+    else log('warn', 'profile', `could not be remembered: ${kind}`, { id, why: kept.error.detail });
   }
 
   return {
@@ -68,8 +73,6 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       const found = options.profiles.find(reference, user);
       if (!found.ok) return found;
       const stored = found.value;
-      // Without one, or with one whose file is gone, the user is asked.
-      const secret = askSecret ? undefined : options.profiles.secretOf(stored);
       const log = options.logs.logFor(user);
       // Something may change before there is an entry for it.
       let session: SessionWriter | undefined;
@@ -85,9 +88,9 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
         {
           owner: user,
           profile: stored.profile,
-          psk: secret?.ok ? secret.value.psk : undefined,
-          rememberAllowed: canRemember(stored, user),
-          remember: (psk) => remember(stored.profile.id, user, psk, log),
+          secret: storedSecret(options.profiles, stored, askSecret),
+          mayRemember: (kind) => canRemember(stored, user, kind),
+          remember: (kind, value) => remember(stored.profile.id, user, kind, value, log),
         },
       );
       session = options.history.begin(connection.facts);
@@ -143,7 +146,27 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   };
 }
 
-/** What the user typed goes into the user's own profiles only, and not where the administrator locked the secret. */
-function canRemember({ profile, owner, shared }: StoredProfile, user: number): boolean {
-  return owner === user && !shared && !profile.locked.includes('secret');
+/** Without one, or with one whose file is gone, the user is asked; also when they want to be. A private key nobody can type. */
+function storedSecret(profiles: ProfileStore, stored: StoredProfile, askSecret: boolean): ProfileSecret {
+  const found = profiles.secretOf(stored);
+  if (!found.ok) return {};
+  const { psk, password, key } = found.value;
+  if (!askSecret) return found.value;
+  psk?.fill(0);
+  password?.fill(0);
+  return key ? { key } : {};
+}
+
+/** Which lock of a profile covers what was typed. */
+const LOCK_OF: { readonly [K in Rememberable]: string } = { psk: 'secret', password: 'password', identity: 'eap' };
+
+/** What the user typed goes into the user's own profiles only, and not where the administrator locked it. */
+function canRemember({ profile, owner, shared }: StoredProfile, user: number, kind: Rememberable): boolean {
+  return owner === user && !shared && !profile.locked.includes(LOCK_OF[kind]);
+}
+
+function withIdentity(stored: StoredProfile, value: Uint8Array): StoredProfile {
+  const { profile } = stored;
+  if (!profile.eap) return stored;
+  return { ...stored, profile: { ...profile, eap: { ...profile.eap, identity: toUtf8(value) } } };
 }

@@ -85,9 +85,9 @@ function run(options: Options = {}): Run {
     {
       owner: 1000,
       profile: profile(),
-      psk: options.psk === undefined ? undefined : new TextEncoder().encode(options.psk),
-      rememberAllowed: options.rememberAllowed ?? true,
-      remember: (psk) => remembered.push(new TextDecoder().decode(psk)),
+      secret: options.psk === undefined ? {} : { psk: new TextEncoder().encode(options.psk) },
+      mayRemember: () => options.rememberAllowed ?? true,
+      remember: (_, value) => remembered.push(new TextDecoder().decode(value)),
     },
   );
   ready = true;

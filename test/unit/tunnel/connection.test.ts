@@ -31,7 +31,14 @@ function run(world: FakeWorld, wanted: Profile = profile()): Run {
       log: (_level, _area, text, fields) => lines.push(`${text} ${JSON.stringify(fields ?? {})}`),
       onChange: () => look(),
     },
-    { owner: 1000, profile: wanted, psk },
+    {
+      owner: 1000,
+      profile: wanted,
+      psk,
+      signer: undefined,
+      credentials: { answer: async () => ({ kind: 'credential-missing', why: 'cancelled' }) },
+      retract: () => {},
+    },
   );
   const state = () => statusFor(connection.facts(), 1000, 0).state;
   return {

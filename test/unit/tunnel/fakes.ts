@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { err, ok } from '../../../core/bytes/result.ts';
 import { findEncr, findKe, findPrf } from '../../../core/crypto/transforms.ts';
 import type { Dataplane } from '../../../core/dataplane/contract.ts';
-import type { ConnectionDeps } from '../../../core/helper/connection.ts';
+import type { AttemptsDeps } from '../../../core/helper/attempts.ts';
 import type { ChildSa, IkeConfig, IkeInput, IkeMachine, IkeOutput, IkeSaFacts } from '../../../core/ike/sa/contract.ts';
 import type { TrafficSelector } from '../../../core/ike/wire/message.ts';
 import { selectorFromCidr } from '../../../core/ike/wire/selectorText.ts';
@@ -109,7 +109,7 @@ export const neverAnswers: Script = (input, emit) => {
 };
 
 export interface FakeWorld {
-  readonly deps: Omit<ConnectionDeps, 'log' | 'onChange'>;
+  readonly deps: Omit<AttemptsDeps, 'log' | 'onChange'>;
   /** What was asked of monitor and dataplane, in order. */
   readonly calls: string[];
   readonly plans: HostPlan[];
@@ -205,6 +205,19 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       configs.push(config);
       return options.machine ?? scriptedMachine(options.script ?? comesUp);
     },
+    proof: {
+      trust: {
+        pki: {
+          parseCertificate: () => err({ code: 'malformed', evidence: 'no certificates in this test' }),
+          validatePath: () => err({ code: 'untrusted', evidence: 'no certificates in this test' }),
+        },
+        systemRoots: () => [],
+        now: Date.now,
+      },
+      checkRevocation: async () => [],
+      openTls: () => ({ exchange: async () => ({ kind: 'credential-missing', why: 'expired' }), close: () => {} }),
+    },
+    openKey: async () => err('no key in this test'),
     closeDescriptor: (fd) => {
       calls.push('close');
       open.delete(fd);

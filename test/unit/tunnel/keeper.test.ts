@@ -34,7 +34,13 @@ function setUp(options: FakeOptions = {}, refreshEvery = 5) {
     assert.ok(planned.ok && profiles.save(planned.value, imported.value).ok);
   }
   const history = openHistory({ directory: join(folder, `history-${stores}`), now: Date.now, log: logs.log });
-  const keeper = createTunnelKeeper({ ...world.deps, history, profiles, logs, onChange: () => publisher.changed() });
+  const keeper = createTunnelKeeper({
+    ...world.deps,
+    history,
+    profiles,
+    logs,
+    onChange: () => publisher.changed(),
+  });
   const publisher = createPublisher({ statusFor: keeper.statusFor, running: keeper.active, logs, refreshEvery });
   return { world, logs, keeper, publisher, profiles, history };
 }
