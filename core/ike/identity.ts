@@ -1,10 +1,12 @@
 /**
  * Identities (RFC 7296 §3.5) between text and payload. Text forms:
- * `vpn.office.test` (FQDN), `192.0.2.1`, `2001:db8::1`, `alice@office.test` (RFC 822 address), `keyid:0badcafe` (hex octets).
+ * `vpn.office.test` (FQDN), `192.0.2.1`, `2001:db8::1`, `alice@office.test` (RFC 822 address), `keyid:0badcafe` (hex octets),
+ * `CN=alice, O=Office` (distinguished name, see core/bytes/dnText.ts).
  */
 
 import { formatAddress, parseAddress } from '../bytes/address.ts';
 import { equalBytes, fromHex, fromUtf8, toHex, toUtf8 } from '../bytes/bytes.ts';
+import { parseDistinguishedName } from '../bytes/dnText.ts';
 import type { Result } from '../bytes/result.ts';
 import { err, ok } from '../bytes/result.ts';
 import type { Identity } from './sa/contract.ts';
@@ -51,6 +53,8 @@ function lowerAscii(data: Uint8Array): Uint8Array {
 }
 
 function readIdentity(trimmed: string): Identity | undefined {
+  const name = trimmed.includes('=') ? parseDistinguishedName(trimmed) : undefined;
+  if (name) return { type: ID.DER_ASN1_DN, data: name, text: trimmed };
   if (trimmed === '' || trimmed.length > MAX_TEXT) return undefined;
   if (trimmed.startsWith('keyid:')) {
     const data = fromHex(trimmed.slice('keyid:'.length));

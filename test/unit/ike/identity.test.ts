@@ -9,6 +9,7 @@ test('each form has its type and comes back as text', () => {
     ['vpn.office.test', ID.FQDN],
     ['gateway', ID.FQDN],
     ['_x.office.test', ID.FQDN],
+    ['CN=alice, O=Office', ID.DER_ASN1_DN],
     ['192.0.2.1', ID.IPV4_ADDR],
     ['2001:db8::1', ID.IPV6_ADDR],
     ['2001:DB8:0::1', ID.IPV6_ADDR, '2001:db8::1'],
