@@ -5,6 +5,12 @@
 
 export type EapMethodName = 'mschapv2' | 'tls' | 'gtc' | 'otp' | 'md5' | 'ttls' | 'peap';
 
+/**
+ * `mschapv2`, `gtc` and `md5` are EAP inside the tunnel. The other two are for TTLS servers without inner EAP; they count only in the first place,
+ * because in TTLS the client chooses: MS-CHAPv2 in attributes, and PAP, which hands the password to the server.
+ */
+export type EapInnerName = 'mschapv2' | 'gtc' | 'md5' | 'mschapv2-attributes' | 'pap';
+
 export interface EapConfig {
   /** What may be used, the preferred first; anything else is answered with a NAK. `md5` is here only where the user allowed it. */
   readonly methods: readonly EapMethodName[];
@@ -12,8 +18,8 @@ export interface EapConfig {
   readonly identity: string | undefined;
   /** The gateway proves itself by EAP alone (RFC 5998): methods that do not prove the server and make no key are refused. */
   readonly mutualOnly: boolean;
-  /** RFC 7296 §2.16: the method's type of inner authentication in TTLS and PEAP, in order of preference. */
-  readonly inner: readonly ('mschapv2' | 'gtc' | 'md5')[];
+  /** What may be used inside TTLS and PEAP, the preferred first. */
+  readonly inner: readonly EapInnerName[];
 }
 
 export interface EapPeer {

@@ -1,7 +1,7 @@
 /** EAP as the peer (RFC 3748): packets, identifiers, Success and Failure. What is between them is `conversation.ts` and the methods. */
 import { equalBytes } from '../../../bytes/bytes.ts';
 import type { Random } from '../../../crypto/types.ts';
-import type { EapAskAnswer, EapConfig, EapFailure, EapMethodName, EapOutput, EapPeer } from './contract.ts';
+import type { EapAskAnswer, EapConfig, EapMethodName, EapOutput, EapPeer } from './contract.ts';
 import { Conversation, type ConversationStep } from './conversation.ts';
 import { createMethod } from './methods.ts';
 import { eapCode, encodeEap, parseEap } from './packet.ts';
@@ -78,7 +78,7 @@ class Peer implements EapPeer {
       case 'success':
         return this.#succeeded(parsed.value.identifier);
       case 'failure':
-        return { kind: 'failed', failure: this.#refusal() };
+        return { kind: 'failed', failure: this.#conversation.refusal() };
     }
   }
 
@@ -110,16 +110,11 @@ class Peer implements EapPeer {
     // RFC 3748 §4.2: Success is believed only when the method allows it (CVE-2021-45079).
     if (outcome === undefined || method === undefined) return protocolFault('EAP-Success before a method was finished');
     const last = this.#request?.identifier ?? 0;
-    // RFC 3748 §4.2: it carries the identifier of the response. There are servers that count on by one (RFC 4137 §4.1.2 and practice).
+    // RFC 3748 §4.2: it carries the identifier of the response. There are servers that count on by one.
     if (identifier !== last && identifier !== ((last + 1) & 0xff)) {
       return protocolFault(`EAP-Success with identifier ${identifier} after ${last}`);
     }
     return { kind: 'success', msk: outcome.msk?.slice(), mutual: outcome.mutual, method };
-  }
-
-  #refusal(): EapFailure {
-    if (this.#conversation.outcome() === undefined) return this.#conversation.refusal();
-    return { code: 'eap-refused', evidence: 'EAP-Failure after the method was finished' };
   }
 
   /** The response may have a code or password of the user in it. */
