@@ -95,7 +95,7 @@ export function derIa5(text: string): Uint8Array {
 
 /** RFC 5280 §4.1.2.5: UTCTime until 2049, GeneralizedTime from 2050. `milliseconds` since 1970, cut to seconds. */
 export function derTime(milliseconds: number): Uint8Array {
-  const text = digits(milliseconds);
+  const text = timeDigits(milliseconds);
   const year = Number(text.slice(0, 4));
   return year >= 1950 && year < 2050
     ? derElement(derTag.utcTime, fromUtf8(`${text.slice(2)}Z`))
@@ -103,11 +103,11 @@ export function derTime(milliseconds: number): Uint8Array {
 }
 
 export function derGeneralizedTime(milliseconds: number): Uint8Array {
-  return derElement(derTag.generalizedTime, fromUtf8(`${digits(milliseconds)}Z`));
+  return derElement(derTag.generalizedTime, fromUtf8(`${timeDigits(milliseconds)}Z`));
 }
 
-/** YYYYMMDDHHMMSS; this folder has no Date. */
-function digits(milliseconds: number): string {
+/** YYYYMMDDHHMMSS in GMT; this folder has no Date. The year is one of four digits, or a RangeError. */
+export function timeDigits(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000);
   const days = Math.floor(seconds / 86_400);
   const rest = seconds - days * 86_400;

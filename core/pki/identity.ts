@@ -1,0 +1,116 @@
+/**
+ * Is this certificate about whom we expect? RFC 4945 §3.1: the subjectAltName of the same kind, compared as a whole; the common name only when
+ * the profile allows it and there is no subjectAltName of that kind.
+ *
+ * Wildcards: RFC 4945 §3.1.2 forbids them for IKE, strongSwan (Linux and Android) refuses them, Windows takes them. Any host of the domain
+ * could be the gateway otherwise, so we refuse. Servers of EAP's TLS are matched by RFC 6125 §6.4.3: `*` as the whole left-most label.
+ */
+import { formatAddress, parseAddress } from '../bytes/address.ts';
+import { equalBytes, fromUtf8, toUtf8 } from '../bytes/bytes.ts';
+import type { Certificate, ExpectedName, GeneralName } from './contract.ts';
+import { isDnsName, splitMailbox } from './nameConstraints.ts';
+import { attribute, attributeTexts, isEmptyName, printable, readName, sameName } from './names.ts';
+
+/** Undefined when the certificate is about that name; a line of evidence otherwise. */
+export function nameFault(certificate: Certificate, expected: ExpectedName, wildcards: boolean): string | undefined {
+  const matched = matches(certificate, expected, wildcards);
+  if (matched) return undefined;
+  return `it is about ${namesText(certificate)}, not ${identityText(expected.identity)}`;
+}
+
+/** The common names that may be used as host name, address or mailbox: none where a subjectAltName of that kind is there. */
+export function usableCommonNames(certificate: Certificate, expected: ExpectedName): readonly string[] {
+  if (!expected.commonName) return [];
+  const kind = altKinds[expected.identity.type];
+  if (kind === undefined || certificate.extensions.subjectAltName?.some((name) => name.kind === kind)) return [];
+  return attributeTexts(certificate.subject, attribute.commonName);
+}
+
+/** All names of a certificate in one line: those of subjectAltName, else the subject. */
+export function namesText({ subject, extensions }: Certificate): string {
+  const names = extensions.subjectAltName ?? [];
+  const shown = names.slice(0, 8).map(generalNameText);
+  if (names.length > 8) shown.push(`${names.length - 8} more`);
+  return shown.length > 0 ? shown.join(', ') : printable(subject.text) || '(no name)';
+}
+
+export function generalNameText(name: GeneralName): string {
+  switch (name.kind) {
+    case 'ip':
+      return formatAddress(name.value);
+    case 'directory':
+      return printable(name.value.text);
+    case 'other':
+      return `a name of kind [${name.tag}]`;
+    default:
+      return printable(name.value);
+  }
+}
+
+export function identityText({ type, data }: ExpectedName['identity']): string {
+  switch (type) {
+    case 'ip':
+      return data.length === 4 || data.length === 16 ? formatAddress(data) : '(no address)';
+    case 'dn':
+      return printable(readName(data)?.text ?? '(no name)');
+    default:
+      return printable(toUtf8(data));
+  }
+}
+
+const altKinds: Readonly<Record<ExpectedName['identity']['type'], 'dns' | 'ip' | 'email' | undefined>> = {
+  fqdn: 'dns',
+  ip: 'ip',
+  email: 'email',
+  dn: undefined,
+};
+
+function matches(certificate: Certificate, expected: ExpectedName, wildcards: boolean): boolean {
+  const { type, data } = expected.identity;
+  const alternatives = certificate.extensions.subjectAltName ?? [];
+  const common = usableCommonNames(certificate, expected);
+  switch (type) {
+    case 'fqdn': {
+      const wanted = hostName(toUtf8(data));
+      if (wanted === undefined) return false;
+      const same = (text: string): boolean => sameHost(text, wanted, wildcards);
+      return alternatives.some((name) => name.kind === 'dns' && same(name.value)) || common.some(same);
+    }
+    case 'ip':
+      return (
+        alternatives.some((name) => name.kind === 'ip' && equalBytes(name.value, data)) ||
+        common.some((text) => equalBytes(parseAddress(text) ?? new Uint8Array(0), data) && data.length > 0)
+      );
+    case 'email': {
+      const wanted = mailbox(toUtf8(data));
+      if (wanted === undefined) return false;
+      const same = (text: string): boolean => mailbox(text) === wanted;
+      return alternatives.some((name) => name.kind === 'email' && same(name.value)) || common.some(same);
+    }
+    case 'dn': {
+      // §3.1.5: the whole subject.
+      const wanted = readName(data);
+      return wanted !== undefined && !isEmptyName(wanted) && sameName(wanted, certificate.subject);
+    }
+  }
+}
+
+/** Lower case, without the root's final period; undefined for what is no host name (an address, a wildcard, U+0000 inside). */
+function hostName(text: string): string | undefined {
+  const host = text.toLowerCase().replace(/\.$/, '');
+  if (!isDnsName(host) || host.startsWith('*') || parseAddress(host) !== undefined) return undefined;
+  return host;
+}
+
+function sameHost(presented: string, wanted: string, wildcards: boolean): boolean {
+  if (!presented.startsWith('*.')) return hostName(presented) === wanted;
+  if (!wildcards) return false;
+  // One label, and at least two more to the right: never `*.com`.
+  const base = hostName(presented.slice(2));
+  return base?.includes('.') === true && wanted.slice(wanted.indexOf('.') + 1) === base && wanted.includes('.');
+}
+
+/** §3.1.3: mailboxes of IKE are compared without regard to case, all of them. */
+function mailbox(text: string): string | undefined {
+  return splitMailbox(text) === undefined || fromUtf8(text).length > 320 ? undefined : text.toLowerCase();
+}
