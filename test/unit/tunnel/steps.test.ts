@@ -21,6 +21,7 @@ const states = (facts: Partial<TunnelFacts>) =>
 const resolved = { attemptAt: 10, initSentAt: 20 };
 const secured = { ...resolved, authSentAt: 30 };
 const proven = { ...secured, establishedAt: 40 };
+const eap = { ...secured, gatewayFirst: true };
 
 const cases: readonly (readonly [Partial<TunnelFacts>, string])[] = [
   [{ prompt }, 'pending pending pending pending pending'],
@@ -38,6 +39,16 @@ const cases: readonly (readonly [Partial<TunnelFacts>, string])[] = [
   [{ ...proven, endingAt: 45, failure: failure('host-failed', '') }, 'done done done done failed'],
   [{ ...proven, readyAt: 50, endingAt: 60, failure: failure('gateway-lost', '') }, 'done done done done done'],
   [{ ...resolved, endingAt: 25 }, 'done pending pending pending pending'],
+  // EAP: the user begins when the gateway is proven.
+  [{ ...eap, prompt: undefined }, 'done done active pending pending'],
+  [{ ...eap, gatewayProvenAt: 35, prompt: { ...prompt, kind: 'password' } }, 'done done done active pending'],
+  [{ ...eap, endingAt: 36, failure: failure('gateway-untrusted', '') }, 'done done failed pending pending'],
+  [{ ...eap, endingAt: 36, failure: failure('authentication-failed', '') }, 'done done failed pending pending'],
+  [{ ...eap, gatewayProvenAt: 35, endingAt: 36, failure: failure('password-wrong', '') }, 'done done done failed pending'],
+  [{ ...eap, gatewayProvenAt: 35, endingAt: 36, failure: failure('prompt-expired', '') }, 'done done done failed pending'],
+  // Certificates on both sides: in one exchange.
+  [{ ...secured, endingAt: 36, failure: failure('gateway-cert-revoked', '') }, 'done done failed pending pending'],
+  [{ ...secured, endingAt: 36, failure: failure('own-cert-expired', '') }, 'done done pending failed pending'],
 ];
 for (const [facts, expected] of cases) {
   test(`steps with ${JSON.stringify(facts)}`, () => assert.equal(states(facts), expected));
@@ -68,6 +79,19 @@ test('waiting: the owner sees the question, nobody else does, root neither', () 
   assert.deepEqual([other.otherUser, other.prompt, other.steps], [true, undefined, []]);
   assert.equal(statusFor({ ...facts, endingAt: 20 }, 1000, 0).prompt, undefined);
   assert.equal(statusFor({ ...facts, endingAt: 20, endedAt: 21 }, 1000, 0).prompt, undefined);
+});
+
+test('what the gateway showed and what there is to warn of are told, also after a failure, and to the owner alone', () => {
+  const gatewayCertificate = { subject: 'CN=vpn', issuer: 'CN=Office', notAfter: 99, revocation: [] };
+  const warnings = [{ code: 'client-certificate-expires', subject: 'CN=alice', days: 6, notAfter: 90 }] as const;
+  const facts: TunnelFacts = { ...started, ...eap, gatewayCertificate, warnings };
+  for (const more of [{}, { endingAt: 36, endedAt: 37, failure: failure('gateway-untrusted', '') }]) {
+    const own = statusFor({ ...facts, ...more }, 1000, 0);
+    assert.deepEqual([own.gatewayCertificate, own.warnings], [gatewayCertificate, warnings]);
+    const other = statusFor({ ...facts, ...more }, 1001, 0);
+    assert.deepEqual([other.gatewayCertificate, other.warnings], [undefined, undefined]);
+  }
+  assert.equal(Object.hasOwn(statusFor({ ...facts, warnings: [] }, 1000, 0), 'warnings'), false);
 });
 
 test('after a failure the steps stay; after the user’s end nothing does', () => {
