@@ -63,7 +63,7 @@ test('what the first request holds', () => {
   assert.equal(findPayload(payloads, 'NONCE')?.data.length, 32);
   assert.equal(octets(payloads, NOTIFY.NAT_DETECTION_SOURCE_IP), toHex(natDetectionHash(header, clientAt('ike'))));
   assert.equal(octets(payloads, NOTIFY.NAT_DETECTION_DESTINATION_IP), toHex(natDetectionHash(header, gatewayAt('ike'))));
-  assert.equal(octets(payloads, NOTIFY.SIGNATURE_HASH_ALGORITHMS), '000200030004');
+  assert.equal(octets(payloads, NOTIFY.SIGNATURE_HASH_ALGORITHMS), '0002000300040005');
   // Not announced before it works (RFC 7383).
   assert.equal(findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED), undefined);
 });

@@ -164,10 +164,18 @@ export const cases: Readonly<Partial<Record<IkeFailure['code'], readonly Case[]>
       evidence: /AUTH does not verify/,
       farewell: 'N(AUTHENTICATION_FAILED)',
     },
+  ],
+  'auth-method-mismatch': [
     {
-      what: 'another method',
+      what: 'a signature where a key was agreed',
       options: swap('AUTH', (one) => ({ ...one, method: 14 })),
       evidence: /DIGITAL_SIGNATURE/,
+      farewell: 'N(AUTHENTICATION_FAILED)',
+    },
+    {
+      what: 'the gateway wants to prove itself once more (RFC 4739)',
+      options: { gateway: { changeAuth: (payloads) => [...payloads, notify(NOTIFY.ANOTHER_AUTH_FOLLOWS)] } },
+      evidence: /ANOTHER_AUTH_FOLLOWS/,
       farewell: 'N(AUTHENTICATION_FAILED)',
     },
   ],

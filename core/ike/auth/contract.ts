@@ -30,9 +30,11 @@ export type GatewayAuth =
       readonly method: 'certificate';
       /** SHA-1 of the SubjectPublicKeyInfo of each trust anchor (RFC 7296 §3.7), for CERTREQ. Empty: none is sent. */
       readonly authorities: readonly Uint8Array[];
+      /** Ask for OCSP answers in CERT payloads (RFC 4806). */
+      readonly ocsp?: boolean;
     }
   /** RFC 5998: EAP alone, with a mutual method that makes a key. A certificate is taken as well when the gateway sends one. */
-  | { readonly method: 'eap-only'; readonly authorities: readonly Uint8Array[] };
+  | { readonly method: 'eap-only'; readonly authorities: readonly Uint8Array[]; readonly ocsp?: boolean };
 
 export type IkeAsk =
   /**

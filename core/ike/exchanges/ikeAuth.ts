@@ -1,104 +1,243 @@
 /**
- * IKE_AUTH as the initiator with a pre-shared key (RFC 7296 §1.2, §2.15, §2.19): who we are and who the gateway is, the
- * configuration, and the first CHILD SA. Order of judging an answer: error instead of AUTH → identity → AUTH → CHILD SA.
+ * IKE_AUTH as the initiator (RFC 7296 §1.2, §2.15, §2.16; RFC 4739; RFC 5998), from the first request to the last response. The order
+ * never changes (SECURITY.md 3): our key or certificate goes with the first request, then error → identity → certificates and name →
+ * AUTH → revocation of the gateway, and only then EAP; the CHILD SA is the last thing to be looked at.
  */
-
-import { parseAddress } from '../../bytes/address.ts';
+import { equalConstantTime } from '../../bytes/bytes.ts';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
 import type { Random } from '../../crypto/types.ts';
-import type { IkeAuthentication } from '../auth/contract.ts';
-import { pskAuth, type SignedParts, verifyPskAuth } from '../auth/psk.ts';
+import { certificatePayloads, certificateRequests, readCertificates } from '../auth/certificates.ts';
+import type { LocalAuth } from '../auth/contract.ts';
+import { pskAuth, type SignedParts, signedOctets, verifyPskAuth } from '../auth/psk.ts';
+import { algorithmText, chooseSignature, signatureFailure } from '../auth/signature.ts';
 import { makeIdentity, sameIdentity } from '../identity.ts';
-import { deriveChildKeys, type IkeKeys, type Nonces } from '../keys/ikeKeys.ts';
-import { checkChosen, childSuite, type IkeSuite, withoutKeyExchange, withSpi } from '../negotiation.ts';
-import type { ChildSa, Configuration, Endpoint, Identity, IkeConfig, IkeFailure } from '../sa/contract.ts';
-import { selectsAddress, widerThan } from '../selectors.ts';
+import { wipe } from '../keys/ikeKeys.ts';
+import type { Identity, IkeFailure } from '../sa/contract.ts';
 import { AUTH_METHOD, NOTIFY, nameOf } from '../wire/constants.ts';
-import type { Payload, PayloadOf, Proposal, TrafficSelector } from '../wire/message.ts';
-import { allPayloads, findNotify, findPayload } from '../wire/payloads.ts';
-import { selectorText } from '../wire/selectorText.ts';
-import { spiBytes, spiNumber } from '../wire/spi.ts';
-import { configurationRequest, readConfiguration } from './configuration.ts';
-import { isErrorNotify } from './rules.ts';
+import type { Payload, PayloadOf } from '../wire/message.ts';
+import { findNotify, findPayload, notify } from '../wire/payloads.ts';
+import { type AuthSteps, askOf, exchange } from './authSteps.ts';
+import { type AuthLog, eapRounds } from './eapRounds.ts';
+import { FirstChildRequest, type FirstChildSetup } from './firstChild.ts';
+import {
+  childFailure,
+  disbelieved,
+  errorOf,
+  type IkeAuthVerdict,
+  inAuth,
+  isRefusal,
+  malformed,
+  refusal,
+  refused,
+  type Stop,
+} from './ikeAuthErrors.ts';
 
-export interface IkeAuthSetup {
-  readonly config: IkeConfig;
-  readonly suite: IkeSuite;
-  readonly keys: IkeKeys;
-  readonly nonces: Nonces;
+/** A message of certificates fits into one UDP datagram with all that is beside them. */
+const MAX_OWN_OCTETS = 48 * 1024;
+
+export interface IkeAuthSetup extends FirstChildSetup {
   /** The two IKE_SA_INIT messages as they were on the wire. */
   readonly saInitRequest: Uint8Array;
   readonly saInitResponse: Uint8Array;
-  /** Of the UDP encapsulation. */
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-  readonly natLocal: boolean;
+  /** What the gateway said in IKE_SA_INIT: hashes for signatures (RFC 7427 §4), and that it takes several authentications (RFC 4739). */
+  readonly hashes: ReadonlySet<number> | undefined;
+  readonly multipleAuth: boolean;
+  readonly log: AuthLog;
 }
-
-export interface FirstChild {
-  readonly child: ChildSa;
-  readonly configuration: Configuration;
-  readonly notes: readonly string[];
-}
-
-export type IkeAuthVerdict =
-  /** The gateway refused; it has no IKE SA, so there is nobody to tell anything. */
-  | { readonly kind: 'refused'; readonly failure: IkeFailure }
-  /** We do not believe the gateway: tell it AUTHENTICATION_FAILED (RFC 7296 §2.21.2). */
-  | { readonly kind: 'disbelieved'; readonly failure: IkeFailure }
-  /** The IKE SA stands. Without a CHILD SA it is to be deleted. */
-  | { readonly kind: 'authenticated'; readonly identity: Identity; readonly child: Result<FirstChild, IkeFailure> };
 
 export class IkeAuthExchange {
   readonly #setup: IkeAuthSetup;
-  readonly #spiIn: number;
-  readonly #secrets: { readonly own: Uint8Array; readonly gateway: Uint8Array };
-  readonly #espProposals: readonly Proposal[];
+  readonly #random: Random;
+  readonly #child: FirstChildRequest;
 
   constructor(setup: IkeAuthSetup, random: Random) {
     this.#setup = setup;
-    this.#secrets = secretsOf(setup.config.auth);
-    this.#spiIn = newSpi(random);
-    this.#espProposals = withSpi(withoutKeyExchange(setup.config.espProposals), spiBytes(this.#spiIn));
+    this.#random = random;
+    this.#child = new FirstChildRequest(setup, random);
   }
 
-  build(): readonly Payload[] {
-    const { config } = this.#setup;
-    const { localIdentity, remoteIdentity } = config;
-    const cp = configurationRequest(config.request);
-    return [
-      { kind: 'IDi', idType: localIdentity.type, data: localIdentity.data },
+  *run(): AuthSteps<IkeAuthVerdict> {
+    const { local } = this.#setup.config.auth;
+    const opening = yield* this.#opening();
+    if (!opening.ok) return opening.error;
+    let response = yield* exchange(opening.value);
+    const gateway = yield* this.#judgeGateway(response);
+    if (!gateway.ok) return gateway.error;
+    for (const [round, method] of local.entries()) {
+      if (round > 0) {
+        const next = yield* this.#nextRound(method, round);
+        if (!next.ok) return next.error;
+        response = yield* exchange(next.value);
+        const problem = this.#roundFailure(response, method);
+        if (problem) return problem;
+      }
+      if (method.method !== 'eap') continue;
+      const proven = yield* this.#eap(method, response, gateway.value, round);
+      if (!proven.ok) return proven.error;
+      response = proven.value;
+    }
+    const error = errorOf(response);
+    // RFC 7296 §2.21.2: errors of the CHILD SA and the configuration do not touch the authentication.
+    const child = error === undefined ? this.#child.read(response) : err(childFailure(error));
+    return { kind: 'authenticated', identity: gateway.value, child };
+  }
+
+  // Our side.
+
+  /** IDi, [CERT+], [CERTREQ+], [IDr], [AUTH], and what the CHILD SA is to be (RFC 7296 §1.2). */
+  *#opening(): AuthSteps<Result<readonly Payload[], Stop>> {
+    const { config, multipleAuth } = this.#setup;
+    const { remoteIdentity, auth } = config;
+    const [first, ...more] = auth.local;
+    if (!first) throw new RangeError('no authentication is configured');
+    if (more.length > 0 && !multipleAuth)
+      return err(refused({ code: 'auth-method-mismatch', evidence: 'no MULTIPLE_AUTH_SUPPORTED in IKE_SA_INIT response' }));
+    const proof = yield* this.#prove(first, 0);
+    if (!proof.ok) return proof;
+    const { gateway } = auth;
+    return ok([
+      this.#idi(),
+      ...proof.value.filter(({ kind }) => kind === 'CERT'),
+      ...(gateway.method === 'psk' ? [] : certificateRequests(gateway.authorities, gateway.ocsp === true)),
       // RFC 7296 §1.2: which of its identities the gateway is to use.
       ...(remoteIdentity ? [{ kind: 'IDr', idType: remoteIdentity.type, data: remoteIdentity.data } as const] : []),
-      { kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: pskAuth(this.#secrets.own, this.#signedByUs()) },
-      ...(cp ? [cp] : []),
-      { kind: 'SA', proposals: this.#espProposals },
-      { kind: 'TSi', selectors: config.localSelectors, unknownTypes: 0 },
-      { kind: 'TSr', selectors: config.remoteSelectors, unknownTypes: 0 },
+      ...proof.value.filter(({ kind }) => kind !== 'CERT'),
+      ...this.#child.payloads(),
+      ...(gateway.method === 'eap-only' ? [notify(NOTIFY.EAP_ONLY_AUTHENTICATION)] : []),
+      ...(more.length > 0 ? [notify(NOTIFY.MULTIPLE_AUTH_SUPPORTED)] : []),
+      // RFC 4739 §3.2: beside an AUTH payload, so for EAP it goes with the one that ends it.
+      ...(more.length > 0 && first.method !== 'eap' ? [notify(NOTIFY.ANOTHER_AUTH_FOLLOWS)] : []),
       // No INITIAL_CONTACT (RFC 7296 §2.4): it would end the same user's connection from another device.
-    ];
+    ]);
   }
 
-  judge(payloads: readonly Payload[]): IkeAuthVerdict {
+  /** RFC 4739 §2.1: another IDi starts the next authentication. */
+  *#nextRound(method: LocalAuth, round: number): AuthSteps<Result<readonly Payload[], Stop>> {
+    const proof = yield* this.#prove(method, round);
+    return proof.ok ? ok([this.#idi(), ...proof.value]) : proof;
+  }
+
+  /** What proves who we are in this round: AUTH, with certificates in front where it is a signature; nothing for EAP. */
+  *#prove(method: LocalAuth, round: number): AuthSteps<Result<readonly Payload[], Stop>> {
+    const parts = this.#signedByUs();
+    if (method.method === 'eap') return ok([]);
+    if (method.method === 'psk')
+      return ok([{ kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: pskAuth(method.secret, parts) }]);
+    const { certificates } = method;
+    const octets = certificates.reduce((sum, one) => sum + one.length, 0);
+    if (octets > MAX_OWN_OCTETS) return err(ownKey(`own certificates of ${octets} octets`));
+    const chosen = chooseSignature(method.algorithms, this.#setup.hashes);
+    if (!chosen) return err(ownKey('the gateway takes none of the signatures that the own key can make'));
+    this.#setup.log('debug', `signing by ${algorithmText(chosen.algorithm)}`);
+    const ask = { kind: 'sign', round, algorithm: chosen.algorithm, octets: signedOctets(parts) } as const;
+    const answer = yield* askOf(ask, 'sign');
+    if (answer.kind === 'refused') return err(refused(answer.failure));
+    return ok([...certificatePayloads(certificates), chosen.payload(answer.signature)]);
+  }
+
+  *#eap(
+    { eap }: Extract<LocalAuth, { method: 'eap' }>,
+    opening: readonly Payload[],
+    gateway: Identity,
+    round: number,
+  ): AuthSteps<Result<readonly Payload[], Stop>> {
+    const { config, keys, log } = this.#setup;
+    const { auth } = config;
+    const done = yield* eapRounds(eap, this.#random, opening, log);
+    if (!done.ok) return done;
+    const { key, mutual, method } = done.value;
+    log('info', `EAP finished by ${method}${key ? '' : ', which makes no key'}`);
+    // RFC 5998 §3: SK_pi and SK_pr must not be used, for then nothing at all would prove the gateway.
+    if (auth.gateway.method === 'eap-only' && (!key || !mutual))
+      return err(disbelieved({ code: 'eap-server-unproven', evidence: `${method} proves no gateway, and EAP alone was agreed` }));
+    // RFC 7296 §2.16: by the MSK, or by SK_pi and SK_pr where there is none.
+    const ours = pskAuth(key ?? keys.pi, this.#signedByUs());
+    const theirs = pskAuth(key ?? keys.pr, this.#signedByGateway(gateway));
+    if (key) wipe(key);
+    const more = round + 1 < auth.local.length;
+    const response = yield* exchange([
+      { kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: ours },
+      ...(more ? [notify(NOTIFY.ANOTHER_AUTH_FOLLOWS)] : []),
+    ]);
+    const problem = this.#lastEapFailure(response, theirs);
+    return problem ? err(problem) : ok(response);
+  }
+
+  /** RFC 7296 §2.16: the gateway proves that it has the key too, in the message after Success. */
+  #lastEapFailure(response: readonly Payload[], expected: Uint8Array): Stop | undefined {
+    const auth = findPayload(response, 'AUTH');
+    const error = errorOf(response);
+    if (error !== undefined && (!auth || isRefusal(error))) return refused(refusal(error, 'authentication-failed'));
+    if (!auth) return malformed('no AUTH payload');
+    if (auth.method !== AUTH_METHOD.SHARED_KEY) return mismatch(`AUTH method ${nameOf(AUTH_METHOD, auth.method)} after EAP`);
+    if (!equalConstantTime(expected, auth.data))
+      return disbelieved({ code: 'gateway-authentication-failed', evidence: inAuth('AUTH by the key of EAP does not verify') });
+    return another(response);
+  }
+
+  /** What is wrong with the answer to the IDi of a further round. */
+  #roundFailure(response: readonly Payload[], { method }: LocalAuth): Stop | undefined {
+    const error = errorOf(response);
+    // For EAP the rounds themselves look; a signature or a key may be followed by an error of the CHILD SA.
+    if (error !== undefined && method !== 'eap' && isRefusal(error)) return refused(refusal(error, refusedCode(method)));
+    return another(response);
+  }
+
+  // The gateway's side.
+
+  /** Undefined proof is possible for EAP alone; then the identity is only what the gateway says, until its AUTH after EAP. */
+  *#judgeGateway(payloads: readonly Payload[]): AuthSteps<Result<Identity, Stop>> {
+    const { config } = this.#setup;
+    const [first] = config.auth.local;
     const idr = findPayload(payloads, 'IDr');
     const auth = findPayload(payloads, 'AUTH');
-    const error = allPayloads(payloads, 'N').find(({ type }) => isErrorNotify(type));
-    if (error && (!auth || !idr || isRefusal(error.type))) return { kind: 'refused', failure: refusal(error.type) };
-    // The rule table demands both unless there is an error.
-    if (!auth || !idr) return { kind: 'refused', failure: { code: 'protocol', evidence: inAuth('no IDr or no AUTH') } };
+    const eap = findPayload(payloads, 'EAP');
+    const error = errorOf(payloads);
+    if (error !== undefined && (!auth || !idr || isRefusal(error)))
+      return err(refused(refusal(error, refusedCode(first?.method ?? 'psk'))));
+    if (!idr) return err(malformed('no IDr payload'));
     const identity = makeIdentity(idr.idType, idr.data);
-    const wanted = this.#setup.config.remoteIdentity;
+    const wanted = config.remoteIdentity;
     if (wanted && !sameIdentity(wanted, identity))
-      return disbelieved('gateway-identity', `IDr is ${identity.text} and not ${wanted.text}`);
-    // RFC 7296 §2.15: the methods of the two sides may differ, but a key is all we could check.
-    if (auth.method !== AUTH_METHOD.SHARED_KEY)
-      return disbelieved('gateway-authentication-failed', `AUTH method ${nameOf(AUTH_METHOD, auth.method)}`);
-    if (!verifyPskAuth(this.#secrets.gateway, this.#signedByPeer(identity), auth.data))
-      return disbelieved('gateway-authentication-failed', 'AUTH does not verify');
-    // RFC 7296 §2.21.2: errors of the CHILD SA and the configuration do not touch the authentication.
-    const child = error ? err(childFailure(error.type)) : this.#readChild(payloads);
-    return { kind: 'authenticated', identity, child };
+      return err(disbelieved({ code: 'gateway-identity', evidence: inAuth(`IDr is ${identity.text} and not ${wanted.text}`) }));
+    if (!auth) {
+      if (!eap || first?.method !== 'eap') return err(malformed('no AUTH payload'));
+      // RFC 5998 §3: only where it was asked for. SECURITY.md 4.
+      if (config.auth.gateway.method === 'eap-only') return ok(identity);
+      return err(disbelieved({ code: 'eap-before-gateway', evidence: inAuth('EAP and no AUTH') }));
+    }
+    const problem = yield* this.#disbelief(payloads, auth, identity);
+    if (problem) return err(problem);
+    const more = another(payloads);
+    return more ? err(more) : ok(identity);
+  }
+
+  *#disbelief(payloads: readonly Payload[], auth: PayloadOf<'AUTH'>, identity: Identity): AuthSteps<Stop | undefined> {
+    const { gateway } = this.#setup.config.auth;
+    const parts = this.#signedByGateway(identity);
+    const shared = auth.method === AUTH_METHOD.SHARED_KEY;
+    // RFC 7296 §2.15: the methods of the two sides may differ, but what the profile does not say is not taken.
+    if (shared !== (gateway.method === 'psk')) return mismatch(`AUTH method ${nameOf(AUTH_METHOD, auth.method)}`);
+    if (gateway.method === 'psk') {
+      if (verifyPskAuth(gateway.secret, parts, auth.data)) return undefined;
+      return disbelieved({ code: 'gateway-authentication-failed', evidence: inAuth('AUTH does not verify') });
+    }
+    const sent = readCertificates(payloads);
+    if (!sent.ok) return disbelieved({ code: 'gateway-cert-invalid', evidence: inAuth(sent.error) });
+    const chain = yield* askOf({ kind: 'gateway-certificate', ...sent.value, identity }, 'gateway-certificate');
+    if (chain.kind === 'refused') return disbelieved(chain.failure);
+    const announced = this.#setup.hashes !== undefined;
+    const failure = signatureFailure(auth, chain.publicKey, signedOctets(parts), announced);
+    if (failure) return disbelieved({ ...failure, evidence: inAuth(failure.evidence) });
+    // SECURITY.md 7: only now, that somebody of the chain is there, may addresses inside it be fetched from.
+    const revocation = yield* askOf({ kind: 'gateway-revocation' }, 'gateway-revocation');
+    return revocation.kind === 'refused' ? disbelieved(revocation.failure) : undefined;
+  }
+
+  #idi(): Payload {
+    const { type, data } = this.#setup.config.localIdentity;
+    return { kind: 'IDi', idType: type, data };
   }
 
   #signedByUs(): SignedParts {
@@ -107,160 +246,27 @@ export class IkeAuthExchange {
     return { prf: suite.prf, message: saInitRequest, peerNonce: nonces.nr, skP: keys.pi, identity };
   }
 
-  #signedByPeer(identity: Identity): SignedParts {
+  #signedByGateway(identity: Identity): SignedParts {
     const { suite, keys, nonces, saInitResponse } = this.#setup;
     return { prf: suite.prf, message: saInitResponse, peerNonce: nonces.ni, skP: keys.pr, identity };
   }
-
-  #readChild(payloads: readonly Payload[]): Result<FirstChild, IkeFailure> {
-    const { config } = this.#setup;
-    const sa = findPayload(payloads, 'SA');
-    const tsi = findTraffic(payloads, 'TSi');
-    const tsr = findTraffic(payloads, 'TSr');
-    if (!sa || !tsi || !tsr) return fail('protocol', 'no SA, TSi or TSr');
-    // We did not offer it, and the other side may only take up what was offered (RFC 7296 §1.3.1).
-    if (findNotify(payloads, NOTIFY.USE_TRANSPORT_MODE)) return fail('child-refused', 'USE_TRANSPORT_MODE');
-    const chosen = checkChosen(this.#espProposals, sa.proposals);
-    if (!chosen.ok) return fail('child-bad-answer-proposal', chosen.error);
-    const spiOut = spiNumber(chosen.value.spi);
-    // RFC 4303 §2.1: 0 is never on the wire, 1 to 255 are reserved.
-    if (spiOut === undefined || spiOut < 256) return fail('child-bad-answer-proposal', `SPI ${spiOut}`);
-    const read = readConfiguration(findPayload(payloads, 'CP'), config.request, config.remote.address);
-    if (!read.ok) return fail('no-address', read.error);
-    const { configuration, notes } = read.value;
-    const wrong = wrongSelectors(config, tsi, tsr, configuration);
-    if (wrong !== undefined) return fail('bad-answer-selectors', wrong);
-    return this.#makeChild(chosen.value, spiOut, tsi.selectors, tsr.selectors, { configuration, notes });
-  }
-
-  #makeChild(
-    proposal: Proposal,
-    spiOut: number,
-    localSelectors: readonly TrafficSelector[],
-    remoteSelectors: readonly TrafficSelector[],
-    rest: Omit<FirstChild, 'child'>,
-  ): Result<FirstChild, IkeFailure> {
-    const { suite: ike, keys, nonces, local, remote, natLocal } = this.#setup;
-    const suite = childSuite(proposal);
-    if (!suite) return fail('child-bad-answer-proposal', 'the chosen transforms do not go together');
-    const { initiatorToResponder, responderToInitiator } = deriveChildKeys(ike.prf, keys.d, suite, nonces);
-    const child: ChildSa = {
-      spiIn: this.#spiIn,
-      spiOut,
-      ...suite,
-      keysIn: responderToInitiator,
-      keysOut: initiatorToResponder,
-      localSelectors: ownAddresses(localSelectors, rest.configuration).map(copySelector),
-      remoteSelectors: remoteSelectors.map(copySelector),
-      local,
-      remote,
-      keepalive: natLocal,
-    };
-    return ok({ child, ...rest });
-  }
 }
 
-function secretsOf({ local, gateway }: IkeAuthentication): { readonly own: Uint8Array; readonly gateway: Uint8Array } {
-  const [own] = local;
-  if (own?.method !== 'psk' || gateway.method !== 'psk') throw new RangeError('only pre-shared keys');
-  return { own: own.secret, gateway: gateway.secret };
+/** RFC 4739 §2.1 lets the gateway authenticate again as well; one proof is what a profile describes, so there is nothing to hold it to. */
+function another(payloads: readonly Payload[]): Stop | undefined {
+  if (!findNotify(payloads, NOTIFY.ANOTHER_AUTH_FOLLOWS)) return undefined;
+  return mismatch('ANOTHER_AUTH_FOLLOWS');
 }
 
-/** RFC 7296 §2.9: the answer narrows what was asked for. Undefined when it does. */
-function wrongSelectors(
-  config: IkeConfig,
-  tsi: PayloadOf<'TSi' | 'TSr'>,
-  tsr: PayloadOf<'TSi' | 'TSr'>,
-  configuration: Configuration,
-): string | undefined {
-  for (const [name, answer, asked] of [
-    ['TSi', tsi, config.localSelectors],
-    ['TSr', tsr, config.remoteSelectors],
-  ] as const) {
-    if (answer.selectors.length === 0) return `${name} has no selector that is known here`;
-    const wide = widerThan(asked, answer.selectors);
-    if (wide) return `${name} ${selectorText(wide)} was not asked for`;
-  }
-  // RFC 7296 §2.19: TSi is about the address that was given. Without it nothing could ever be sent.
-  for (const { address } of configuration.addresses) {
-    const bytes = parseAddress(address);
-    if (bytes && tsi.selectors.some((one) => selectsAddress(one, bytes))) return undefined;
-  }
-  return configuration.addresses.length === 0 ? undefined : 'TSi selects none of the addresses given';
+function mismatch(what: string): Stop {
+  return disbelieved({ code: 'auth-method-mismatch', evidence: inAuth(what) });
 }
 
-/**
- * TSi cut down to the addresses we were given: a gateway may leave it at "everything", but what comes in for another
- * address is not ours to take (SA policy of RFC 4301 §5.2), and nothing else would ever go out.
- */
-function ownAddresses(selectors: readonly TrafficSelector[], configuration: Configuration): readonly TrafficSelector[] {
-  if (configuration.addresses.length === 0) return selectors;
-  const own: TrafficSelector[] = [];
-  for (const { address } of configuration.addresses) {
-    const bytes = parseAddress(address);
-    if (bytes === undefined) continue;
-    for (const one of selectors) if (selectsAddress(one, bytes)) own.push({ ...one, start: bytes, end: bytes });
-  }
-  return own;
+function ownKey(evidence: string): Stop {
+  return refused({ code: 'own-key-failed', evidence });
 }
 
-function findTraffic(payloads: readonly Payload[], kind: 'TSi' | 'TSr'): PayloadOf<'TSi' | 'TSr'> | undefined {
-  for (const payload of payloads) if (payload.kind === kind) return payload;
-  return undefined;
-}
-
-/** RFC 7296 §2.21.2: these say that there is no IKE SA, whatever else is in the message. */
-function isRefusal(type: number): boolean {
-  return (
-    type === NOTIFY.AUTHENTICATION_FAILED ||
-    type === NOTIFY.AUTHORIZATION_FAILED ||
-    type === NOTIFY.INVALID_SYNTAX ||
-    type === NOTIFY.UNSUPPORTED_CRITICAL_PAYLOAD
-  );
-}
-
-/** An error without AUTH. Some gateways say so that the CHILD SA was the trouble, so that is what people are told. */
-function refusal(type: number): IkeFailure {
-  if (type === NOTIFY.AUTHENTICATION_FAILED || type === NOTIFY.AUTHORIZATION_FAILED)
-    return { code: 'authentication-failed', evidence: inAuth(nameOf(NOTIFY, type)) };
-  const known = childCodes.get(type);
-  if (known) return { code: known, evidence: `${inAuth(nameOf(NOTIFY, type))}, without AUTH` };
-  return { code: 'gateway-error', evidence: inAuth(nameOf(NOTIFY, type)) };
-}
-
-const childCodes: ReadonlyMap<number, IkeFailure['code']> = new Map([
-  [NOTIFY.NO_PROPOSAL_CHOSEN, 'child-no-proposal-chosen'],
-  [NOTIFY.TS_UNACCEPTABLE, 'ts-unacceptable'],
-  [NOTIFY.INTERNAL_ADDRESS_FAILURE, 'no-address'],
-  [NOTIFY.FAILED_CP_REQUIRED, 'child-refused'],
-  [NOTIFY.SINGLE_PAIR_REQUIRED, 'child-refused'],
-  [NOTIFY.NO_ADDITIONAL_SAS, 'child-refused'],
-]);
-
-/** RFC 7296 §3.10.1: an unknown error means that the request failed. */
-function childFailure(type: number): IkeFailure {
-  return { code: childCodes.get(type) ?? 'child-refused', evidence: inAuth(nameOf(NOTIFY, type)) };
-}
-
-function disbelieved(code: IkeFailure['code'], what: string): IkeAuthVerdict {
-  return { kind: 'disbelieved', failure: { code, evidence: inAuth(what) } };
-}
-
-function fail(code: IkeFailure['code'], what: string): { readonly ok: false; readonly error: IkeFailure } {
-  return err({ code, evidence: inAuth(what) });
-}
-
-function inAuth(what: string): string {
-  return `${what} in IKE_AUTH response`;
-}
-
-/** Selectors outlive the datagram they are views of. */
-function copySelector(selector: TrafficSelector): TrafficSelector {
-  return { ...selector, start: selector.start.slice(), end: selector.end.slice() };
-}
-
-/** RFC 4303 §2.1: SPIs below 256 are reserved. */
-function newSpi(random: Random): number {
-  const spi = spiNumber(random(4)) ?? 0;
-  return spi < 256 ? spi + 256 : spi;
+/** What AUTHENTICATION_FAILED means to who authenticates by this. */
+function refusedCode(method: LocalAuth['method']): IkeFailure['code'] {
+  return method === 'certificate' ? 'own-cert-refused' : 'authentication-failed';
 }

@@ -38,14 +38,16 @@ export const exchangeRules: Readonly<Record<number, ExchangeRule>> = {
     request: { encrypted: false, payloads: { SA: one, KE: one, NONCE: one, N: any, V: any } },
     response: { encrypted: false, payloads: { SA: one, KE: one, NONCE: one, N: any, V: any, CERTREQ: any } },
   },
-  // SK{IDi, [CERT+], [N+], [CERTREQ+], [IDr], [AUTH], [CP], SA, TSi, TSr, [V+]}  →  SK{IDr, [CERT+], [AUTH], [CP], SA, TSi, TSr, [N+], [V+]}
+  // SK{IDi, [CERT+], [N+], [CERTREQ+], [IDr], [AUTH], [CP], SA, TSi, TSr, [V+]}  →  SK{IDr, [CERT+], [AUTH], [EAP], [CP], SA, TSi, TSr, [N+], [V+]}
+  // SK{EAP}  →  SK{EAP};  SK{AUTH, [N+]}  →  SK{AUTH, [CP], SA, TSi, TSr, [N+]}
   [EXCHANGE.IKE_AUTH]: {
     request: {
       encrypted: true,
       payloads: {
-        IDi: one,
+        IDi: optional, // the first of each authentication has it (RFC 4739 §2.1)
         IDr: optional,
         AUTH: optional, // missing: EAP is wanted (RFC 7296 §2.16)
+        EAP: optional,
         CERT: any,
         CERTREQ: any,
         CP: optional,
@@ -58,7 +60,19 @@ export const exchangeRules: Readonly<Record<number, ExchangeRule>> = {
     },
     response: {
       encrypted: true,
-      payloads: { IDr: one, AUTH: one, CERT: any, CP: optional, SA: optional, TSi: optional, TSr: optional, N: any, V: any },
+      // Which of them a round must have is for the exchange to say (RFC 7296 §2.16, RFC 4739 §2.3).
+      payloads: {
+        IDr: optional,
+        AUTH: optional,
+        EAP: optional,
+        CERT: any,
+        CP: optional,
+        SA: optional,
+        TSi: optional,
+        TSr: optional,
+        N: any,
+        V: any,
+      },
     },
   },
   [EXCHANGE.CREATE_CHILD_SA]: {

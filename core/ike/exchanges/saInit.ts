@@ -5,11 +5,12 @@
 import { toHex } from '../../bytes/bytes.ts';
 import { startKeyExchange } from '../../crypto/ke.ts';
 import type { KeTransform, KeyExchange, Random } from '../../crypto/types.ts';
+import { announcedHashes, readHashes } from '../auth/signature.ts';
 import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../keys/ikeKeys.ts';
 import { detectNat, type NatFindings, natDetectionHash } from '../nat.ts';
 import { checkChosen, type IkeSuite, ikeSuite, offeredKeyExchanges } from '../negotiation.ts';
 import type { IkeConfig, IkeFailure } from '../sa/contract.ts';
-import { HASH_ALGORITHM, NOTIFY, nameOf } from '../wire/constants.ts';
+import { NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Message, Payload, PayloadOf } from '../wire/message.ts';
 import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
 import { isErrorNotify, siftPayloads } from './rules.ts';
@@ -32,6 +33,10 @@ export interface SaInitResult {
   readonly nr: Uint8Array;
   readonly nat: NatFindings;
   readonly vendorIds: readonly string[];
+  /** RFC 7427 §4; undefined: not announced, and so signatures are of the older methods. */
+  readonly hashes: ReadonlySet<number> | undefined;
+  /** RFC 4739 §3.1. */
+  readonly multipleAuth: boolean;
 }
 
 /** What has become of the present request: transmissions so far, when the first one was, and what time it is. */
@@ -88,7 +93,7 @@ export class SaInitExchange {
       { kind: 'NONCE', data: this.ni },
       ...this.#natNotifies,
       // RFC 7427 §4: the hashes that signatures of the gateway may use.
-      notify(NOTIFY.SIGNATURE_HASH_ALGORITHMS, signatureHashes),
+      notify(NOTIFY.SIGNATURE_HASH_ALGORITHMS, announcedHashes),
     ];
   }
 
@@ -206,14 +211,12 @@ export class SaInitExchange {
     const vendorIds = allPayloads(payloads, 'V')
       .slice(0, 16)
       .map(({ data }) => vendorText(data));
-    return { kind: 'done', result: { spiR, suite, keys, nr, nat, vendorIds } };
+    const announced = findNotify(payloads, NOTIFY.SIGNATURE_HASH_ALGORITHMS);
+    const hashes = announced && readHashes(announced.data);
+    const multipleAuth = findNotify(payloads, NOTIFY.MULTIPLE_AUTH_SUPPORTED) !== undefined;
+    return { kind: 'done', result: { spiR, suite, keys, nr, nat, vendorIds, hashes, multipleAuth } };
   }
 }
-
-/** RFC 7427 §4: SHA-1 is not among them. */
-const signatureHashes = Uint8Array.from(
-  [HASH_ALGORITHM.SHA2_256, HASH_ALGORITHM.SHA2_384, HASH_ALGORITHM.SHA2_512].flatMap((id) => [id >>> 8, id]),
-);
 
 function errorCode(type: number): IkeFailure['code'] {
   if (type === NOTIFY.NO_PROPOSAL_CHOSEN) return 'no-proposal-chosen';

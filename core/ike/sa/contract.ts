@@ -76,7 +76,8 @@ export type IkeInput =
   | { readonly kind: 'answer'; readonly id: number; readonly answer: IkeAnswer }
   /**
    * DELETE the IKE SA and end, after 5 s at the latest; a second one ends at once. During IKE_SA_INIT it ends at once; during
-   * IKE_AUTH it waits 1 s at most for the answer, so that the gateway's SA can be deleted; while an ask is open it ends at once.
+   * IKE_AUTH it waits 1 s at most for the answer, so that the gateway's SA can be deleted; while an ask is open it ends at once, or after the DELETE where
+   * the gateway has an SA already.
    */
   | { readonly kind: 'terminate' };
 

@@ -55,6 +55,14 @@ export const ID = {
   KEY_ID: 11,
 } as const;
 
+/** RFC 7296 §3.6, RFC 4806. */
+export const CERT_ENCODING = {
+  X509_SIGNATURE: 4,
+  HASH_AND_URL: 12,
+  HASH_AND_URL_BUNDLE: 13,
+  OCSP_CONTENT: 14,
+} as const;
+
 /** RFC 7296 §3.8 and RFC 7427, RFC 4754. */
 export const AUTH_METHOD = {
   RSA: 1,

@@ -1,0 +1,165 @@
+/**
+ * The first CHILD SA and the configuration, which IKE_AUTH makes beside the authentication (RFC 7296 §1.2, §2.9, §2.19): what the
+ * first request asks for, and what the last response may say to it.
+ */
+import { parseAddress } from '../../bytes/address.ts';
+import type { Result } from '../../bytes/result.ts';
+import { err, ok } from '../../bytes/result.ts';
+import type { Random } from '../../crypto/types.ts';
+import { deriveChildKeys, type IkeKeys, type Nonces } from '../keys/ikeKeys.ts';
+import { checkChosen, childSuite, type IkeSuite, withoutKeyExchange, withSpi } from '../negotiation.ts';
+import type { ChildSa, Configuration, Endpoint, IkeConfig, IkeFailure } from '../sa/contract.ts';
+import { selectsAddress, widerThan } from '../selectors.ts';
+import { NOTIFY } from '../wire/constants.ts';
+import type { Payload, PayloadOf, Proposal, TrafficSelector } from '../wire/message.ts';
+import { findNotify, findPayload } from '../wire/payloads.ts';
+import { selectorText } from '../wire/selectorText.ts';
+import { spiBytes, spiNumber } from '../wire/spi.ts';
+import { configurationRequest, readConfiguration } from './configuration.ts';
+import { inAuth } from './ikeAuthErrors.ts';
+
+export interface FirstChildSetup {
+  readonly config: IkeConfig;
+  readonly suite: IkeSuite;
+  readonly keys: IkeKeys;
+  readonly nonces: Nonces;
+  /** Of the UDP encapsulation. */
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly natLocal: boolean;
+}
+
+export interface FirstChild {
+  readonly child: ChildSa;
+  readonly configuration: Configuration;
+  readonly notes: readonly string[];
+}
+
+export class FirstChildRequest {
+  readonly #setup: FirstChildSetup;
+  readonly #spiIn: number;
+  readonly #espProposals: readonly Proposal[];
+
+  constructor(setup: FirstChildSetup, random: Random) {
+    this.#setup = setup;
+    this.#spiIn = newSpi(random);
+    this.#espProposals = withSpi(withoutKeyExchange(setup.config.espProposals), spiBytes(this.#spiIn));
+  }
+
+  /** CP, SA, TSi, TSr of the first request. */
+  payloads(): readonly Payload[] {
+    const { config } = this.#setup;
+    const cp = configurationRequest(config.request);
+    return [
+      ...(cp ? [cp] : []),
+      { kind: 'SA', proposals: this.#espProposals },
+      { kind: 'TSi', selectors: config.localSelectors, unknownTypes: 0 },
+      { kind: 'TSr', selectors: config.remoteSelectors, unknownTypes: 0 },
+    ];
+  }
+
+  read(payloads: readonly Payload[]): Result<FirstChild, IkeFailure> {
+    const { config } = this.#setup;
+    const sa = findPayload(payloads, 'SA');
+    const tsi = findTraffic(payloads, 'TSi');
+    const tsr = findTraffic(payloads, 'TSr');
+    if (!sa || !tsi || !tsr) return fail('protocol', 'no SA, TSi or TSr');
+    // We did not offer it, and the other side may only take up what was offered (RFC 7296 §1.3.1).
+    if (findNotify(payloads, NOTIFY.USE_TRANSPORT_MODE)) return fail('child-refused', 'USE_TRANSPORT_MODE');
+    const chosen = checkChosen(this.#espProposals, sa.proposals);
+    if (!chosen.ok) return fail('child-bad-answer-proposal', chosen.error);
+    const spiOut = spiNumber(chosen.value.spi);
+    // RFC 4303 §2.1: 0 is never on the wire, 1 to 255 are reserved.
+    if (spiOut === undefined || spiOut < 256) return fail('child-bad-answer-proposal', `SPI ${spiOut}`);
+    const read = readConfiguration(findPayload(payloads, 'CP'), config.request, config.remote.address);
+    if (!read.ok) return fail('no-address', read.error);
+    const { configuration, notes } = read.value;
+    const wrong = wrongSelectors(config, tsi, tsr, configuration);
+    if (wrong !== undefined) return fail('bad-answer-selectors', wrong);
+    return this.#makeChild(chosen.value, spiOut, tsi.selectors, tsr.selectors, { configuration, notes });
+  }
+
+  #makeChild(
+    proposal: Proposal,
+    spiOut: number,
+    localSelectors: readonly TrafficSelector[],
+    remoteSelectors: readonly TrafficSelector[],
+    rest: Omit<FirstChild, 'child'>,
+  ): Result<FirstChild, IkeFailure> {
+    const { suite: ike, keys, nonces, local, remote, natLocal } = this.#setup;
+    const suite = childSuite(proposal);
+    if (!suite) return fail('child-bad-answer-proposal', 'the chosen transforms do not go together');
+    const { initiatorToResponder, responderToInitiator } = deriveChildKeys(ike.prf, keys.d, suite, nonces);
+    const child: ChildSa = {
+      spiIn: this.#spiIn,
+      spiOut,
+      ...suite,
+      keysIn: responderToInitiator,
+      keysOut: initiatorToResponder,
+      localSelectors: ownAddresses(localSelectors, rest.configuration).map(copySelector),
+      remoteSelectors: remoteSelectors.map(copySelector),
+      local,
+      remote,
+      keepalive: natLocal,
+    };
+    return ok({ child, ...rest });
+  }
+}
+
+/** RFC 7296 §2.9: the answer narrows what was asked for. Undefined when it does. */
+function wrongSelectors(
+  config: IkeConfig,
+  tsi: PayloadOf<'TSi' | 'TSr'>,
+  tsr: PayloadOf<'TSi' | 'TSr'>,
+  configuration: Configuration,
+): string | undefined {
+  for (const [name, answer, asked] of [
+    ['TSi', tsi, config.localSelectors],
+    ['TSr', tsr, config.remoteSelectors],
+  ] as const) {
+    if (answer.selectors.length === 0) return `${name} has no selector that is known here`;
+    const wide = widerThan(asked, answer.selectors);
+    if (wide) return `${name} ${selectorText(wide)} was not asked for`;
+  }
+  // RFC 7296 §2.19: TSi is about the address that was given. Without it nothing could ever be sent.
+  for (const { address } of configuration.addresses) {
+    const bytes = parseAddress(address);
+    if (bytes && tsi.selectors.some((one) => selectsAddress(one, bytes))) return undefined;
+  }
+  return configuration.addresses.length === 0 ? undefined : 'TSi selects none of the addresses given';
+}
+
+/**
+ * TSi cut down to the addresses we were given: a gateway may leave it at "everything", but what comes in for another
+ * address is not ours to take (SA policy of RFC 4301 §5.2), and nothing else would ever go out.
+ */
+function ownAddresses(selectors: readonly TrafficSelector[], configuration: Configuration): readonly TrafficSelector[] {
+  if (configuration.addresses.length === 0) return selectors;
+  const own: TrafficSelector[] = [];
+  for (const { address } of configuration.addresses) {
+    const bytes = parseAddress(address);
+    if (bytes === undefined) continue;
+    for (const one of selectors) if (selectsAddress(one, bytes)) own.push({ ...one, start: bytes, end: bytes });
+  }
+  return own;
+}
+
+function findTraffic(payloads: readonly Payload[], kind: 'TSi' | 'TSr'): PayloadOf<'TSi' | 'TSr'> | undefined {
+  for (const payload of payloads) if (payload.kind === kind) return payload;
+  return undefined;
+}
+
+function fail(code: IkeFailure['code'], what: string): { readonly ok: false; readonly error: IkeFailure } {
+  return err({ code, evidence: inAuth(what) });
+}
+
+/** Selectors outlive the datagram they are views of. */
+function copySelector(selector: TrafficSelector): TrafficSelector {
+  return { ...selector, start: selector.start.slice(), end: selector.end.slice() };
+}
+
+/** RFC 4303 §2.1: SPIs below 256 are reserved. */
+function newSpi(random: Random): number {
+  const spi = spiNumber(random(4)) ?? 0;
+  return spi < 256 ? spi + 256 : spi;
+}

@@ -1,0 +1,156 @@
+/** IKE_SA_INIT at work: sends, repeats, and remembers the doubts of RFC 7296 §2.21.1; ends with what the exchange agreed. */
+import { equalBytes } from '../../bytes/bytes.ts';
+import { SaInitExchange, type SaInitResult } from '../exchanges/saInit.ts';
+import { EXCHANGE } from '../wire/constants.ts';
+import { encodeMessage } from '../wire/encode.ts';
+import type { Header, Message, WireError } from '../wire/message.ts';
+import type { Endpoint, IkeConfig, IkeFailure, IkeInput, IkeOutput, IkePorts } from './contract.ts';
+import type { Narrator } from './narrator.ts';
+import { Retransmission } from './window.ts';
+
+/**
+ * How long a genuine answer may still come after one that cannot be believed (RFC 7296 §2.21.1), milliseconds. A forger who
+ * races the gateway wins by less than a round trip, and with usual timing one repetition of ours falls into this time; the
+ * user, for whom the answer is nearly always the truth, does not wait long.
+ */
+const DOUBT_WITHIN = 1500;
+
+export type Datagram = Extract<IkeInput, { kind: 'datagram' }>;
+
+export interface SaInitPhasePorts {
+  readonly emit: (output: IkeOutput) => void;
+  readonly narrator: Narrator;
+  readonly failed: (failure: IkeFailure) => void;
+  readonly done: (agreed: Agreed, now: number) => void;
+}
+
+/** RealMessage1 and RealMessage2 of RFC 7296 §2.15 with what they agreed on. */
+export interface Agreed {
+  readonly spiI: Uint8Array;
+  readonly ni: Uint8Array;
+  readonly result: SaInitResult;
+  readonly request: Uint8Array;
+  readonly response: Uint8Array;
+}
+
+export class SaInitPhase {
+  readonly #config: IkeConfig;
+  readonly #ports: SaInitPhasePorts;
+  readonly #exchange: SaInitExchange;
+  /** The request in flight. */
+  #request: Uint8Array = new Uint8Array(0);
+  #retransmission: Retransmission | undefined;
+  /** When that request was first sent. */
+  #requestAt = 0;
+  #doubt: { readonly failure: IkeFailure; readonly until: number } | undefined;
+
+  /** The key pair is made here, before it is needed. */
+  constructor(config: IkeConfig, { random }: IkePorts, ports: SaInitPhasePorts) {
+    this.#config = config;
+    this.#ports = ports;
+    this.#exchange = new SaInitExchange(config, random);
+    ports.narrator.setSpis(this.#exchange.spiI, new Uint8Array(8));
+  }
+
+  start(now: number): void {
+    const flags = { initiator: true, version: false, response: false };
+    const spis = { spiI: this.#exchange.spiI, spiR: new Uint8Array(8) };
+    const header: Header = { ...spis, majorVersion: 2, minorVersion: 0, exchange: EXCHANGE.IKE_SA_INIT, messageId: 0, flags };
+    const payloads = this.#exchange.build();
+    this.#request = encodeMessage(header, payloads);
+    this.#requestAt = now;
+    this.#retransmission = new Retransmission(this.#config.timing, now);
+    this.#ports.narrator.message('sent', header, payloads, this.#request.length);
+    this.#transmit();
+  }
+
+  deadline(): number {
+    return Math.min(this.#retransmission?.deadline ?? Infinity, this.#doubt?.until ?? Infinity);
+  }
+
+  tick(now: number): void {
+    if (this.#doubt && now >= this.#doubt.until) {
+      this.#ports.failed(this.#doubt.failure);
+      return;
+    }
+    const verdict = this.#retransmission?.tick(now);
+    if (verdict === 'exhausted') {
+      this.#ports.failed(this.whyNoAnswer());
+      return;
+    }
+    if (verdict !== 'again') return;
+    this.#ports.narrator.log('debug', 'repeating IKE_SA_INIT request', { messageId: 0, sent: this.#retransmission?.sent ?? 0 });
+    this.#transmit();
+  }
+
+  whyNoAnswer(): IkeFailure {
+    return this.#doubt?.failure ?? { code: 'no-answer', evidence: 'no answer to IKE_SA_INIT' };
+  }
+
+  unparsed(input: Datagram, error: WireError, now: number): void {
+    if (!this.#isAnswer(input, error.header)) {
+      this.#ports.narrator.drop(`${error.code}: ${error.place}`);
+      return;
+    }
+    // RFC 7296 §2.5: an answer of another major version is from a gateway that does not speak ours.
+    const code = error.code === 'major-version' ? 'gateway-version' : 'protocol';
+    this.#remember({ code, evidence: `${error.place} in IKE_SA_INIT response` }, now);
+  }
+
+  receive(input: Datagram, message: Message, now: number): void {
+    const { header } = message;
+    const { narrator } = this.#ports;
+    const fits = header.exchange === EXCHANGE.IKE_SA_INIT && header.messageId === 0 && !header.flags.initiator;
+    if (!this.#isAnswer(input, header) || !fits) {
+      narrator.drop('no answer to IKE_SA_INIT');
+      return;
+    }
+    narrator.message('received', header, message.payloads, input.bytes.length);
+    const progress = { sent: this.#retransmission?.sent ?? 1, firstAt: this.#requestAt, now };
+    const verdict = this.#exchange.process(message, progress);
+    switch (verdict.kind) {
+      case 'ignore':
+        narrator.drop(verdict.why);
+        return;
+      case 'doubt':
+        this.#remember(verdict.failure, now);
+        return;
+      case 'failed':
+        this.#ports.failed(verdict.failure);
+        return;
+      case 'restart':
+        narrator.log('info', verdict.why);
+        this.start(now);
+        return;
+      case 'done': {
+        const { spiI, ni } = this.#exchange;
+        this.#ports.done({ spiI, ni, result: verdict.result, request: this.#request, response: input.bytes }, now);
+        return;
+      }
+    }
+  }
+
+  #transmit(): void {
+    this.#ports.emit({ kind: 'transmit', bytes: this.#request, channel: 'ike', to: this.#gateway() });
+  }
+
+  /** True for what may be an answer to our IKE_SA_INIT: right SPI, id and role, from where we sent it to (RFC 7296 §2.11). */
+  #isAnswer(input: Datagram, header: Header | undefined): header is Header {
+    if (!this.#retransmission || !header) return false;
+    const gateway = this.#gateway();
+    if (input.channel !== 'ike' || input.from.address !== gateway.address || input.from.port !== gateway.port) return false;
+    return header.flags.response && equalBytes(header.spiI, this.#exchange.spiI);
+  }
+
+  /** RFC 7296 §2.21.1: not believed at once, because anybody may have sent it. */
+  #remember(failure: IkeFailure, now: number): void {
+    const text = `unauthenticated: ${failure.evidence}; waiting for a better answer`;
+    this.#ports.narrator.log('info', text, { code: failure.code });
+    this.#doubt ??= { failure, until: now + DOUBT_WITHIN };
+  }
+
+  #gateway(): Endpoint {
+    const { remote } = this.#config;
+    return { address: remote.address, port: remote.ports.ike };
+  }
+}
