@@ -1,35 +1,44 @@
 /**
  * A table for reading and copying: arrow keys walk its cells, Enter or Ctrl+C copies the cell, Ctrl+Shift+C or the button at the end the row.
- * One stop for Tab, however many cells it has. Figures stand right, in digits of one width; the unit is in the header.
+ * One stop for Tab, however many cells it has. Figures stand right, in digits of one width; the unit is in the header. As `facts` each
+ * row is a group of cells that have their names above them: for tables of one row, and where there is no room for columns.
  */
 import Copy from 'lucide-react/icons/copy';
 import { type KeyboardEvent, memo, type ReactElement, useCallback, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { toast } from '../../components/toast.tsx';
 import { copyText } from '../../files.ts';
-import type { Column, Row, Table, Value } from './tables.ts';
+import { counting } from './steady.ts';
+import type { Column, Row, Table } from './tables.ts';
 import type { ShownValue, ValueWords } from './valueWords.tsx';
 
 export interface GridTableProps {
   readonly table: Table;
   readonly words: ValueWords;
   readonly now: number;
-  /** Says what is in a row, for the name of its button: the first cell. */
   readonly caption: string;
+  /** `scrolled`: there may be no room for all columns. */
+  readonly form: 'whole' | 'scrolled' | 'facts';
 }
 
+/** Row 0 is the header. */
 interface Place {
   readonly row: number;
   readonly column: number;
 }
 
-export function GridTable({ table, words, now, caption }: GridTableProps): ReactElement {
+export function GridTable({ table, words, now, caption, form }: GridTableProps): ReactElement {
   const { t } = useTranslation(['statistics', 'common']);
-  const [place, setPlace] = useState<Place>({ row: 0, column: 0 });
+  const [place, setPlace] = useState<Place>({ row: 1, column: 0 });
   const grid = useRef<HTMLTableElement>(null);
   const columns = table.columns.length + 1;
+  const facts = form === 'facts';
+  const firstRow = facts ? 1 : 0;
   // Rows come and go; the place stays inside.
-  const here = { row: Math.min(place.row, table.rows.length), column: Math.min(place.column, columns - 1) };
+  const here = {
+    row: Math.max(firstRow, Math.min(place.row, table.rows.length)),
+    column: Math.min(place.column, columns - 1),
+  };
 
   const copy = (text: string, what: string) => {
     void copyText(text).then((done) =>
@@ -40,96 +49,74 @@ export function GridTable({ table, words, now, caption }: GridTableProps): React
     const [column, value] = [table.columns[index], row.cells[index]];
     if (column && value && value.kind !== 'none') copy(words.copied(value, now), words.column(column).label);
   };
-  // The cells keep one function for ever; what it copies is what is there then.
-  const latest = useRef(copyCell);
-  latest.current = copyCell;
-  const rows = useRef(table.rows);
-  rows.current = table.rows;
-  const copyAt = useCallback((row: number, column: number) => {
-    const found = rows.current[row - 1];
-    if (found) latest.current(found, column);
-  }, []);
   const copyRow = (row: Row) => {
     const lines = table.columns.map(
       (column, index) => `${words.header(column)}: ${words.copied(row.cells[index] ?? { kind: 'none' }, now)}`,
     );
     copy(lines.join('\n'), t('row'));
   };
-  const latestRow = useRef(copyRow);
-  latestRow.current = copyRow;
-  const copyRowAt = useCallback((row: number) => {
-    const found = rows.current[row - 1];
-    if (found) latestRow.current(found);
-  }, []);
+  const copyPlace = ({ row, column }: Place) => {
+    const found = table.rows[row - 1];
+    if (!found) return;
+    if (column === columns - 1) copyRow(found);
+    else copyCell(found, column);
+  };
+  // The cells keep one function for ever; what it copies is what is there then.
+  const latest = useRef(copyPlace);
+  latest.current = copyPlace;
+  const copyAt = useCallback((row: number, column: number) => latest.current({ row, column }), []);
+  const placeAt = useCallback((row: number, column: number) => setPlace({ row, column }), []);
 
   const onKeyDown = (event: KeyboardEvent) => {
-    const row = table.rows[here.row - 1];
     const command = event.ctrlKey || event.metaKey;
     if (command && event.key.toLowerCase() === 'c') {
-      if (!row || window.getSelection()?.isCollapsed === false) return;
+      if (here.row === 0 || window.getSelection()?.isCollapsed === false) return;
       event.preventDefault();
-      if (event.shiftKey || here.column === columns - 1) copyRow(row);
-      else copyCell(row, here.column);
+      copyPlace(event.shiftKey ? { row: here.row, column: columns - 1 } : here);
       return;
     }
     if (command || event.altKey) return;
     if (event.key === 'Enter' || event.key === ' ') {
-      if (!row) return;
+      if (here.row === 0) return;
       event.preventDefault();
-      if (here.column === columns - 1) copyRow(row);
-      else copyCell(row, here.column);
+      copyPlace(here);
       return;
     }
-    const next = moved(here, event.key, table.rows.length, columns);
+    const next = moved(here, event.key, { firstRow, lastRow: table.rows.length, columns });
     if (!next) return;
     event.preventDefault();
     setPlace(next);
     const cell = grid.current?.querySelector<HTMLElement>(`[data-place="${next.row} ${next.column}"]`);
     cell?.focus();
   };
-  const stop = (row: number, column: number) => ({
-    'data-place': `${row} ${column}`,
-    tabIndex: here.row === row && here.column === column ? 0 : -1,
-    onFocus: () => setPlace({ row, column }),
-  });
 
   return (
     <div className="table-scroll stat-scroll">
       <table
         ref={grid}
-        className="table stat-table"
+        className={`table stat-table stat-${form}`}
         // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a grid is the table whose cells the arrow keys walk.
         role="grid"
         aria-label={caption}
         onKeyDown={onKeyDown}
         data-test={`table-${table.name}`}
       >
-        <thead>
-          <tr>
-            {table.columns.map((column, index) => (
-              <th key={column.key} scope="col" className={classOf(column)} {...stop(0, index)}>
-                {words.column(column).label}
-                {words.column(column).unit !== undefined && <span className="unit"> {words.column(column).unit}</span>}
-              </th>
-            ))}
-            <th scope="col" className="stat-copy" {...stop(0, columns - 1)}>
-              <span className="visually-hidden">{t('copyRow')}</span>
-            </th>
-          </tr>
-        </thead>
+        {!facts && (
+          <HeadRow columns={table.columns} words={words} stop={here.row === 0 ? here.column : undefined} onPlace={placeAt} />
+        )}
         <tbody>
-          {table.rows.map((row, rowIndex) => (
+          {table.rows.map((row, index) => (
             <BodyRow
               key={row.key}
               row={row}
               columns={table.columns}
               words={words}
-              now={now}
-              place={rowIndex + 1}
-              stop={here.row === rowIndex + 1 ? here.column : undefined}
-              onPlace={setPlace}
+              now={counting(row) ? now : 0}
+              facts={facts}
+              place={index + 1}
+              stop={here.row === index + 1 ? here.column : undefined}
+              onPlace={placeAt}
               onCopy={copyAt}
-              onCopyRow={copyRowAt}
             />
           ))}
         </tbody>
@@ -138,23 +125,59 @@ export function GridTable({ table, words, now, caption }: GridTableProps): React
   );
 }
 
-interface BodyRowProps {
-  readonly row: Row;
+interface HeadRowProps {
   readonly columns: readonly Column[];
   readonly words: ValueWords;
-  readonly now: number;
-  /** Its number; 0 is the header. */
-  readonly place: number;
   /** The column where Tab stops; undefined when it stops in another row. */
   readonly stop: number | undefined;
-  readonly onPlace: (place: Place) => void;
-  readonly onCopy: (row: number, column: number) => void;
-  readonly onCopyRow: (row: number) => void;
+  readonly onPlace: (row: number, column: number) => void;
 }
 
-/** A row that tells of what is over is made once: a hundred earlier sessions cost nothing while the clock ticks. */
+const HeadRow = memo(function HeadRow({ columns, words, stop, onPlace }: HeadRowProps): ReactElement {
+  const { t } = useTranslation('statistics');
+  const cell = (column: number) => ({
+    'data-place': `0 ${column}`,
+    tabIndex: stop === column ? 0 : -1,
+    onFocus: () => onPlace(0, column),
+  });
+  return (
+    <thead>
+      <tr>
+        {columns.map((column, index) => (
+          <th key={column.key} scope="col" className={classOf(column)} {...cell(index)}>
+            <Name column={column} words={words} />
+          </th>
+        ))}
+        <th scope="col" className="stat-copy" {...cell(columns.length)}>
+          <span className="visually-hidden">{t('copyRow')}</span>
+        </th>
+      </tr>
+    </thead>
+  );
+});
+
+function Name({ column, words }: { readonly column: Column; readonly words: ValueWords }): ReactElement {
+  const { label, unit } = words.column(column);
+  return (
+    <>
+      {label}
+      {unit !== undefined && <span className="unit"> {unit}</span>}
+    </>
+  );
+}
+
+interface BodyRowProps extends HeadRowProps {
+  readonly row: Row;
+  readonly now: number;
+  readonly facts: boolean;
+  /** Its number. */
+  readonly place: number;
+  readonly onCopy: (row: number, column: number) => void;
+}
+
+/** Drawn anew only when it changed or counts by itself: a hundred earlier sessions cost nothing while the clock ticks. */
 const BodyRow = memo(function BodyRow(props: BodyRowProps): ReactElement {
-  const { row, columns, words, now, place, stop, onPlace, onCopy, onCopyRow } = props;
+  const { row, columns, words, now, facts, place, stop, onPlace, onCopy } = props;
   const { t } = useTranslation('statistics');
   const last = columns.length;
   return (
@@ -165,6 +188,8 @@ const BodyRow = memo(function BodyRow(props: BodyRowProps): ReactElement {
         return (
           <Cell
             key={column.key}
+            named={facts ? column : undefined}
+            words={words}
             className={classOf(column)}
             shown={words.shown(value, now)}
             hint={t('clickToCopy')}
@@ -181,8 +206,8 @@ const BodyRow = memo(function BodyRow(props: BodyRowProps): ReactElement {
         className="stat-copy"
         data-place={`${place} ${last}`}
         tabIndex={stop === last ? 0 : -1}
-        onFocus={() => onPlace({ row: place, column: last })}
-        onClick={() => onCopyRow(place)}
+        onFocus={() => onPlace(place, last)}
+        onClick={() => onCopy(place, last)}
         title={t('copyRow')}
       >
         <Copy size={14} aria-hidden />
@@ -190,26 +215,12 @@ const BodyRow = memo(function BodyRow(props: BodyRowProps): ReactElement {
       </td>
     </tr>
   );
-}, sameRow);
-
-function sameRow(a: BodyRowProps, b: BodyRowProps): boolean {
-  return (
-    a.words === b.words &&
-    a.stop === b.stop &&
-    a.place === b.place &&
-    a.row.cells.length === b.row.cells.length &&
-    a.row.cells.every((value, index) => sameValue(value, b.row.cells[index])) &&
-    (a.now === b.now || !a.row.cells.some(({ kind }) => kind === 'since' || kind === 'ago' || kind === 'until'))
-  );
-}
-
-function sameValue(a: Value, b: Value | undefined): boolean {
-  if (a.kind !== b?.kind) return false;
-  const fields: readonly [string, unknown][] = Object.entries(b);
-  return Object.entries(a).every(([key, value], index) => fields[index]?.[0] === key && fields[index]?.[1] === value);
-}
+});
 
 interface CellProps {
+  /** Its column, when there is no header to name it. */
+  readonly named: Column | undefined;
+  readonly words: ValueWords;
   readonly className: string;
   readonly shown: ShownValue;
   readonly hint: string;
@@ -217,26 +228,37 @@ interface CellProps {
   readonly column: number;
   /** Tab stops here. */
   readonly stops: boolean;
-  readonly onPlace: (place: Place) => void;
+  readonly onPlace: (row: number, column: number) => void;
   readonly onCopy: ((row: number, column: number) => void) | undefined;
 }
 
 /** Drawn anew only when what it shows changed: most cells of most tables do not. */
-const Cell = memo(function Cell({ className, shown, hint, row, column, stops, onPlace, onCopy }: CellProps): ReactElement {
+const Cell = memo(function Cell(props: CellProps): ReactElement {
+  const { named, words, className, shown, hint, row, column, stops, onPlace, onCopy } = props;
+  const value = shown.soft || shown.word ? <span className={shown.soft ? 'soft' : 'stat-word'}>{shown.text}</span> : shown.text;
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the table handles the keys.
     <td
       className={className}
       data-place={`${row} ${column}`}
       tabIndex={stops ? 0 : -1}
-      onFocus={() => onPlace({ row, column })}
+      onFocus={() => onPlace(row, column)}
       title={shown.title ?? (onCopy && hint)}
       onClick={() => {
         // Who selects a part of it wants that part.
         if (window.getSelection()?.isCollapsed !== false) onCopy?.(row, column);
       }}
     >
-      {shown.soft || shown.word ? <span className={shown.soft ? 'soft' : 'stat-word'}>{shown.text}</span> : shown.text}
+      {named ? (
+        <>
+          <span className="stat-name">
+            <Name column={named} words={words} />
+          </span>{' '}
+          <span className="stat-value">{value}</span>
+        </>
+      ) : (
+        value
+      )}
     </td>
   );
 }, sameCell);
@@ -247,6 +269,8 @@ function sameCell(a: CellProps, b: CellProps): boolean {
     a.shown.title === b.shown.title &&
     a.shown.soft === b.shown.soft &&
     a.shown.word === b.shown.word &&
+    a.named === b.named &&
+    a.words === b.words &&
     a.stops === b.stops &&
     a.row === b.row &&
     a.column === b.column &&
@@ -279,10 +303,15 @@ function classOf(column: Column): string {
   return [`col-${column.key}`, column.figure ? 'figure' : '', TECHNICAL.has(column.key) ? 'fixed' : ''].filter(Boolean).join(' ');
 }
 
-/** Row 0 is the header. */
-function moved(place: Place, key: string, rows: number, columns: number): Place | undefined {
+interface Bounds {
+  readonly firstRow: number;
+  readonly lastRow: number;
+  readonly columns: number;
+}
+
+function moved(place: Place, key: string, { firstRow, lastRow, columns }: Bounds): Place | undefined {
   const bounded = (row: number, column: number): Place => ({
-    row: Math.max(0, Math.min(rows, row)),
+    row: Math.max(firstRow, Math.min(lastRow, row)),
     column: Math.max(0, Math.min(columns - 1, column)),
   });
   const right = document.documentElement.dir === 'rtl' ? -1 : 1;

@@ -3,7 +3,7 @@ import './statistics.css';
 import ChartNoAxesColumn from 'lucide-react/icons/chart-no-axes-column';
 import Copy from 'lucide-react/icons/copy';
 import Download from 'lucide-react/icons/download';
-import { type ReactElement, useEffect } from 'react';
+import { memo, type ReactElement, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Button } from '../../components/button.tsx';
 import { Menu } from '../../components/menu.tsx';
@@ -16,8 +16,10 @@ import { useSession } from '../../store/session.ts';
 import { fileName, toCsv, toJson, toTabs } from './export.ts';
 import { GridTable } from './gridTable.tsx';
 import { throughput } from './recorder.ts';
-import { connectionTables, historyTable, type Table } from './tables.ts';
+import { counting, steadyTables } from './steady.ts';
+import { connectionTables, historyTable, type Table, type TableName } from './tables.ts';
 import { ThroughputChart } from './throughputChart.tsx';
+import { useNarrow } from './useNarrow.ts';
 import { useSampled } from './useSampled.ts';
 import { useValueWords, type ValueWords } from './valueWords.tsx';
 
@@ -26,15 +28,18 @@ export function StatisticsView(): ReactElement {
   const { status, now } = useSampled();
   const { sessions, error } = useHistory();
   const words = useValueWords();
+  const [view, narrow] = useNarrow();
   const connected = status?.state === 'connected';
 
   useEffect(() => {
     void loadHistory();
   }, []);
 
-  const tables = connectionTables(status);
-  const history = historyTable(sessions ?? [], status);
-  const nothing = tables.length === 0 && history.rows.length === 0 && !throughput.any;
+  const shown = useRef<readonly Table[]>([]);
+  const tables = steadyTables(shown.current, [...connectionTables(status), historyTable(sessions ?? [], status)]);
+  shown.current = tables;
+  const noSessions = sessions === null || sessions.length === 0;
+  const nothing = tables.length === 1 && noSessions && !throughput.any;
 
   if (nothing) {
     return (
@@ -54,38 +59,53 @@ export function StatisticsView(): ReactElement {
     );
   }
   return (
-    <div className="view stat-view">
+    <div ref={view} className="view stat-view">
       <div className="row between wrap">
         <h1>{t('common:statistics')}</h1>
-        <Actions tables={[...tables, history]} words={words} />
+        <Actions words={words} />
       </div>
       <ThroughputChart connected={connected} />
       {!connected && <p className="soft stat-note">{t('notConnected')}</p>}
-      {tables.map((table) => (
-        <Section key={table.name} table={table} words={words} now={now} />
-      ))}
-      {history.rows.length > 0 ? (
-        <Section table={history} words={words} now={now} />
-      ) : (
-        <section className="stack">
-          <h2>{t('tables.history')}</h2>
-          <p className="soft">{error ? t('historyFailed') : sessions === null ? t('common:loading') : t('historyEmpty')}</p>
-        </section>
+      {tables.map((table) =>
+        table.name === 'history' && noSessions ? (
+          <section key={table.name} className="stack">
+            <h2>{t('tables.history')}</h2>
+            <p className="soft">{error ? t('historyFailed') : sessions === null ? t('common:loading') : t('historyEmpty')}</p>
+          </section>
+        ) : (
+          <Section key={table.name} table={table} words={words} now={table.rows.some(counting) ? now : 0} narrow={narrow} />
+        ),
       )}
     </div>
   );
 }
 
-function Section({
-  table,
-  words,
-  now,
-}: {
+/** What reads better as a group of named values than as columns: always, or where there is no room. */
+const AS_FACTS: Readonly<Record<TableName, 'always' | 'narrow' | 'never'>> = {
+  ike: 'always',
+  path: 'always',
+  traffic: 'narrow',
+  drops: 'narrow',
+  protection: 'always',
+  history: 'never',
+};
+
+/** Rows at first: what is painted costs with every frame of the chart, and the newest sessions are what is looked for. */
+const ROWS_SHOWN = 20;
+
+interface SectionProps {
   readonly table: Table;
   readonly words: ValueWords;
   readonly now: number;
-}): ReactElement {
+  readonly narrow: boolean;
+}
+
+const Section = memo(function Section({ table, words, now, narrow }: SectionProps): ReactElement {
   const { t } = useTranslation('statistics');
+  const [all, setAll] = useState(false);
+  const form = AS_FACTS[table.name];
+  const more = !all && table.rows.length > ROWS_SHOWN;
+  const shown = useMemo(() => (more ? { ...table, rows: table.rows.slice(0, ROWS_SHOWN) } : table), [table, more]);
   return (
     <section className="stat-section">
       <h2>{t(`tables.${table.name}`)}</h2>
@@ -93,23 +113,42 @@ function Section({
       {table.rows.length === 0 ? (
         <p className="soft">{t('noneYet')}</p>
       ) : (
-        <GridTable table={table} words={words} now={now} caption={t(`tables.${table.name}`)} />
+        <GridTable
+          table={shown}
+          words={words}
+          now={now}
+          caption={t(`tables.${table.name}`)}
+          form={form === 'always' || (form === 'narrow' && narrow) ? 'facts' : narrow ? 'scrolled' : 'whole'}
+        />
+      )}
+      {more && (
+        <div>
+          <Button look="quiet" onPress={() => setAll(true)} data-test={`more-${table.name}`}>
+            {t('showAll', { count: table.rows.length })}
+          </Button>
+        </div>
       )}
     </section>
   );
+});
+
+/** Everything as it is when it is asked for. */
+function tablesNow(): readonly Table[] {
+  const status = useSession.getState().status ?? undefined;
+  return [...connectionTables(status), historyTable(useHistory.getState().sessions ?? [], status)];
 }
 
-function Actions({ tables, words }: { readonly tables: readonly Table[]; readonly words: ValueWords }): ReactElement {
+const Actions = memo(function Actions({ words }: { readonly words: ValueWords }): ReactElement {
   const { t } = useTranslation(['statistics', 'common']);
   const copyAll = () =>
-    void copyText(toTabs(tables, words.names)).then((done) =>
+    void copyText(toTabs(tablesNow(), words.names)).then((done) =>
       toast(done ? { text: t('copiedAll') } : { text: t('common:copyFailed'), tone: 'failed' }),
     );
   const save = (ending: 'csv' | 'json') => {
     const now = Date.now();
     const { status } = useSession.getState();
     const text =
-      ending === 'csv' ? toCsv(tables, words.names) : toJson(status ?? undefined, useHistory.getState().sessions ?? [], now);
+      ending === 'csv' ? toCsv(tablesNow(), words.names) : toJson(status ?? undefined, useHistory.getState().sessions ?? [], now);
     saveText(fileName('statistics', ending, now), ending === 'csv' ? 'text/csv;charset=utf-8' : 'application/json', text);
     toast({ text: t('saved') });
   };
@@ -132,4 +171,4 @@ function Actions({ tables, words }: { readonly tables: readonly Table[]; readonl
       />
     </div>
   );
-}
+});

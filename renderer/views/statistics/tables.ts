@@ -199,24 +199,33 @@ export function connectionTables(status: Status | undefined): readonly Table[] {
   ];
 }
 
-/** Earlier sessions, newest first. */
+/** Earlier sessions, newest first. What is over has the same row for ever. */
 export function historyTable(sessions: readonly Session[], status?: Status): Table {
-  return table(
-    'history',
-    sessions.map((session) => [
-      session.id,
-      {
-        startedAt: { kind: 'date', at: session.startedAt },
-        profile: text(session.profile.name),
-        gateway: text(session.gateway),
-        length: lengthOf(session),
-        bytesIn: count(bytesOf(session, status, 'bytesIn')),
-        bytesOut: count(bytesOf(session, status, 'bytesOut')),
-        virtualIps: text(session.virtualIps.join(', ')),
-        endReason: reason(session),
-      },
-    ]),
-  );
+  return {
+    name: 'history',
+    columns: COLUMNS.history,
+    rows: sessions.map((session) => {
+      if (session.endedAt === undefined) return historyRow(session, status);
+      const row = past.get(session) ?? historyRow(session, undefined);
+      past.set(session, row);
+      return row;
+    }),
+  };
+}
+
+const past = new WeakMap<Session, Row>();
+
+function historyRow(session: Session, status: Status | undefined): Row {
+  return row('history', session.id, {
+    startedAt: { kind: 'date', at: session.startedAt },
+    profile: text(session.profile.name),
+    gateway: text(session.gateway),
+    length: lengthOf(session),
+    bytesIn: count(bytesOf(session, status, 'bytesIn')),
+    bytesOut: count(bytesOf(session, status, 'bytesOut')),
+    virtualIps: text(session.virtualIps.join(', ')),
+    endReason: reason(session),
+  });
 }
 
 /** Of a session that goes on the helper was asked a while ago; the counters know more. */
@@ -230,31 +239,31 @@ function bytesOf(session: Session, status: Status | undefined, key: 'bytesIn' | 
 }
 
 /** The oldest CHILD SA first: a successor stands beneath the one it replaces. */
-function eachChild(
-  status: Status,
-  cells: (child: ChildStatus) => Partial<Record<ColumnKey, Value>>,
-): readonly (readonly [string, Partial<Record<ColumnKey, Value>>])[] {
+function eachChild(status: Status, cells: (child: ChildStatus) => Cells): readonly (readonly [string, Cells])[] {
   return status.children
     .toSorted((a, b) => a.installedAt - b.installedAt)
     .map((child) => [`${child.spiIn}-${child.spiOut}`, cells(child)]);
 }
 
-const COLUMNS: Readonly<Record<TableName, readonly ColumnKey[]>> = {
-  ike: ['spiI', 'spiR', 'encryption', 'integrity', 'keyExchange', 'age', 'rekey', 'prf'],
-  path: ['localIdentity', 'remoteIdentity', 'local', 'gateway', 'nat', 'interface', 'mtu', 'rtt'],
-  traffic: ['spiIn', 'spiOut', 'packetsIn', 'bytesIn', 'lastIn', 'packetsOut', 'bytesOut', 'lastOut'],
-  drops: ['spiIn', 'dropsReplay', 'dropsIntegrity', 'dropsSelector', 'dropsMalformed', 'dropsExhausted'],
-  protection: ['spiIn', 'encryption', 'integrity', 'esn', 'age', 'rekey', 'localSelectors', 'remoteSelectors'],
-  history: ['startedAt', 'profile', 'gateway', 'length', 'bytesIn', 'bytesOut', 'virtualIps', 'endReason'],
+const columns = (...keys: readonly ColumnKey[]): readonly Column[] => keys.map((key) => ({ key, figure: FIGURES.has(key) }));
+
+const COLUMNS: Readonly<Record<TableName, readonly Column[]>> = {
+  ike: columns('spiI', 'spiR', 'encryption', 'integrity', 'prf', 'keyExchange', 'age', 'rekey'),
+  path: columns('localIdentity', 'remoteIdentity', 'local', 'gateway', 'nat', 'interface', 'mtu', 'rtt'),
+  traffic: columns('spiIn', 'spiOut', 'packetsIn', 'bytesIn', 'lastIn', 'packetsOut', 'bytesOut', 'lastOut'),
+  drops: columns('spiIn', 'dropsReplay', 'dropsIntegrity', 'dropsSelector', 'dropsMalformed', 'dropsExhausted'),
+  protection: columns('spiIn', 'encryption', 'integrity', 'esn', 'age', 'rekey', 'localSelectors', 'remoteSelectors'),
+  history: columns('startedAt', 'profile', 'gateway', 'length', 'bytesIn', 'bytesOut', 'virtualIps', 'endReason'),
 };
 
-function table(name: TableName, rows: readonly (readonly [string, Partial<Record<ColumnKey, Value>>])[]): Table {
-  const keys = COLUMNS[name];
-  return {
-    name,
-    columns: keys.map((key) => ({ key, figure: FIGURES.has(key) })),
-    rows: rows.map(([key, cells]) => ({ key, cells: keys.map((column) => cells[column] ?? none) })),
-  };
+type Cells = Partial<Record<ColumnKey, Value>>;
+
+function table(name: TableName, rows: readonly (readonly [string, Cells])[]): Table {
+  return { name, columns: COLUMNS[name], rows: rows.map(([key, cells]) => row(name, key, cells)) };
+}
+
+function row(name: TableName, key: string, cells: Cells): Row {
+  return { key, cells: COLUMNS[name].map((column) => cells[column.key] ?? none) };
 }
 
 /** `ENCR_AES_GCM_16` with 256 is `AES_GCM_16-256`: the prefix is the registry's, the column says it already. */

@@ -1,14 +1,14 @@
 /** The live chart with its legend, its marks in words and its text alternative. */
 import ArrowDown from 'lucide-react/icons/arrow-down';
 import ArrowUp from 'lucide-react/icons/arrow-up';
-import { type ReactElement, useEffect, useRef, useState } from 'react';
+import { memo, type ReactElement, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Segmented } from '../../components/segmented.tsx';
 import { useFormat } from '../../i18n/useFormat.ts';
 import { type Chart, type ChartWords, createChart, watchTheme } from './chart.ts';
 import { throughput } from './recorder.ts';
 import { type Columns, type Range, slices, summarize } from './throughput.ts';
-import { onTick, useTick } from './ticker.ts';
+import { onTick, useLive, useTick } from './ticker.ts';
 
 const RANGES: readonly Range[] = ['minutes', 'hour', 'session'];
 
@@ -18,9 +18,8 @@ interface Point {
   readonly down: number | null;
 }
 
-export function ThroughputChart({ connected }: { readonly connected: boolean }): ReactElement {
+export const ThroughputChart = memo(function ThroughputChart({ connected }: { readonly connected: boolean }): ReactElement {
   const { t } = useTranslation('statistics');
-  const format = useFormat();
   const [range, setRange] = useState<Range>('minutes');
   const [unit, setUnit] = useState('kB/s');
   const [point, setPoint] = useState<Point>();
@@ -80,10 +79,10 @@ export function ThroughputChart({ connected }: { readonly connected: boolean }):
         <div ref={box} className="chart-box" aria-hidden data-test="chart" />
       </div>
       <Marks range={range} />
-      <Alternative range={range} format={format} />
+      <Alternative range={range} />
     </figure>
   );
-}
+});
 
 function useChartWords(): ChartWords {
   const { i18n } = useTranslation();
@@ -113,29 +112,38 @@ interface LegendProps {
 function Legend({ point, connected, up, down }: LegendProps): ReactElement {
   const { t } = useTranslation('statistics');
   const format = useFormat();
-  const now = useTick(1);
-  const columns = useRef<Columns>({ at: [], up: [], down: [] }).current;
-  throughput.read('minutes', now, columns);
-  // The newest bucket is being filled; the one before says what is going on.
-  const current = {
-    up: columns.up.at(-2) ?? columns.up.at(-1) ?? null,
-    down: columns.down.at(-2) ?? columns.down.at(-1) ?? null,
-  };
-  const shown = point ?? (connected ? current : { up: null, down: null });
-  const rate = (value: number | null) => (value === null ? t('unknownRate') : format.rate(value));
   return (
     <div className="legend figures" data-test="rates">
       <span ref={up} className="legend-up">
         <ArrowUp size={16} aria-hidden />
-        <span>{t('sent')}</span> <strong data-test="rate-up">{rate(shown.up)}</strong>
+        <span>{t('sent')}</span> <Rate way="up" point={point} connected={connected} />
       </span>
       <span ref={down} className="legend-down">
         <ArrowDown size={16} aria-hidden />
-        <span>{t('received')}</span> <strong data-test="rate-down">{rate(shown.down)}</strong>
+        <span>{t('received')}</span> <Rate way="down" point={point} connected={connected} />
       </span>
       {point && <span className="soft small">{format.time(point.at)}</span>}
     </div>
   );
+}
+
+interface RateProps extends Pick<LegendProps, 'point' | 'connected'> {
+  readonly way: 'up' | 'down';
+}
+
+/** By itself, so that a figure that changes is all that is drawn. */
+function Rate({ way, point, connected }: RateProps): ReactElement {
+  const { t } = useTranslation('statistics');
+  const format = useFormat();
+  const columns = useRef<Columns>({ at: [], up: [], down: [] }).current;
+  const said = useLive(1, (now) => {
+    if (!point) throughput.read('minutes', now, columns);
+    // The newest bucket is being filled; the one before says what is going on.
+    const current = connected ? (columns[way].at(-2) ?? columns[way].at(-1)) : undefined;
+    const rate = point ? point[way] : current;
+    return rate === null || rate === undefined ? t('unknownRate') : format.rate(rate);
+  });
+  return <strong data-test={`rate-${way}`}>{said}</strong>;
 }
 
 /** The newest marks within the span, in words: lines in a chart explain nothing by themselves. */
@@ -144,10 +152,17 @@ const MARKS_SHOWN = 4;
 function Marks({ range }: { readonly range: Range }): ReactElement | null {
   const { t } = useTranslation('statistics');
   const format = useFormat();
-  const now = useTick(4);
   const columns = useRef<Columns>({ at: [], up: [], down: [] }).current;
-  const { from } = throughput.read(range, now, columns);
-  const marks = throughput.marks.filter(({ at }) => at >= from).slice(-MARKS_SHOWN);
+  const within = (now: number) => {
+    const { from } = throughput.read(range, now, columns);
+    return throughput.marks.filter(({ at }) => at >= from).slice(-MARKS_SHOWN);
+  };
+  useLive(4, (now) =>
+    within(now)
+      .map(({ at, kind }) => `${kind} ${at}`)
+      .join(),
+  );
+  const marks = within(Date.now());
   if (marks.length === 0) return null;
   return (
     <ul className="marks small soft" aria-label={t('marks')}>
@@ -166,8 +181,9 @@ function Marks({ range }: { readonly range: Range }): ReactElement | null {
 /** Rows of the table that says in figures what the chart draws. */
 const SLICES = 6;
 
-function Alternative({ range, format }: { readonly range: Range; readonly format: ReturnType<typeof useFormat> }): ReactElement {
+function Alternative({ range }: { readonly range: Range }): ReactElement {
   const { t } = useTranslation('statistics');
+  const format = useFormat();
   // Slowly: who reads it must be able to finish a row.
   const now = useTick(20);
   const columns = useRef<Columns>({ at: [], up: [], down: [] }).current;

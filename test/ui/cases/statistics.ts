@@ -9,13 +9,16 @@ import { connectedScene } from '../scenes.ts';
 import type { World } from '../world.ts';
 import { hearCopies } from './failures.ts';
 
-/** Header and cells of a table's first row, by header. */
+/** The cells of a table's first row, by what names them: a header, or the name in the cell. */
 async function table(app: App, name: string): Promise<Readonly<Record<string, string>>> {
   return app.run(`(() => {
     const grid = document.querySelector('[data-test="table-${name}"]');
     const text = (cell) => cell.innerText.replace(/\\s+/g, ' ').trim();
     const headers = [...grid.querySelectorAll('thead th')].map(text);
-    return Object.fromEntries([...grid.querySelectorAll('tbody tr:first-child td')].map((cell, index) => [headers[index], text(cell)]));
+    return Object.fromEntries([...grid.querySelectorAll('tbody tr:first-child td')].map((cell, index) => {
+      const [named, value] = [cell.querySelector('.stat-name'), cell.querySelector('.stat-value')];
+      return named ? [text(named), text(value)] : [headers[index], text(cell)];
+    }));
   })()`);
 }
 

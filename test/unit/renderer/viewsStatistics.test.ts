@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ChildStatus, SessionRecord, Status } from '../../../core/rpc/contract.ts';
 import { fileName, toCsv, toJson, toTabs } from '../../../renderer/views/statistics/export.ts';
+import { counting, steadyTables } from '../../../renderer/views/statistics/steady.ts';
 import { algorithm, connectionTables, endpoint, historyTable } from '../../../renderer/views/statistics/tables.ts';
 import {
   type Columns,
@@ -289,4 +290,29 @@ test('JSON is what the helper told, and its failure is not part of it', () => {
   assert.deepEqual(parsed.sessions, [session()]);
   assert.equal(JSON.parse(toJson(undefined, [], 0)).status, null);
   assert.equal(fileName('statistics', 'csv', 0), 'sallyport-statistics-1970-01-01T000000.csv');
+});
+
+test('what did not change stays the same object; what did is new, row by row', () => {
+  const before = connectionTables(status({ children: [child(), child({ spiIn: '0x00000003', installedAt: 2000 })] }));
+  const again = connectionTables(status({ children: [child(), child({ spiIn: '0x00000003', installedAt: 2000 })] }));
+  assert.equal(steadyTables(before, again), before);
+  const moved = steadyTables(
+    before,
+    connectionTables(status({ children: [child({ bytesIn: 101 }), child({ spiIn: '0x00000003', installedAt: 2000 })] })),
+  );
+  const [ike, , traffic] = moved;
+  assert.equal(ike, before[0]);
+  assert.notEqual(traffic, before[2]);
+  assert.notEqual(traffic?.rows[0], before[2]?.rows[0]);
+  assert.equal(traffic?.rows[1], before[2]?.rows[1]);
+  assert.deepEqual(steadyTables(before, []), []);
+});
+
+test('a session that is over has the same row for ever, and nothing in it counts', () => {
+  const over = session({ endedAt: 9000 });
+  const { endedAt: _, ...going } = session({ id: 'new' });
+  const [first, second] = [historyTable([over]), historyTable([going, over], status())];
+  assert.equal(first.rows[0], second.rows[1]);
+  assert.equal(first.rows.some(counting), false);
+  assert.equal(second.rows.some(counting), true);
 });
