@@ -1,6 +1,7 @@
 import { runAead } from './aead.ts';
 import { runEcPoint, runEcSpki, runXdh } from './keyExchange.ts';
 import { runMac } from './mac.ts';
+import { runPbes2 } from './pbes2.ts';
 import { runSignatures, type SignatureKind } from './signatures.ts';
 import { type CaseResult, listVectorFiles } from './wycheproof.ts';
 
@@ -57,6 +58,12 @@ export const suites: readonly Suite[] = [
     'misc_params',
     'misc',
   ].map((name) => signatures(`rsa_pss_${name}_test`, 'rsa-pss')),
+  pbes2('hmacsha1_aes_128', '1.2.840.113549.2.7', '2.16.840.1.101.3.4.1.2'),
+  pbes2('hmacsha1_aes_256', '1.2.840.113549.2.7', '2.16.840.1.101.3.4.1.42'),
+  pbes2('hmacsha256_aes_128', '1.2.840.113549.2.9', '2.16.840.1.101.3.4.1.2'),
+  pbes2('hmacsha256_aes_256', '1.2.840.113549.2.9', '2.16.840.1.101.3.4.1.42'),
+  pbes2('hmacsha512_aes_128', '1.2.840.113549.2.11', '2.16.840.1.101.3.4.1.2'),
+  pbes2('hmacsha512_aes_256', '1.2.840.113549.2.11', '2.16.840.1.101.3.4.1.42'),
 ];
 
 /** Files of the folder that no suite uses yet; they belong to primitives of later issues. */
@@ -88,4 +95,9 @@ function ecSpki(file: string, keId: number): Suite {
 
 function signatures(file: string, kind: SignatureKind): Suite {
   return { name: file, file, run: (folder) => runSignatures(folder, file, kind) };
+}
+
+function pbes2(name: string, prf: string, cipher: string): Suite {
+  const file = `pbes2_${name}_test`;
+  return { name: file, file, run: (folder) => runPbes2(folder, file, prf, cipher) };
 }

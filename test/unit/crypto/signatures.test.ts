@@ -329,7 +329,7 @@ test('keys are read strictly', () => {
   const faults: readonly (readonly [string, Uint8Array, string])[] = [
     ['nothing', new Uint8Array(0), 'malformed-key'],
     ['an octet more', concat(p256Key, hex('00')), 'malformed-key'],
-    ['RSA without NULL', derSequence(derSequence(derOid('1.2.840.113549.1.1.1')), rsaSpki.subarray(-271)), 'malformed-key'],
+    ['RSA without NULL', derSequence(derSequence(derOid('1.2.840.113549.1.1.1')), rsaSpki.subarray(-275)), 'malformed-key'],
     ['no curve', derSequence(derSequence(ec), derBitString(point)), 'malformed-key'],
     ['an implicit curve', derSequence(derSequence(ec, derNull()), derBitString(point)), 'malformed-key'],
     // CVE-2020-0601
