@@ -1,14 +1,17 @@
 /** The real parts behind proof.ts, as the engine puts them together. */
-import { err } from '../bytes/result.ts';
+import { parseCertificate } from '../pki/certificate.ts';
+import { validatePath } from '../pki/path.ts';
 import type { Log } from '../system/log.ts';
 import type { ProofPorts } from './proof.ts';
 import { createSystemRoots } from './systemRoots.ts';
 
 export function createProofPorts(log: Log): ProofPorts {
-  const fault = { code: 'untrusted', evidence: 'certificates are not read yet' } as const;
-  const pki = { parseCertificate: () => err(fault), validatePath: () => err(fault) };
   return {
-    trust: { pki, systemRoots: createSystemRoots({ parseCertificate: pki.parseCertificate, log }), now: Date.now },
+    trust: {
+      pki: { parseCertificate, validatePath },
+      systemRoots: createSystemRoots({ parseCertificate, log }),
+      now: Date.now,
+    },
     checkRevocation: async () => [],
     openTls: () => ({
       exchange: async () => ({
