@@ -2,6 +2,7 @@
  * What RFC 5280 asks of authorities that make certificates, and whose breach misleads nobody who validates them: shown by the certificate
  * lens, and refused by `validatePath` when it is strict. What can mislead is refused always, where it is looked at.
  */
+import { verifySignature } from '../crypto/signatures.ts';
 import { isSelfIssued } from './certificate.ts';
 import type { Certificate } from './contract.ts';
 import { extensionOid } from './extensions.ts';
@@ -41,7 +42,8 @@ const rules: readonly ConformanceRule[] = [
   {
     clause: '4.1.2.2',
     evidence: 'the serial number is not positive',
-    broken: ({ serial }) => serial === '00' || serial.startsWith('-'),
+    // What signed itself is revoked by nobody, and roots of every operating system have serial 0.
+    broken: (certificate) => (certificate.serial === '00' || certificate.serial.startsWith('-')) && !isSelfIssued(certificate),
   },
   {
     clause: '4.1.2.2',
@@ -52,7 +54,8 @@ const rules: readonly ConformanceRule[] = [
     clause: '4.2.1.1',
     evidence: 'no authority key identifier',
     // "There is one exception": where an authority hands out its key in a certificate that it signed itself.
-    broken: (certificate) => certificate.extensions.authorityKeyId === undefined && !isSelfIssued(certificate),
+    broken: (certificate) =>
+      certificate.extensions.authorityKeyId === undefined && !isSelfIssued(certificate) && !isSelfSigned(certificate),
   },
   {
     clause: '4.2.1.2',
@@ -110,6 +113,11 @@ const rules: readonly ConformanceRule[] = [
     }),
   ),
 ];
+
+/** By its own key, whatever name it gives its issuer. */
+function isSelfSigned({ signatureAlgorithm, publicKey, tbs, signature }: Certificate): boolean {
+  return signatureAlgorithm !== undefined && verifySignature(signatureAlgorithm, publicKey, tbs, signature) === undefined;
+}
 
 /** RFC 1034 §3.5 and RFC 1123 §2.1; a wildcard label is RFC 6125's. */
 const preferredSyntax = /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;

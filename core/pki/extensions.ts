@@ -174,13 +174,13 @@ function keyUsage(node: DerNode): Fields {
   return bits.octets.some((octet) => octet !== 0) ? { keyUsage: new Set(set) } : undefined;
 }
 
-/** RFC 5280 §4.2.1.1: issuer and serial are both there or both not; they are not used. */
+/** RFC 5280 §4.2.1.1. Issuer and serial are read past: nothing here goes by them. */
 function authorityKeyId(node: DerNode): Fields {
   const fields = new DerFields(node);
   const keyId = fields.optional(0x80);
-  const issuer = fields.optional(0xa1);
-  const serial = fields.optional(0x82);
-  if (!fields.done || (issuer === undefined) !== (serial === undefined)) return undefined;
+  fields.optional(0xa1);
+  fields.optional(0x82);
+  if (!fields.done) return undefined;
   return keyId === undefined ? {} : { authorityKeyId: keyId.content.slice() };
 }
 

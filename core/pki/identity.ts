@@ -36,25 +36,31 @@ export function namesText({ subject, extensions }: Certificate): string {
 
 export function generalNameText(name: GeneralName): string {
   switch (name.kind) {
+    case 'dns':
+      return `DNS:${printable(name.value)}`;
+    case 'email':
+      return `email:${printable(name.value)}`;
+    case 'uri':
+      return `URI:${printable(name.value)}`;
     case 'ip':
-      return formatAddress(name.value);
+      return `IP:${formatAddress(name.value)}`;
     case 'directory':
-      return printable(name.value.text);
+      return `DN:${printable(name.value.text)}`;
     case 'other':
       return `a name of kind [${name.tag}]`;
-    default:
-      return printable(name.value);
   }
 }
 
 export function identityText({ type, data }: ExpectedName['identity']): string {
   switch (type) {
     case 'ip':
-      return data.length === 4 || data.length === 16 ? formatAddress(data) : '(no address)';
+      return data.length === 4 || data.length === 16 ? `the address ${formatAddress(data)}` : 'an address that is none';
     case 'dn':
-      return printable(readName(data)?.text ?? '(no name)');
-    default:
-      return printable(toUtf8(data));
+      return `the name ${printable(readName(data)?.text ?? '(none)')}`;
+    case 'email':
+      return `the mailbox ${printable(toUtf8(data))}`;
+    case 'fqdn':
+      return `the host ${printable(toUtf8(data))}`;
   }
 }
 

@@ -2,7 +2,7 @@
  * Name constraints (RFC 5280 §4.2.1.10) of every kind: which names the authorities below, and who they certify, may bear. Names of kinds
  * whose constraints are not understood are refused where such a constraint is in force.
  */
-import { parseAddress } from '../bytes/address.ts';
+import { formatAddress, parseAddress } from '../bytes/address.ts';
 import { DerFields, type DerNode, eachChild } from '../bytes/der.ts';
 import type { Certificate, CertificateExtensions, GeneralName, NameSubtree } from './contract.ts';
 import { attribute, attributeTexts, canonicalRdns, isEmptyName, parseGeneralName, printable } from './names.ts';
@@ -148,7 +148,7 @@ function constrained(name: GeneralName): ConstrainedName {
       return { kind: 'uri', form: host === undefined ? undefined : { kind: 'uri', host }, text: printable(name.value) };
     }
     case 'ip':
-      return { kind: 'ip', form: { kind: 'ip', address: name.value }, text: name.value.join('.') };
+      return { kind: 'ip', form: { kind: 'ip', address: name.value }, text: formatAddress(name.value) };
     case 'directory':
       return {
         kind: 'directory',

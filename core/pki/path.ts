@@ -30,9 +30,13 @@ export function validatePath(request: PathRequest, verify: VerifySignature = ver
     return err({ code: 'too-large', evidence: `${request.presented.length} certificates of ${octets} octets` });
   const endEntity = parseCertificate(first);
   if (!endEntity.ok) return endEntity;
-  // What does not parse is no hint.
-  const hints = others.map(parseCertificate).flatMap((parsed) => (parsed.ok ? [parsed.value] : []));
-  return new PathSearch(request, [...(request.intermediates ?? []), ...hints], verify).run(endEntity.value);
+  const parsed = others.map(parseCertificate);
+  const hints = parsed.flatMap((hint) => (hint.ok ? [hint.value] : []));
+  const result = new PathSearch(request, [...(request.intermediates ?? []), ...hints], verify).run(endEntity.value);
+  const malformed = parsed.find((hint) => !hint.ok);
+  // What does not parse is no hint; but it may be the link that is missing.
+  if (result.ok || result.error.code !== 'untrusted' || malformed === undefined || malformed.ok) return result;
+  return err({ code: 'untrusted', evidence: `${result.error.evidence}; also sent: ${malformed.error.evidence}` });
 }
 
 interface Candidate {

@@ -1,8 +1,9 @@
 /**
- * `npm run vectors [-- --json]`: Wycheproof through core/crypto. Folder: VECTORS_DIR or ../shared/vectors beside the checkout.
+ * `npm run vectors [-- --json]`: Wycheproof through core/crypto, x509-limbo through core/pki. Folder: VECTORS_DIR or ../shared/vectors beside the checkout.
  * With --json one `{"suite","case","ok","detail"}` line per case (`ok` is null for a skipped one) and a last `{"summary"}` line.
  * Exit 1 when a case failed; 0 also when the vectors are not there, which is said.
  */
+import { findLimbo, type LimboResult, runLimbo } from './limbo.ts';
 import { suites, unusedFiles } from './suites.ts';
 import { type CaseResult, findVectors } from './wycheproof.ts';
 
@@ -16,11 +17,14 @@ if (folder === undefined) {
   for (const suite of suites) runSuite(suite.name, suite.run(folder));
   say(`not used yet: ${unusedFiles(folder).join(' ')}`);
 }
+const limbo = findLimbo();
+if (limbo === undefined) say('vectors skipped: no x509-limbo.json in VECTORS_DIR or ../shared/vectors');
+else runSuite('x509-limbo', runLimbo(limbo));
 if (json) process.stdout.write(`${JSON.stringify({ summary: total })}\n`);
 else say(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 
-function runSuite(name: string, results: Iterable<CaseResult>): void {
+function runSuite(name: string, results: Iterable<CaseResult | LimboResult>): void {
   const count = { passed: 0, failed: 0, skipped: 0 };
   const reasons = new Map<string, number>();
   for (const result of results) {
@@ -35,7 +39,7 @@ function runSuite(name: string, results: Iterable<CaseResult>): void {
   for (const [reason, times] of reasons) say(`  ${times} × ${reason}`);
 }
 
-function printJson(result: CaseResult): void {
+function printJson(result: CaseResult | LimboResult): void {
   const ok = result.outcome === 'skipped' ? null : result.outcome === 'passed';
   process.stdout.write(`${JSON.stringify({ suite: result.suite, case: result.case, ok, detail: result.detail })}\n`);
 }
