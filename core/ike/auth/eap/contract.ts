@@ -93,7 +93,7 @@ export type EapAskAnswer =
       readonly send: Uint8Array;
       /** Decrypted octets from inside the tunnel. */
       readonly plain: Uint8Array;
-      /** From `open` on. */
+      /** These three come with the first answer that says `open`. */
       readonly version?: 'TLSv1.2' | 'TLSv1.3';
       /** 128 octets: MSK and EMSK by the method's rule for the version (RFC 5216 §2.3, RFC 9190 §2.3, RFC 5281 §8, RFC 9427). */
       readonly keyMaterial?: Uint8Array;
