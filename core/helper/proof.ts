@@ -10,6 +10,7 @@ import { makeIdentity, parseIdentity } from '../ike/identity.ts';
 import type { Identity, IkeFailure } from '../ike/sa/contract.ts';
 import { ID } from '../ike/wire/constants.ts';
 import type { Certificate, PkiFault } from '../pki/contract.ts';
+import { keyMismatch } from '../pki/privateKey.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
@@ -27,8 +28,6 @@ export interface ProofPorts {
 
 export interface TlsRequest {
   readonly trust: GatewayTrust;
-  /** For SNI; '' is none. */
-  readonly serverName: string;
   /** Own chain, the end entity first; [] without. */
   readonly certificates: readonly Certificate[];
   readonly signer: SigningKey | undefined;
@@ -76,14 +75,13 @@ export function prepareProof(ports: ProofPorts, request: ProofRequest): Result<P
   if (!gateway.ok) return err(ikeFailure(gateway.error));
 
   const usesTls = profile.eap?.methods.some((method) => method === 'tls' || method === 'ttls' || method === 'peap') === true;
-  const serverName = profile.eap?.serverName || profile.remoteId || profile.gateway;
   const asks = createAsks({
     pki: ports.trust.pki,
     trust: profile.trust.method === 'psk' ? undefined : trust.value,
     revocationPolicy: profile.trust.revocation,
     checkRevocation: ports.checkRevocation,
     signer,
-    tls: usesTls ? ports.openTls({ trust: trust.value, serverName: hostName(serverName), certificates, signer, log }) : undefined,
+    tls: usesTls ? ports.openTls({ trust: trust.value, certificates, signer, log }) : undefined,
     credentials: request.credentials,
     eapOnly: profile.trust.method === 'eap-only',
     log,
@@ -123,9 +121,8 @@ function localAuth(
     const [mine] = certificates;
     if (!mine) return err({ code: 'own-key-failed', evidence: 'the profile has no certificate of yours' });
     if (!signer) return err({ code: 'own-key-failed', evidence: 'the profile has no private key' });
-    if (!equalBytes(signer.info.publicKey, mine.publicKey)) {
-      return err({ code: 'own-key-failed', evidence: 'the private key does not belong to the certificate' });
-    }
+    const mismatch = keyMismatch(signer.info, mine.publicKey);
+    if (mismatch) return err({ code: 'own-key-failed', evidence: mismatch.evidence });
     // The root is the gateway's to know.
     const sent = certificates.filter(({ subject, issuer }, at) => at === 0 || !equalBytes(subject.der, issuer.der));
     rounds.push({ method: 'certificate', certificates: sent.map(({ der }) => der), algorithms: signer.info.algorithms });
@@ -187,10 +184,4 @@ export function certificateIdentity(mine: Certificate | undefined): Identity | u
     }
   }
   return { ...makeIdentity(ID.DER_ASN1_DN, mine.subject.der), text: mine.subject.text };
-}
-
-/** SNI takes host names only (RFC 6066 §3). */
-function hostName(text: string): string {
-  const parsed = parseIdentity(text);
-  return parsed.ok && parsed.value.type === ID.FQDN ? text : '';
 }
