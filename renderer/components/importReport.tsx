@@ -1,7 +1,7 @@
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ImportNote, Results } from '../../core/rpc/contract.ts';
-import { fieldKey, noteWords } from './importWords.ts';
+import { fieldKey, noteValues } from './importWords.ts';
 import { Badge, Facts, type Tone } from './pieces.tsx';
 
 /** What becomes of the file: what needs a look first, what stays as it is as one number. */
@@ -39,11 +39,11 @@ export function ImportReport({ result }: { readonly result: Results['profile.imp
 function Note({ note }: { readonly note: ImportNote }): ReactElement {
   const { t } = useTranslation();
   const key = fieldKey(note.field);
-  const said = noteWords(note);
   return (
     <span>
       {key === undefined ? <span className="fixed">{note.field}</span> : <span>{t(key)}</span>}{' '}
-      <span className="soft">{said ? t(`importNote.${said.key}`, { ...said }) : note.why}</span>
+      {/* A newer helper may have a code that is unknown here. */}
+      <span className="soft">{t(`importNote.${note.code}`, { ...noteValues(note), defaultValue: note.why })}</span>
     </span>
   );
 }
