@@ -1,6 +1,17 @@
 /** Certificate revocation lists of any shape: full, delta, indirect, partitioned, signed wrongly. RFC 5280 §5. */
 import { HOUR, type IssuedCertificate, pem, signed } from './certificate.ts';
-import { boolean, type Der, enumerated, explicit, generalizedTime, implicit, integer, sequence, time } from './der.ts';
+import {
+  boolean,
+  type Der,
+  enumerated,
+  explicit,
+  generalizedTime,
+  implicit,
+  integer,
+  sequence,
+  sequenceOf,
+  time,
+} from './der.ts';
 import {
   type DistributionPointSpec,
   type ExtensionSpec,
@@ -73,7 +84,7 @@ export function makeCrl(issuer: IssuedCertificate, spec: CrlSpec = {}): MadeCrl 
         time(spec.thisUpdate ?? new Date(Date.now() - HOUR)),
         ...(spec.nextUpdate === null ? [] : [time(spec.nextUpdate ?? new Date(Date.now() + 24 * HOUR))]),
         // §5.1.2.6: absent when there are none.
-        ...(revoked.length === 0 ? [] : [sequence(...revoked)]),
+        ...(revoked.length === 0 ? [] : [sequenceOf(revoked)]),
         ...(v2 && list.length > 0 ? [explicit(0, extensionsDer(list))] : []),
       ),
     spec.signature,

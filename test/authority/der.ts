@@ -10,6 +10,8 @@ export function tlv(tag: number, ...content: readonly Uint8Array[]): Der {
   return concat(Uint8Array.of(tag), lengthOctets(body.length), body);
 }
 
+/** As `sequence`, of more elements than a function takes arguments. */
+export const sequenceOf = (items: readonly Der[]): Der => tlv(0x30, new Uint8Array(Buffer.concat(items)));
 export const sequence = (...items: readonly Der[]): Der => tlv(0x30, ...items);
 /** X.690 §11.6: the elements of a SET OF are sorted. */
 export const setOf = (...items: readonly Der[]): Der => tlv(0x31, ...[...items].sort((a, b) => Buffer.compare(a, b)));
