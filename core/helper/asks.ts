@@ -15,12 +15,15 @@ import type { Log } from '../system/log.ts';
 import { printable } from '../tunnel/explain.ts';
 import type { Credentials } from './credentials.ts';
 import type { GatewayTrust, Pki } from './gatewayTrust.ts';
+import type { TlsClient, TlsClientOptions } from './tlsClient.ts';
 
 /** The user's private key, wherever it is. */
 export interface SigningKey {
   readonly info: SignerInfo;
   /** An error is one printable line. */
   sign(algorithm: SignatureAlgorithm, octets: Uint8Array): Promise<Result<Uint8Array, string>>;
+  /** TLS where the key is, proving the user by it; `chain` is DER, the end entity first. */
+  openTls?(options: TlsClientOptions, chain: readonly Uint8Array[]): TlsClient;
 }
 
 /** TLS inside EAP: one session per connection, opened by the first ask of a method. */

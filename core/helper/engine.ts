@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { err } from '../bytes/result.ts';
 import { warmUp } from '../crypto/selfTest.ts';
 import type { Dataplane } from '../dataplane/contract.ts';
 import { startDataplane } from '../dataplane/dataplane.ts';
@@ -17,6 +16,7 @@ import { type EngineArgs, parseEngineArguments } from './engineArgs.ts';
 import { createHandlers } from './handlers.ts';
 import { openHistory } from './history.ts';
 import { openKeyLog } from './keyLog.ts';
+import { openLocalKey } from './localKey.ts';
 import { createLogRing, type LogRing } from './logRing.ts';
 import { connectMonitor } from './monitorClient.ts';
 import { ENGINE_MONITOR_FD, ENGINE_RPC_FD } from './monitorContract.ts';
@@ -99,7 +99,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     version: `Sallyport ${version}`,
     createMachine: (config) => createInitiator(config, { random: randomBytes, keyLog: keyLog !== undefined }),
     proof: createProofPorts(logs.log),
-    openKey: async () => err('there is no key agent yet'),
+    openKey: openLocalKey,
     closeDescriptor: (fd) => {
       close(fd);
     },

@@ -4,6 +4,7 @@ import { validatePath } from '../pki/path.ts';
 import type { Log } from '../system/log.ts';
 import type { ProofPorts } from './proof.ts';
 import { createSystemRoots } from './systemRoots.ts';
+import { openTlsSession } from './tlsSession.ts';
 
 export function createProofPorts(log: Log): ProofPorts {
   return {
@@ -13,15 +14,6 @@ export function createProofPorts(log: Log): ProofPorts {
       now: Date.now,
     },
     checkRevocation: async () => [],
-    openTls: () => ({
-      exchange: async () => ({
-        kind: 'tls',
-        state: 'failed',
-        send: new Uint8Array(0),
-        plain: new Uint8Array(0),
-        failure: { code: 'eap-tls-failed', evidence: 'there is no TLS yet' },
-      }),
-      close: () => {},
-    }),
+    openTls: openTlsSession,
   };
 }
