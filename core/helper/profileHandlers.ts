@@ -113,19 +113,30 @@ function save(
     base = found.value;
   }
   // An empty field of a form is no secret.
-  const secret = given.secret === '' ? undefined : given.secret;
-  const touchesSecret = secret !== undefined || given.forgetSecret;
-  const { problems: found, imported } = editProfile({ base: base?.profile, fields: given.fields, secret, touchesSecret });
+  const secrets = { psk: given.secret || undefined, password: given.password || undefined, key: given.key || undefined };
+  const forgotten = { psk: given.forgetSecret, password: given.forgetPassword, key: given.forgetKey };
+  const touched = SECRET_NAMES.filter((name) => secrets[name] !== undefined || forgotten[name]);
+  const before = base && given.fields.certificates && base.secrets.includes('key') ? profiles.secretOf(base) : undefined;
+  const edited = editProfile({
+    base: base?.profile,
+    fields: given.fields,
+    secrets: { ...secrets, keyPassword: given.keyPassword || undefined },
+    touched,
+    storedKey: before?.ok ? before.value.key : undefined,
+    now: Date.now(),
+  });
+  const { problems: found, imported } = edited;
   try {
+    const forget = SECRET_NAMES.filter((name) => !imported?.secret[name] && (forgotten[name] || edited.forget.includes(name)));
     const owner = base?.owner ?? uid;
     const shared = base?.shared ?? given.shared;
     const problems = [...found, ...nameProblems(profiles, { owner, shared }, base, imported?.profile.name ?? given.fields.name)];
     if (!imported || problems.length > 0) return ok({ profile: null, problems, notes: [] });
     let stored: StoredProfile;
     if (base) {
-      const kept = given.forgetSecret ? [] : base.secrets;
-      const secrets = SECRET_NAMES.filter((one) => imported.secret[one] !== undefined || kept.includes(one));
-      stored = { ...base, profile: { ...imported.profile, id: base.profile.id }, secrets };
+      const held = base.secrets.filter((name) => !forget.includes(name));
+      const now = SECRET_NAMES.filter((name) => imported.secret[name] !== undefined || held.includes(name));
+      stored = { ...base, profile: { ...imported.profile, id: base.profile.id }, secrets: now };
     } else {
       // A name in use is a problem already, so this plans a new one.
       const planned = profiles.plan(imported, owner, shared);
@@ -133,16 +144,14 @@ function save(
       stored = planned.value.stored;
     }
     if (!given.dryRun) {
-      const change = imported.secret.psk
-        ? ({ kind: 'set', secret: imported.secret } as const)
-        : ({ kind: given.forgetSecret || !base ? 'forget' : 'keep' } as const);
-      const saved = profiles.put(stored, change);
+      const saved = profiles.put(stored, { kind: 'change', set: imported.secret, forget });
       if (!saved.ok) return saved;
       log('info', 'profile', base ? 'edited' : 'created', { id: stored.profile.id, uid, shared });
     }
     return ok({ profile: summaryOf(stored), problems, notes: imported.notes });
   } finally {
     wipe(imported?.secret);
+    if (before?.ok) wipe(before.value);
   }
 }
 

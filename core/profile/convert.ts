@@ -1,11 +1,13 @@
-/** From the fields of a profile file to a profile and its secret: what the fields together do not allow, and what is made normal. */
-import { parseProposals } from '../ike/proposals.ts';
+/** From the fields of a profile file to a profile and its secrets: what is made normal, what is assumed, and what each field became. */
 import { selectorCidr, selectorFromCidr } from '../ike/wire/selectorText.ts';
-import type { ImportNote, ProfileProblem } from '../rpc/contract.ts';
+import type { EapSettings, GatewayTrust, ImportNote, SecretName } from '../rpc/contract.ts';
+import { noteCertificates } from './certificateNotes.ts';
 import { shown } from './faults.ts';
+import { base64Of, type Material } from './material.ts';
 import { DEFAULTS, defaultTrust, type Profile, type ProfileSecret } from './model.ts';
 import type { Notes } from './notes.ts';
-import { ANY_IDENTITY, hostOf, LOCKABLE, type ProfileFile, SECRET_MAX } from './schema.ts';
+import { ANY_IDENTITY, hostOf, LOCKABLE, type ProfileFile } from './schema.ts';
+import type { AnyAuthFile, GatewayAuthFile } from './schemaAuth.ts';
 
 export interface Imported {
   /** `id` is the file's uuid, or undefined when it has none: the store then decides. */
@@ -17,67 +19,26 @@ export interface Imported {
 
 const SHORT_PSK = 20;
 
-/** What each field allows and the fields together do not. Fields that are wrong by themselves are not judged again. */
-export function conflicts(file: Partial<ProfileFile>, wrong: ReadonlySet<string> = new Set()): readonly ProfileProblem[] {
-  const found: ProfileProblem[] = [];
-  const add = (field: string, code: ProfileProblem['code'], message: string) => found.push({ field, code, message });
-  if (file.auth && !wrong.has('secret')) {
-    const secret = octets(file.auth.secret);
-    if (secret && secret.length > SECRET_MAX) add('secret', 'too-long', `expected at most ${SECRET_MAX} octets`);
-    secret?.fill(0);
-  }
-  for (const [field, use] of [
-    ['ikeProposals', 'ike'],
-    ['espProposals', 'esp'],
-  ] as const) {
-    if (wrong.has(field)) continue;
-    const parsed = parseProposals(file[field] ?? DEFAULTS.proposals, use);
-    if (!parsed.ok) add(field, 'proposal-invalid', shown(parsed.error.message));
-  }
-  if (file.ipv4 === false && file.ipv6 === false) {
-    add('ipv4', 'no-family', 'expected at least one of ipv4 and ipv6 to be true');
-  } else if (!wrong.has('remoteNetworks')) {
-    const networks = file.remoteNetworks ?? DEFAULTS.remoteNetworks;
-    const wants4 = file.ipv4 !== false && networks.some((network) => !network.includes(':'));
-    const wants6 = file.ipv6 !== false && networks.some((network) => network.includes(':'));
-    if (!wants4 && !wants6) {
-      add('remoteNetworks', 'no-network-of-family', 'expected at least one network of a family that ipv4 and ipv6 allow');
-    }
-  }
-  return found;
-}
-
-/** The file must be valid and without conflicts. What becomes of each field is added to the notes. */
-export function convert(file: ProfileFile, notes: Notes): Imported {
+/** The file must be valid and without conflicts. What becomes of each field is added to the notes. `now`: Date.now() milliseconds. */
+export function convert(file: ProfileFile, material: Material, notes: Notes, now: number): Imported {
+  const auth: AnyAuthFile = file.auth;
   const name = file.name.trim().normalize('NFC');
   if (name !== file.name) notes.changed('name', 'blanks-removed', 'blanks around it were taken off');
   const gateway = hostOf(file.gateway) ?? file.gateway;
   if (gateway !== file.gateway) notes.changed('gateway', 'ascii-name', `is ${gateway} to the name servers`, { value: gateway });
-  const psk = octets(file.auth.secret);
-  if (!psk) notes.warning('auth.secret', 'secret-missing', 'not given: it is asked for when connecting');
-  else if (psk.length < SHORT_PSK) {
-    notes.warning(
-      'auth.secret',
-      'secret-short',
-      `shorter than ${SHORT_PSK} characters: whoever records one connection attempt can guess it`,
-      { length: SHORT_PSK },
-    );
-  }
-  if (file.remoteId === undefined)
-    notes.changed('remoteId', 'identity-from-gateway', `not given: the gateway must prove to be "${gateway}"`, {
-      value: gateway,
-    });
-  if (file.remoteId === ANY_IDENTITY) {
-    notes.warning('remoteId', 'identity-any', '"%any": everybody who knows the pre-shared key can pretend to be the gateway');
-  }
+  const trust = trustOf(file, material, notes);
+  const eap = eapOf(auth, material);
+  const psk = octets(auth.method === 'psk' ? auth.secret : file.gatewayAuth?.secret);
+  noteSecrets(auth, trust, eap, psk, material, notes);
+  noteIdentities(file, trust, gateway, notes);
+  noteCertificates(trust, material, eap, notes, now);
   const networks = (file.remoteNetworks ?? DEFAULTS.remoteNetworks).map((network) => {
     const selector = selectorFromCidr(network);
     const normal = (selector && selectorCidr(selector)) ?? network;
-    if (normal !== network)
-      notes.changed('remoteNetworks', 'network-widened', `${shown(network)} is the network ${normal}`, {
-        from: shown(network),
-        value: normal,
-      });
+    if (normal !== network) {
+      const values = { from: shown(network), value: normal };
+      notes.changed('remoteNetworks', 'network-widened', `${shown(network)} is the network ${normal}`, values);
+    }
     return normal;
   });
   for (const field of Object.keys(file)) {
@@ -89,12 +50,12 @@ export function convert(file: ProfileFile, notes: Notes): Imported {
       name,
       gateway,
       gatewayPorts: { ike: file.gatewayPorts?.ike ?? DEFAULTS.ikePort, natt: file.gatewayPorts?.natt ?? DEFAULTS.nattPort },
-      localId: file.localId,
+      localId: file.localId ?? '',
       remoteId: file.remoteId === ANY_IDENTITY ? undefined : (file.remoteId ?? gateway),
-      auth: 'psk',
-      certificates: [],
-      eap: undefined,
-      trust: defaultTrust('psk'),
+      auth: auth.method,
+      certificates: base64Of(material.certificates),
+      eap,
+      trust,
       ikeProposals: file.ikeProposals ?? DEFAULTS.proposals,
       espProposals: file.espProposals ?? DEFAULTS.proposals,
       remoteNetworks: [...new Set(networks)],
@@ -108,15 +69,148 @@ export function convert(file: ProfileFile, notes: Notes): Imported {
       folder: (file.folder ?? '').trim().normalize('NFC'),
       locked: file.locked === true ? LOCKABLE : [...new Set(file.locked ?? [])],
     },
-    secret: psk ? { psk } : {},
+    secret: {
+      ...(psk && { psk }),
+      ...(auth.password !== undefined && { password: new TextEncoder().encode(auth.password) }),
+      ...(material.key && { key: material.key.pkcs8 }),
+    },
     notes: notes.list,
   };
 }
 
-function octets(secret: ProfileFile['auth']['secret']): Uint8Array | undefined {
+function eapOf(
+  { method, methods, identity, serverName }: AnyAuthFile,
+  { certificates, eapAuthorities }: Material,
+): EapSettings | undefined {
+  if (method !== 'eap' && method !== 'certificate-eap') return undefined;
+  // Where a certificate proves the user in a round of its own, EAP is for the password.
+  const tls = method === 'eap' && certificates.length > 0;
+  return {
+    methods: methods ?? [...(tls ? (['tls'] as const) : []), ...DEFAULTS.eapMethods],
+    identity: identity ?? '',
+    serverName: serverName ?? '',
+    authorities: base64Of(eapAuthorities),
+  };
+}
+
+export function trustMethodOf(auth: AnyAuthFile, gatewayAuth: GatewayAuthFile | undefined): GatewayTrust['method'] {
+  return gatewayAuth?.method ?? defaultTrust(auth.method).method;
+}
+
+function trustOf({ auth, gatewayAuth }: ProfileFile, { authorities, intermediates }: Material, notes: Notes): GatewayTrust {
+  const { certreq, commonName, revocation } = defaultTrust(auth.method);
+  const method = trustMethodOf(auth, gatewayAuth);
+  const trust: GatewayTrust = {
+    method,
+    authorities: base64Of(authorities),
+    intermediates: base64Of(intermediates),
+    systemRoots: gatewayAuth?.systemRoots ?? (method === 'certificate' && authorities.length === 0),
+    certreq: gatewayAuth?.certreq ?? certreq,
+    commonName: gatewayAuth?.commonName ?? commonName,
+    revocation: {
+      crl: gatewayAuth?.revocation?.crl ?? revocation.crl,
+      ocsp: gatewayAuth?.revocation?.ocsp ?? revocation.ocsp,
+      strict: gatewayAuth?.revocation?.strict ?? revocation.strict,
+    },
+  };
+  if (method === 'certificate') {
+    if (trust.systemRoots && gatewayAuth?.systemRoots === undefined) {
+      const why = 'none given: the gateway’s certificate may be of any authority this computer trusts';
+      notes.changed('gatewayAuth.authorities', 'system-roots', why);
+    }
+    if (trust.commonName) {
+      notes.warning(
+        'gatewayAuth.commonName',
+        'common-name',
+        'certificates without alternative names are taken: old, and easier to get wrong',
+      );
+    }
+    if (!trust.revocation.crl && !trust.revocation.ocsp) {
+      notes.warning(
+        'gatewayAuth.revocation',
+        'revocation-off',
+        'off: a gateway whose certificate was stolen and revoked is believed',
+      );
+    }
+  }
+  return trust;
+}
+
+function noteSecrets(
+  auth: AnyAuthFile,
+  trust: GatewayTrust,
+  eap: EapSettings | undefined,
+  psk: Uint8Array | undefined,
+  { key, certificates }: Material,
+  notes: Notes,
+): void {
+  if (auth.method === 'psk' || trust.method === 'psk') {
+    const field = auth.method === 'psk' ? 'auth.secret' : 'gatewayAuth.secret';
+    if (!psk) notes.warning(field, 'secret-missing', 'not given: it is asked for when connecting');
+    else if (psk.length < SHORT_PSK) {
+      const why = `shorter than ${SHORT_PSK} characters: whoever records one connection attempt can guess it`;
+      notes.warning(field, 'secret-short', why, { length: SHORT_PSK });
+    }
+  }
+  if (auth.password !== undefined) {
+    notes.warning(
+      'auth.password',
+      'clear-text',
+      'everybody who can read the file can read it: delete the file when it is imported',
+    );
+  }
+  if (eap?.methods.some((method) => method !== 'tls')) {
+    if (eap.identity === '') notes.changed('auth.identity', 'user-missing', 'not given: it is asked for when connecting');
+    else if (auth.password === undefined) {
+      notes.changed('auth.password', 'password-missing', 'not given: it is asked for when connecting');
+    }
+    if (eap.methods.includes('md5')) {
+      notes.warning('auth.methods', 'weak-method', 'MD5 proves nothing of the server and is easily guessed', { value: 'md5' });
+    }
+  }
+  if (key?.encrypted === false && auth.key !== undefined) {
+    notes.warning('auth.key', 'clear-text', 'everybody who can read the file can use it: delete the file when it is imported');
+  }
+  if (key?.encrypted) {
+    notes.changed(
+      'auth.key',
+      'kept-without-password',
+      'its password is not needed again: the helper keeps the key where only it can read',
+    );
+  }
+  if (!key && certificates.length > 0) {
+    notes.warning(
+      'auth.key',
+      'key-missing',
+      'not given: without it you cannot connect; `sallyport edit PROFILE --key-file FILE` adds it',
+    );
+  }
+}
+
+function noteIdentities({ auth, localId, remoteId }: ProfileFile, trust: GatewayTrust, gateway: string, notes: Notes): void {
+  if (localId === undefined) {
+    const certificate = auth.method === 'certificate' || auth.method === 'certificate-eap';
+    const what = certificate ? 'the name in your certificate' : 'your address';
+    notes.changed('localId', 'default-taken', `not given: it is ${what}`, { value: certificate ? 'certificate' : 'address' });
+  }
+  if (remoteId === undefined) {
+    const why = `not given: the gateway must prove to be "${gateway}"`;
+    notes.changed('remoteId', 'identity-from-gateway', why, { value: gateway });
+  }
+  if (remoteId === ANY_IDENTITY) {
+    const who =
+      trust.method === 'psk' ? 'everybody who knows the pre-shared key' : 'everybody with a certificate of these authorities';
+    notes.warning('remoteId', 'identity-any', `"%any": ${who} can pretend to be the gateway`);
+  }
+}
+
+export function octets(secret: AnyAuthFile['secret']): Uint8Array | undefined {
   if (secret === undefined) return undefined;
   if (typeof secret === 'string') return new TextEncoder().encode(secret);
   return 'base64' in secret
     ? new Uint8Array(Buffer.from(secret.base64, 'base64'))
     : new Uint8Array(Buffer.from(secret.hex, 'hex'));
 }
+
+/** Secrets of a file that a field of the edit form stands for. */
+export const SECRET_FIELDS: Readonly<Record<SecretName, string>> = { psk: 'secret', password: 'password', key: 'key' };

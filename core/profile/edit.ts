@@ -3,12 +3,19 @@
  * imports can be edited and what is edited could have been imported. Every problem is told at once, by field and stable code.
  */
 import * as v from 'valibot';
-import type { ImportNote, ProfileProblem, ProfileProblemCode, ValidParams } from '../rpc/contract.ts';
-import { conflicts, convert, type Imported } from './convert.ts';
-import { faultOf } from './faults.ts';
-import { type Profile, wipe } from './model.ts';
-import { createNotes } from './notes.ts';
-import { ANY_IDENTITY, NAME_MAX, type ProfileFile, profileSchema } from './schema.ts';
+import { toBase64 } from '../pki/pem.ts';
+import { keyMismatch } from '../pki/privateKey.ts';
+import type { ImportNote, ProfileProblem, ProfileProblemCode, SecretName, ValidParams } from '../rpc/contract.ts';
+import { conflicts } from './conflicts.ts';
+import { convert, type Imported, SECRET_FIELDS } from './convert.ts';
+import { fileOf, type GivenSecrets } from './editFile.ts';
+import { faultOf, formField } from './faults.ts';
+import { readKeyDer } from './keys.ts';
+import { type Material, NO_MATERIAL, readMaterial } from './material.ts';
+import { type Profile, SECRET_NAMES, wipe } from './model.ts';
+import { createNotes, type Notes } from './notes.ts';
+import { ANY_IDENTITY, type ProfileFile, profileSchema } from './schema.ts';
+import { NAME_MAX } from './schemaParts.ts';
 
 export type GivenFields = ValidParams<'profile.save'>['fields'];
 
@@ -16,68 +23,93 @@ export interface Edit {
   /** What is edited; undefined for a new one. */
   readonly base: Profile | undefined;
   readonly fields: GivenFields;
-  /** A new secret; undefined leaves it as it is. */
-  readonly secret: string | undefined;
-  /** The secret is touched: given or to be forgotten. */
-  readonly touchesSecret: boolean;
+  /** New ones; those that are absent stay as they are. */
+  readonly secrets: GivenSecrets;
+  /** Those that are given or to be forgotten. */
+  readonly touched: readonly SecretName[];
+  /** PKCS #8 of the key that the base has, to see whether it fits a new certificate; wiped by who gives it. */
+  readonly storedKey?: Uint8Array | undefined;
+  /** Date.now() milliseconds. */
+  readonly now: number;
 }
 
 export interface Edited {
   readonly problems: readonly ProfileProblem[];
   /** Undefined when there are problems. The profile's id is the base's. */
   readonly imported: Imported | undefined;
+  /** What is stored and of no use any more. */
+  readonly forget: readonly SecretName[];
 }
 
-export function editProfile({ base, fields, secret, touchesSecret }: Edit): Edited {
-  const file = fileOf(base, fields, secret);
+export function editProfile(edit: Edit): Edited {
+  const { base, fields, touched } = edit;
+  const file = fileOf(base, fields, edit.secrets);
   const parsed = v.safeParse(profileSchema, file);
   const problems = parsed.success ? [] : parsed.issues.map((issue) => problemOf(issue, file));
+  const read = parsed.success ? readMaterial(parsed.output.auth, parsed.output.gatewayAuth) : undefined;
+  problems.push(...(read?.problems ?? []));
+  const material = read?.material ?? NO_MATERIAL;
   const wrong = new Set(problems.map(({ field }) => field));
-  const right = Object.fromEntries(Object.entries(file).filter(([key]) => !wrong.has(key)));
-  problems.push(...conflicts(right as Partial<ProfileFile>, wrong));
+  problems.push(...conflicts(goodPart(file, wrong), material, wrong));
+  if (fields.eap && parsed.success && parsed.output.auth.method !== 'eap' && parsed.output.auth.method !== 'certificate-eap') {
+    problems.push({ field: 'eap', code: 'method-conflict', message: `"${parsed.output.auth.method}" does not use it` });
+  }
   const notes = createNotes();
-  const imported = parsed.success && problems.length === 0 ? convert(parsed.output, notes) : undefined;
+  const imported = parsed.success && problems.length === 0 ? convert(parsed.output, material, notes, edit.now) : undefined;
+  if (!imported) material.key?.pkcs8.fill(0);
   if (base) {
     // Of a locked field nothing else matters.
-    const locked = lockedProblems(base, fields, imported, touchesSecret);
+    const locked = lockedProblems(base, fields, imported, touched);
     const kept = problems.filter(({ field }) => !locked.some((one) => one.field === field));
     if (locked.length > 0) {
       wipe(imported?.secret);
-      return { problems: [...locked, ...kept], imported: undefined };
+      return { problems: [...locked, ...kept], imported: undefined, forget: [] };
     }
   }
-  if (!imported) return { problems, imported };
-  return {
-    problems,
-    imported: {
-      ...imported,
-      profile: { ...imported.profile, id: base?.id, locked: base?.locked ?? [] },
-      notes: notes.list.flatMap((note) => noteOf(note, base, file, fields)),
-    },
+  if (!imported) return { problems, imported, forget: [] };
+  const profile = { ...imported.profile, id: base?.id, locked: base?.locked ?? [] };
+  const forget = ofNoUse({ ...profile, id: '' }, edit, material, notes);
+  const told = notes.list.flatMap((note) => noteOf(note, base, edit));
+  return { problems, imported: { ...imported, profile, notes: told }, forget };
+}
+
+/** What of the file is right by itself. */
+function goodPart(file: Readonly<Record<string, unknown>>, wrong: ReadonlySet<string>): Partial<ProfileFile> {
+  const fields = [...wrong];
+  const bad = new Set(fields);
+  if (fields.some((field) => /^(secret|password|key|certificates|eap)\b/.test(field))) bad.add('auth');
+  if (fields.some((field) => field.startsWith('trust'))) bad.add('gatewayAuth');
+  return Object.fromEntries(Object.entries(file).filter(([key]) => !bad.has(key))) as Partial<ProfileFile>;
+}
+
+/** Secrets that the profile has no use for, and a key that does not fit the certificate. */
+function ofNoUse(
+  profile: Profile,
+  { base, secrets, storedKey }: Edit,
+  { certificates }: Material,
+  notes: Notes,
+): readonly SecretName[] {
+  const uses: Readonly<Record<SecretName, boolean>> = {
+    psk: profile.auth === 'psk' || profile.trust.method === 'psk',
+    password: profile.eap !== undefined,
+    key: certificates.length > 0,
   };
-}
-
-/** The form of a file: what the base says where nothing is given. */
-function fileOf(base: Profile | undefined, fields: GivenFields, secret: string | undefined): Readonly<Record<string, unknown>> {
-  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const file: Record<string, unknown> = { sallyport: 1, ...(base && stored(base, fields)), ...given };
-  if (file.remoteId === '') delete file.remoteId;
-  file.auth = { method: 'psk', ...(secret !== undefined && { secret }) };
-  return file;
-}
-
-function stored(base: Profile, fields: GivenFields): Readonly<Record<string, unknown>> {
-  const { id: _id, auth: _auth, certificates: _own, eap: _eap, trust: _trust, locked, remoteId, ...rest } = base;
-  // An identity that was the gateway's name follows it to the new one.
-  const follows = fields.gateway !== undefined && remoteId === base.gateway && !locked.includes('remoteId');
-  return { ...rest, ...(!follows && { remoteId: remoteId ?? ANY_IDENTITY }) };
+  const forget = SECRET_NAMES.filter((name) => !uses[name]);
+  const [mine] = certificates;
+  if (!mine || !base || secrets.key !== undefined || toBase64(mine.der) === base.certificates[0]) return forget;
+  const key = storedKey && readKeyDer(storedKey, undefined);
+  const fits = key?.ok === true && !keyMismatch(key.value.signer, mine.publicKey);
+  if (key?.ok) key.value.pkcs8.fill(0);
+  if (fits) return forget;
+  notes.warning('key', 'key-missing', 'the one you have does not fit the new certificate: without its key you cannot connect');
+  return [...forget, 'key'];
 }
 
 function lockedProblems(
   base: Profile,
   fields: GivenFields,
   imported: Imported | undefined,
-  touchesSecret: boolean,
+  touched: readonly SecretName[],
 ): readonly ProfileProblem[] {
   const before: Readonly<Record<string, unknown>> = { ...base, remoteId: base.remoteId ?? ANY_IDENTITY };
   const after: Readonly<Record<string, unknown>> | undefined = imported && {
@@ -92,33 +124,51 @@ function lockedProblems(
       return !same(value) && !(after && same(after[field]));
     })
     .map(([field]) => field);
-  if (touchesSecret) changed.push('secret');
+  changed.push(...touched.map((name) => SECRET_FIELDS[name]));
+  // What changes along with something else is changed too.
+  for (const field of ['auth', 'certificates', 'eap', 'trust']) {
+    if (after && JSON.stringify(after[field]) !== JSON.stringify(before[field]) && !changed.includes(field)) changed.push(field);
+  }
   return changed
     .filter((field) => base.locked.includes(field))
     .map((field) => ({ field, code: 'locked', message: 'the administrator locked this field' }));
 }
 
-function noteOf(
-  note: ImportNote,
-  base: Profile | undefined,
-  file: Readonly<Record<string, unknown>>,
-  fields: GivenFields,
-): readonly ImportNote[] {
-  if (note.outcome === 'kept') return [];
-  if (note.field === 'auth.secret') {
-    // An edit without a secret keeps the one there is.
-    return base && Object(file.auth).secret === undefined ? [] : [{ ...note, field: 'secret' }];
-  }
-  const touched = base === undefined || Object.hasOwn(fields, note.field) || file[note.field] === undefined;
-  return touched ? [note] : [];
+/** Only of a file: who types a key has it in no file of ours. */
+const OF_FILES: ReadonlySet<ImportNote['code']> = new Set(['kept', 'clear-text', 'kept-without-password']);
+const OF_SECRETS: ReadonlyMap<ImportNote['code'], SecretName> = new Map([
+  ['secret-missing', 'psk'],
+  ['password-missing', 'password'],
+  ['user-missing', 'password'],
+  ['key-missing', 'key'],
+]);
+
+function noteOf(note: ImportNote, base: Profile | undefined, { fields, secrets }: Edit): readonly ImportNote[] {
+  if (OF_FILES.has(note.code)) return [];
+  const field = formField(note.field);
+  const secret = OF_SECRETS.get(note.code);
+  // An edit without a secret keeps the one there is.
+  if (base && secret !== undefined && note.field !== 'key' && secrets[secret] === undefined) return [];
+  const top = field.replace(/\..*$/, '');
+  const touched = base === undefined || Object.hasOwn(fields, top) || ['secret', 'password', 'key'].includes(top);
+  // An identity that follows the gateway's name changes with it.
+  const follows = note.code === 'identity-from-gateway';
+  return touched || follows ? [{ ...note, field }] : [];
 }
 
 function problemOf(issue: v.BaseIssue<unknown>, file: Readonly<Record<string, unknown>>): ProfileProblem {
+  const { field: path, text } = faultOf(issue);
+  const field = formField(path);
+  const item = issue.path?.find(({ key }) => typeof key === 'number')?.key;
   const top = String(issue.path?.[0]?.key ?? '');
-  const { text } = faultOf(issue);
-  if (top === 'auth') return { field: 'secret', code: 'too-long', message: text };
-  const item = issue.path?.[1]?.key;
-  return { field: top, code: codeOf(top, file[top], typeof item === 'number'), message: itemText(item, text) };
+  const own = top === 'auth' || top === 'gatewayAuth';
+  return { field, code: own ? authCode(field) : codeOf(top, file[top], typeof item === 'number'), message: itemText(item, text) };
+}
+
+function authCode(field: string): ProfileProblemCode {
+  if (['secret', 'password', 'key', 'trust.secret'].includes(field)) return 'too-long';
+  if (/certificates|authorities|intermediates/.test(field)) return 'certificate-invalid';
+  return field === 'eap.identity' || field === 'eap.serverName' ? 'identity-invalid' : 'choice-invalid';
 }
 
 function itemText(item: unknown, text: string): string {

@@ -15,8 +15,36 @@ export function faultOf(issue: v.BaseIssue<unknown>): Fault {
     const wanted = expectedOf(field);
     return { field, text: `is missing${wanted === undefined ? '' : `; expected ${wanted}`}` };
   }
-  const found = field.startsWith('auth') ? '' : `, found ${foundText(issue.input)}`;
+  if (issue.expected === 'never') return { field, text: `does not belong here: ${issue.message}` };
+  const found = /^(auth|gatewayAuth)\b/.test(field) ? '' : `, found ${foundText(issue.input)}`;
   return { field, text: `expected ${issue.message}${found}` };
+}
+
+/** Where the fields of the form (`ProfileFields` and the secrets) are in a file. */
+const IN_FILE: readonly (readonly [string, string])[] = [
+  ['secret', 'auth.secret'],
+  ['password', 'auth.password'],
+  ['key', 'auth.key'],
+  ['auth', 'auth.method'],
+  ['certificates', 'auth.certificate'],
+  ['eap.methods', 'auth.methods'],
+  ['eap.identity', 'auth.identity'],
+  ['eap.serverName', 'auth.serverName'],
+  ['eap.authorities', 'auth.authorities'],
+];
+
+export function fileField(field: string): string {
+  const own = IN_FILE.find(([form]) => form === field)?.[1];
+  return own ?? field.replace(/^trust\b/, 'gatewayAuth');
+}
+
+/** Of a path in a file, without what is below. */
+export function formField(path: string): string {
+  const own = IN_FILE.find(([, file]) => path === file || path.startsWith(`${file}[`) || path.startsWith(`${file}.`))?.[0];
+  if (own !== undefined) return own;
+  return path.startsWith('gatewayAuth.')
+    ? path.replace(/^gatewayAuth/, 'trust').replace(/\[.*$/, '')
+    : path.replace(/[.[].*$/, '');
 }
 
 function foundText(value: unknown): string {

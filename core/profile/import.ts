@@ -4,9 +4,11 @@
  */
 import * as v from 'valibot';
 import { err, ok, type Result } from '../bytes/result.ts';
-import { conflicts, convert, type Imported } from './convert.ts';
-import { faultOf, shown } from './faults.ts';
+import { conflicts } from './conflicts.ts';
+import { convert, type Imported } from './convert.ts';
+import { type Fault, faultOf, fileField, shown } from './faults.ts';
 import { isObject, type Json, type JsonObject, parseJson } from './json.ts';
+import { readMaterial } from './material.ts';
 import { createNotes, type Notes } from './notes.ts';
 import { knownFields, profileSchema } from './schema.ts';
 
@@ -17,7 +19,8 @@ export interface ImportError {
 
 const FAULTS_TOLD = 5;
 
-export function importProfile(text: string): Result<Imported, ImportError> {
+/** `now`: Date.now() milliseconds, for what will be over soon. */
+export function importProfile(text: string, now = Date.now()): Result<Imported, ImportError> {
   const parsed = parseJson(text);
   if (!parsed.ok) {
     const { line, column, problem } = parsed.error;
@@ -30,15 +33,14 @@ export function importProfile(text: string): Result<Imported, ImportError> {
   const notes = createNotes();
   const known = withoutUnknown(parsed.value, '', notes);
   const valid = v.safeParse(profileSchema, known);
-  if (!valid.success) return err({ detail: faults(valid.issues) });
-  const found = conflicts(valid.output);
+  if (!valid.success) return err({ detail: told(valid.issues.map(faultOf)) });
+  const { material, problems } = readMaterial(valid.output.auth, valid.output.gatewayAuth);
+  const found = [...problems, ...conflicts(valid.output, material, new Set(problems.map(({ field }) => field)))];
   if (found.length > 0) {
-    // In the file the secret has a place of its own.
-    return err({
-      detail: found.map(({ field, message }) => `${field.replace(/^secret$/, 'auth.secret')}: ${message}`).join('; '),
-    });
+    material.key?.pkcs8.fill(0);
+    return err({ detail: told(found.map(({ field, message }) => ({ field: fileField(field), text: message }))) });
   }
-  return ok(convert(valid.output, notes));
+  return ok(convert(valid.output, material, notes, now));
 }
 
 /** A copy without the fields this version does not know; each is named in a note. */
@@ -56,11 +58,8 @@ function withoutUnknown(value: JsonObject, place: string, notes: Notes): Json {
   return result;
 }
 
-function faults(issues: readonly v.BaseIssue<unknown>[]): string {
-  const told = issues
-    .slice(0, FAULTS_TOLD)
-    .map(faultOf)
-    .map(({ field, text }) => `${field}: ${text}`);
-  if (issues.length > told.length) told.push(`and ${issues.length - told.length} more`);
-  return told.join('; ');
+function told(faults: readonly Fault[]): string {
+  const lines = faults.slice(0, FAULTS_TOLD).map(({ field, text }) => `${field}: ${text}`);
+  if (faults.length > lines.length) lines.push(`and ${faults.length - lines.length} more`);
+  return lines.join('; ');
 }

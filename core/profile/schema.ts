@@ -8,32 +8,8 @@ import * as v from 'valibot';
 import { parseIdentity } from '../ike/identity.ts';
 import { MAX_PROPOSALS, type ProposalUse, parseProposals } from '../ike/proposals.ts';
 import { selectorFromCidr } from '../ike/wire/selectorText.ts';
-
-export const NAME_MAX = 100;
-const TEXT_MAX = 512;
-export const SECRET_MAX = 1024;
-
-/** A field whose every fault is answered with what is expected of it. */
-function text(expected: string, fits: (value: string) => boolean, max: number = TEXT_MAX) {
-  return v.pipe(
-    v.string(expected),
-    v.check((value) => value.length > 0 && value.length <= max && fits(value), expected),
-  );
-}
-
-function whole(expected: string, fits: (value: number) => boolean) {
-  return v.pipe(
-    v.number(expected),
-    v.check((value) => Number.isInteger(value) && fits(value), expected),
-  );
-}
-
-function list(expected: string, item: string, max: number, fits: (value: string) => boolean) {
-  return v.pipe(
-    v.array(text(item, fits), expected),
-    v.check((value) => value.length >= 1 && value.length <= max, expected),
-  );
-}
+import { AUTH_FIELDS, authSchema, gatewayAuthSchema, METHODS } from './schemaAuth.ts';
+import { between, list, NAME_MAX, text, UNPRINTABLE, whole, zeroOr } from './schemaParts.ts';
 
 /** The proposals' own reader says best what is wrong with one. */
 function proposals(expected: string, use: ProposalUse) {
@@ -54,17 +30,10 @@ function proposals(expected: string, use: ProposalUse) {
   );
 }
 
-const between = (low: number, high: number) => (value: number) => value >= low && value <= high;
-const zeroOr = (low: number, high: number) => (value: number) => value === 0 || (value >= low && value <= high);
 const port = whole('a port, 1 to 65535', between(1, 65535));
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const HOST = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-const HEX = /^(?:[0-9a-f]{2})+$/i;
-/** Control, format (direction marks and the like), line separators, lone surrogates. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
-
 export const ANY_IDENTITY = '%any';
 
 /** The gateway's name as the resolver takes it (IDNA where it is not ASCII) or the address; undefined when it is neither. */
@@ -76,10 +45,8 @@ export function hostOf(value: string): string | undefined {
   return HOST.test(ascii) && !/(^|\.)[0-9]+$/.test(ascii) ? ascii : undefined;
 }
 
+export const LOCAL_ID = 'who you are to the gateway: a name, an address, user@domain, a distinguished name or keyid:hex';
 const PORTS = 'an object with "ike" and "natt", each a port';
-const SECRET = `text, or an object with one key, "base64" or "hex", 1 to ${SECRET_MAX} octets`;
-const secretText = (fits: (value: string) => boolean) => text(SECRET, fits, 2048);
-
 /** What an administrator could lock before there were certificates. */
 export const LOCKABLE_BEFORE_CERTIFICATES = [
   'name',
@@ -121,30 +88,16 @@ export const profileSchema = v.strictObject({
       v.strictObject({ ike: v.optional(port), natt: v.optional(port) }, PORTS),
     ),
   ),
-  localId: text('who you are to the gateway: a name, an address, user@domain or keyid:hex', (value) => parseIdentity(value).ok),
+  /** Needed with a pre-shared key; else it can be found. */
+  localId: v.optional(text(LOCAL_ID, (value) => parseIdentity(value).ok)),
   remoteId: v.optional(
     text(
-      'who the gateway is: a name, an address, user@domain or keyid:hex; or "%any"',
+      'who the gateway is: a name, an address, user@domain, a distinguished name or keyid:hex; or "%any"',
       (value) => value === ANY_IDENTITY || parseIdentity(value).ok,
     ),
   ),
-  auth: v.strictObject(
-    {
-      method: v.literal('psk', '"psk" (nothing else yet)'),
-      /** Without it the user is asked when connecting. */
-      secret: v.optional(
-        v.union(
-          [
-            secretText(() => true),
-            v.strictObject({ base64: secretText((value) => BASE64.test(value)) }),
-            v.strictObject({ hex: secretText((value) => HEX.test(value)) }),
-          ],
-          SECRET,
-        ),
-      ),
-    },
-    'an object with "method" and "secret"',
-  ),
+  auth: authSchema,
+  gatewayAuth: v.optional(gatewayAuthSchema),
   ikeProposals: v.optional(proposals('an IKE proposal such as "aes256gcm16-prfsha256-x25519"', 'ike')),
   espProposals: v.optional(proposals('an ESP proposal such as "aes256gcm16" or "aes256-sha256"', 'esp')),
   remoteNetworks: v.optional(
@@ -173,12 +126,8 @@ export const profileSchema = v.strictObject({
 
 /** What is expected of a required field, for when it is missing. */
 export function expectedOf(path: string): string | undefined {
-  const { auth, ...others } = profileSchema.entries;
-  const schemas: Readonly<Record<string, v.GenericSchema>> = {
-    ...others,
-    auth,
-    'auth.method': auth.entries.method,
-  };
+  if (path === 'auth.method') return METHODS;
+  const schemas: Readonly<Record<string, v.GenericSchema>> = profileSchema.entries;
   const schema = Object.hasOwn(schemas, path) ? schemas[path] : undefined;
   return schema && v.safeParse(schema, null).issues?.[0].message;
 }
@@ -189,6 +138,9 @@ export type ProfileFile = v.InferOutput<typeof profileSchema>;
 export const knownFields: ReadonlyMap<string, readonly string[]> = new Map([
   ['', Object.keys(profileSchema.entries)],
   ['gatewayPorts', ['ike', 'natt']],
-  ['auth', ['method', 'secret']],
+  ['auth', AUTH_FIELDS],
   ['auth.secret', ['base64', 'hex']],
+  ['gatewayAuth', Object.keys(gatewayAuthSchema.entries)],
+  ['gatewayAuth.secret', ['base64', 'hex']],
+  ['gatewayAuth.revocation', ['crl', 'ocsp', 'strict']],
 ]);

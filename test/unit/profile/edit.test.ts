@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { editProfile, freeName, type GivenFields } from '../../../core/profile/edit.ts';
 import { importProfile } from '../../../core/profile/import.ts';
 import type { Profile } from '../../../core/profile/model.ts';
+import type { SecretName } from '../../../core/rpc/contract.ts';
 import { profileText } from './sample.ts';
 
 function base(changes: Readonly<Record<string, unknown>> = {}): Profile {
@@ -18,8 +19,8 @@ interface Rest {
 }
 
 function edit(fields: GivenFields, rest: Rest = {}) {
-  const { secret } = rest;
-  return editProfile({ base: rest.base, fields, secret, touchesSecret: rest.touchesSecret ?? secret !== undefined });
+  const touched: readonly SecretName[] = rest.touchesSecret || rest.secret !== undefined ? ['psk'] : [];
+  return editProfile({ base: rest.base, fields, secrets: { psk: rest.secret }, touched, now: Date.now() });
 }
 
 function codes(fields: GivenFields, rest: Rest = {}): readonly string[] {

@@ -42,6 +42,8 @@ function check(keyword: string, wanted: unknown, value: unknown, schema: Schema)
       return typeof value !== 'string' || value.length <= Number(wanted);
     case 'pattern':
       return typeof value !== 'string' || new RegExp(String(wanted), 'u').test(value);
+    case 'uniqueItems':
+      return !Array.isArray(value) || new Set(value).size === value.length;
     case 'minItems':
       return !Array.isArray(value) || value.length >= Number(wanted);
     case 'maxItems':
