@@ -9,12 +9,13 @@ import type { SignatureAlgorithm, SignerInfo } from '../crypto/signatureTypes.ts
 import type { IkeAnswer, IkeAsk } from '../ike/auth/contract.ts';
 import type { EapAskAnswer } from '../ike/auth/eap/contract.ts';
 import type { IkeFailure } from '../ike/sa/contract.ts';
-import type { Certificate, RevocationVerdict } from '../pki/contract.ts';
+import type { Certificate } from '../pki/contract.ts';
+import type { RevocationPolicy, RevocationResult } from '../pki/revocation.ts';
 import type { GatewayCertificate } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import { printable } from '../tunnel/explain.ts';
 import type { Credentials } from './credentials.ts';
-import type { GatewayTrust, Pki } from './gatewayTrust.ts';
+import { type GatewayTrust, ikeFault, type Pki } from './gatewayTrust.ts';
 import type { TlsClient, TlsClientOptions } from './tlsClient.ts';
 
 /** The user's private key, wherever it is. */
@@ -32,20 +33,14 @@ export interface TlsSession {
   close(): void;
 }
 
-export interface RevocationPolicy {
-  readonly crl: boolean;
-  readonly ocsp: boolean;
-  readonly strict: boolean;
-}
-
-/** A verdict for each certificate of the path but the anchor, in their order. Bounded in time; aborted when the connection ends. */
+/** Bounded in time; given up when the connection ends. */
 export type CheckRevocation = (request: {
   readonly path: readonly Certificate[];
   /** OCSP answers that came in CERT payloads. */
   readonly ocsp: readonly Uint8Array[];
   readonly policy: RevocationPolicy;
   readonly signal: AbortSignal;
-}) => Promise<readonly RevocationVerdict[]>;
+}) => Promise<RevocationResult>;
 
 export interface AsksPorts {
   readonly pki: Pick<Pki, 'parseCertificate'>;
@@ -122,7 +117,9 @@ export function createAsks(ports: AsksPorts): Asks {
     if (!judged) return refused('gateway-no-certificate', 'its certificate was not judged');
     const { path, ocsp } = judged;
     // A path of one is the anchor itself: nobody above it can revoke it.
-    const verdicts = path.length < 2 ? [] : await ports.checkRevocation({ path, ocsp, policy, signal: over.signal });
+    const nobody = { verdicts: [], fault: undefined };
+    const { verdicts, fault } =
+      path.length < 2 ? nobody : await ports.checkRevocation({ path, ocsp, policy, signal: over.signal });
     for (const { subject, status, source, evidence } of verdicts) {
       log(status === 'good' || status === 'not-checked' ? 'debug' : 'warn', 'trust', `revocation: ${status}`, {
         subject,
@@ -131,8 +128,7 @@ export function createAsks(ports: AsksPorts): Asks {
       });
     }
     if (facts.gatewayCertificate) learn({ gatewayCertificate: { ...facts.gatewayCertificate, revocation: verdicts } });
-    const failure = judgeRevocation(verdicts, policy);
-    if (failure) return { kind: 'refused', failure };
+    if (fault) return { kind: 'refused', failure: ikeFault(fault) };
     learn({ gatewayProvenAt: ports.now() });
     return { kind: 'gateway-revocation' };
   }
@@ -192,15 +188,6 @@ const FAULT: { readonly [K in IkeAsk['kind']]: IkeFailure['code'] } = {
   credential: 'eap-protocol',
   tls: 'eap-tls-failed',
 };
-
-/** Revoked ends it always; not knowing ends it where the profile is strict (RFC 5280 §6.3, RFC 6960 §2.2). */
-function judgeRevocation(verdicts: readonly RevocationVerdict[], policy: RevocationPolicy): IkeFailure | undefined {
-  const revoked = verdicts.find(({ status }) => status === 'revoked');
-  if (revoked) return { code: 'gateway-cert-revoked', evidence: `${revoked.subject}: ${revoked.evidence}` };
-  const unknown = verdicts.find(({ status }) => status !== 'good');
-  if (!policy.strict || !unknown) return undefined;
-  return { code: 'gateway-revocation-unknown', evidence: `${unknown.subject}: ${unknown.evidence}` };
-}
 
 function refused(code: IkeFailure['code'], evidence: string): IkeAnswer {
   return { kind: 'refused', failure: { code, evidence } };

@@ -13,7 +13,7 @@ export function createProofPorts(log: Log): ProofPorts {
       systemRoots: createSystemRoots({ parseCertificate, log }),
       now: Date.now,
     },
-    checkRevocation: async () => [],
+    checkRevocation: async () => ({ verdicts: [], fault: undefined }),
     openTls: openTlsSession,
   };
 }

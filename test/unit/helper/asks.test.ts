@@ -5,7 +5,7 @@ import { type AsksPorts, createAsks } from '../../../core/helper/asks.ts';
 import type { IkeAsk } from '../../../core/ike/auth/contract.ts';
 import type { IkeFailure } from '../../../core/ike/sa/contract.ts';
 import { parseCertificate } from '../../../core/pki/certificate.ts';
-import type { Certificate, RevocationVerdict } from '../../../core/pki/contract.ts';
+import type { Certificate, PkiFault, RevocationVerdict } from '../../../core/pki/contract.ts';
 import { authority } from '../../authority/authority.ts';
 
 const root = authority.root({ subject: 'CN=Office Root' });
@@ -37,7 +37,7 @@ function set(changes: Partial<AsksPorts> = {}) {
       tlsServer: () => err({ code: 'eap-server-certificate', evidence: '' }),
     },
     revocationPolicy: { crl: true, ocsp: true, strict: false },
-    checkRevocation: async () => [good],
+    checkRevocation: async () => ({ verdicts: [good], fault: undefined }),
     signer: undefined,
     tls: undefined,
     credentials: { answer: async () => ({ kind: 'credential', value: new TextEncoder().encode('very secret') }) },
@@ -59,7 +59,7 @@ test('an accepted certificate: its key for AUTH, then revocation, then the gatew
   const { asks } = set({
     checkRevocation: async ({ path: wanted, ocsp, policy }) => {
       looked = [wanted.length, ocsp, policy.strict];
-      return [good];
+      return { verdicts: [good], fault: undefined };
     },
   });
   assert.deepEqual(await asks.answer(shown), { kind: 'gateway-certificate', publicKey: path[0]?.publicKey });
@@ -84,7 +84,7 @@ test('a refused certificate is shown, and nothing is looked up for it', async ()
     },
     checkRevocation: async () => {
       looked = true;
-      return [good];
+      return { verdicts: [good], fault: undefined };
     },
   });
   assert.equal(await failureOf(shown), 'gateway-untrusted');
@@ -96,26 +96,19 @@ test('a refused certificate is shown, and nothing is looked up for it', async ()
 
 const revoked: RevocationVerdict = { ...good, status: 'revoked', evidence: 'since yesterday' };
 const unknown: RevocationVerdict = { ...good, status: 'unknown', source: 'none', evidence: 'unreachable' };
-const unchecked: RevocationVerdict = { ...good, status: 'not-checked', source: 'none', evidence: 'names no place' };
-const policies: readonly (readonly [string, boolean, readonly RevocationVerdict[], string])[] = [
-  ['good', true, [good, good], 'gateway-revocation'],
-  ['revoked, soft', false, [good, revoked], 'gateway-cert-revoked'],
-  ['revoked, strict', true, [unknown, revoked], 'gateway-cert-revoked'],
-  ['unknown, soft', false, [unknown], 'gateway-revocation'],
-  ['unknown, strict', true, [good, unknown], 'gateway-revocation-unknown'],
-  ['not checked, soft', false, [unchecked], 'gateway-revocation'],
-  ['not checked, strict', true, [unchecked], 'gateway-revocation-unknown'],
+const ends: readonly (readonly [RevocationVerdict, PkiFault | undefined, string])[] = [
+  [good, undefined, 'gateway-revocation'],
+  [unknown, undefined, 'gateway-revocation'],
+  [unknown, { code: 'revocation-unknown', evidence: 'unreachable' }, 'gateway-revocation-unknown'],
+  [revoked, { code: 'revoked', evidence: 'since yesterday' }, 'gateway-cert-revoked'],
 ];
-for (const [name, strict, verdicts, expected] of policies) {
-  test(`revocation: ${name}`, async () => {
-    const { asks, failureOf } = set({
-      revocationPolicy: { crl: true, ocsp: true, strict },
-      checkRevocation: async () => verdicts,
-    });
+for (const [verdict, fault, expected] of ends) {
+  test(`revocation ${verdict.status}${fault ? ', which is refused' : ''}`, async () => {
+    const { asks, failureOf } = set({ checkRevocation: async () => ({ verdicts: [verdict], fault }) });
     await asks.answer(shown);
     assert.equal(await failureOf({ kind: 'gateway-revocation' }), expected);
-    assert.equal(asks.facts().gatewayProvenAt !== undefined, expected === 'gateway-revocation');
-    assert.deepEqual(asks.facts().gatewayCertificate?.revocation, verdicts);
+    assert.equal(asks.facts().gatewayProvenAt !== undefined, fault === undefined);
+    assert.deepEqual(asks.facts().gatewayCertificate?.revocation, [verdict]);
   });
 }
 
@@ -131,7 +124,7 @@ test('the end of the connection ends what is being fetched', async () => {
       new Promise((resolve) => {
         signal.onabort = () => {
           aborted = true;
-          resolve([unknown]);
+          resolve({ verdicts: [unknown], fault: undefined });
         };
       }),
     tls: {

@@ -43,7 +43,7 @@ function prepare(changes: Partial<Profile>, given: Given = {}) {
   const opened: string[] = [];
   const ports: ProofPorts = {
     trust: { pki: { parseCertificate, validatePath }, systemRoots: () => given.roots ?? [], now: Date.now },
-    checkRevocation: async () => [],
+    checkRevocation: async () => ({ verdicts: [], fault: undefined }),
     openTls: ({ certificates }) => {
       opened.push(`tls with ${certificates.length}`);
       return { exchange: async () => ({ kind: 'credential-missing', why: 'expired' }), close: () => {} };

@@ -214,7 +214,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
         systemRoots: () => [],
         now: Date.now,
       },
-      checkRevocation: async () => [],
+      checkRevocation: async () => ({ verdicts: [], fault: undefined }),
       openTls: () => ({ exchange: async () => ({ kind: 'credential-missing', why: 'expired' }), close: () => {} }),
     },
     openKey: async () => err('no key in this test'),
