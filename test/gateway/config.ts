@@ -1,8 +1,11 @@
 /** What the embedded head office is told, what it is given, and what comes out of it: the machine style of core/ike/sa/contract.ts. */
 
+import type { SignatureAlgorithm } from '../../core/crypto/signatureTypes.ts';
 import type { Random } from '../../core/crypto/types.ts';
+import type { EapAsk, EapAskAnswer } from '../../core/ike/auth/eap/contract.ts';
 import type { Channel, Endpoint, Identity, IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
 import type { Proposal, TrafficSelector } from '../../core/ike/wire/message.ts';
+import type { Authority } from '../authority/authority.ts';
 import type { MisbehaviourName } from './misbehaviours.ts';
 
 export interface HeadOfficeConfig {
@@ -11,6 +14,20 @@ export interface HeadOfficeConfig {
   readonly ports: Readonly<Record<Channel, number>>;
   readonly identity: Identity;
   readonly users: readonly HeadOfficeUser[];
+  /** Without it the office proves itself by the user's key. */
+  readonly certificate?: OfficeCertificate;
+  /** SIGNATURE_HASH_ALGORITHMS; SHA-2 and Identity when not said, nothing announced when empty (RFC 7427 §4). */
+  readonly hashes?: readonly number[];
+  /** DER of the authorities that users' certificates must come from; they go into CERTREQ too. */
+  readonly userAuthorities?: readonly Uint8Array[];
+  /** For validating those: Date.now() milliseconds; now when not said. */
+  readonly at?: number;
+  /** MULTIPLE_AUTH_SUPPORTED (RFC 4739); when not said, true when some user needs two. */
+  readonly multipleAuth?: boolean;
+  /** Leave AUTH out for clients that want EAP alone (RFC 5998). */
+  readonly eapOnly?: boolean;
+  /** For the user of that IDi, who need not be in the list. */
+  readonly eap?: (claimed: Identity) => EapBackend;
   /** In order of the office's own preference; the initiator's order decides among what both take (RFC 7296 §2.7 leaves it free). */
   readonly ikeProposals: readonly Proposal[];
   readonly espProposals: readonly Proposal[];
@@ -37,8 +54,39 @@ export interface HeadOfficeConfig {
 
 export interface HeadOfficeUser {
   readonly identity: Identity;
-  readonly secret: Uint8Array;
+  readonly secret?: Uint8Array;
+  /** What is demanded, in this order (RFC 4739); a key alone when not said. */
+  readonly proofs?: readonly ('psk' | 'certificate' | 'eap')[];
 }
+
+/** What the office proves itself with. */
+export interface OfficeCertificate {
+  /** DER, its own first. */
+  readonly chain: readonly Uint8Array[];
+  readonly pkcs8: Uint8Array;
+  /** What it signs with, the preferred first; of the forms of RFC 7427, or of the older ones for clients without it. */
+  readonly algorithms: readonly SignatureAlgorithm[];
+  /** OCSP answers for clients that ask for them (RFC 4806). */
+  readonly ocsp?: readonly Uint8Array[];
+  /** Who issued it: misbehaviours have other certificates made. */
+  readonly authority?: Authority;
+}
+
+/** The EAP server of one client; a back-end of the office. */
+export interface EapBackend {
+  start(): EapBackendStep;
+  /** An EAP response as it was in the EAP payload. */
+  handle(packet: Uint8Array): EapBackendStep;
+  /** What the ask that was the last step brought. */
+  answer(answer: EapAskAnswer): EapBackendStep;
+}
+
+export type EapBackendStep =
+  | { readonly kind: 'request'; readonly packet: Uint8Array }
+  /** `msk` is absent for methods that make none. */
+  | { readonly kind: 'success'; readonly packet: Uint8Array; readonly msk: Uint8Array | undefined }
+  | { readonly kind: 'failure'; readonly packet: Uint8Array }
+  | { readonly kind: 'ask'; readonly ask: EapAsk };
 
 export interface HeadOfficePorts {
   readonly random: Random;
@@ -46,6 +94,8 @@ export interface HeadOfficePorts {
 
 export type HeadOfficeInput =
   | { readonly kind: 'tick' }
+  /** What an `ask` of this SA brought. */
+  | { readonly kind: 'answer'; readonly id: string; readonly answer: EapAskAnswer }
   | { readonly kind: 'datagram'; readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }
   /** Authenticated ESP was seen on this inbound SPI: the peer lives. */
   | { readonly kind: 'inbound-traffic'; readonly spiIn: number }
@@ -58,7 +108,10 @@ export type HeadOfficeInput =
  * What one of the SAs wants, with the responder SPI it belongs to (16 hex digits, '' for stateless answers). `closed` ends an SA,
  * not the office. Its `transmit` has the shape of the initiator's, so one in-memory network carries both.
  */
-export type HeadOfficeOutput = Exclude<IkeOutput, { readonly kind: 'ask' }> & { readonly id: string };
+export type HeadOfficeOutput =
+  | (Exclude<IkeOutput, { readonly kind: 'ask' }> & { readonly id: string })
+  /** TLS of an EAP method; the SA goes on with the `answer`. */
+  | { readonly kind: 'ask'; readonly id: string; readonly ask: EapAsk };
 
 export interface SaSummary {
   /** Responder SPI, 16 hex digits. */

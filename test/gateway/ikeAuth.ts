@@ -1,19 +1,18 @@
 /**
- * The responder's side of IKE_AUTH with pre-shared keys (RFC 7296 §1.2): who is it, prove who we are, addresses, first CHILD SA.
- * Pure: payloads in, payloads and facts out. A CHILD SA that cannot be made does not end the IKE SA (§1.2, §2.21.2).
+ * The responder's side of IKE_AUTH (RFC 7296 §1.2, §2.16; RFC 4739; RFC 5998) as a generator: it is given the payloads of each request
+ * and yields those of the answer, until the client has proven who it is or is refused. A CHILD SA that cannot be made does not end the
+ * IKE SA (§1.2, §2.21.2).
  */
-import { pskAuth, type SignedParts, verifyPskAuth } from '../../core/ike/auth/psk.ts';
-import { sameIdentity } from '../../core/ike/identity.ts';
-import { deriveChildKeys } from '../../core/ike/keys/ikeKeys.ts';
-import { type ChildSuite, childSuite, chooseProposal } from '../../core/ike/negotiation.ts';
-import type { ChildSa, Identity } from '../../core/ike/sa/contract.ts';
-import { AUTH_METHOD, CP_TYPE, NOTIFY } from '../../core/ike/wire/constants.ts';
-import type { Payload, PayloadOf, TrafficSelector } from '../../core/ike/wire/message.ts';
+import type { EapAsk, EapAskAnswer } from '../../core/ike/auth/eap/contract.ts';
+import { pskAuth, verifyPskAuth } from '../../core/ike/auth/psk.ts';
+import { makeIdentity, sameIdentity } from '../../core/ike/identity.ts';
+import type { Identity } from '../../core/ike/sa/contract.ts';
+import { AUTH_METHOD, NOTIFY } from '../../core/ike/wire/constants.ts';
+import type { Payload } from '../../core/ike/wire/message.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
-import { spiBytes, spiNumber } from '../../core/ike/wire/spi.ts';
 import type { HeadOfficeUser } from './config.ts';
-import { type Lease, lease } from './configReply.ts';
-import { hostSelector, narrow } from './narrow.ts';
+import { type ChildRequest, childRequestOf, makeChild, type NegotiatedChild } from './firstChild.ts';
+import { clientProblem, officeProof, signedByClient, signedByOffice } from './proof.ts';
 import type { SaServices } from './sa.ts';
 import type { HalfOpen } from './saInit.ts';
 
@@ -33,122 +32,171 @@ export type AuthVerdict =
   /** The IKE SA ends with this answer. */
   | { readonly kind: 'refused'; readonly why: string; readonly payloads: readonly Payload[] };
 
-/** A CHILD SA as agreed, before the addresses of the UDP encapsulation are known. */
-export type NegotiatedChild = Omit<ChildSa, 'local' | 'remote' | 'keepalive'> & { readonly lease: Lease };
+type Refused = Extract<AuthVerdict, { kind: 'refused' }>;
 
-interface AuthRequest {
-  readonly idI: PayloadOf<'IDi'>;
-  readonly auth: PayloadOf<'AUTH'>;
-  readonly sa: PayloadOf<'SA'>;
-  readonly tsI: PayloadOf<'TSi'>;
-  readonly tsR: PayloadOf<'TSr'>;
-  readonly cp: PayloadOf<'CP'> | undefined;
-}
+/** The answer to the request in hand, wanting the next request; or what has to be asked before there is one (TLS inside EAP). */
+export type RoundStep =
+  | { readonly kind: 'reply'; readonly payloads: readonly Payload[] }
+  | { readonly kind: 'ask'; readonly ask: EapAsk };
+
+export type RoundInput =
+  | { readonly kind: 'request'; readonly payloads: readonly Payload[] }
+  | { readonly kind: 'answer'; readonly answer: EapAskAnswer };
+
+type Rounds<T> = Generator<RoundStep, T, RoundInput>;
+export type AuthRounds = Rounds<AuthVerdict>;
 
 /** `request` are the payloads of a genuine request, sifted by the rule table; `spiIn` is fresh. */
-export function answerIkeAuth(half: HalfOpen, request: readonly Payload[], spiIn: number, services: SaServices): AuthVerdict {
-  const parts = partsOf(request);
-  if (parts === undefined) return { kind: 'refused', why: 'payloads are missing', payloads: [notify(NOTIFY.INVALID_SYNTAX)] };
-  const user = authenticate(half, parts, services);
-  // RFC 7296 §2.21.2: one answer for an unknown name and for a wrong key.
-  if (user === undefined) {
-    return { kind: 'refused', why: 'unknown identity or wrong key', payloads: [notify(NOTIFY.AUTHENTICATION_FAILED)] };
+export function answerIkeAuth(half: HalfOpen, request: readonly Payload[], spiIn: number, services: SaServices): AuthRounds {
+  return new ClientAuth(half, request, services).run(spiIn);
+}
+
+class ClientAuth {
+  readonly #half: HalfOpen;
+  readonly #services: SaServices;
+  readonly #first: readonly Payload[];
+  readonly #ownIdentity: Identity;
+  #round = 0;
+
+  constructor(half: HalfOpen, first: readonly Payload[], services: SaServices) {
+    this.#half = half;
+    this.#first = first;
+    this.#services = services;
+    let identity = services.config.identity;
+    for (const hooks of services.hooks) if (hooks.identity) identity = hooks.identity(identity);
+    this.#ownIdentity = identity;
   }
-  let ownIdentity = services.config.identity;
-  for (const { identity } of services.hooks) if (identity) ownIdentity = identity(ownIdentity);
-  const proof: readonly Payload[] = [
-    { kind: 'IDr', idType: ownIdentity.type, data: ownIdentity.data },
-    { kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: pskAuth(user.secret, ownParts(half, ownIdentity)) },
-  ];
-  const made = makeChild(half, parts, user, spiIn, services);
-  let payloads: readonly Payload[] = [...proof, ...(made.ok ? made.payloads : [notify(made.notify)])];
-  const context = { random: services.random, config: services.config, request };
-  for (const { authAnswer } of services.hooks) if (authAnswer) payloads = authAnswer(payloads, context);
-  const common = {
-    kind: 'authenticated',
-    payloads,
-    identity: user.identity,
-    ownIdentity,
-    initialContact: findNotify(request, NOTIFY.INITIAL_CONTACT) !== undefined,
-  } as const;
-  if (!made.ok) return { ...common, childRefusal: made.why };
-  if (findPayload(payloads, 'SA') !== undefined) return { ...common, child: made.child };
-  made.child.lease.release();
-  return { ...common, childRefusal: 'told to misbehave' };
-}
 
-function partsOf(payloads: readonly Payload[]): AuthRequest | undefined {
-  const idI = findPayload(payloads, 'IDi');
-  const auth = findPayload(payloads, 'AUTH');
-  const sa = findPayload(payloads, 'SA');
-  const tsI = findPayload(payloads, 'TSi');
-  const tsR = findPayload(payloads, 'TSr');
-  if (!idI || !auth || !sa || !tsI || !tsR) return undefined;
-  return { idI, auth, sa, tsI, tsR, cp: findPayload(payloads, 'CP') };
-}
-
-/** RFC 7296 §2.15. */
-function authenticate(half: HalfOpen, { idI, auth }: AuthRequest, { config }: SaServices): HeadOfficeUser | undefined {
-  const claimed = { type: idI.idType, data: idI.data };
-  const user = config.users.find((one) => sameIdentity(one.identity, claimed));
-  if (user === undefined || auth.method !== AUTH_METHOD.SHARED_KEY) return undefined;
-  const signed: SignedParts = {
-    prf: half.suite.prf,
-    message: half.request,
-    peerNonce: half.nr,
-    skP: half.keys.pi,
-    identity: claimed,
-  };
-  return verifyPskAuth(user.secret, signed, auth.data) ? user : undefined;
-}
-
-function ownParts(half: HalfOpen, identity: Identity): SignedParts {
-  return { prf: half.suite.prf, message: half.response, peerNonce: half.ni, skP: half.keys.pr, identity };
-}
-
-type ChildVerdict =
-  | { readonly ok: true; readonly child: NegotiatedChild; readonly payloads: readonly Payload[] }
-  | { readonly ok: false; readonly why: string; readonly notify: number };
-
-function makeChild(half: HalfOpen, parts: AuthRequest, user: HeadOfficeUser, spiIn: number, services: SaServices): ChildVerdict {
-  const { config, pools } = services;
-  const refuse = (why: string, type: number): ChildVerdict => ({ ok: false, why, notify: type });
-  const chosen = chooseProposal(parts.sa.proposals, config.espProposals);
-  const suite = chosen === undefined ? undefined : childSuite(chosen);
-  const spiOut = chosen === undefined ? undefined : spiNumber(chosen.spi);
-  if (chosen === undefined || suite === undefined || spiOut === undefined) {
-    return refuse('no ESP proposal in common', NOTIFY.NO_PROPOSAL_CHOSEN);
+  *run(spiIn: number): AuthRounds {
+    const child = childRequestOf(this.#first);
+    const idI = findPayload(this.#first, 'IDi');
+    if (!child || !idI) return syntax('payloads are missing');
+    const identity = makeIdentity(idI.idType, idI.data);
+    const user = this.#userOf(identity);
+    // RFC 7296 §2.21.2: one answer for an unknown name and for a wrong key.
+    if (user === undefined) return refuse('unknown identity');
+    const ours = officeProof(this.#half, this.#first, this.#ownIdentity, user, this.#services);
+    if (ours === undefined) return refuse('nothing to prove the office with');
+    const own: readonly Payload[] = [{ kind: 'IDr', idType: this.#ownIdentity.type, data: this.#ownIdentity.data }, ...ours];
+    const proofs = user.proofs ?? ['psk'];
+    let request = this.#first;
+    /** What the answer to the request in hand has to hold besides. */
+    let pending: readonly Payload[] = own;
+    for (const [at, proof] of proofs.entries()) {
+      const last = at === proofs.length - 1;
+      const auth = findPayload(request, 'AUTH');
+      if (proof === 'eap') {
+        if (auth) return refuse('AUTH where EAP was due');
+        const done = yield* this.#eap(user, this.#eapOpening(own, pending));
+        if ('kind' in done) return done;
+        pending = done.answer;
+        request = done.request;
+      } else {
+        if (!auth) return refuse('no AUTH');
+        const problem = clientProblem(this.#half, request, auth, user, proof, this.#services);
+        if (problem !== undefined) return refuse(problem);
+      }
+      const more = findNotify(request, NOTIFY.ANOTHER_AUTH_FOLLOWS) !== undefined;
+      if (more === last) return refuse(more ? 'one authentication too many' : 'another authentication was due');
+      if (last) break;
+      // RFC 4739 §2.1: the next request starts the next authentication.
+      request = yield* this.#reply(pending);
+      pending = [];
+      if (!findPayload(request, 'IDi')) return syntax('no IDi in the second authentication');
+    }
+    return this.#established(user, child, pending, spiIn);
   }
-  // RFC 7296 §2.19: without a request for an address the client cannot be one of ours.
-  if (parts.cp === undefined || parts.cp.cfgType !== CP_TYPE.REQUEST) {
-    return refuse('no CFG_REQUEST', NOTIFY.FAILED_CP_REQUIRED);
+
+  /** RFC 5998 §3: what EAP alone is to prove is left out. */
+  #eapOpening(own: readonly Payload[], pending: readonly Payload[]): readonly Payload[] {
+    const alone = this.#services.config.eapOnly === true && findNotify(this.#first, NOTIFY.EAP_ONLY_AUTHENTICATION);
+    return alone && pending === own ? own.filter(({ kind }) => kind === 'IDr') : pending;
   }
-  const given = lease(parts.cp, user.identity.text, pools, config);
-  if (given === undefined) return refuse('no address to give', NOTIFY.INTERNAL_ADDRESS_FAILURE);
-  const remoteSelectors = narrow(parts.tsI.selectors, given.addresses.map(hostSelector));
-  const localSelectors = narrow(parts.tsR.selectors, config.selectors);
-  if (remoteSelectors.length === 0 || localSelectors.length === 0) {
-    given.release();
-    return refuse('no traffic selectors in common', NOTIFY.TS_UNACCEPTABLE);
+
+  /** RFC 7296 §2.16: until EAP is over and the client has shown that it has the key. */
+  *#eap(
+    user: HeadOfficeUser,
+    opening: readonly Payload[],
+  ): Rounds<Refused | { readonly request: readonly Payload[]; readonly answer: readonly Payload[] }> {
+    const server = this.#services.config.eap?.(user.identity);
+    if (server === undefined) return refuse('no EAP here');
+    let beside = opening;
+    let step = server.start();
+    let rounds = 0;
+    for (;;) {
+      while (step.kind === 'ask') {
+        const input: RoundInput = yield { kind: 'ask', ask: step.ask };
+        if (input.kind !== 'answer') throw new Error('a request where an answer was due');
+        step = server.answer(input.answer);
+      }
+      let packet = step.packet;
+      for (const hooks of this.#services.hooks) if (hooks.eap) packet = hooks.eap(packet, rounds);
+      rounds++;
+      const request = yield* this.#reply([...beside, { kind: 'EAP', message: packet }]);
+      beside = [];
+      if (step.kind === 'failure') return refuse('EAP failed');
+      if (step.kind === 'success') return this.#eapKey(user, step.msk, request);
+      const response = findPayload(request, 'EAP');
+      if (!response) return syntax('no EAP payload');
+      step = server.handle(response.message.slice());
+    }
   }
-  const payloads: readonly Payload[] = [
-    given.reply,
-    { kind: 'SA', proposals: [{ ...chosen, spi: spiBytes(spiIn) }] },
-    { kind: 'TSi', selectors: remoteSelectors, unknownTypes: 0 },
-    { kind: 'TSr', selectors: localSelectors, unknownTypes: 0 },
-  ];
-  return { ok: true, payloads, child: childOf(half, suite, { spiIn, spiOut, remoteSelectors, localSelectors, lease: given }) };
+
+  #eapKey(user: HeadOfficeUser, msk: Uint8Array | undefined, request: readonly Payload[]) {
+    const half = this.#half;
+    const auth = findPayload(request, 'AUTH');
+    let key = msk;
+    for (const hooks of this.#services.hooks) if (hooks.eapKey) key = hooks.eapKey(key, this.#services.random);
+    const parts = signedByClient(half, user.identity);
+    // Misbehaviours change the office's own AUTH, not what it takes.
+    if (!auth || !verifyPskAuth(msk ?? half.keys.pi, parts, auth.data)) return refuse('AUTH by the key of EAP does not verify');
+    const data = pskAuth(key ?? half.keys.pr, signedByOffice(half, this.#ownIdentity));
+    return { request, answer: [{ kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data }] as const };
+  }
+
+  #established(user: HeadOfficeUser, request: ChildRequest, proof: readonly Payload[], spiIn: number): Authenticated {
+    const made = makeChild(this.#half, request, user.identity.text, spiIn, this.#services);
+    const payloads = this.#changed([...proof, ...(made.ok ? made.payloads : [notify(made.notify)])]);
+    const common = {
+      kind: 'authenticated',
+      payloads,
+      identity: user.identity,
+      ownIdentity: this.#ownIdentity,
+      initialContact: findNotify(this.#first, NOTIFY.INITIAL_CONTACT) !== undefined,
+    } as const;
+    if (!made.ok) return { ...common, childRefusal: made.why };
+    if (findPayload(payloads, 'SA') !== undefined) return { ...common, child: made.child };
+    made.child.lease.release();
+    return { ...common, childRefusal: 'told to misbehave' };
+  }
+
+  *#reply(honest: readonly Payload[]): Rounds<readonly Payload[]> {
+    const input = yield { kind: 'reply', payloads: this.#changed(honest) };
+    if (input.kind !== 'request') throw new Error('an answer where a request was due');
+    return input.payloads;
+  }
+
+  #changed(honest: readonly Payload[]): readonly Payload[] {
+    const { random, config, hooks } = this.#services;
+    const context = { random, config, request: this.#first, round: this.#round++ };
+    let payloads = honest;
+    for (const { authAnswer } of hooks) if (authAnswer) payloads = authAnswer(payloads, context);
+    return payloads;
+  }
+
+  #userOf(identity: Identity): HeadOfficeUser | undefined {
+    const known = this.#services.config.users.find((one) => sameIdentity(one.identity, identity));
+    if (known) return known;
+    // With EAP the name in IDi need not be the user's (RFC 7296 §2.16): EAP itself asks for it.
+    const anybody = this.#services.config.eap !== undefined && !findPayload(this.#first, 'AUTH');
+    return anybody ? { identity, proofs: ['eap'] } : undefined;
+  }
 }
 
-interface ChildParts {
-  readonly spiIn: number;
-  readonly spiOut: number;
-  readonly remoteSelectors: readonly TrafficSelector[];
-  readonly localSelectors: readonly TrafficSelector[];
-  readonly lease: Lease;
+function refuse(why: string): Refused {
+  return { kind: 'refused', why, payloads: [notify(NOTIFY.AUTHENTICATION_FAILED)] };
 }
 
-function childOf(half: HalfOpen, suite: ChildSuite, parts: ChildParts): NegotiatedChild {
-  const keys = deriveChildKeys(half.suite.prf, half.keys.d, suite, { ni: half.ni, nr: half.nr });
-  return { ...suite, ...parts, ke: undefined, keysIn: keys.initiatorToResponder, keysOut: keys.responderToInitiator };
+function syntax(why: string): Refused {
+  return { kind: 'refused', why, payloads: [notify(NOTIFY.INVALID_SYNTAX)] };
 }

@@ -4,8 +4,8 @@
  */
 import type { Random } from '../../core/crypto/types.ts';
 import type { Identity } from '../../core/ike/sa/contract.ts';
-import type { Payload } from '../../core/ike/wire/message.ts';
-import type { HeadOfficeConfig } from './config.ts';
+import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
+import type { HeadOfficeConfig, OfficeCertificate } from './config.ts';
 import * as authHooks from './misbehaveAuth.ts';
 import * as initHooks from './misbehaveInit.ts';
 import * as transportHooks from './misbehaveTransport.ts';
@@ -15,6 +15,8 @@ export interface MisbehaviourContext {
   readonly config: HeadOfficeConfig;
   /** Payloads of the request being answered, in clear. */
   readonly request: readonly Payload[];
+  /** Of IKE_AUTH, from 0: which of its answers this is. */
+  readonly round: number;
 }
 
 /** Where the head office asks. Every hook gets the honest value and returns the one to use. */
@@ -24,7 +26,15 @@ export interface MisbehaviourHooks {
   readonly saInitAnswer?: (honest: readonly Payload[], context: MisbehaviourContext) => readonly Payload[];
   /** The identity that goes into IDr and under AUTH. */
   readonly identity?: (honest: Identity) => Identity;
-  /** Inner payloads of the IKE_AUTH answer. */
+  /** What the office proves itself with. */
+  readonly certificate?: (honest: OfficeCertificate) => OfficeCertificate;
+  /** The AUTH payload with its signature; `octets` are those of RFC 7296 §2.15. */
+  readonly sign?: (honest: PayloadOf<'AUTH'>, certificate: OfficeCertificate, octets: Uint8Array) => PayloadOf<'AUTH'>;
+  /** EAP packets of the office, counted from 0. */
+  readonly eap?: (honest: Uint8Array, count: number) => Uint8Array;
+  /** The key of EAP, for the office's AUTH. */
+  readonly eapKey?: (honest: Uint8Array | undefined, random: Random) => Uint8Array | undefined;
+  /** Inner payloads of each IKE_AUTH answer. */
   readonly authAnswer?: (honest: readonly Payload[], context: MisbehaviourContext) => readonly Payload[];
   /** The datagrams that go out in place of this one; none is silence. `message` is its header, encrypted payloads closed. */
   readonly datagrams?: (bytes: Uint8Array, exchange: number, response: boolean, random: Random) => readonly Uint8Array[];

@@ -49,6 +49,7 @@ class Office implements HeadOffice {
       pools: createPools(config.pool),
       hooks: hooksOf(config.misbehave),
       emit: (id, output) => this.#emit(id, output),
+      ask: (id, ask) => void this.#out.push({ kind: 'ask', id, ask }),
       newSpiIn: () => this.#newChildSpi(),
       authenticated: (sa, initialContact) => this.#authenticated(sa, initialContact),
     };
@@ -122,7 +123,7 @@ class Office implements HeadOffice {
         return;
       }
     }
-    const context = { random: this.#ports.random, config: this.#config, request: request.payloads };
+    const context = { random: this.#ports.random, config: this.#config, request: request.payloads, round: 0 };
     for (const hooks of this.#services.hooks) {
       if (hooks.insteadOfSaInit === undefined) continue;
       this.#answer(input, header, hooks.insteadOfSaInit(context));

@@ -6,6 +6,7 @@
 import { formatAddress } from '../../core/bytes/address.ts';
 import { equalBytes, toHex } from '../../core/bytes/bytes.ts';
 import type { Random } from '../../core/crypto/types.ts';
+import type { EapAsk, EapAskAnswer } from '../../core/ike/auth/eap/contract.ts';
 import type { Channel, Endpoint, IkeFailure, IkeOutput } from '../../core/ike/sa/contract.ts';
 import { IkeSa, type IkeSaState } from '../../core/ike/sa/ikeSa.ts';
 import { Narrator } from '../../core/ike/sa/narrator.ts';
@@ -15,7 +16,8 @@ import type { Message, Payload } from '../../core/ike/wire/message.ts';
 import { notify } from '../../core/ike/wire/payloads.ts';
 import type { HeadOfficeConfig, HeadOfficeInput, SaSummary } from './config.ts';
 import type { AddressPools, Lease } from './configReply.ts';
-import { type Authenticated, answerIkeAuth, type NegotiatedChild } from './ikeAuth.ts';
+import type { NegotiatedChild } from './firstChild.ts';
+import { type Authenticated, type AuthRounds, answerIkeAuth } from './ikeAuth.ts';
 import type { MisbehaviourHooks } from './misbehaviours.ts';
 import { everything } from './narrow.ts';
 import type { HalfOpen } from './saInit.ts';
@@ -28,9 +30,12 @@ export interface SaServices {
   readonly hooks: readonly MisbehaviourHooks[];
   /** `id` is the SA's responder SPI. */
   readonly emit: (id: string, output: IkeOutput) => void;
+  readonly ask: (id: string, ask: EapAsk) => void;
   readonly newSpiIn: () => number;
   readonly authenticated: (sa: ResponderSa, initialContact: boolean) => void;
 }
+
+type Step = ReturnType<AuthRounds['next']>;
 
 interface Arrival {
   readonly channel: Channel;
@@ -47,6 +52,12 @@ export class ResponderSa {
   /** Of the message that is being received. */
   #arrival: Arrival;
   #peer: Authenticated | undefined;
+  #rounds: AuthRounds | undefined;
+  /** The message that is being received, once more. */
+  #again: (now: number) => void = () => {};
+  /** The IKE_AUTH request in hand waits for what its EAP method asked, and then for its answer to be sent. */
+  #waits = false;
+  #ready: Step | undefined;
   #lease: Lease | undefined;
 
   constructor(half: HalfOpen, services: SaServices, now: number) {
@@ -113,6 +124,7 @@ export class ResponderSa {
   /** A message with our responder SPI. */
   message(message: Message, bytes: Uint8Array, channel: Channel, from: Endpoint, now: number): void {
     this.#arrival = { channel, from };
+    this.#again = (at) => this.message(message, bytes, channel, from, at);
     this.#ike.receive(message, bytes, channel, from, now);
   }
 
@@ -124,6 +136,9 @@ export class ResponderSa {
         return;
       case 'inbound-traffic':
         this.#ike.alive(now);
+        return;
+      case 'answer':
+        this.#answered(input.answer, now);
         return;
       case 'check-liveness':
         this.#ike.checkLiveness(now);
@@ -162,10 +177,44 @@ export class ResponderSa {
     this.#services.emit(this.id, output);
   }
 
-  #ikeAuth(payloads: readonly Payload[], now: number): Reply {
+  #ikeAuth(payloads: readonly Payload[], now: number): Reply | undefined {
     // RFC 7296 §1.2: IKE_AUTH is over; another one is out of place.
     if (this.#peer !== undefined) return { payloads: [notify(NOTIFY.INVALID_SYNTAX)] };
-    const verdict = answerIkeAuth(this.#half, payloads, this.#services.newSpiIn(), this.#services);
+    if (this.#waits) {
+      const ready = this.#ready;
+      // A repetition of the client's, or the request once more because its answer is there.
+      if (ready === undefined) return undefined;
+      this.#waits = false;
+      this.#ready = undefined;
+      return this.#replyOf(ready, now);
+    }
+    const first = this.#rounds === undefined;
+    this.#rounds ??= answerIkeAuth(this.#half, payloads, this.#services.newSpiIn(), this.#services);
+    const step = first ? this.#rounds.next() : this.#rounds.next({ kind: 'request', payloads });
+    if (this.#asks(step)) {
+      this.#waits = true;
+      return undefined;
+    }
+    return this.#replyOf(step, now);
+  }
+
+  #asks(step: Step): boolean {
+    if (step.done || step.value.kind !== 'ask') return false;
+    this.#services.ask(this.id, step.value.ask);
+    return true;
+  }
+
+  #answered(answer: EapAskAnswer, now: number): void {
+    if (!this.#waits || this.#ready !== undefined || this.#rounds === undefined) return;
+    const step = this.#rounds.next({ kind: 'answer', answer });
+    if (this.#asks(step)) return;
+    this.#ready = step;
+    this.#again(now);
+  }
+
+  #replyOf(step: Step, now: number): Reply {
+    if (!step.done) return { payloads: step.value.kind === 'reply' ? step.value.payloads : [] };
+    const verdict = step.value;
     if (verdict.kind === 'refused') {
       const failure: IkeFailure = { code: 'authentication-failed', evidence: verdict.why };
       return { payloads: verdict.payloads, after: () => this.#ike.close(failure) };

@@ -1,16 +1,21 @@
 /** The responder's side of IKE_SA_INIT (RFC 7296 §1.2): choose a proposal, exchange keys, say truthfully what NAT detection finds. */
 
 import { isIPv6 } from 'node:net';
+import { sha1 } from '../../core/crypto/hash.ts';
 import { startKeyExchange } from '../../core/crypto/ke.ts';
+import { certificateRequests } from '../../core/ike/auth/certificates.ts';
+import { readHashes } from '../../core/ike/auth/signature.ts';
 import { siftPayloads } from '../../core/ike/exchanges/rules.ts';
 import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../../core/ike/keys/ikeKeys.ts';
 import { detectNat, natDetectionHash } from '../../core/ike/nat.ts';
 import { chooseProposal, type IkeSuite, ikeSuite } from '../../core/ike/negotiation.ts';
 import type { Channel, Endpoint } from '../../core/ike/sa/contract.ts';
-import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
+import { EXCHANGE, HASH_ALGORITHM, NOTIFY } from '../../core/ike/wire/constants.ts';
 import { encodeMessage } from '../../core/ike/wire/encode.ts';
 import type { Message, Payload } from '../../core/ike/wire/message.ts';
-import { findPayload, notify } from '../../core/ike/wire/payloads.ts';
+import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
+import { parseCertificate } from '../../core/pki/certificate.ts';
+import type { HeadOfficeConfig } from './config.ts';
 import type { SaServices } from './sa.ts';
 
 /** RFC 7296 §2.10: at least half the key size of the PRF, 16 octets at least; 32 suits every PRF here. */
@@ -30,6 +35,9 @@ export interface HalfOpen {
   /** Is our, is the initiator's address translated. */
   readonly natLocal: boolean;
   readonly natRemote: boolean;
+  /** SIGNATURE_HASH_ALGORITHMS of the client, and whether we sent ours. */
+  readonly hashes: ReadonlySet<number> | undefined;
+  readonly announced: boolean;
   readonly channel: Channel;
   readonly local: Endpoint;
   readonly remote: Endpoint;
@@ -79,6 +87,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
   const nr = random(NONCE_OCTETS);
   const ni = nonce.data.slice();
   const local = localEndpoint(arrival, services);
+  const hashes = findNotify(payloads, NOTIFY.SIGNATURE_HASH_ALGORITHMS);
   const nat = detectNat(request.header, payloads, local, arrival.from);
   const honest: readonly Payload[] = [
     { kind: 'SA', proposals: [chosen] },
@@ -87,10 +96,11 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
     // RFC 7296 §2.23: hashes over both SPIs of this message and the addresses as we see them.
     notify(NOTIFY.NAT_DETECTION_SOURCE_IP, natDetectionHash({ spiI, spiR }, local)),
     notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash({ spiI, spiR }, arrival.from)),
+    ...aboutAuthentication(config),
   ];
   let answer = honest;
   for (const { saInitAnswer } of services.hooks)
-    if (saInitAnswer) answer = saInitAnswer(answer, { random, config, request: payloads });
+    if (saInitAnswer) answer = saInitAnswer(answer, { random, config, request: payloads, round: 0 });
   const header = {
     ...request.header,
     spiR,
@@ -113,11 +123,38 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
       response,
       natLocal: nat.local,
       natRemote: nat.remote,
+      hashes: hashes && readHashes(hashes.data),
+      announced: announcedBy(config).length > 0,
       channel: arrival.channel,
       local,
       remote: arrival.from,
     },
   };
+}
+
+/** RFC 7427 §4, RFC 7296 §3.7, RFC 4739 §3.1. An office of keys alone says nothing of all that. */
+function aboutAuthentication(config: HeadOfficeConfig): readonly Payload[] {
+  const hashes = announcedBy(config);
+  const authorities = (config.userAuthorities ?? []).map((der) => {
+    const parsed = parseCertificate(der);
+    if (!parsed.ok) throw new Error(`an authority of the head office: ${parsed.error.evidence}`);
+    return sha1(parsed.value.publicKey);
+  });
+  const multiple = config.multipleAuth ?? config.users.some(({ proofs }) => (proofs?.length ?? 1) > 1);
+  return [
+    ...(hashes.length > 0
+      ? [notify(NOTIFY.SIGNATURE_HASH_ALGORITHMS, Uint8Array.from(hashes.flatMap((id) => [id >>> 8, id])))]
+      : []),
+    ...(multiple ? [notify(NOTIFY.MULTIPLE_AUTH_SUPPORTED)] : []),
+    ...certificateRequests(authorities, false),
+  ];
+}
+
+function announcedBy({ hashes, certificate, userAuthorities }: HeadOfficeConfig): readonly number[] {
+  if (hashes !== undefined) return hashes;
+  if (certificate === undefined && userAuthorities === undefined) return [];
+  const { SHA2_256, SHA2_384, SHA2_512, IDENTITY } = HASH_ALGORITHM;
+  return [SHA2_256, SHA2_384, SHA2_512, IDENTITY];
 }
 
 /** Our own address in the family of the one that asks. */

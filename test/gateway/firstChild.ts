@@ -1,0 +1,84 @@
+/** The office's side of the first CHILD SA (RFC 7296 §1.2, §2.9, §2.19): addresses, narrowed selectors, keys. */
+import { deriveChildKeys } from '../../core/ike/keys/ikeKeys.ts';
+import { type ChildSuite, childSuite, chooseProposal } from '../../core/ike/negotiation.ts';
+import type { ChildSa } from '../../core/ike/sa/contract.ts';
+import { CP_TYPE, NOTIFY } from '../../core/ike/wire/constants.ts';
+import type { Payload, PayloadOf, TrafficSelector } from '../../core/ike/wire/message.ts';
+import { findPayload } from '../../core/ike/wire/payloads.ts';
+import { spiBytes, spiNumber } from '../../core/ike/wire/spi.ts';
+import { type Lease, lease } from './configReply.ts';
+import { hostSelector, narrow } from './narrow.ts';
+import type { SaServices } from './sa.ts';
+import type { HalfOpen } from './saInit.ts';
+
+/** A CHILD SA as agreed, before the addresses of the UDP encapsulation are known. */
+export type NegotiatedChild = Omit<ChildSa, 'local' | 'remote' | 'keepalive'> & { readonly lease: Lease };
+
+/** What the first request says about it. */
+export interface ChildRequest {
+  readonly sa: PayloadOf<'SA'>;
+  readonly tsI: PayloadOf<'TSi'>;
+  readonly tsR: PayloadOf<'TSr'>;
+  readonly cp: PayloadOf<'CP'> | undefined;
+}
+
+export type ChildVerdict =
+  | { readonly ok: true; readonly child: NegotiatedChild; readonly payloads: readonly Payload[] }
+  | { readonly ok: false; readonly why: string; readonly notify: number };
+
+export function childRequestOf(payloads: readonly Payload[]): ChildRequest | undefined {
+  const sa = findPayload(payloads, 'SA');
+  const tsI = findPayload(payloads, 'TSi');
+  const tsR = findPayload(payloads, 'TSr');
+  return sa && tsI && tsR ? { sa, tsI, tsR, cp: findPayload(payloads, 'CP') } : undefined;
+}
+
+/** `owner` gets the addresses; `spiIn` is fresh. */
+export function makeChild(
+  half: HalfOpen,
+  request: ChildRequest,
+  owner: string,
+  spiIn: number,
+  services: SaServices,
+): ChildVerdict {
+  const { config, pools } = services;
+  const refuse = (why: string, type: number): ChildVerdict => ({ ok: false, why, notify: type });
+  const chosen = chooseProposal(request.sa.proposals, config.espProposals);
+  const suite = chosen === undefined ? undefined : childSuite(chosen);
+  const spiOut = chosen === undefined ? undefined : spiNumber(chosen.spi);
+  if (chosen === undefined || suite === undefined || spiOut === undefined) {
+    return refuse('no ESP proposal in common', NOTIFY.NO_PROPOSAL_CHOSEN);
+  }
+  // RFC 7296 §2.19: without a request for an address the client cannot be one of ours.
+  if (request.cp === undefined || request.cp.cfgType !== CP_TYPE.REQUEST) {
+    return refuse('no CFG_REQUEST', NOTIFY.FAILED_CP_REQUIRED);
+  }
+  const given = lease(request.cp, owner, pools, config);
+  if (given === undefined) return refuse('no address to give', NOTIFY.INTERNAL_ADDRESS_FAILURE);
+  const remoteSelectors = narrow(request.tsI.selectors, given.addresses.map(hostSelector));
+  const localSelectors = narrow(request.tsR.selectors, config.selectors);
+  if (remoteSelectors.length === 0 || localSelectors.length === 0) {
+    given.release();
+    return refuse('no traffic selectors in common', NOTIFY.TS_UNACCEPTABLE);
+  }
+  const payloads: readonly Payload[] = [
+    given.reply,
+    { kind: 'SA', proposals: [{ ...chosen, spi: spiBytes(spiIn) }] },
+    { kind: 'TSi', selectors: remoteSelectors, unknownTypes: 0 },
+    { kind: 'TSr', selectors: localSelectors, unknownTypes: 0 },
+  ];
+  return { ok: true, payloads, child: childOf(half, suite, { spiIn, spiOut, remoteSelectors, localSelectors, lease: given }) };
+}
+
+interface ChildParts {
+  readonly spiIn: number;
+  readonly spiOut: number;
+  readonly remoteSelectors: readonly TrafficSelector[];
+  readonly localSelectors: readonly TrafficSelector[];
+  readonly lease: Lease;
+}
+
+function childOf(half: HalfOpen, suite: ChildSuite, parts: ChildParts): NegotiatedChild {
+  const keys = deriveChildKeys(half.suite.prf, half.keys.d, suite, { ni: half.ni, nr: half.nr });
+  return { ...suite, ...parts, ke: undefined, keysIn: keys.initiatorToResponder, keysOut: keys.responderToInitiator };
+}
