@@ -70,6 +70,8 @@ export interface Asks {
   /** Never rejects: what goes wrong is a refusal. */
   answer(ask: IkeAsk): Promise<IkeAnswer>;
   facts(): AskFacts;
+  /** The gateway's certificate up to the anchor, once it was accepted; else empty. */
+  path(): readonly Certificate[];
   /** The connection ends: what is under way is given up. */
   end(): void;
 }
@@ -174,6 +176,7 @@ export function createAsks(ports: AsksPorts): Asks {
       }
     },
     facts: () => facts,
+    path: () => judged?.path ?? [],
     end() {
       over.abort();
       ports.tls?.close();

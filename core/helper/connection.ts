@@ -372,7 +372,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         octets.in += counters?.bytesIn ?? 0;
         octets.out += counters?.bytesOut ?? 0;
       }
-      return { ...facts, ...proof?.asks.facts(), octets, children: living };
+      const shown = proof && { ...proof.asks.facts(), warnings: proof.warnings() };
+      return { ...facts, ...shown, octets, children: living };
     },
     datagram: (bytes, channel, from) => driver?.datagram(bytes, channel, from),
     end,

@@ -26,7 +26,9 @@ export interface TrustPorts {
 }
 
 export interface GatewayTrust {
-  /** The authorities of the profile and of the computer, for CERTREQ and warnings. */
+  /** Of the profile alone. */
+  readonly authorities: readonly Certificate[];
+  /** Those, and the computer's where the profile wants them. */
   anchors(): readonly Certificate[];
   gateway(presented: readonly Uint8Array[]): Result<ValidPath, IkeFailure>;
   /** `presented`: as the TLS server sent them, its own first. */
@@ -49,6 +51,7 @@ export function createGatewayTrust(ports: TrustPorts, profile: Profile): Result<
   };
 
   return ok({
+    authorities: own,
     anchors: all,
 
     gateway(presented) {

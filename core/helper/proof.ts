@@ -11,8 +11,9 @@ import type { Identity, IkeFailure } from '../ike/sa/contract.ts';
 import { ID } from '../ike/wire/constants.ts';
 import type { Certificate, PkiFault } from '../pki/contract.ts';
 import { keyMismatch } from '../pki/privateKey.ts';
+import { expiryWarnings } from '../profile/expiry.ts';
 import type { Profile } from '../profile/model.ts';
-import type { Failure } from '../rpc/contract.ts';
+import type { Failure, Warning } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import { failure, ikeFailure } from '../tunnel/explain.ts';
 import { type Asks, type CheckRevocation, createAsks, type SigningKey, type TlsSession } from './asks.ts';
@@ -48,16 +49,16 @@ export interface Proof {
   /** IDi; `local` is our own address, as text. */
   localIdentity(local: string): Result<Identity, 'malformed'>;
   readonly asks: Asks;
-  /** Own chain, the end entity first. */
-  readonly certificates: readonly Certificate[];
-  /** Of the profile and, where they are trusted, of the computer. */
-  readonly trust: GatewayTrust;
+  /** Of the profile and of what the gateway showed, as it is now. */
+  warnings(): readonly Warning[];
   /** The refusal of a gateway in the light of what we showed it. */
   explain(cause: IkeFailure): IkeFailure;
 }
 
 /** CERTREQ must not make IKE_AUTH larger than a datagram gets through: 20 octets each (RFC 7296 §3.7). */
 const MOST_AUTHORITIES = 32;
+/** Octets. Whoever records one attempt can try shorter ones at home (SECURITY.md 8). */
+const SHORT_PSK = 20;
 
 export function prepareProof(ports: ProofPorts, request: ProofRequest): Result<Proof, Failure> {
   const { profile, psk, signer, log } = request;
@@ -89,12 +90,14 @@ export function prepareProof(ports: ProofPorts, request: ProofRequest): Result<P
     now: ports.trust.now,
   });
 
+  for (const { code, subject, days } of warningsOf(psk, certificates, trust.value, asks, ports.trust.now())) {
+    log('warn', 'trust', code, { subject, ...(days !== undefined && { days }) });
+  }
   return ok({
     auth: { local: local.value, gateway: gateway.value },
     localIdentity: (address) => localIdentity(profile, certificates[0], address),
     asks,
-    certificates,
-    trust: trust.value,
+    warnings: () => warningsOf(psk, certificates, trust.value, asks, ports.trust.now()),
     explain(cause) {
       const [mine] = certificates;
       const refused = cause.code === 'own-cert-refused' || cause.code === 'authentication-failed';
@@ -103,6 +106,22 @@ export function prepareProof(ports: ProofPorts, request: ProofRequest): Result<P
       return { code: 'own-cert-expired', evidence: `${mine.subject.text}: valid until ${day}; ${cause.evidence}` };
     },
   });
+}
+
+function warningsOf(
+  psk: Uint8Array | undefined,
+  own: readonly Certificate[],
+  { authorities }: GatewayTrust,
+  asks: Asks,
+  now: number,
+): readonly Warning[] {
+  const verdicts = asks.facts().gatewayCertificate?.revocation ?? [];
+  const unknown = verdicts.filter(({ status }) => status === 'unknown');
+  return [
+    ...expiryWarnings({ own, gateway: asks.path(), authorities }, now),
+    ...unknown.map(({ subject }) => ({ code: 'revocation-unknown', subject }) as const),
+    ...(psk && psk.length < SHORT_PSK ? [{ code: 'psk-short', subject: '' } as const] : []),
+  ];
 }
 
 /** The rounds in which the user proves who they are (RFC 4739: the certificate first). */

@@ -32,6 +32,7 @@ function set(changes: Partial<AsksPorts> = {}) {
   const asks = createAsks({
     pki: { parseCertificate },
     trust: {
+      authorities: [],
       anchors: () => [],
       gateway: () => ok({ path }),
       tlsServer: () => err({ code: 'eap-server-certificate', evidence: '' }),
@@ -78,6 +79,7 @@ test('a refused certificate is shown, and nothing is looked up for it', async ()
   const failure: IkeFailure = { code: 'gateway-untrusted', evidence: 'CN=vpn.office.test' };
   const { asks, failureOf } = set({
     trust: {
+      authorities: [],
       anchors: () => [],
       gateway: () => err(failure),
       tlsServer: () => err({ code: 'eap-server-certificate', evidence: '' }),
@@ -184,6 +186,7 @@ test('a path of one certificate, the pinned one, has nobody to ask', async () =>
   assert.ok(own);
   const { asks, failureOf } = set({
     trust: {
+      authorities: [],
       anchors: () => [],
       gateway: () => ok({ path: [own] }),
       tlsServer: () => err({ code: 'eap-server-certificate', evidence: '' }),

@@ -177,3 +177,20 @@ test('a refusal after an own certificate that has expired says so', () => {
   assert.equal(explain(late, 'no-answer').code, 'no-answer');
   assert.equal(explain(alice, 'own-cert-refused').code, 'own-cert-refused');
 });
+
+test('warned of: what ends soon, a short key, and nothing else', () => {
+  const soon = sub.issue({ subject: 'CN=Alice', notAfter: new Date(Date.now() + 6.5 * DAY) });
+  const { proof } = prepare(
+    { auth: 'certificate', certificates: [base64(soon), base64(sub)], ...trusts({}) },
+    { signer: keyOf(soon) },
+  );
+  assert.ok(proof.ok);
+  const told = proof.value.warnings().map(({ code, subject, days }) => [code, subject, days]);
+  assert.deepEqual(told, [['client-certificate-expires', 'CN=Alice', 6]]);
+  const short = prepare({}, { psk });
+  assert.ok(short.proof.ok);
+  assert.deepEqual(short.proof.value.warnings(), [{ code: 'psk-short', subject: '' }]);
+  const long = prepare({}, { psk: new Uint8Array(20) });
+  assert.ok(long.proof.ok);
+  assert.deepEqual(long.proof.value.warnings(), []);
+});
