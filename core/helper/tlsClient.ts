@@ -2,7 +2,7 @@
  * TLS for EAP-TLS, TTLS and PEAP behind the ask `tls`: node:tls over a stream in memory. Nothing of ours is imported but types, so that it can run in
  * the process that holds the private key. No session is resumed, no ticket taken, nothing renegotiated.
  */
-import { constants } from 'node:crypto';
+import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
@@ -71,6 +71,10 @@ class Client implements TlsClient {
 
   #connect(): TLSSocket | undefined {
     try {
+      if (!keyFits(this.#options.clientCertificate)) {
+        this.#fail({ code: 'eap-tls-failed', evidence: 'client certificate: the key does not belong to it' });
+        return undefined;
+      }
       const socket = connect(connectionOptions(this.#options, this.#pipe));
       socket.on('secureConnect', () => {
         this.#secure = true;
@@ -95,7 +99,7 @@ class Client implements TlsClient {
       });
       return socket;
     } catch (error) {
-      // The certificate and the key do not belong together, or OpenSSL does not know the key.
+      // A certificate or key that OpenSSL does not take.
       this.#fail({ code: 'eap-tls-failed', evidence: `client certificate: ${reasonOf(error)}` });
       return undefined;
     }
@@ -272,6 +276,13 @@ function connectionOptions(options: TlsClientOptions, pipe: Duplex): ConnectionO
       ? {}
       : { cert: certificate.chain.map((der) => pem('CERTIFICATE', der)).join(''), key: pem('PRIVATE KEY', certificate.pkcs8) }),
   };
+}
+
+/** OpenSSL would leave out a certificate whose key is of another kind, without a word. */
+function keyFits(certificate: TlsClientOptions['clientCertificate']): boolean {
+  if (certificate === undefined) return true;
+  const key = createPrivateKey({ key: Buffer.from(certificate.pkcs8), format: 'der', type: 'pkcs8' });
+  return new X509Certificate(certificate.chain[0]).checkPrivateKey(key);
 }
 
 /** OpenSSL takes PEM here; the text can not be wiped and lives as long as the process. */
