@@ -7,11 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { warmUp } from '../crypto/selfTest.ts';
 import type { Dataplane } from '../dataplane/contract.ts';
 import { startDataplane } from '../dataplane/dataplane.ts';
+import type { IkeConfig } from '../ike/sa/contract.ts';
 import { createInitiator } from '../ike/sa/initiator.ts';
 import { openProfileStore } from '../profile/store.ts';
 import { programVersion } from '../rpc/version.ts';
 import { close } from '../system/ffi/libc.ts';
 import { descriptorOf, peerCredentials } from '../system/linux/peer.ts';
+import { createCertificateFetch } from './certificateFetch.ts';
 import { type EngineArgs, parseEngineArguments } from './engineArgs.ts';
 import { createHandlers } from './handlers.ts';
 import { openHistory } from './history.ts';
@@ -89,6 +91,8 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   if (!dropped.ok) fatal(`engine: cannot give up root: ${dropped.error.detail}`);
 
   const profiles = openProfileStore('profiles', logs.log);
+  const proof = createProofPorts(logs.log);
+  const machine = (logKeys: boolean) => (config: IkeConfig) => createInitiator(config, { random: randomBytes, keyLog: logKeys });
   const history = openHistory({ directory: 'history', now: Date.now, log: logs.log });
   const keeper = createTunnelKeeper({
     history,
@@ -97,8 +101,8 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     profiles,
     logs,
     version: `Sallyport ${version}`,
-    createMachine: (config) => createInitiator(config, { random: randomBytes, keyLog: keyLog !== undefined }),
-    proof: createProofPorts(logs.log),
+    createMachine: machine(keyLog !== undefined),
+    proof,
     openKey: openLocalKey,
     closeDescriptor: (fd) => {
       close(fd);
@@ -118,6 +122,16 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     history,
     logs,
     log: logs.log,
+    certificates: {
+      fetchGatewayCertificate: createCertificateFetch({
+        createMachine: machine(false),
+        openUdp: (family) => monitor.bindUdp(family, 0),
+        log: logs.log,
+        monotonic: () => performance.now(),
+      }),
+      systemRoots: proof.trust.systemRoots,
+      checkRevocation: proof.checkRevocation,
+    },
   });
 
   const heard = await listening;

@@ -1,7 +1,10 @@
 /** What each method of the contract does, over the parts of the engine. Params are valid here; who asks is the peer's uid. */
 import { ok } from '../bytes/result.ts';
+import type { Certificate } from '../pki/contract.ts';
 import { MAX_FRAME } from '../rpc/contract.ts';
+import type { CheckRevocation } from './asks.ts';
 import { createCertHandlers } from './certHandlers.ts';
+import type { FetchGatewayCertificate } from './certificateFetch.ts';
 import type { History } from './history.ts';
 import type { LogRing } from './logRing.ts';
 import { createProfileHandlers, type ProfileParts } from './profileHandlers.ts';
@@ -14,6 +17,15 @@ export interface HandlerParts extends ProfileParts {
   readonly publisher: Publisher;
   readonly logs: LogRing;
   readonly history: Pick<History, 'list'>;
+  readonly certificates: CertificateParts;
+}
+
+/** For the certificate lens. */
+export interface CertificateParts {
+  readonly fetchGatewayCertificate: FetchGatewayCertificate;
+  /** The authorities of this computer. */
+  readonly systemRoots: () => readonly Certificate[];
+  readonly checkRevocation: CheckRevocation;
 }
 
 /** Octets of log lines in one answer, so that the frame around them stays within its limit. */

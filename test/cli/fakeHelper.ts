@@ -11,7 +11,7 @@ import { createRpcServer } from '../../core/helper/rpcServer.ts';
 import { createTunnelKeeper, type TunnelKeeper } from '../../core/helper/tunnelKeeper.ts';
 import { openProfileStore } from '../../core/profile/store.ts';
 import { descriptorOf, peerCredentials } from '../../core/system/linux/peer.ts';
-import { type FakeOptions, type FakeWorld, fakeWorld } from '../unit/tunnel/fakes.ts';
+import { type FakeOptions, type FakeWorld, fakeWorld, noCertificates } from '../unit/tunnel/fakes.ts';
 
 export interface FakeHelper {
   readonly folder: string;
@@ -46,6 +46,7 @@ export async function startFakeHelper(
     history,
     logs,
     log: logs.log,
+    certificates: noCertificates,
   });
   const server = createRpcServer({
     handlers: () => handlers,

@@ -4,10 +4,12 @@ import { err, ok } from '../../../core/bytes/result.ts';
 import { findEncr, findKe, findPrf } from '../../../core/crypto/transforms.ts';
 import type { Dataplane } from '../../../core/dataplane/contract.ts';
 import type { AttemptsDeps } from '../../../core/helper/attempts.ts';
+import type { CertificateParts } from '../../../core/helper/handlers.ts';
 import type { ChildSa, IkeConfig, IkeInput, IkeMachine, IkeOutput, IkeSaFacts } from '../../../core/ike/sa/contract.ts';
 import type { TrafficSelector } from '../../../core/ike/wire/message.ts';
 import { selectorFromCidr } from '../../../core/ike/wire/selectorText.ts';
 import type { HostError, HostPlan } from '../../../core/system/ports.ts';
+import { failure } from '../../../core/tunnel/explain.ts';
 
 /** The key a configuration proves itself with. */
 export function ownSecret(config: IkeConfig | undefined): Uint8Array | undefined {
@@ -106,6 +108,13 @@ export const comesUp: Script = (input, emit) => {
 export const neverAnswers: Script = (input, emit) => {
   if (input.kind === 'start') emit({ kind: 'progress', step: 'sa-init' });
   if (input.kind === 'terminate') emit({ kind: 'closed' });
+};
+
+/** No gateway shows one, no authority is known, nothing is revoked. */
+export const noCertificates: CertificateParts = {
+  fetchGatewayCertificate: async () => err(failure('gateway-no-certificate', 'none in this test')),
+  systemRoots: () => [],
+  checkRevocation: async () => ({ verdicts: [], fault: undefined }),
 };
 
 export interface FakeWorld {
