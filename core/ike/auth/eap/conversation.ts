@@ -25,6 +25,8 @@ export type MethodFactory = (name: EapMethodName, context: MethodContext) => Eap
 
 export class Conversation {
   readonly #allowed: readonly EapMethodName[];
+  /** What could be spoken but is not good enough here: MD5 where it was not allowed, and for EAP-only what does not prove the server. */
+  readonly #barred: readonly EapMethodName[];
   readonly #create: MethodFactory;
   readonly #identity: IdentityHolder;
   readonly #context: MethodContext;
@@ -40,8 +42,10 @@ export class Conversation {
     create: MethodFactory,
     identity: IdentityHolder,
     context: Omit<MethodContext, 'identity'>,
+    barred: readonly EapMethodName[] = ['md5'],
   ) {
     this.#allowed = allowed;
+    this.#barred = barred;
     this.#create = create;
     this.#identity = identity;
     this.#context = { ...context, identity: () => identity.value ?? '' };
@@ -98,9 +102,9 @@ export class Conversation {
     if (this.#refusedTypes.size === 0) return { code: 'eap-refused', evidence: 'EAP-Failure before any method' };
     const offered = [...this.#refusedTypes].map(describeType).join(', ');
     const wanted = this.#allowed.map((name) => describeType(typeOfMethod(name))).join(', ');
-    const known = [...this.#refusedTypes].every((type) => methodOfType(type) !== undefined);
+    const barred = [...this.#refusedTypes].every((type) => this.#barred.some((name) => typeOfMethod(name) === type));
     return {
-      code: known ? 'eap-not-allowed' : 'eap-no-common-method',
+      code: barred ? 'eap-not-allowed' : 'eap-no-common-method',
       evidence: `the gateway offers ${offered}; allowed here: ${wanted === '' ? 'none' : wanted}`,
     };
   }

@@ -27,16 +27,13 @@ class Peer implements EapPeer {
 
   constructor(config: EapConfig, random: Random) {
     const allowed = config.mutualOnly ? config.methods.filter((name) => MUTUAL.has(name)) : config.methods;
-    this.#conversation = new Conversation(
-      allowed,
-      createMethod,
-      { value: config.identity },
-      {
-        random,
-        inner: config.inner,
-        log: (level, text) => this.#outputs.push({ kind: 'log', level, text }),
-      },
-    );
+    const barred: readonly EapMethodName[] = ['md5', ...config.methods.filter((name) => !allowed.includes(name))];
+    const context = {
+      random,
+      inner: config.inner,
+      log: (level: 'debug' | 'info' | 'warn', text: string) => void this.#outputs.push({ kind: 'log', level, text }),
+    };
+    this.#conversation = new Conversation(allowed, createMethod, { value: config.identity }, context, barred);
   }
 
   handle(packet: Uint8Array): void {

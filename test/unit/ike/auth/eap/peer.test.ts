@@ -89,6 +89,12 @@ describe('NAK (RFC 3748 §5.3)', () => {
   test('EAP-only leaves the methods that prove the server (RFC 5998)', () => {
     assert.equal(sent(sayTo({ mutualOnly: true }, request(3, 26))[0]), '02030008030d1519');
   });
+  test('what is only missing in the profile is no common method; what is not good enough is not allowed', () => {
+    assert.equal(failedWith(sayTo({ methods: ['mschapv2'] }, request(3, 6), failure(3))[1]), 'eap-no-common-method');
+    assert.equal(failedWith(sayTo({ methods: ['mschapv2'] }, request(3, 18), failure(3))[1]), 'eap-no-common-method');
+    assert.equal(failedWith(sayTo({ methods: ['mschapv2'] }, request(3, 4), failure(3))[1]), 'eap-not-allowed');
+    assert.equal(failedWith(sayTo({ mutualOnly: true }, request(3, 26), failure(3))[1]), 'eap-not-allowed');
+  });
   test('a NAK as a request is no request', () => assert.equal(failedWith(sayTo({}, request(3, 3))[0]), 'eap-protocol'));
 });
 
