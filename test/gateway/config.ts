@@ -2,10 +2,11 @@
 
 import type { SignatureAlgorithm } from '../../core/crypto/signatureTypes.ts';
 import type { Random } from '../../core/crypto/types.ts';
-import type { EapAsk, EapAskAnswer } from '../../core/ike/auth/eap/contract.ts';
 import type { Channel, Endpoint, Identity, IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
 import type { Proposal, TrafficSelector } from '../../core/ike/wire/message.ts';
 import type { Authority } from '../authority/authority.ts';
+import type { EapServer } from './eap/server.ts';
+import type { EapMisbehaviour, TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import type { MisbehaviourName } from './misbehaviours.ts';
 
 export interface HeadOfficeConfig {
@@ -27,7 +28,7 @@ export interface HeadOfficeConfig {
   /** Leave AUTH out for clients that want EAP alone (RFC 5998). */
   readonly eapOnly?: boolean;
   /** For the user of that IDi, who need not be in the list. */
-  readonly eap?: (claimed: Identity) => EapBackend;
+  readonly eap?: (claimed: Identity, misbehave: EapMisbehaviour | undefined) => EapServer;
   /** In order of the office's own preference; the initiator's order decides among what both take (RFC 7296 §2.7 leaves it free). */
   readonly ikeProposals: readonly Proposal[];
   readonly espProposals: readonly Proposal[];
@@ -72,22 +73,6 @@ export interface OfficeCertificate {
   readonly authority?: Authority;
 }
 
-/** The EAP server of one client; a back-end of the office. */
-export interface EapBackend {
-  start(): EapBackendStep;
-  /** An EAP response as it was in the EAP payload. */
-  handle(packet: Uint8Array): EapBackendStep;
-  /** What the ask that was the last step brought. */
-  answer(answer: EapAskAnswer): EapBackendStep;
-}
-
-export type EapBackendStep =
-  | { readonly kind: 'request'; readonly packet: Uint8Array }
-  /** `msk` is absent for methods that make none. */
-  | { readonly kind: 'success'; readonly packet: Uint8Array; readonly msk: Uint8Array | undefined }
-  | { readonly kind: 'failure'; readonly packet: Uint8Array }
-  | { readonly kind: 'ask'; readonly ask: EapAsk };
-
 export interface HeadOfficePorts {
   readonly random: Random;
 }
@@ -95,7 +80,7 @@ export interface HeadOfficePorts {
 export type HeadOfficeInput =
   | { readonly kind: 'tick' }
   /** What an `ask` of this SA brought. */
-  | { readonly kind: 'answer'; readonly id: string; readonly answer: EapAskAnswer }
+  | { readonly kind: 'answer'; readonly id: string; readonly answer: TlsAnswer }
   | { readonly kind: 'datagram'; readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }
   /** Authenticated ESP was seen on this inbound SPI: the peer lives. */
   | { readonly kind: 'inbound-traffic'; readonly spiIn: number }
@@ -111,7 +96,7 @@ export type HeadOfficeInput =
 export type HeadOfficeOutput =
   | (Exclude<IkeOutput, { readonly kind: 'ask' }> & { readonly id: string })
   /** TLS of an EAP method; the SA goes on with the `answer`. */
-  | { readonly kind: 'ask'; readonly id: string; readonly ask: EapAsk };
+  | { readonly kind: 'ask'; readonly id: string; readonly ask: TlsAsk };
 
 export interface SaSummary {
   /** Responder SPI, 16 hex digits. */

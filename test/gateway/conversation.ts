@@ -2,8 +2,11 @@
  * An initiator and the head office in one room with a virtual clock: what one transmits the other receives a millisecond later, and time
  * jumps to the next datagram or deadline. Hours take milliseconds, and the same seed gives the same conversation.
  */
+
+import type { IkeAnswer, IkeAsk } from '../../core/ike/auth/contract.ts';
 import type { Channel, Endpoint, IkeInput, IkeMachine, IkeOutput } from '../../core/ike/sa/contract.ts';
 import type { HeadOffice, HeadOfficeInput, HeadOfficeOutput } from './config.ts';
+import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 
 export interface Room {
   readonly machine: IkeMachine;
@@ -11,6 +14,9 @@ export interface Room {
   /** Where the office sees the initiator's datagrams come from, by channel: its own endpoint, or what a NAT makes of it. */
   readonly client: Readonly<Record<Channel, Endpoint>>;
   readonly gateway: Readonly<Record<Channel, Endpoint>>;
+  /** Who answers what the initiator asks, and the TLS of the office; answers that take time are waited for by `settle`. */
+  readonly answer?: (ask: IkeAsk) => IkeAnswer | Promise<IkeAnswer>;
+  readonly officeTls?: (id: string, ask: TlsAsk) => Promise<TlsAnswer>;
 }
 
 interface Flight {
@@ -30,6 +36,7 @@ export class Conversation {
   readonly #room: Room;
   readonly #flights: Flight[] = [];
   #datagrams = 0;
+  readonly #working = new Set<Promise<void>>();
 
   constructor(room: Room) {
     this.#room = room;
@@ -60,6 +67,16 @@ export class Conversation {
     return true;
   }
 
+  /** As `run`, in a world where answers take time; virtual time stands still meanwhile. */
+  async settle(within: number, done: () => boolean): Promise<boolean> {
+    const end = this.now + within;
+    while (!done() && this.now < end) {
+      await Promise.all(this.#working);
+      this.run(end - this.now, () => done() || this.#working.size > 0);
+    }
+    return done();
+  }
+
   outputs<K extends IkeOutput['kind']>(kind: K): Extract<IkeOutput, { kind: K }>[] {
     const found: Extract<IkeOutput, { kind: K }>[] = [];
     for (const output of this.heard) if (isKind(output, kind)) found.push(output);
@@ -87,16 +104,37 @@ export class Conversation {
     const { machine, office, client, gateway } = this.#room;
     for (let out = machine.poll(); out !== undefined; out = machine.poll()) {
       this.heard.push(out);
+      if (out.kind === 'ask') this.#answer(out.id, out.ask);
       if (out.kind !== 'transmit') continue;
       const { bytes, channel } = out;
       this.#fly((now) => office.handle({ kind: 'datagram', bytes: bytes.slice(), channel, from: client[channel] }, now));
     }
     for (let out = office.poll(); out !== undefined; out = office.poll()) {
       this.officeHeard.push(out);
+      if (out.kind === 'ask') this.#officeAnswer(out.id, out.ask);
       if (out.kind !== 'transmit') continue;
       const { bytes, channel } = out;
       this.#fly((now) => machine.handle({ kind: 'datagram', bytes: bytes.slice(), channel, from: gateway[channel] }, now));
     }
+  }
+
+  #answer(id: number, ask: IkeAsk): void {
+    const answer = this.#room.answer?.(ask);
+    if (!answer) return;
+    const give = (given: IkeAnswer) => this.#fly((now) => this.#room.machine.handle({ kind: 'answer', id, answer: given }, now));
+    if (answer instanceof Promise) this.#work(answer.then(give));
+    else give(answer);
+  }
+
+  #officeAnswer(id: string, ask: TlsAsk): void {
+    const answer = this.#room.officeTls?.(id, ask);
+    if (!answer) throw new Error('nobody does TLS for the office');
+    this.#work(answer.then((given) => this.#fly((now) => this.#room.office.handle({ kind: 'answer', id, answer: given }, now))));
+  }
+
+  #work(work: Promise<void>): void {
+    this.#working.add(work);
+    void work.finally(() => this.#working.delete(work));
   }
 
   #fly(deliver: (now: number) => void): void {

@@ -3,7 +3,6 @@
  * and yields those of the answer, until the client has proven who it is or is refused. A CHILD SA that cannot be made does not end the
  * IKE SA (§1.2, §2.21.2).
  */
-import type { EapAsk, EapAskAnswer } from '../../core/ike/auth/eap/contract.ts';
 import { pskAuth, verifyPskAuth } from '../../core/ike/auth/psk.ts';
 import { makeIdentity, sameIdentity } from '../../core/ike/identity.ts';
 import type { Identity } from '../../core/ike/sa/contract.ts';
@@ -11,6 +10,7 @@ import { AUTH_METHOD, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import type { HeadOfficeUser } from './config.ts';
+import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import { type ChildRequest, childRequestOf, makeChild, type NegotiatedChild } from './firstChild.ts';
 import { clientProblem, officeProof, signedByClient, signedByOffice } from './proof.ts';
 import type { SaServices } from './sa.ts';
@@ -37,11 +37,11 @@ type Refused = Extract<AuthVerdict, { kind: 'refused' }>;
 /** The answer to the request in hand, wanting the next request; or what has to be asked before there is one (TLS inside EAP). */
 export type RoundStep =
   | { readonly kind: 'reply'; readonly payloads: readonly Payload[] }
-  | { readonly kind: 'ask'; readonly ask: EapAsk };
+  | { readonly kind: 'ask'; readonly ask: TlsAsk };
 
 export type RoundInput =
   | { readonly kind: 'request'; readonly payloads: readonly Payload[] }
-  | { readonly kind: 'answer'; readonly answer: EapAskAnswer };
+  | { readonly kind: 'answer'; readonly answer: TlsAnswer };
 
 type Rounds<T> = Generator<RoundStep, T, RoundInput>;
 export type AuthRounds = Rounds<AuthVerdict>;
@@ -118,19 +118,23 @@ class ClientAuth {
     user: HeadOfficeUser,
     opening: readonly Payload[],
   ): Rounds<Refused | { readonly request: readonly Payload[]; readonly answer: readonly Payload[] }> {
-    const server = this.#services.config.eap?.(user.identity);
+    const { config, hooks } = this.#services;
+    const server = config.eap?.(user.identity, hooks.find(({ eapServer }) => eapServer)?.eapServer);
     if (server === undefined) return refuse('no EAP here');
     let beside = opening;
-    let step = server.start();
     let rounds = 0;
+    server.start();
     for (;;) {
-      while (step.kind === 'ask') {
+      const step = server.poll();
+      if (!step) throw new Error('the EAP server has nothing to say');
+      if (step.kind === 'ask') {
         const input: RoundInput = yield { kind: 'ask', ask: step.ask };
         if (input.kind !== 'answer') throw new Error('a request where an answer was due');
-        step = server.answer(input.answer);
+        server.answer(input.answer);
+        continue;
       }
       let packet = step.packet;
-      for (const hooks of this.#services.hooks) if (hooks.eap) packet = hooks.eap(packet, rounds);
+      for (const { eap } of hooks) if (eap) packet = eap(packet, rounds);
       rounds++;
       const request = yield* this.#reply([...beside, { kind: 'EAP', message: packet }]);
       beside = [];
@@ -138,7 +142,7 @@ class ClientAuth {
       if (step.kind === 'success') return this.#eapKey(user, step.msk, request);
       const response = findPayload(request, 'EAP');
       if (!response) return syntax('no EAP payload');
-      step = server.handle(response.message.slice());
+      server.handle(response.message.slice());
     }
   }
 

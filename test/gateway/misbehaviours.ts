@@ -6,6 +6,7 @@ import type { Random } from '../../core/crypto/types.ts';
 import type { Identity } from '../../core/ike/sa/contract.ts';
 import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
 import type { HeadOfficeConfig, OfficeCertificate } from './config.ts';
+import type { EapMisbehaviour } from './eap/serverMethod.ts';
 import * as authHooks from './misbehaveAuth.ts';
 import * as initHooks from './misbehaveInit.ts';
 import * as transportHooks from './misbehaveTransport.ts';
@@ -30,6 +31,8 @@ export interface MisbehaviourHooks {
   readonly certificate?: (honest: OfficeCertificate) => OfficeCertificate;
   /** The AUTH payload with its signature; `octets` are those of RFC 7296 §2.15. */
   readonly sign?: (honest: PayloadOf<'AUTH'>, certificate: OfficeCertificate, octets: Uint8Array) => PayloadOf<'AUTH'>;
+  /** What its EAP server does. */
+  readonly eapServer?: EapMisbehaviour;
   /** EAP packets of the office, counted from 0. */
   readonly eap?: (honest: Uint8Array, count: number) => Uint8Array;
   /** The key of EAP, for the office's AUTH. */

@@ -86,7 +86,7 @@ export function clientProblem(
   const valid = validatePath({ presented: sent.value.certificates, anchors, at, purpose: 'ike', ...(name && { name }) });
   const [own] = valid.ok ? valid.value.path : [];
   if (own === undefined) return valid.ok ? 'an empty path' : `${valid.error.code}: ${valid.error.evidence}`;
-  return signatureFailure(auth, own.publicKey, signedOctets(parts), half.hashes !== undefined)?.evidence;
+  return signatureFailure(auth, own.publicKey, signedOctets(parts), half.announced)?.evidence;
 }
 
 function expectedName({ type, data }: Identity): ExpectedName | undefined {

@@ -6,7 +6,6 @@
 import { formatAddress } from '../../core/bytes/address.ts';
 import { equalBytes, toHex } from '../../core/bytes/bytes.ts';
 import type { Random } from '../../core/crypto/types.ts';
-import type { EapAsk, EapAskAnswer } from '../../core/ike/auth/eap/contract.ts';
 import type { Channel, Endpoint, IkeFailure, IkeOutput } from '../../core/ike/sa/contract.ts';
 import { IkeSa, type IkeSaState } from '../../core/ike/sa/ikeSa.ts';
 import { Narrator } from '../../core/ike/sa/narrator.ts';
@@ -16,6 +15,7 @@ import type { Message, Payload } from '../../core/ike/wire/message.ts';
 import { notify } from '../../core/ike/wire/payloads.ts';
 import type { HeadOfficeConfig, HeadOfficeInput, SaSummary } from './config.ts';
 import type { AddressPools, Lease } from './configReply.ts';
+import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import type { NegotiatedChild } from './firstChild.ts';
 import { type Authenticated, type AuthRounds, answerIkeAuth } from './ikeAuth.ts';
 import type { MisbehaviourHooks } from './misbehaviours.ts';
@@ -30,7 +30,7 @@ export interface SaServices {
   readonly hooks: readonly MisbehaviourHooks[];
   /** `id` is the SA's responder SPI. */
   readonly emit: (id: string, output: IkeOutput) => void;
-  readonly ask: (id: string, ask: EapAsk) => void;
+  readonly ask: (id: string, ask: TlsAsk) => void;
   readonly newSpiIn: () => number;
   readonly authenticated: (sa: ResponderSa, initialContact: boolean) => void;
 }
@@ -204,7 +204,7 @@ export class ResponderSa {
     return true;
   }
 
-  #answered(answer: EapAskAnswer, now: number): void {
+  #answered(answer: TlsAnswer, now: number): void {
     if (!this.#waits || this.#ready !== undefined || this.#rounds === undefined) return;
     const step = this.#rounds.next({ kind: 'answer', answer });
     if (this.#asks(step)) return;
