@@ -201,7 +201,11 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   }
 
   function answer(id: number, ask: IkeAsk): void {
-    void proof?.asks.answer(ask).then((answered) => driver?.answer(id, answered));
+    void proof?.asks.answer(ask).then((answered) => {
+      driver?.answer(id, answered);
+      // The machine wipes what it takes, and a machine that ended takes nothing.
+      if (ended() && answered.kind === 'credential') answered.value.fill(0);
+    });
   }
 
   // --- what the machine says -----------------------------------------------------------------------------------------------------
