@@ -62,7 +62,7 @@ export function createRevocationFetch(options: RevocationFetchOptions = {}): Rev
       if (answer.value.kind === 'octets') return ok(answer.value.octets);
       if (redirects >= MOST_REDIRECTS) return err(`more than ${MOST_REDIRECTS} redirects`);
       // A private address leads to private ones, a public one does not.
-      inside &&= judged.value.some(({ address }) => reach(address) !== 'public');
+      inside &&= judged.value.every(({ address }) => reach(address) !== 'public');
       target = parseTarget(answer.value.location, url);
     }
   };
