@@ -23,6 +23,7 @@ import { openTun } from '../../core/system/linux/tun.ts';
 import { openUdp } from '../../core/system/linux/udp.ts';
 import type { HeadOffice, HeadOfficeInput, HeadOfficeOutput } from './config.ts';
 import { type ProcessConfig, readConfig } from './mainConfig.ts';
+import { officeTls } from './mainCredentials.ts';
 import { isMisbehaviour } from './misbehaviours.ts';
 import { createHeadOffice } from './responder.ts';
 
@@ -77,12 +78,14 @@ class Process {
   readonly #config: ProcessConfig;
   #office: HeadOffice;
   readonly #dataplane: Dataplane;
+  readonly #tls: ReturnType<typeof officeTls>;
   #timer: NodeJS.Timeout | undefined;
   #draining: Promise<void> = Promise.resolve();
 
   private constructor(config: ProcessConfig, dataplane: Dataplane) {
     this.#config = config;
     this.#dataplane = dataplane;
+    this.#tls = officeTls(config.credentials);
     this.#office = createHeadOffice(config.office, { random });
   }
 
@@ -183,6 +186,10 @@ class Process {
         return;
       case 'key-log':
         print({ event: 'key-log', table: out.table, line: out.line });
+        return;
+      case 'ask':
+        // The office goes on with other clients meanwhile.
+        void this.#tls(id, out.ask).then((answer) => this.input({ kind: 'answer', id, answer }), failed);
         return;
       case 'progress':
       case 'configured':

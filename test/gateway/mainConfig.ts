@@ -8,6 +8,7 @@ import type { Identity } from '../../core/ike/sa/contract.ts';
 import type { Proposal, TrafficSelector } from '../../core/ike/wire/message.ts';
 import { selectorFromCidr } from '../../core/ike/wire/selectorText.ts';
 import type { HeadOfficeConfig } from './config.ts';
+import { credentialConfig, credentialEntries, type OfficeCredentials } from './mainCredentials.ts';
 import { isMisbehaviour } from './misbehaviours.ts';
 
 const strings = v.array(v.string());
@@ -17,7 +18,14 @@ const schema = v.strictObject({
   /** Outer addresses, at most one per family; the sockets are bound to them. */
   addresses: v.pipe(strings, v.minLength(1)),
   identity: v.string(),
-  users: v.array(v.strictObject({ identity: v.string(), psk: v.string() })),
+  users: v.array(
+    v.strictObject({
+      identity: v.string(),
+      psk: v.optional(v.string()),
+      proofs: v.optional(v.array(v.picklist(['psk', 'certificate', 'eap']))),
+    }),
+  ),
+  ...credentialEntries,
   ikeProposals: v.optional(strings, ['default']),
   espProposals: v.optional(strings, ['default']),
   pool: v.strictObject({ ipv4: v.optional(v.string()), ipv6: v.optional(v.string()) }),
@@ -38,6 +46,7 @@ const schema = v.strictObject({
 
 export interface ProcessConfig {
   readonly office: HeadOfficeConfig;
+  readonly credentials: OfficeCredentials;
   readonly tun: { readonly name: string; readonly mtu: number };
   readonly log: 'debug' | 'info' | 'warn' | 'error';
 }
@@ -52,11 +61,17 @@ export function readConfig(path: string): ProcessConfig {
   return {
     tun: file.tun,
     log: file.log,
+    credentials: file,
     office: {
       addresses: file.addresses,
       ports: { ike: 500, natt: 4500 },
       identity: identity(file.identity),
-      users: file.users.map((user) => ({ identity: identity(user.identity), secret: fromUtf8(user.psk) })),
+      users: file.users.map(({ identity: name, psk, proofs }) => ({
+        identity: identity(name),
+        ...(psk !== undefined && { secret: fromUtf8(psk) }),
+        ...(proofs && { proofs }),
+      })),
+      ...credentialConfig(file),
       ikeProposals: proposals(file.ikeProposals, 'ike'),
       espProposals: proposals(file.espProposals, 'esp'),
       pool: file.pool,
