@@ -4,6 +4,7 @@
  */
 import { fuzzIke } from './ike.ts';
 import { FULL_INPUTS, fuzzInputs } from './inputs.ts';
+import { FULL_REVOCATION, fuzzRevocation } from './revocation.ts';
 import { FULL, fuzzWire } from './wire.ts';
 
 const json = process.argv.includes('--json');
@@ -14,7 +15,12 @@ if (!Number.isInteger(seed)) {
   process.exit(2);
 }
 
-const results = [...fuzzWire(FULL, seed), ...fuzzIke(seed), ...fuzzInputs(FULL_INPUTS, seed)];
+const results = [
+  ...fuzzWire(FULL, seed),
+  ...fuzzIke(seed),
+  ...fuzzInputs(FULL_INPUTS, seed),
+  ...fuzzRevocation(FULL_REVOCATION, seed),
+];
 for (const result of results) {
   const words = Object.entries(result.detail).map(([name, value]) => `${name} ${value}`);
   process.stdout.write(
