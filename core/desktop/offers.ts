@@ -6,29 +6,20 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { ProfileOffer } from './contract.ts';
+import { isLink, LINK_SHOWN, type LinkProblem, profileOfLink } from './profileLink.ts';
 import { MAX_OFFER } from './windowApi.ts';
 
-/** Why there is nothing to offer. */
-export type OfferProblem = 'not-a-profile-link' | 'not-a-profile-file' | 'too-long' | 'unreadable';
+export { LINK_SCHEME } from './profileLink.ts';
 
-export const LINK_SCHEME = 'sallyport';
+/** Why there is nothing to offer. */
+export type OfferProblem = LinkProblem | 'not-a-profile-file' | 'unreadable';
+
 /** What the app registers for, and what it takes from a command line. */
 const FILE_ENDINGS = ['.sallyport', '.sallyport.json'] as const;
 
-/** `sallyport://import?profile=<base64url of the profile file>`. */
 export function offerOfLink(link: string): Result<ProfileOffer, OfferProblem> {
-  // Four octets of base64 for three of text.
-  if (link.length > MAX_OFFER * 2) return err('too-long');
-  if (!URL.canParse(link)) return err('not-a-profile-link');
-  const address = new URL(link);
-  const names = [...address.searchParams.keys()];
-  const given = address.searchParams.get('profile') ?? '';
-  const ours = address.protocol === `${LINK_SCHEME}:` && address.host === 'import' && ['', '/'].includes(address.pathname);
-  if (!ours || names.length !== 1 || !/^[A-Za-z0-9_-]+=*$/.test(given)) return err('not-a-profile-link');
-  const text = textOf(Buffer.from(given, 'base64url'));
-  if (text === undefined) return err('not-a-profile-link');
-  if (text.length > MAX_OFFER) return err('too-long');
-  return ok({ source: 'link', from: `${LINK_SCHEME}://import`, text });
+  const text = profileOfLink(link, MAX_OFFER);
+  return text.ok ? ok({ source: 'link', from: LINK_SHOWN, text: text.value }) : text;
 }
 
 export function offerOfFile(path: string): Result<ProfileOffer, OfferProblem> {
@@ -57,7 +48,7 @@ export function offerOfFile(path: string): Result<ProfileOffer, OfferProblem> {
 /** The first link or file in a command line, as the system starts us with; undefined when there is none. */
 export function offerOfArguments(argv: readonly string[]): Result<ProfileOffer, OfferProblem> | undefined {
   const given = argv.slice(1).filter((word) => !word.startsWith('-'));
-  const link = given.find((word) => word.startsWith(`${LINK_SCHEME}:`));
+  const link = given.find(isLink);
   if (link !== undefined) return offerOfLink(link);
   const file = given.find(isProfilePath);
   return file === undefined ? undefined : offerOfFile(file);

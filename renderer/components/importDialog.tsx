@@ -5,6 +5,7 @@
 import { type ReactElement, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ProfileOffer } from '../../core/desktop/contract.ts';
+import { isLink, LINK_SHOWN, profileOfLink } from '../../core/desktop/profileLink.ts';
 import type { ProfileSummary, Results, RpcError } from '../../core/rpc/contract.ts';
 import { call } from '../api.ts';
 import { currentRoute, navigate } from '../route.ts';
@@ -141,10 +142,23 @@ async function goAndConnect({ id, name }: ProfileSummary): Promise<void> {
   await connect({ id, name });
 }
 
+/** Too large stays too large: the helper says so in the words of its reason. */
+const TOO_LARGE = ' '.repeat(MAX_SIZE + 1);
+
 async function offerFile(file: File): Promise<void> {
-  // Too large stays too large: the helper says so in the words of its reason.
-  const text = file.size > MAX_SIZE ? ' '.repeat(MAX_SIZE + 1) : await file.text();
-  addOffer({ source: 'file', from: file.name, text });
+  addOffer({ source: 'file', from: file.name, text: file.size > MAX_SIZE ? TOO_LARGE : await file.text() });
+}
+
+/** A profile, or a link with one in it: from a chat where nobody could click it. */
+function offerText(text: string, clipboard: string): void {
+  if (!isLink(text)) {
+    addOffer({ source: 'file', from: clipboard, text: text.length > MAX_SIZE ? TOO_LARGE : text });
+    return;
+  }
+  const profile = profileOfLink(text, MAX_SIZE);
+  // A link that is broken is no profile either, and the helper says so.
+  const broken = profile.ok || profile.error === 'too-long' ? TOO_LARGE : text;
+  addOffer({ source: 'link', from: LINK_SHOWN, text: profile.ok ? profile.value : broken });
 }
 
 /** True while a file is dragged over the window. */
@@ -170,7 +184,7 @@ function useDropAndPaste(clipboard: string): boolean {
       const files = [...(event.clipboardData?.files ?? [])];
       const text = event.clipboardData?.getData('text/plain').trim() ?? '';
       if (files.length > 0) for (const file of files) void offerFile(file);
-      else if (text !== '') addOffer({ source: 'file', from: clipboard, text: text.slice(0, MAX_SIZE + 1) });
+      else if (text !== '') offerText(text, clipboard);
     };
     window.addEventListener('dragover', over);
     window.addEventListener('dragleave', leave);

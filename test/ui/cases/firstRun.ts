@@ -45,6 +45,11 @@ async function paste(app: App, text: string): Promise<Report> {
   return report(app);
 }
 
+/** As somebody copies it from a message, with a blank around it. */
+function pasteLink(app: App, text: string): Promise<Report> {
+  return paste(app, ` sallyport://import?profile=${Buffer.from(text).toString('base64url')}\n`);
+}
+
 async function stored(world: World): Promise<readonly string[]> {
   return (await world.call('profile.list', {})).map(({ name }) => name);
 }
@@ -120,6 +125,21 @@ export const firstRun: readonly Case[] = [
   importBy('button', choose, true),
   importBy('drop', drop),
   importBy('paste', paste),
+  importBy('a pasted link', async (app, text) => {
+    const shown = await pasteLink(app, text);
+    assert.match(shown.text, /It came by a link/);
+    return shown;
+  }),
+  {
+    name: 'first run/a pasted link that is broken is no profile',
+    run: async (world) => {
+      const app = await world.open();
+      const { text } = await paste(app, 'sallyport://import?profile=%%%&and=more');
+      assert.match(text, /not a profile/);
+      assert.deepEqual(await stored(world), []);
+      return text.replaceAll(/\s+/g, ' ').slice(0, 120);
+    },
+  },
   {
     name: 'first run/the report says what is left out, changed and to be looked at',
     run: async (world) => {
