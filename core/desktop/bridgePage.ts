@@ -32,6 +32,8 @@ export function bridgeTransport(
   const key = browser.sessionStorage.getItem(names.storage) ?? '';
   const page = browser.crypto.randomUUID();
   let following = false;
+  /** Until the bridge listens to the page, or the page hears that it cannot. */
+  let settling: Promise<void> = Promise.resolve();
 
   async function post(operation: unknown): Promise<Reply<unknown>> {
     try {
@@ -48,20 +50,32 @@ export function bridgeTransport(
   }
 
   return {
-    request: (operation) => {
-      if (operation.op === 'followLog') following = operation.on;
+    request: async (operation) => {
+      if (operation.op === 'followLog') {
+        following = operation.on;
+        // The bridge knows a page only while it listens.
+        await settling;
+      }
       return post(operation);
     },
     events: (onEvent) => {
       const helper = (data: HelperLink): void => onEvent({ event: 'helper', data });
       const source = new browser.EventSource(`/events?page=${page}&key=${encodeURIComponent(key)}`);
+      let settled = (): void => {};
+      settling = new Promise((resolve) => {
+        settled = resolve;
+      });
       source.onopen = () => {
-        // The bridge knows a page only while it listens.
+        settled();
+        // After it was away the bridge has forgotten the page.
         if (following) void post({ op: 'followLog', on: true });
       };
       source.onmessage = (message: { readonly data: string }) => onEvent(JSON.parse(message.data) as WindowEvent);
       // While it connects again the browser keeps trying by itself; once it has given up, the bridge is another one or gone.
-      source.onerror = () => helper(source.readyState === 2 ? { state: 'missing' } : { state: 'restarting' });
+      source.onerror = () => {
+        settled();
+        helper(source.readyState === 2 ? { state: 'missing' } : { state: 'restarting' });
+      };
     },
   };
 }

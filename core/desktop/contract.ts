@@ -73,6 +73,25 @@ export type WindowEvent =
   /** The tray or menu asks for a view. */
   | { readonly event: 'navigate'; readonly data: 'connect' | 'profiles' | 'statistics' | 'log' | 'settings' };
 
+/** Why the helper could not be started. Stable: the window finds its words by it; `{program}` is in `StartProblem.values`. */
+export type StartProblemCode =
+  | 'no-way' // nothing here can ask for an administrator
+  | 'terminal-only' // not from this shell
+  | 'not-runnable' // {program}
+  | 'not-permitted' // no password, or not an administrator's
+  | 'ended' // {program}: before the helper answered
+  | 'too-late'; // it does not answer
+
+export interface StartProblem {
+  readonly code: StartProblemCode;
+  readonly values?: Readonly<Record<string, string>>;
+}
+
+/** `detail` is English, for terminals and administrators. */
+export type StartReply =
+  | { readonly ok: true; readonly value: null }
+  | { readonly ok: false; readonly error: RpcError & { readonly start?: StartProblem } };
+
 export interface SallyportWindow {
   call<M extends WindowMethod>(method: M, params: Params<M>): Promise<Reply<Results[M]>>;
   /**
@@ -80,10 +99,10 @@ export interface SallyportWindow {
    * things are, and offers that waited. Returns the way to stop.
    */
   listen(listener: (event: WindowEvent) => void): () => void;
-  /** Log lines arrive as events only while asked for. */
+  /** Log lines arrive as events only while asked for: every line after this has resolved, as long as the helper is there. */
   followLog(on: boolean): Promise<void>;
   info(): Promise<AppInfo>;
   changeSettings(change: Partial<Settings>): Promise<Reply<Settings>>;
   /** pkexec, sudo or the service manager, with the reason shown by it. */
-  startHelper(): Promise<Reply<null>>;
+  startHelper(): Promise<StartReply>;
 }

@@ -21,7 +21,8 @@ export interface Link {
   status(): Status | undefined;
   call<M extends WindowMethod>(method: M, params: Params<M>): Promise<Result<Results[M], RpcError>>;
   listen(listener: LinkListener): () => void;
-  followLog(on: boolean): void;
+  /** Resolves once the helper has answered the subscription: no line after that is missed. At once when it is not there to answer. */
+  followLog(on: boolean): Promise<void>;
   /** Tries again now: somebody has just started the helper. */
   retry(): void;
   close(): void;
@@ -56,7 +57,7 @@ export function openLink(options: LinkOptions): Link {
   let status: Status | undefined;
   let client: RpcClient | undefined;
   let logClient: RpcClient | undefined;
-  let openingLog = false;
+  let logSubscription: Promise<void> | undefined;
   let closed = false;
   let wantLog = false;
   let lostAt: number | undefined;
@@ -185,24 +186,40 @@ export function openLink(options: LinkOptions): Link {
   /** The log has a connection of its own: there is no way to unsubscribe but to end it, and a window in the tray wants no log. */
   async function keepLog(): Promise<void> {
     if (!wantLog || closed) {
-      logClient?.close();
+      const connection = logClient;
       logClient = undefined;
+      // Without a client it is still being opened, and sees for itself that nobody wants it.
+      if (connection) logSubscription = undefined;
+      connection?.close();
       logBatch.drop();
       return;
     }
-    if (logClient || openingLog || helper.state !== 'connected') return;
-    openingLog = true;
+    if (helper.state !== 'connected') return;
+    logSubscription ??= subscribeToLog();
+    await logSubscription;
+  }
+
+  async function subscribeToLog(): Promise<void> {
     const opened = await greet();
-    openingLog = false;
-    // When this fails the main connection is in trouble too; it asks again once it is back.
-    if (!opened.ok) return;
-    logClient = opened.value;
-    opened.value.on('log', logBatch.add);
-    void opened.value.call('subscribe', { to: ['log'] });
-    void opened.value.closed.then(() => {
-      if (logClient === opened.value) logClient = undefined;
+    if (!opened.ok) {
+      // Then the main connection is in trouble too; it asks again once it is back.
+      logSubscription = undefined;
+      return;
+    }
+    const connection = opened.value;
+    logClient = connection;
+    connection.on('log', logBatch.add);
+    void connection.closed.then(() => {
+      if (logClient !== connection) return;
+      logClient = undefined;
+      logSubscription = undefined;
     });
-    if (!wantLog || closed) void keepLog();
+    if (!wantLog || closed) {
+      await keepLog();
+      return;
+    }
+    const answer = await within(connection.call('subscribe', { to: ['log'] }), times.silence);
+    if (!answer?.ok) connection.close();
   }
 
   void attempt();
@@ -220,9 +237,8 @@ export function openLink(options: LinkOptions): Link {
       };
     },
     followLog: (on) => {
-      if (wantLog === on) return;
       wantLog = on;
-      void keepLog();
+      return keepLog();
     },
     retry: () => {
       delay = times.firstRetry;

@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { type Params, params } from '../rpc/contract.ts';
-import type { AppInfo, HelperLink, ProfileOffer, Reply, Settings, WindowEvent, WindowMethod } from './contract.ts';
+import type { AppInfo, HelperLink, ProfileOffer, Reply, Settings, StartReply, WindowEvent, WindowMethod } from './contract.ts';
 import type { Link } from './link.ts';
 import { type SettingsFile, settingsChange } from './settings.ts';
 
@@ -19,7 +19,7 @@ export type Operation =
 /** What only the shell can do. */
 export interface ShellParts {
   readonly info: () => AppInfo;
-  readonly startHelper: () => Promise<Reply<null>>;
+  readonly startHelper: () => Promise<StartReply>;
   /** After a change, with what was before. */
   readonly settingsChanged?: (now: Settings, before: Settings) => void;
 }
@@ -70,7 +70,7 @@ export function createWindowApi({ link, settings, shell }: WindowApiOptions): Wi
     },
   });
 
-  const followWanted = (): void => link.followLog([...pages.values()].some(({ followsLog }) => followsLog));
+  const followWanted = (): Promise<void> => link.followLog([...pages.values()].some(({ followsLog }) => followsLog));
 
   function changeSettings(change: Partial<Settings>): Reply<Settings> {
     const before = settings.current();
@@ -88,7 +88,7 @@ export function createWindowApi({ link, settings, shell }: WindowApiOptions): Wi
       case 'followLog': {
         const state = page === undefined ? undefined : pages.get(page);
         if (state) state.followsLog = operation.on;
-        followWanted();
+        await followWanted();
         return done(null);
       }
       case 'info':
@@ -123,7 +123,7 @@ export function createWindowApi({ link, settings, shell }: WindowApiOptions): Wi
         request: (given) => request(given, page),
         close: () => {
           pages.delete(page);
-          followWanted();
+          void followWanted();
         },
       };
     },

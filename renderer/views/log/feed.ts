@@ -56,14 +56,13 @@ export function openFeed(): () => void {
   };
   const begin = async () => {
     useFeed.setState({ loading: true, error: null });
+    // From here on every line comes as an event; what was before is read.
     await followLog(true);
     const error = await catchUp(current);
     if (!current()) return;
     ready = true;
     flush();
     useFeed.setState({ error });
-    // What came between that answer and the first event came in neither.
-    lookForHole();
     if (error === null) await readOlder(current);
     if (current()) useFeed.setState({ loading: false });
   };

@@ -79,6 +79,27 @@ export const log: readonly Case[] = [
     },
   },
   {
+    name: 'log/once it is followed no line is missed',
+    run: async (world) => {
+      const app = await world.open();
+      await app.run(
+        `globalThis.uiLines = []; void window.sallyport.listen((event) => event.event === 'log' && globalThis.uiLines.push(...event.data.map(({ fields }) => JSON.stringify(fields))))`,
+      );
+      const rounds = 12;
+      for (let round = 0; round < rounds; round++) {
+        await app.run('window.sallyport.followLog(false)');
+        await app.run('window.sallyport.followLog(true)');
+        await flood(world.stage.socket, 1, () => `visitor ${round}!`);
+        await eventually(
+          `the visitor of round ${round}`,
+          async () => ((await app.run(`globalThis.uiLines.join().includes('visitor ${round}!')`)) ? true : undefined),
+          2_000,
+        );
+      }
+      return `${rounds} times`;
+    },
+  },
+  {
     name: 'log/the level hides what is less severe',
     run: async (world) => {
       const app = await connectedScene(world);
