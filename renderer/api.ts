@@ -2,7 +2,15 @@
  * The way out of the page: `window.sallyport`, which the shell put there. Everything here answers with a value; a shell that is
  * missing or breaks is an answer too, because a window that goes blank explains nothing.
  */
-import type { AppInfo, Reply, SallyportWindow, Settings, WindowEvent, WindowMethod } from '../core/desktop/contract.ts';
+import type {
+  AppInfo,
+  Reply,
+  SallyportWindow,
+  Settings,
+  StartReply,
+  WindowEvent,
+  WindowMethod,
+} from '../core/desktop/contract.ts';
 import type { Params, Results } from '../core/rpc/contract.ts';
 
 declare global {
@@ -26,7 +34,7 @@ export async function changeSettings(change: Partial<Settings>): Promise<Reply<S
   return await guarded((api) => api.changeSettings(change));
 }
 
-export async function startHelper(): Promise<Reply<null>> {
+export async function startHelper(): Promise<StartReply> {
   return await guarded((api) => api.startHelper());
 }
 

@@ -4,10 +4,11 @@ import { DEFAULT_SOCKET } from '../rpc/contract.ts';
 import { programVersion } from '../rpc/version.ts';
 import { helperChecks } from '../system/linux/trust.ts';
 import { startBridge } from './bridge.ts';
-import type { Reply } from './contract.ts';
+import type { StartReply } from './contract.ts';
 import { openLink } from './link.ts';
 import { platformName } from './platform.ts';
 import { defaultSettingsPath, openSettings } from './settings.ts';
+import { startFailed } from './startHelper.ts';
 import { createWindowApi } from './windowApi.ts';
 
 export interface BrowserShellOptions {
@@ -17,7 +18,7 @@ export interface BrowserShellOptions {
   readonly settings?: string;
   /** Uid the helper must have; root. */
   readonly owner?: number;
-  readonly startHelper?: () => Promise<Reply<null>>;
+  readonly startHelper?: () => Promise<StartReply>;
   /** A line for whoever started this. */
   readonly say: (line: string) => void;
 }
@@ -51,9 +52,7 @@ export async function startBrowserShell(options: BrowserShellOptions): Promise<B
         canStartAtLogin: false,
       }),
       startHelper: async () =>
-        startHelper
-          ? startHelper()
-          : { ok: false, error: { code: 'not-permitted', detail: 'start it in a terminal: sudo npm start -- --helper-only' } },
+        startHelper ? startHelper() : startFailed('terminal-only', 'start it in a terminal: sudo npm start -- --helper-only'),
     },
   });
   const bridge = await startBridge({ api, dist: options.dist });

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { err, ok, type Result } from '../bytes/result.ts';
 import { startBrowserShell } from './browserShell.ts';
-import type { Reply } from './contract.ts';
+import type { StartReply } from './contract.ts';
 import { hasDisplay, programPath } from './startHelper.ts';
 
 export interface OpenedWindow {
@@ -22,7 +22,7 @@ export interface OpenedWindow {
 export interface OpenWindowOptions {
   readonly socket: string;
   readonly settings?: string;
-  readonly startHelper?: () => Promise<Reply<null>>;
+  readonly startHelper?: () => Promise<StartReply>;
   readonly say: (line: string) => void;
 }
 

@@ -1,8 +1,8 @@
 /** Starting the helper for somebody who sits at a window: the system's service where it is installed, else this checkout's as root. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import type { Reply } from './contract.ts';
+import { basename, delimiter, join } from 'node:path';
+import type { StartProblemCode, StartReply } from './contract.ts';
 
 export interface HelperStart {
   /** The command; never through a shell. */
@@ -61,7 +61,7 @@ export function circumstances(helper: readonly string[] | undefined): Circumstan
 }
 
 export interface StartedHelper {
-  readonly reply: Reply<null>;
+  readonly reply: StartReply;
   /** The process that stays, for whoever wants to end it. */
   readonly child?: ChildProcess;
 }
@@ -69,19 +69,21 @@ export interface StartedHelper {
 /** Runs it and waits until `answers` says that the helper is there. */
 export async function startHelper(way: HelperStart, answers: () => boolean): Promise<StartedHelper> {
   const [program, ...args] = way.argv;
-  if (program === undefined) return failed('no command');
+  if (program === undefined) return { reply: startFailed('no-way', 'no command') };
   const child = spawn(program, args, { stdio: ['inherit', 'ignore', 'inherit'] });
-  let ended: string | undefined;
+  let ended: StartReply | undefined;
   child.on('error', (error) => {
-    ended = `${program}: ${error.message}`;
+    ended = startFailed('not-runnable', `${program}: ${error.message}`, program);
   });
   child.on('exit', (code) => {
-    if (code !== 0 || way.stays) ended ??= `${program} ended${code === null ? '' : ` with ${code}`}`;
+    if (code === 0 && !way.stays) return;
+    const problem = saysNotPermitted(program, code) ? 'not-permitted' : 'ended';
+    ended ??= startFailed(problem, `${program} ended${code === null ? '' : ` with ${code}`}`, program);
   });
   const until = Date.now() + PATIENCE_MS;
   while (!answers()) {
-    if (ended !== undefined) return failed(ended);
-    if (Date.now() > until) return failed('the helper did not come up');
+    if (ended !== undefined) return { reply: ended };
+    if (Date.now() > until) return { reply: startFailed('too-late', 'the helper did not come up') };
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return way.stays ? { reply: { ok: true, value: null }, child } : { reply: { ok: true, value: null } };
@@ -106,6 +108,14 @@ export function hasDisplay(): boolean {
   return [process.env.WAYLAND_DISPLAY, process.env.DISPLAY].some((name) => name !== undefined && name !== '');
 }
 
-function failed(detail: string): StartedHelper {
-  return { reply: { ok: false, error: { code: 'helper-not-running', detail } } };
+/** pkexec(1): 126 when the dialog was dismissed, 127 when there was no authorisation; systemctl(1), as LSB has it: 4. */
+function saysNotPermitted(program: string, code: number | null): boolean {
+  const name = basename(program);
+  return (name === 'pkexec' && (code === 126 || code === 127)) || (name === 'systemctl' && code === 4);
+}
+
+/** `detail` is for terminals and administrators; the window has words of its own for the code. */
+export function startFailed(code: StartProblemCode, detail: string, program?: string): StartReply {
+  const start = { code, ...(program !== undefined && { values: { program: basename(program) } }) };
+  return { ok: false, error: { code: 'helper-not-running', detail, start } };
 }

@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { DEFAULT_SOCKET } from '../rpc/contract.ts';
 import { helperChecks } from '../system/linux/trust.ts';
-import type { HelperLink, Reply } from './contract.ts';
+import type { HelperLink, StartReply } from './contract.ts';
 import { openLink } from './link.ts';
 import { buildWindow, openWindow } from './openWindow.ts';
-import { circumstances, type StartedHelper, startHelper, wayToStart } from './startHelper.ts';
+import { circumstances, type StartedHelper, startFailed, startHelper, wayToStart } from './startHelper.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 /** The first answer of a helper that runs. */
@@ -60,12 +60,9 @@ async function main(): Promise<number> {
   return opened.ok || helper?.child !== undefined ? 0 : 1;
 }
 
-async function start(): Promise<Reply<null>> {
+async function start(): Promise<StartReply> {
   const way = wayToStart(circumstances([process.execPath, `${root}core/helper/monitor.ts`]));
-  if (way === undefined) {
-    const detail = 'becoming root needs pkexec or sudo, and there is neither';
-    return { ok: false, error: { code: 'helper-not-running', detail } };
-  }
+  if (way === undefined) return startFailed('no-way', 'becoming root needs pkexec or sudo, and there is neither');
   if (way.reason !== '') say(`${way.reason} You may be asked for a password (${way.argv[0]}).`);
   else say('Starting the helper.');
   helper = await startHelper(way, () => {

@@ -5,8 +5,8 @@
 import './helper.css';
 import { type ReactElement, type ReactNode, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { HelperLink } from '../../../core/desktop/contract.ts';
-import { type Reply, startHelper } from '../../api.ts';
+import type { HelperLink, StartReply } from '../../../core/desktop/contract.ts';
+import { startHelper } from '../../api.ts';
 import { Button } from '../../components/button.tsx';
 import { Gate } from '../../components/gate.tsx';
 import { CopyText, Facts, Folded } from '../../components/pieces.tsx';
@@ -59,12 +59,13 @@ function HelperScreen({ link }: { readonly link: Gone }): ReactElement {
 
 function StartHelper(): ReactElement | null {
   const { t } = useTranslation('helper');
+  const { t: common } = useTranslation();
   const can = useSession((session) => session.info?.canStartHelper ?? false);
   const restarting = useSession((session) => session.link.state === 'restarting');
   const since = useSession((session) => session.linkSince);
   const now = useNow(restarting ? 1000 : null);
   const [starting, setStarting] = useState(false);
-  const [failed, setFailed] = useState<Extract<Reply<null>, { ok: false }> | null>(null);
+  const [failed, setFailed] = useState<Extract<StartReply, { ok: false }>['error'] | null>(null);
   // While it restarts by itself nobody should start a second one; when it takes too long, this is the way out.
   if (!can || (restarting && now - since < 6000)) return null;
   const start = async () => {
@@ -72,7 +73,7 @@ function StartHelper(): ReactElement | null {
     setFailed(null);
     const reply = await startHelper();
     setStarting(false);
-    if (!reply.ok) setFailed(reply);
+    if (!reply.ok) setFailed(reply.error);
   };
   return (
     <div className="stack helper-start">
@@ -83,7 +84,10 @@ function StartHelper(): ReactElement | null {
       {failed && (
         <div role="alert">
           <p className="helper-failed">{t('startFailed')}</p>
-          <p className="small soft">{failed.error.detail}</p>
+          {failed.start && <p>{t(`startProblem.${failed.start.code}`, { program: failed.start.values?.program ?? '' })}</p>}
+          <Folded summary={common('evidence')}>
+            <p className="small fixed">{failed.detail}</p>
+          </Folded>
         </div>
       )}
     </div>

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type App, VIEWS } from '../app.ts';
 import type { Case } from '../kit.ts';
 import { startOldHelper } from '../oldHelper.ts';
-import { connectedScene } from '../scenes.ts';
+import { connectedScene, useSettings } from '../scenes.ts';
 import { stateIs } from './connect.ts';
 
 const NOBODY = 65_534;
@@ -66,6 +66,34 @@ export const helperLife: readonly Case[] = [
       await app.go('Connect');
       await stateIs(app, 'Not protected', 15_000);
       return text.slice(0, 240);
+    },
+  },
+  {
+    name: 'helper/why it could not be started is said in the window’s language',
+    run: async (world) => {
+      await world.stopHelper();
+      const app = await world.open();
+      // This shell cannot start one: the page believes another.
+      await app.page.route('**/call', async (route) => {
+        const { op } = route.request().postDataJSON() as { readonly op: string };
+        if (op === 'startHelper') {
+          const start = { code: 'not-permitted', values: { program: 'pkexec' } };
+          await route.fulfill({
+            json: { ok: false, error: { code: 'helper-not-running', detail: '/usr/bin/pkexec ended with 126', start } },
+          });
+        } else if (op === 'info') {
+          const value = { version: '0', shell: 'electron', platform: 'linux', locale: 'de-DE', canStartHelper: true };
+          await route.fulfill({ json: { ok: true, value: { ...value, canStartAtLogin: false } } });
+        } else await route.continue();
+      });
+      await useSettings(app, { language: 'de' });
+      await app.page.reload();
+      await app.page.getByTestId('start-helper').click();
+      await app.sees('Die Erlaubnis fehlt');
+      const shown = await app.page.getByRole('alert').filter({ hasText: 'Erlaubnis' }).innerText();
+      assert.doesNotMatch(shown, /ended with/, 'English is for the administrator');
+      await app.picture('helper-not-started-de');
+      return shown.replaceAll(/\s+/g, ' ');
     },
   },
   {
