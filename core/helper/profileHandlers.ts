@@ -1,12 +1,13 @@
 /** The methods about profiles: import, edit, copy, remove and have back. Who asks is the peer's uid. */
 import { randomUUID } from 'node:crypto';
 import { err, ok, type Result } from '../bytes/result.ts';
+import { fromBase64 } from '../pki/pem.ts';
 import type { Imported } from '../profile/convert.ts';
 import { editProfile, freeName } from '../profile/edit.ts';
-import { importProfile } from '../profile/import.ts';
 import { SECRET_NAMES, type StoredProfile, summaryOf, viewOf, wipe } from '../profile/model.ts';
+import { importFiles } from '../profile/readFiles.ts';
 import type { ProfileStore } from '../profile/store.ts';
-import type { ImportNote, ProfileProblem, Results, ValidParams } from '../rpc/contract.ts';
+import type { ImportNote, ProfileProblem, Results, SecretName, ValidParams } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import type { RemovedProfiles } from './removedProfiles.ts';
 import type { Handlers, HelperError } from './rpcServer.ts';
@@ -53,20 +54,28 @@ export function createProfileHandlers(parts: ProfileParts): Pick<Handlers, Profi
 
 function importInto(
   { profiles, log }: ProfileParts,
-  { text, shared, dryRun }: ValidParams<'profile.import'>,
+  given: ValidParams<'profile.import'>,
   uid: number,
 ): Result<Results['profile.import'], HelperError> {
-  if (text === undefined) return err({ code: 'bad-request', detail: 'text' });
-  const imported = importProfile(text);
-  if (!imported.ok) return err({ code: 'profile-malformed', detail: imported.error.detail });
+  const { shared, dryRun, password, gateway, name } = given;
+  const files = filesOf(given);
+  if (!files) return err({ code: 'bad-request', detail: 'expected text or data' });
+  const imported = importFiles(files, {
+    password: password || undefined,
+    gateway: gateway || undefined,
+    name: name || undefined,
+    now: Date.now(),
+  });
+  for (const file of files) file.fill(0);
+  if (!imported.ok) return imported;
   try {
     const planned = profiles.plan(imported.value, uid, shared);
     if (!planned.ok) return planned;
     const { stored, replaces, matchedBy } = planned.value;
     const notes: ImportNote[] = imported.value.notes.filter(
-      ({ field }) => field !== 'auth.secret' || !keepsSecret(stored, imported.value),
+      ({ code }) => !KEPT.has(code) || !keepsSecret(stored, imported.value, code),
     );
-    if (keepsSecret(stored, imported.value))
+    if (notes.length < imported.value.notes.length)
       notes.push({ field: 'auth.secret', outcome: 'changed', why: 'not given: the one you have stays', code: 'secret-stays' });
     if (matchedBy === 'name') {
       notes.push({
@@ -95,8 +104,28 @@ function importInto(
   }
 }
 
-function keepsSecret(stored: StoredProfile, imported: Imported): boolean {
-  return stored.secrets.includes('psk') && imported.secret.psk === undefined;
+/** The octets of `text` or of `data`, and only of one of them. */
+export function filesOf(given: {
+  readonly text?: string | undefined;
+  readonly data?: readonly string[] | undefined;
+}): readonly Uint8Array[] | undefined {
+  const { text, data } = given;
+  if ((text === undefined) === (data === undefined)) return undefined;
+  if (text !== undefined) return [new TextEncoder().encode(text)];
+  const files = (data ?? []).map(fromBase64);
+  return files.every((file) => file !== undefined) ? files : undefined;
+}
+
+const KEPT: ReadonlyMap<ImportNote['code'], SecretName> = new Map([
+  ['secret-missing', 'psk'],
+  ['password-missing', 'password'],
+  ['key-missing', 'key'],
+]);
+
+/** What the note says is missing is there from before. */
+function keepsSecret(stored: StoredProfile, imported: Imported, code: ImportNote['code']): boolean {
+  const name = KEPT.get(code);
+  return name !== undefined && stored.secrets.includes(name) && imported.secret[name] === undefined;
 }
 
 function save(

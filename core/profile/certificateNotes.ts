@@ -2,7 +2,7 @@
 
 import { parsePublicKey } from '../crypto/publicKey.ts';
 import { publicKeyFault } from '../crypto/signatures.ts';
-import { parseIdentity } from '../ike/identity.ts';
+import { parseIdentity, sameIdentity } from '../ike/identity.ts';
 import { isSelfIssued } from '../pki/certificate.ts';
 import type { Certificate } from '../pki/contract.ts';
 import type { EapSettings, GatewayTrust } from '../rpc/contract.ts';
@@ -10,14 +10,18 @@ import { daysLeft, expiryStage } from './expiry.ts';
 import { shown } from './faults.ts';
 import type { Material } from './material.ts';
 import type { Notes } from './notes.ts';
+import type { ProfileFile } from './schema.ts';
 
 export function noteCertificates(
+  { auth, localId }: Pick<ProfileFile, 'auth' | 'localId'>,
   trust: GatewayTrust,
   material: Material,
   eap: EapSettings | undefined,
   notes: Notes,
   now: number,
 ): void {
+  const proves = auth.method === 'certificate' || auth.method === 'certificate-eap';
+  if (proves) noteIdentity(localId, material.certificates[0], notes);
   for (const certificate of material.certificates) noteOne('auth.certificate', certificate, notes, now);
   if (eap) for (const certificate of material.eapAuthorities) noteOne('auth.authorities', certificate, notes, now);
   if (trust.method === 'psk') return;
@@ -60,13 +64,35 @@ function noteOne(field: string, certificate: Certificate, notes: Notes, now: num
   }
 }
 
-/** Does a certificate say that its owner is called this? RFC 4945 §3.1: gateways look for it there. */
-export function isNamedIn(identity: string, certificate: Certificate): boolean {
-  const names = (certificate.extensions.subjectAltName ?? []).flatMap((name) =>
-    name.kind === 'dns' || name.kind === 'email' ? [name.value.toLowerCase()] : [],
+/** As the connection finds it (core/helper/proof.ts): the first mail address or host name (RFC 4945 §3.1), else the subject. */
+export function identityIn(certificate: Certificate): string {
+  const names = textNames(certificate).filter(({ value }) => parseIdentity(value).ok);
+  const found = names.find(({ kind }) => kind === 'email') ?? names.find(({ kind }) => kind === 'dns');
+  return found?.value ?? certificate.subject.text;
+}
+
+function textNames({ extensions }: Certificate): readonly { readonly kind: 'email' | 'dns'; readonly value: string }[] {
+  return (extensions.subjectAltName ?? []).flatMap((name) =>
+    name.kind === 'email' || name.kind === 'dns' ? [{ kind: name.kind, value: name.value }] : [],
   );
-  if (names.includes(identity.trim().toLowerCase())) return true;
-  const parsed = parseIdentity(identity);
-  const subject = parseIdentity(certificate.subject.text);
-  return parsed.ok && subject.ok && parsed.value.type === subject.value.type && parsed.value.text === subject.value.text;
+}
+
+/** Gateways look for who we say we are in our certificate. */
+export function noteIdentity(localId: string | undefined, mine: Certificate | undefined, notes: Notes): void {
+  if (localId === undefined || !mine) return;
+  const wanted = localId.trim().toLowerCase();
+  const alternative = textNames(mine).some(({ value }) => value.toLowerCase() === wanted);
+  const given = parseIdentity(localId);
+  const subject = parseIdentity(mine.subject.text);
+  const same = given.ok && subject.ok && sameIdentity(given.value, subject.value);
+  if (alternative || same) return;
+  const value = shown(identityIn(mine));
+  notes.warning(
+    'localId',
+    'identity-unlike-certificate',
+    `is not in your certificate, which says ${value}: many gateways refuse that`,
+    {
+      value,
+    },
+  );
 }

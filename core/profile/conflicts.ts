@@ -2,10 +2,10 @@
 import { parseProposals } from '../ike/proposals.ts';
 import { keyMismatch } from '../pki/privateKey.ts';
 import type { ProfileProblem } from '../rpc/contract.ts';
-import { octets, trustMethodOf } from './convert.ts';
+import { eapAuthoritiesOf, octets, trustMethodOf } from './convert.ts';
 import { shown } from './faults.ts';
 import type { Material } from './material.ts';
-import { DEFAULTS } from './model.ts';
+import { DEFAULTS, TLS_METHODS } from './model.ts';
 import { ANY_IDENTITY, LOCAL_ID, type ProfileFile } from './schema.ts';
 import { type AnyAuthFile, KEY } from './schemaAuth.ts';
 import { SECRET_MAX } from './schemaParts.ts';
@@ -42,7 +42,8 @@ function secretConflicts(auth: AnyAuthFile, gateway: AnyAuthFile['secret'], add:
   }
 }
 
-function ownConflicts({ localId }: Partial<ProfileFile>, auth: AnyAuthFile, { certificates, key }: Material, add: Add): void {
+function ownConflicts({ localId }: Partial<ProfileFile>, auth: AnyAuthFile, material: Material, add: Add): void {
+  const { certificates, key } = material;
   if (auth.method === 'psk') {
     if (localId === undefined) add('localId', 'required', `is missing; expected ${LOCAL_ID}`);
     return;
@@ -52,6 +53,10 @@ function ownConflicts({ localId }: Partial<ProfileFile>, auth: AnyAuthFile, { ce
   if (needed && !mine) {
     const why = auth.method === 'eap' ? '"tls" needs it' : `"${auth.method}" needs it`;
     add('certificates', 'certificate-required', `is missing; expected your certificate in PEM: ${why}`);
+  }
+  const tls = auth.methods?.find((method) => TLS_METHODS.has(method));
+  if (tls && eapAuthoritiesOf(material).length === 0) {
+    add('eap.authorities', 'required', `is missing; expected CA certificates in PEM: "${tls}" checks its server by them`);
   }
   if (key && !mine) add('certificates', 'certificate-required', 'is missing; expected the certificate of the key in PEM');
   if (key && mine && keyMismatch(key.signer, mine.publicKey)) {

@@ -1,10 +1,11 @@
 /** From the fields of a profile file to a profile and its secrets: what is made normal, what is assumed, and what each field became. */
 import { selectorCidr, selectorFromCidr } from '../ike/wire/selectorText.ts';
+import type { Certificate } from '../pki/contract.ts';
 import type { EapSettings, GatewayTrust, ImportNote, SecretName } from '../rpc/contract.ts';
 import { noteCertificates } from './certificateNotes.ts';
 import { shown } from './faults.ts';
 import { base64Of, type Material } from './material.ts';
-import { DEFAULTS, defaultTrust, type Profile, type ProfileSecret } from './model.ts';
+import { DEFAULTS, defaultEapMethods, defaultTrust, type Profile, type ProfileSecret } from './model.ts';
 import type { Notes } from './notes.ts';
 import { ANY_IDENTITY, hostOf, LOCKABLE, type ProfileFile } from './schema.ts';
 import type { AnyAuthFile, GatewayAuthFile } from './schemaAuth.ts';
@@ -31,7 +32,7 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
   const psk = octets(auth.method === 'psk' ? auth.secret : file.gatewayAuth?.secret);
   noteSecrets(auth, trust, eap, psk, material, notes);
   noteIdentities(file, trust, gateway, notes);
-  noteCertificates(trust, material, eap, notes, now);
+  noteCertificates(file, trust, material, eap, notes, now);
   const networks = (file.remoteNetworks ?? DEFAULTS.remoteNetworks).map((network) => {
     const selector = selectorFromCidr(network);
     const normal = (selector && selectorCidr(selector)) ?? network;
@@ -78,19 +79,22 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
   };
 }
 
-function eapOf(
-  { method, methods, identity, serverName }: AnyAuthFile,
-  { certificates, eapAuthorities }: Material,
-): EapSettings | undefined {
+function eapOf({ method, methods, identity, serverName }: AnyAuthFile, material: Material): EapSettings | undefined {
   if (method !== 'eap' && method !== 'certificate-eap') return undefined;
+  const authorities = eapAuthoritiesOf(material);
   // Where a certificate proves the user in a round of its own, EAP is for the password.
-  const tls = method === 'eap' && certificates.length > 0;
+  const tls = method === 'eap' && material.certificates.length > 0;
   return {
-    methods: methods ?? [...(tls ? (['tls'] as const) : []), ...DEFAULTS.eapMethods],
+    methods: methods ?? defaultEapMethods(tls, authorities.length > 0),
     identity: identity ?? '',
     serverName: serverName ?? '',
-    authorities: base64Of(eapAuthorities),
+    authorities: base64Of(authorities),
   };
+}
+
+/** Trusted for the EAP server alone; a file that names none means those of the gateway. */
+export function eapAuthoritiesOf({ eapAuthorities, authorities }: Material): readonly Certificate[] {
+  return eapAuthorities.length > 0 ? eapAuthorities : authorities;
 }
 
 export function trustMethodOf(auth: AnyAuthFile, gatewayAuth: GatewayAuthFile | undefined): GatewayTrust['method'] {

@@ -1,7 +1,7 @@
 /** A profile and the fields that change, in the form of a file: so the rules of files hold for what is edited. */
 import { looksLikePem } from '../pki/pem.ts';
 import type { EapSettings, ValidParams } from '../rpc/contract.ts';
-import { DEFAULTS, defaultTrust, type Profile } from './model.ts';
+import { defaultEapMethods, defaultTrust, type Profile } from './model.ts';
 import { ANY_IDENTITY } from './schema.ts';
 
 type GivenFields = ValidParams<'profile.save'>['fields'];
@@ -44,24 +44,26 @@ function authOf(base: Profile | undefined, fields: GivenFields, method: string, 
   const key = { certificate: pemList(certificates), key: secrets.key, keyPassword: secrets.keyPassword };
   if (method !== 'eap' && method !== 'certificate-eap') return present({ method, ...key });
   const { methods, identity, serverName, authorities }: Partial<EapSettings> = { ...base?.eap, ...present(fields.eap ?? {}) };
+  // Those of the gateway, as the file that named no others had it.
+  const follow = !fields.eap?.authorities && base?.eap?.authorities.join() === base?.trust.authorities.join();
   return present({
     method,
-    methods: methodsOf(methods, certificates.length > 0),
+    methods: fields.eap?.methods ?? methodsOf(methods),
     // Empty in a form is absent in a file.
     identity: identity || undefined,
     password: secrets.password,
     serverName: serverName || undefined,
-    authorities: pemList(authorities ?? []),
+    authorities: follow ? undefined : pemList(authorities ?? []),
     ...key,
   });
 }
 
-/** The default is no choice of the user's: with a certificate or without, it is found again. */
-function methodsOf(methods: readonly string[] | undefined, certificate: boolean): readonly string[] | undefined {
-  const text = methods?.join();
-  const usual = DEFAULTS.eapMethods.join();
-  const isDefault = text === usual || text === `tls,${usual}`;
-  return isDefault && text?.startsWith('tls') !== certificate ? undefined : methods;
+/** The default is no choice of the user's: with other certificates it is found again. */
+function methodsOf(methods: readonly string[] | undefined): readonly string[] | undefined {
+  const usual = [true, false].flatMap((certificate) =>
+    [true, false].map((anchors) => defaultEapMethods(certificate, anchors).join()),
+  );
+  return methods && usual.includes(methods.join()) ? undefined : methods;
 }
 
 function gatewayAuthOf(base: Profile | undefined, fields: GivenFields, method: string): FileFields | undefined {

@@ -1,4 +1,5 @@
 /** A profile: everything about one gateway and how to reach it. One model, whatever file it came from. */
+import type { EapMethodName } from '../ike/auth/eap/contract.ts';
 import type { AuthMethod, EapSettings, GatewayTrust, ProfileSummary, ProfileView, SecretName } from '../rpc/contract.ts';
 
 export interface Profile {
@@ -68,8 +69,6 @@ export const DEFAULTS = {
   mtu: 1400,
   natKeepalive: 20,
   liveness: 30,
-  /** Without MD5, which proves nothing of the server and makes no key: it is used where a profile names it. `tls` is put first where there is a certificate. */
-  eapMethods: ['mschapv2', 'ttls', 'peap', 'gtc', 'otp'],
 } as const;
 
 /** Of a profile that says nothing of it. */
@@ -84,6 +83,18 @@ export function defaultTrust(auth: AuthMethod): GatewayTrust {
     commonName: false,
     revocation: { crl: true, ocsp: true, strict: false },
   };
+}
+
+/** Methods whose server proves itself by a certificate inside of TLS. */
+export const TLS_METHODS: ReadonlySet<EapMethodName> = new Set(['tls', 'ttls', 'peap'] as const);
+
+/**
+ * Without MD5, which proves nothing of the server and makes no key: it is used where a profile names it. TLS only where there is a
+ * certificate of the user's, and whatever has a server with a certificate only where that can be checked.
+ */
+export function defaultEapMethods(certificate: boolean, authorities: boolean): readonly EapMethodName[] {
+  const all: readonly EapMethodName[] = [...(certificate ? (['tls'] as const) : []), 'mschapv2', 'ttls', 'peap', 'gtc', 'otp'];
+  return authorities ? all : all.filter((method) => !TLS_METHODS.has(method));
 }
 
 /** What must be stored so that nothing has to be asked. Of EAP-TLS beside a password method, one is enough. */

@@ -546,8 +546,12 @@ export const params = {
     /** What the certificates are held against is its trust; without files, what is shown are its certificates. */
     profile: v.optional(reference),
     password: v.optional(secretText),
+    /** More certificates to trust, as `data`. */
+    authorities: v.optional(v.pipe(v.array(fileData), v.maxLength(16))),
     /** The identity they should be about. */
     expect: v.optional(loose.text),
+    /** Ask the network whether they were revoked, once there is a path. */
+    revocation: v.optional(v.boolean(), false),
     /** Also trust the roots of this computer. */
     systemRoots: v.optional(v.boolean(), false),
     /** Instead of now. Date.now() milliseconds. */

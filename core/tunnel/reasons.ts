@@ -104,6 +104,37 @@ export const reasons = {
     advice: 'Import or create the profile again.',
     exitCode: 28,
   },
+  'import-password-needed': {
+    what: 'The file is protected with a password.',
+    advice: 'Give it at the prompt, or with `--password-file`.',
+    exitCode: 120,
+  },
+  'import-password-wrong': {
+    what: 'The password does not open the file.',
+    advice: 'Try again; who made the file knows its password.',
+    exitCode: 121,
+  },
+  'import-gateway-needed': {
+    what: 'The file does not say where the gateway is.',
+    advice: 'Give its host name or address with `--gateway`.',
+    exitCode: 122,
+  },
+  'import-unsupported': {
+    what: 'The file is of a kind that is not taken.',
+    advice: 'Convert it as said, or ask the administrator for another one.',
+    exitCode: 123,
+  },
+  // Certificates that are looked at.
+  'certificate-unreadable': {
+    what: 'There is no certificate that can be read.',
+    advice: 'Check that it is a certificate in PEM or DER, or PKCS #12.',
+    exitCode: 124,
+  },
+  'certificate-refused': {
+    what: 'The certificate does not hold.',
+    advice: 'What is wrong is said above; who issued it can make a new one.',
+    exitCode: 125,
+  },
   // This computer.
   'no-tun-device': {
     what: 'This computer has no /dev/net/tun.',

@@ -1,0 +1,160 @@
+/** Certificates and a key out of files that hold nothing else: PKCS #12, PEM, DER. What they are is told by their content. */
+import { fromUtf8, toUtf8 } from '../bytes/bytes.ts';
+import { readDer } from '../bytes/der.ts';
+import { err, ok, type Result } from '../bytes/result.ts';
+import { isSelfIssued, parseCertificate } from '../pki/certificate.ts';
+import type { Certificate } from '../pki/contract.ts';
+import type { CredentialFault, CredentialFaultCode } from '../pki/credentialFault.ts';
+import { sameName } from '../pki/names.ts';
+import { looksLikePem, maxPemCharacters, readPem } from '../pki/pem.ts';
+import { isKeyLabel, looksLikePrivateKey } from '../pki/pkcs8.ts';
+import { looksLikePkcs12, openPkcs12 } from '../pki/pkcs12.ts';
+import { keyMismatch } from '../pki/privateKey.ts';
+import type { ImportError } from './import.ts';
+import { type KeyError, keyError, type ReadKey, readKeyDer, readKeyPem } from './keys.ts';
+import { CERTIFICATE_LABELS, chainFirst } from './material.ts';
+
+export interface Bundle {
+  readonly key: ReadKey | undefined;
+  /** With a key: its certificate first, then those that lead up from it, as far as they are there; no root. */
+  readonly chain: readonly Certificate[];
+  /** The others: what can be trusted. */
+  readonly authorities: readonly Certificate[];
+}
+
+interface Pieces {
+  readonly keys: ReadKey[];
+  readonly certificates: Certificate[];
+}
+
+const MOST_CERTIFICATES = 100;
+
+/** Of all the files together. */
+export function readBundle(files: readonly Uint8Array[], password: string | undefined): Result<Bundle, ImportError> {
+  const pieces: Pieces = { keys: [], certificates: [] };
+  for (const file of files) {
+    const read = addFile(file, password, pieces);
+    if (read.ok) continue;
+    for (const key of pieces.keys) key.pkcs8.fill(0);
+    return read;
+  }
+  const arranged = arrange(pieces);
+  if (!arranged.ok) for (const key of pieces.keys) key.pkcs8.fill(0);
+  return arranged;
+}
+
+export function looksLikeBundle(file: Uint8Array): boolean {
+  if (looksLikePkcs12(file)) return true;
+  // In JSON there may be PEM too.
+  const text = toUtf8(file.subarray(0, maxPemCharacters)).trimStart();
+  if (looksLikePem(text)) return !/^\ufeff?\s*\{/.test(text);
+  const node = readDer(file, { octets: 1 << 18, elements: 50_000 });
+  return node.ok && (looksLikePrivateKey(node.value) || parseCertificate(file).ok);
+}
+
+function addFile(file: Uint8Array, password: string | undefined, pieces: Pieces): Result<undefined, ImportError> {
+  if (looksLikePkcs12(file)) return addPkcs12(file, password, pieces);
+  const text = toUtf8(file);
+  if (looksLikePem(text)) return addPem(text, password, pieces);
+  const node = readDer(file, { octets: 1 << 18, elements: 50_000 });
+  if (!node.ok) return refuse('unknown-format', 'neither PKCS #12 nor PEM nor DER');
+  if (looksLikePrivateKey(node.value)) return addKey(readKeyDer(file, password), pieces);
+  return addCertificate(file, pieces);
+}
+
+function addPkcs12(file: Uint8Array, password: string | undefined, pieces: Pieces): Result<undefined, ImportError> {
+  const octets = password === undefined ? undefined : fromUtf8(password);
+  const opened = openPkcs12(file, octets);
+  octets?.fill(0);
+  if (!opened.ok) return credentialError(opened.error);
+  const { keys, certificates } = opened.value;
+  try {
+    for (const pkcs8 of keys) {
+      const added = addKey(readKeyDer(pkcs8, undefined), pieces, true);
+      if (!added.ok) return added;
+    }
+  } finally {
+    for (const pkcs8 of keys) pkcs8.fill(0);
+  }
+  return all(certificates, (der) => addCertificate(der, pieces));
+}
+
+function addPem(text: string, password: string | undefined, pieces: Pieces): Result<undefined, ImportError> {
+  const blocks = readPem(text);
+  if (!blocks.ok) return credentialError(blocks.error);
+  if (blocks.value.some(({ label }) => isKeyLabel(label))) {
+    const added = addKey(readKeyPem(text, password), pieces);
+    if (!added.ok) return added;
+  }
+  return all(
+    blocks.value.filter(({ label }) => CERTIFICATE_LABELS.has(label)),
+    ({ der }) => addCertificate(der, pieces),
+  );
+}
+
+function addKey(read: Result<ReadKey, KeyError>, { keys }: Pieces, encrypted = false): Result<undefined, ImportError> {
+  if (!read.ok) return refuse(read.error.code, read.error.message);
+  keys.push(encrypted ? { ...read.value, encrypted } : read.value);
+  return ok(undefined);
+}
+
+function addCertificate(der: Uint8Array, { certificates }: Pieces): Result<undefined, ImportError> {
+  const parsed = parseCertificate(der);
+  if (!parsed.ok) return refuse('malformed', parsed.error.evidence);
+  if (certificates.length >= MOST_CERTIFICATES) return refuse('too-large', `more than ${MOST_CERTIFICATES} certificates`);
+  if (!certificates.some((one) => Buffer.compare(one.der, parsed.value.der) === 0)) certificates.push(parsed.value);
+  return ok(undefined);
+}
+
+function all<T>(items: readonly T[], add: (item: T) => Result<undefined, ImportError>): Result<undefined, ImportError> {
+  for (const item of items) {
+    const added = add(item);
+    if (!added.ok) return added;
+  }
+  return ok(undefined);
+}
+
+function arrange({ keys, certificates }: Pieces): Result<Bundle, ImportError> {
+  const [key] = keys;
+  if (keys.length > 1) return refuse('several-keys', `there are ${keys.length} private keys; expected one`);
+  if (!key) {
+    if (certificates.length === 0) return refuse('no-certificate', 'there is no certificate in it');
+    return ok({ key: undefined, chain: [], authorities: certificates });
+  }
+  const ordered = chainFirst(certificates, key);
+  const [mine] = ordered;
+  if (!mine) return refuse('no-certificate', 'there is a private key, and no certificate');
+  if (keyMismatch(key.signer, mine.publicKey)) {
+    return refuse('key-mismatch', 'none of the certificates is the private key’s');
+  }
+  // The chain ends where nothing leads further; a root is the gateway's to know, and ours to trust.
+  const chain: Certificate[] = [];
+  for (const one of ordered) {
+    const below = chain[chain.length - 1];
+    if (below && (isSelfIssued(one) || !sameName(one.subject, below.issuer))) break;
+    chain.push(one);
+  }
+  const others = ordered.filter((one) => !chain.includes(one));
+  const [top] = chain.slice(1).reverse();
+  // Without a root, the highest authority is what both sides have in common.
+  return ok({ key, chain, authorities: others.length > 0 || !top ? others : [top] });
+}
+
+export function credentialError(fault: CredentialFault): { readonly ok: false; readonly error: ImportError } {
+  const { code, message } = keyError(fault);
+  return refuse(code, message);
+}
+
+function refuse(code: CredentialFaultCode, detail: string): { readonly ok: false; readonly error: ImportError } {
+  switch (code) {
+    case 'password-needed':
+      return err({ code: 'import-password-needed', detail });
+    case 'password-wrong':
+      return err({ code: 'import-password-wrong', detail });
+    case 'unsupported':
+    case 'too-much-work':
+      return err({ code: 'import-unsupported', detail });
+    default:
+      return err({ code: 'profile-malformed', detail });
+  }
+}
