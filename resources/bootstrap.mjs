@@ -28,8 +28,8 @@ const radius = ['freeradius'];
 const browser = ['chromium', 'fonts-noto-cjk', 'fonts-noto-core'];
 const debianPackages = {
   demo: lab,
-  test: [...lab, ...strongswan, ...radius, 'tshark', ...browser],
-  interop: [...lab, ...strongswan, ...radius, 'tshark'],
+  test: [...lab, ...strongswan, ...radius, 'tshark', 'openssl', ...browser],
+  interop: [...lab, ...strongswan, ...radius, 'tshark', 'openssl'],
   bench: [...lab, ...strongswan],
   ui: [...lab, ...browser],
   start: ['iproute2'],
