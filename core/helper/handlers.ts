@@ -35,7 +35,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
   const { tunnel, publisher, logs, history } = parts;
   return {
     ...createProfileHandlers(parts),
-    ...createCertHandlers(),
+    ...createCertHandlers(parts),
     'tunnel.up': ({ profile, askSecret }, peer) => tunnel.up(profile, peer.uid, askSecret),
     'tunnel.answer': ({ id, secret, remember }, peer) => tunnel.answer(peer.uid, id, secret, remember),
     'tunnel.down': (_, peer) => tunnel.down(peer.uid),
