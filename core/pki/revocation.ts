@@ -10,7 +10,7 @@
  * counts. Addresses are in certificates, so the caller MUST have a path to an anchor before it asks: `path` is a `ValidPath`'s.
  */
 
-import { toHex } from '../bytes/bytes.ts';
+import { toHex, toUtf8 } from '../bytes/bytes.ts';
 import type { Result } from '../bytes/result.ts';
 import { digest } from '../crypto/hash.ts';
 import { describe } from './certificate.ts';
@@ -18,6 +18,7 @@ import type { Certificate, PkiFault, RevocationVerdict } from './contract.ts';
 import { believeCrl, type Crl, consultCrl, deltaFault, parseCrl } from './crl.ts';
 import { printable } from './names.ts';
 import { buildOcspRequest, consultOcsp, NONCE_OCTETS, parseOcsp } from './ocsp.ts';
+import { maxPemCharacters, readPem } from './pem.ts';
 import { type RevocationFault, type RevocationStatement, refuse, serialOctets } from './revocationTypes.ts';
 
 export interface RevocationPolicy {
@@ -103,6 +104,8 @@ interface Inquiry {
   readonly issuer: Certificate;
   readonly budget: Budget;
   readonly notes: string[];
+  /** Addresses of lists that are for some reasons only. */
+  readonly partial: ReadonlySet<string>;
 }
 
 type Source = RevocationVerdict['source'];
@@ -113,11 +116,15 @@ function* judge(
   issuer: Certificate,
   budget: Budget,
 ): Need<RevocationVerdict> {
-  const inquiry: Inquiry = { question, certificate, issuer, budget, notes: [] };
   const { policy } = question;
-  const points = (certificate.extensions.crlDistributionPoints ?? []).filter(({ indirect }) => !indirect);
+  const all = policy.crl ? (certificate.extensions.crlDistributionPoints ?? []) : [];
+  const points = all.filter(({ indirect }) => !indirect);
+  const urlsOf = (some: typeof points) => some.flatMap(({ uris }) => uris);
+  const whole = new Set(urlsOf(points.filter(({ partial }) => !partial)));
+  const partial = new Set(urlsOf(points).filter((url) => !whole.has(url)));
+  const inquiry: Inquiry = { question, certificate, issuer, budget, notes: [], partial };
   const responders = policy.ocsp ? fetchable(certificate.extensions.ocspResponders ?? []) : [];
-  const lists = policy.crl ? fetchable(points.flatMap(({ uris }) => uris)) : [];
+  const lists = fetchable([...whole, ...partial]);
   const verdict =
     inBand(inquiry) ??
     (policy.ocsp ? yield* recallOcsp(inquiry) : undefined) ??
@@ -125,7 +132,8 @@ function* judge(
     (yield* tryAll(responders, (url) => askResponder(inquiry, url))) ??
     (yield* tryAll(lists, (url) => askList(inquiry, url, 'crl')));
   if (verdict !== undefined) return verdict;
-  if (responders.length + lists.length === 0) inquiry.notes.push('the certificate does not say where to ask');
+  if (all.length > points.length) inquiry.notes.push('its list is made by another authority (indirect), which is not supported');
+  else if (responders.length + lists.length === 0) inquiry.notes.push('the certificate does not say where to ask');
   return { subject: nameOf(certificate), status: 'unknown', source: 'none', evidence: inquiry.notes.join('; ') };
 }
 
@@ -194,6 +202,9 @@ function* askList(inquiry: Inquiry, url: string, from: 'cache' | 'crl'): Need<Re
   const list = readList(inquiry, given.value);
   if (!list.ok) return note(inquiry, `${what}: ${list.error.evidence}`);
   const first = consultCrl(list.value, undefined, certificate, question.at);
+  // RFC 5280 §6.3.3 (d), (e): the reasons that are left would have to come from other lists.
+  if (inquiry.partial.has(url) && first.ok && first.value.status === 'good')
+    return note(inquiry, `${what}: the distribution point is for some reasons only`);
   if (from === 'crl' && first.ok && first.value.nextUpdate !== undefined) {
     yield { kind: 'keep', key: listKey(url), octets: given.value, until: first.value.nextUpdate };
   }
@@ -239,9 +250,16 @@ function* fetchList({ budget }: Inquiry, url: string): Need<Result<Uint8Array, s
 }
 
 function readList({ issuer }: Inquiry, octets: Uint8Array): Result<Crl, RevocationFault> {
-  const list = parseCrl(octets);
+  const list = parseCrl(derOfList(octets));
   const fault = list.ok ? believeCrl(list.value, issuer) : undefined;
   return fault === undefined ? list : { ok: false, error: fault };
+}
+
+/** RFC 2585 §3 wants DER. Many an office publishes PEM by mistake, and other clients take it. */
+function derOfList(octets: Uint8Array): Uint8Array {
+  if (octets[0] !== 0x2d || octets.length > maxPemCharacters) return octets;
+  const blocks = readPem(toUtf8(octets));
+  return (blocks.ok && blocks.value.find(({ label }) => label === 'X509 CRL')?.der) || octets;
 }
 
 /** Strict is also about who speaks: a delegate whose own certificate nobody vouches for is not conclusive there. */

@@ -205,3 +205,27 @@ test('evidence is one printable line, whatever a certificate is called and where
     assert.ok(text.length < 2000);
   }
 });
+
+test('RFC 5280 §6.3.3: a distribution point for some reasons says revoked, but not good', () => {
+  const partly = office.issue({ subject: 'CN=partly', crlUrl: [{ uris: [CRL_URL], reasons: ['keyCompromise'] }] });
+  const check = (list: Uint8Array) =>
+    run({ path: [partly, office, root].map(certificate), policy: strict }, { answers: { ...all, [CRL_URL]: list } });
+  assert.match(check(officeList).fault?.evidence ?? '', /for some reasons only/);
+  assert.equal(check(office.crl({ revoked: [{ certificate: partly }] }).der).fault?.code, 'revoked');
+});
+
+test('a list made by another authority is not fetched, and that is said', () => {
+  const foreign = office.issue({ subject: 'CN=foreign', crlUrl: [{ uris: ['http://other.test/'], issuer: 'CN=Other' }] });
+  const outcome = run({ path: [foreign, office, root].map(certificate), policy: strict }, { answers: all });
+  assert.match(outcome.fault?.evidence ?? '', /indirect/);
+  assert.deepEqual(outcome.asked, [SUB_CRL_URL]);
+});
+
+test('a list that is published as PEM is read', () => {
+  const pem = (revoked: boolean) =>
+    new TextEncoder().encode(office.crl({ revoked: revoked ? [{ certificate: gateway }] : [] }).pem);
+  const check = (list: Uint8Array) => run({ policy: { ...soft, ocsp: false } }, { answers: { ...all, [CRL_URL]: list } });
+  assert.deepEqual(words(check(pem(false))), ['good by crl', 'good by crl']);
+  assert.equal(check(pem(true)).fault?.code, 'revoked');
+  assert.equal(check(new TextEncoder().encode('-----BEGIN X509 CRL-----\nAAAA')).verdicts[0].status, 'unknown');
+});
