@@ -2,6 +2,7 @@
  * `node test/fuzz/run.ts [--json] [--seed=N]`: all fuzz targets. With --json one `{"suite","case","ok","detail"}` line per case and
  * a last `{"summary"}` line. Exit 1 when a case failed; its detail then has the input. Another seed searches elsewhere.
  */
+import { FULL_EAP, fuzzEap } from './eap.ts';
 import { fuzzIke } from './ike.ts';
 import { FULL_INPUTS, fuzzInputs } from './inputs.ts';
 import { FULL_REVOCATION, fuzzRevocation } from './revocation.ts';
@@ -20,6 +21,7 @@ const results = [
   ...fuzzIke(seed),
   ...fuzzInputs(FULL_INPUTS, seed),
   ...fuzzRevocation(FULL_REVOCATION, seed),
+  ...fuzzEap(FULL_EAP, seed),
 ];
 for (const result of results) {
   const words = Object.entries(result.detail).map(([name, value]) => `${name} ${value}`);
