@@ -2,8 +2,6 @@
 import { fromUtf8 } from '../../core/bytes/bytes.ts';
 import { sha1 } from '../../core/crypto/hash.ts';
 import { signingKey } from '../../core/crypto/node/sign.ts';
-import { parsePublicKey } from '../../core/crypto/publicKey.ts';
-import type { SignatureAlgorithm } from '../../core/crypto/signatureTypes.ts';
 import { expectedName, ikeFault } from '../../core/helper/gatewayTrust.ts';
 import { createTlsClient, type TlsClient } from '../../core/helper/tlsClient.ts';
 import type { IkeAnswer, IkeAsk, LocalAuth } from '../../core/ike/auth/contract.ts';
@@ -11,12 +9,12 @@ import type { EapConfig, EapMethodName } from '../../core/ike/auth/eap/contract.
 import { parseCertificate } from '../../core/pki/certificate.ts';
 import type { Certificate } from '../../core/pki/contract.ts';
 import { validatePath } from '../../core/pki/path.ts';
-import { algorithmsOf } from '../../core/pki/privateKey.ts';
 import { type Authority, authority, type Entity } from '../authority/authority.ts';
 import type { CertificateSpec } from '../authority/certificate.ts';
 import type { KeyName } from '../authority/keys.ts';
 import type { HeadOfficeConfig, OfficeCertificate } from './config.ts';
 import { createEapServer, type EapServerConfig } from './eap/server.ts';
+import { algorithmsFor } from './forge.ts';
 
 export const GATEWAY = 'vpn.office.test';
 export const USER = 'alice@office.test';
@@ -26,12 +24,6 @@ const root = authority.root({ subject: 'CN=Office Root', key: 'p256' });
 /** What both sides trust; certificates come from an authority below it. */
 export const anchor = root.der;
 export const office: Authority = root.authority({ subject: 'CN=Office CA', key: 'p256' });
-
-export function algorithmsFor(publicKey: Uint8Array): readonly SignatureAlgorithm[] {
-  const key = parsePublicKey(publicKey);
-  if (!key.ok) throw new Error(`a key of the tests: ${key.error}`);
-  return algorithmsOf(key.value);
-}
 
 /** The office's certificate; whatever `spec` says is done. */
 export function officeCertificate(key: KeyName = 'p256', spec: CertificateSpec = {}, by: Authority = office): OfficeCertificate {

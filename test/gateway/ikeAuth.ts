@@ -6,8 +6,9 @@
 import { pskAuth, verifyPskAuth } from '../../core/ike/auth/psk.ts';
 import { makeIdentity, sameIdentity } from '../../core/ike/identity.ts';
 import type { Identity } from '../../core/ike/sa/contract.ts';
-import { AUTH_METHOD, NOTIFY } from '../../core/ike/wire/constants.ts';
+import { AUTH_METHOD, NOTIFY, PAYLOAD } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
+import { isEapMessage } from '../../core/ike/wire/parse.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import type { HeadOfficeUser } from './config.ts';
 import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
@@ -136,7 +137,7 @@ class ClientAuth {
       let packet = step.packet;
       for (const { eap } of hooks) if (eap) packet = eap(packet, rounds);
       rounds++;
-      const request = yield* this.#reply([...beside, { kind: 'EAP', message: packet }]);
+      const request = yield* this.#reply([...beside, eapPayload(packet)]);
       beside = [];
       if (step.kind === 'failure') return refuse('EAP failed');
       if (step.kind === 'success') return this.#eapKey(user, step.msk, request);
@@ -195,6 +196,12 @@ class ClientAuth {
     const anybody = this.#services.config.eap !== undefined && !findPayload(this.#first, 'AUTH');
     return anybody ? { identity, proofs: ['eap'] } : undefined;
   }
+}
+
+/** Octets that our encoder would refuse go out as they are. */
+function eapPayload(packet: Uint8Array): Payload {
+  if (isEapMessage(packet)) return { kind: 'EAP', message: packet };
+  return { kind: 'unknown', type: PAYLOAD.EAP, critical: false, body: packet };
 }
 
 function refuse(why: string): Refused {

@@ -5,7 +5,7 @@ import { createInitiator } from '../../core/ike/sa/initiator.ts';
 import type { HeadOfficeConfig } from './config.ts';
 import { Conversation } from './conversation.ts';
 import { clientConfig, officeConfig, proposals, seededRandom } from './fixtures.ts';
-import { type MisbehaviourName, misbehaviours } from './misbehaviours.ts';
+import { type KeyMisbehaviourName, keyMisbehaviours } from './misbehaviours.ts';
 import { createHeadOffice } from './responder.ts';
 
 interface Expectation {
@@ -21,8 +21,8 @@ interface Expectation {
 const only = (ike: string): Partial<IkeConfig> => ({ ikeProposals: proposals([ike], 'ike') });
 const survives: Expectation = {};
 
-/** One entry per misbehaviour: the compiler asks for it. */
-const expectations: Readonly<Record<MisbehaviourName, Expectation>> = {
+/** One entry per misbehaviour of an office with keys: the compiler asks for it. The others are in test/exchange/liars.test.ts. */
+const expectations: Readonly<Record<KeyMisbehaviourName, Expectation>> = {
   'wrong-auth': { failure: 'gateway-authentication-failed' },
   'wrong-identity': { failure: 'gateway-identity', evidence: /evil\.office\.test/ },
   'no-auth': { failure: 'protocol', evidence: /AUTH/ },
@@ -82,7 +82,7 @@ function meet(client: Partial<IkeConfig> = {}, office: Partial<HeadOfficeConfig>
 /** Longer than every limit of the client: whatever it decides, it has decided. */
 const LONG_MS = 120_000;
 
-for (const { name, what, clause } of misbehaviours) {
+for (const { name, what, clause } of keyMisbehaviours) {
   const expected = expectations[name];
   const end = expected.failure === undefined ? 'is survived' : `ends in ${expected.failure}`;
   test(`${name}: ${what} (${clause}) ${end}`, () => {

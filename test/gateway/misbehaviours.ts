@@ -8,7 +8,9 @@ import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
 import type { HeadOfficeConfig, OfficeCertificate } from './config.ts';
 import type { EapMisbehaviour } from './eap/serverMethod.ts';
 import * as authHooks from './misbehaveAuth.ts';
+import { eapMisbehaviours } from './misbehaveEap.ts';
 import * as initHooks from './misbehaveInit.ts';
+import { proofMisbehaviours } from './misbehaveProof.ts';
 import * as transportHooks from './misbehaveTransport.ts';
 
 export interface MisbehaviourContext {
@@ -53,10 +55,12 @@ export interface Misbehaviour {
   readonly what: string;
   /** RFC clause, or the line of the security requirements (S9 is line 9). */
   readonly clause: string;
+  /** How the office must be configured for it to have anything to do wrong; keys are enough when not said. */
+  readonly needs?: 'certificate' | 'eap';
   readonly hooks: MisbehaviourHooks;
 }
 
-export const misbehaviours = [
+export const keyMisbehaviours = [
   // Authentication.
   {
     name: 'wrong-auth',
@@ -324,7 +328,17 @@ export const misbehaviours = [
   },
 ] as const satisfies readonly Misbehaviour[];
 
-export type MisbehaviourName = (typeof misbehaviours)[number]['name'];
+export const misbehaviours: readonly (Misbehaviour & { readonly name: MisbehaviourName })[] = [
+  ...keyMisbehaviours,
+  ...proofMisbehaviours,
+  ...eapMisbehaviours,
+];
+
+export type KeyMisbehaviourName = (typeof keyMisbehaviours)[number]['name'];
+export type MisbehaviourName =
+  | KeyMisbehaviourName
+  | (typeof proofMisbehaviours)[number]['name']
+  | (typeof eapMisbehaviours)[number]['name'];
 
 /** The hooks of those named, in the order of the list. */
 export function hooksOf(names: readonly MisbehaviourName[]): readonly MisbehaviourHooks[] {

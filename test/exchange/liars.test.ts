@@ -1,0 +1,126 @@
+/**
+ * Every misbehaviour of an office with certificates and EAP ends in the right refusal (SECURITY.md 1–7), and no user is asked for
+ * anything by an office that has not proven itself.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { IkeAsk } from '../../core/ike/auth/contract.ts';
+import type { IkeFailure } from '../../core/ike/sa/contract.ts';
+import { answering, authorities, byEap, eapServer, officeCertificate, PASSWORD, USER } from '../gateway/credentials.ts';
+import { identity, SECRET } from '../gateway/fixtures.ts';
+import type { eapMisbehaviours } from '../gateway/misbehaveEap.ts';
+import type { proofMisbehaviours } from '../gateway/misbehaveProof.ts';
+import { type MisbehaviourName, misbehaviours } from '../gateway/misbehaviours.ts';
+import { agreed, failed, meet, type Scene } from './office.ts';
+
+interface Expectation {
+  /** Undefined: what it wants is declined, and it gives in. */
+  readonly failure?: IkeFailure['code'];
+  readonly evidence?: RegExp;
+}
+
+type Names<L extends readonly { readonly name: MisbehaviourName }[]> = Readonly<Record<L[number]['name'], Expectation>>;
+
+/** One entry for each: the compiler asks for it. */
+const expectations: Names<typeof proofMisbehaviours> & Names<typeof eapMisbehaviours> = {
+  'signature-other-octets': { failure: 'gateway-authentication-failed', evidence: /does not verify/ },
+  'signature-sha1': { failure: 'gateway-signature-refused', evidence: /SHA-1/ },
+  'signature-rsa-sha1': { failure: 'gateway-signature-refused', evidence: /SHA-1/ },
+  'signature-garbage-after-hash': { failure: 'gateway-authentication-failed', evidence: /does not verify/ },
+  'signature-short-hash': { failure: 'gateway-authentication-failed', evidence: /does not verify/ },
+  'signature-cube-root': { failure: 'gateway-authentication-failed', evidence: /does not verify/ },
+  'signature-other-algorithm': { failure: 'gateway-signature-refused', evidence: /wrong-key-kind/ },
+  'signature-absurd-salt': { failure: 'gateway-signature-refused', evidence: /algorithm/ },
+  'signature-unknown-algorithm': { failure: 'gateway-signature-refused', evidence: /not known/ },
+  'signature-long-identifier': { failure: 'gateway-signature-refused', evidence: /255/ },
+  'signature-empty': { failure: 'gateway-signature-refused' },
+  'signature-wrong-curve': { failure: 'gateway-signature-refused', evidence: /p384/ },
+  'signature-null': { failure: 'auth-method-mismatch', evidence: /NULL/ },
+  'signature-shared-key': { failure: 'auth-method-mismatch', evidence: /SHARED_KEY/ },
+  'another-auth-without-end': { failure: 'auth-method-mismatch', evidence: /ANOTHER_AUTH_FOLLOWS/ },
+  'key-tiny': { failure: 'gateway-cert-invalid', evidence: /weak-key/ },
+  'key-even-modulus': { failure: 'gateway-cert-invalid', evidence: /weak-key/ },
+  'certificate-other-name': { failure: 'gateway-wrong-name', evidence: /mail\.office\.test/ },
+  'certificate-of-nobody': { failure: 'gateway-untrusted' },
+  'certificate-expired': { failure: 'gateway-cert-expired' },
+  'certificate-not-yet-valid': { failure: 'gateway-cert-not-yet-valid' },
+  'certificate-for-signing-code': { failure: 'gateway-cert-invalid', evidence: /extended-key-usage/ },
+  'certificate-for-encryption': { failure: 'gateway-cert-invalid', evidence: /key-usage/ },
+  'certificate-critical-extension': { failure: 'gateway-cert-invalid', evidence: /unknown-critical-extension/ },
+  'certificate-sha1': { failure: 'gateway-cert-invalid', evidence: /weak-signature/ },
+  'authority-outside-constraints': { failure: 'gateway-cert-invalid', evidence: /name-constraints/ },
+  'authority-below-authority': { failure: 'gateway-cert-invalid', evidence: /path-length/ },
+  'authority-no-ca': { failure: 'gateway-cert-invalid', evidence: /not-a-ca/ },
+  'certificate-loop': { failure: 'gateway-untrusted' },
+  'certificate-missing': { failure: 'gateway-no-certificate' },
+  'certificate-by-url': { failure: 'gateway-no-certificate' },
+  'certificate-garbage': { failure: 'gateway-cert-invalid', evidence: /malformed/ },
+  'certificate-of-60-kb': { failure: 'gateway-cert-invalid' },
+  'certificate-bundle': { failure: 'gateway-cert-invalid', evidence: /more than 32/ },
+  'ocsp-flood': { failure: 'gateway-cert-invalid', evidence: /OCSP/ },
+  'eap-before-gateway': { failure: 'eap-before-gateway' },
+  'eap-bad-signature': { failure: 'gateway-authentication-failed' },
+  'eap-success-at-once': { failure: 'eap-protocol' },
+  'eap-success-after-identity': { failure: 'eap-protocol' },
+  'eap-success-before-proof': { failure: 'eap-protocol' },
+  'eap-success-without-proof': { failure: 'eap-server-unproven' },
+  'eap-success-wrong-proof': { failure: 'eap-server-unproven' },
+  'eap-second-method': { failure: 'eap-protocol' },
+  'eap-identity-in-method': { failure: 'eap-protocol' },
+  'eap-endless-rounds': { failure: 'eap-protocol' },
+  'eap-downgrade-md5': { failure: 'eap-protocol', evidence: /without end/ },
+  'eap-expanded-type': {},
+  'eap-response-code': { failure: 'eap-protocol' },
+  'eap-wrong-length': { failure: 'protocol', evidence: /EAP/ },
+  'eap-failure-at-once': { failure: 'eap-refused' },
+  'eap-failed-notify': { failure: 'eap-refused', evidence: /AUTHENTICATION_FAILED/ },
+  'eap-wrong-key': { failure: 'gateway-authentication-failed', evidence: /EAP/ },
+  'eap-no-key': { failure: 'gateway-authentication-failed', evidence: /EAP/ },
+  'eap-last-auth-missing': { failure: 'protocol', evidence: /AUTH/ },
+  'eap-auth-early': { failure: 'eap-protocol', evidence: /AUTH/ },
+  'eap-skipped': { failure: 'protocol', evidence: /EAP/ },
+  'eap-stops': { failure: 'protocol', evidence: /EAP/ },
+  'eap-other-name': { failure: 'gateway-identity', evidence: /evil\.office\.test/ },
+};
+
+/** How client and office are set up: the office proves itself by a certificate, the client by a key or by EAP. */
+function scene(needs: 'certificate' | 'eap'): Scene {
+  const gateway = { method: 'certificate', authorities } as const;
+  const certificate = officeCertificate('rsa');
+  if (needs === 'certificate') {
+    const local = [{ method: 'psk', secret: SECRET }] as const;
+    return { client: { auth: { local, gateway } }, office: { certificate } };
+  }
+  const users = [{ identity: identity(USER), proofs: ['eap'] as const }];
+  return { client: { auth: { local: [byEap()], gateway } }, office: { certificate, users, eap: eapServer() } };
+}
+
+/** By what they are the office has not proven itself when it asks. */
+const unproven = /^(signature|certificate|authority|key|ocsp)-|^eap-(before-gateway|bad-signature|other-name)$/;
+
+for (const { name, what, clause, needs } of misbehaviours) {
+  if (needs === undefined) continue;
+  const expected = expectations[name as keyof typeof expectations];
+  test(`${name}: ${what} (${clause}) ends in ${expected.failure ?? 'what the client has'}`, () => {
+    const asked: IkeAsk[] = [];
+    const { client, office } = scene(needs);
+    const began = performance.now();
+    const conversation = meet({
+      ...(client && { client }),
+      office: { ...office, misbehave: [name] },
+      answer: answering({ credentials: { password: [PASSWORD] }, asked }),
+    });
+    if (expected.failure) failed(conversation, expected.failure, expected.evidence);
+    else agreed(conversation);
+    assert.ok(performance.now() - began < 2_000, 'it is refused quickly');
+    if (unproven.test(name)) assert.ok(asked.every(({ kind }) => kind !== 'credential'));
+    const proven = asked.findIndex(({ kind }) => kind === 'gateway-revocation');
+    assert.ok(asked.every(({ kind }, at) => kind !== 'credential' || (proven >= 0 && at > proven)));
+  });
+}
+
+for (const needs of ['certificate', 'eap'] as const) {
+  test(`the honest office of these tests (${needs}) is reached`, () => {
+    agreed(meet({ ...scene(needs), answer: answering({ credentials: { password: [PASSWORD] } }) }));
+  });
+}
