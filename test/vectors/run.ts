@@ -15,7 +15,8 @@ if (folder === undefined) {
   say('vectors skipped: no wycheproof folder in VECTORS_DIR or ../shared/vectors');
 } else {
   for (const suite of suites) runSuite(suite.name, suite.run(folder));
-  say(`not used yet: ${unusedFiles(folder).join(' ')}`);
+  const unused = unusedFiles(folder);
+  if (unused.length > 0) say(`not used yet: ${unused.join(' ')}`);
 }
 const limbo = findLimbo();
 if (limbo === undefined) say('vectors skipped: no x509-limbo.json in VECTORS_DIR or ../shared/vectors');

@@ -3,12 +3,14 @@ import { runEcPoint, runEcSpki, runXdh } from './keyExchange.ts';
 import { runMac } from './mac.ts';
 import { runPbes2 } from './pbes2.ts';
 import { runSignatures, type SignatureKind } from './signatures.ts';
-import { type CaseResult, listVectorFiles } from './wycheproof.ts';
+import { type CaseResult, listVectorFiles, skipAll } from './wycheproof.ts';
 
 export interface Suite {
   readonly name: string;
   /** The Wycheproof file, without `.json`. */
   readonly file: string;
+  /** Nothing of ours does this yet: every case is skipped, for this reason. */
+  readonly missing?: true;
   run(folder: string): Iterable<CaseResult>;
 }
 
@@ -64,9 +66,17 @@ export const suites: readonly Suite[] = [
   pbes2('hmacsha256_aes_256', '1.2.840.113549.2.9', '2.16.840.1.101.3.4.1.42'),
   pbes2('hmacsha512_aes_128', '1.2.840.113549.2.11', '2.16.840.1.101.3.4.1.2'),
   pbes2('hmacsha512_aes_256', '1.2.840.113549.2.11', '2.16.840.1.101.3.4.1.42'),
+  missing('aes_ccm_test', 'ENCR_AES_CCM (RFC 5282) is not in the table of transforms'),
+  missing('aes_cmac_test', 'AUTH_AES_CMAC_96 and PRF_AES128_CMAC (RFC 4494, RFC 4615) are not in the table of transforms'),
+  missing('aes_gmac_test', 'ENCR_NULL_AUTH_AES_GMAC (RFC 4543) is not in the table of transforms'),
+  ...['512', '768', '1024'].flatMap((size) =>
+    ['', '_encaps', '_keygen_seed', '_semi_expanded_decaps'].map((kind) =>
+      missing(`mlkem_${size}${kind}_test`, `ML-KEM-${size} is not in the table of key exchanges`),
+    ),
+  ),
 ];
 
-/** Files of the folder that no suite uses yet; they belong to primitives of later issues. */
+/** Files of the folder that no suite knows: new ones. */
 export function unusedFiles(folder: string): string[] {
   const used = new Set(suites.map((suite) => suite.file));
   return listVectorFiles(folder).filter((name) => !used.has(name));
@@ -100,4 +110,8 @@ function signatures(file: string, kind: SignatureKind): Suite {
 function pbes2(name: string, prf: string, cipher: string): Suite {
   const file = `pbes2_${name}_test`;
   return { name: file, file, run: (folder) => runPbes2(folder, file, prf, cipher) };
+}
+
+function missing(file: string, reason: string): Suite {
+  return { name: file, file, missing: true, run: (folder) => skipAll(folder, file, reason) };
 }

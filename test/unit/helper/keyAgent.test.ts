@@ -1,7 +1,19 @@
 /** The key agent as a process: what it does, what it may, and what comes of it when it fails. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -200,6 +212,41 @@ test('after close nothing is started any more', async () => {
   await untilNoChild();
 });
 
+test('it has nothing open of what the engine has, and ends when the engine is killed', async () => {
+  const parent = write(
+    'parent.mjs',
+    `import { createKeyAgent } from ${JSON.stringify(new URL('../../../core/helper/keyAgentClient.ts', import.meta.url).href)};
+     const agent = createKeyAgent({ log: () => {}${isRoot ? `, identity: ${JSON.stringify(identity)}` : ''} });
+     const started = await agent.start();
+     console.log(started.ok ? 'ready' : started.error.detail);
+     setInterval(() => {}, 1000);`,
+  );
+  // As the engine has them: the monitor's socket, the listening socket, the lock.
+  const held = [openSync('/etc/hostname', 'r'), openSync('/etc/passwd', 'r'), openSync('/etc/hosts', 'r')];
+  const engine = spawn(process.execPath, [parent], { stdio: ['ignore', 'pipe', 'inherit', ...held] });
+  for (const fd of held) closeSync(fd);
+  try {
+    assert.match(String((await once(engine.stdout ?? engine, 'data'))[0]), /^ready/);
+    const [pid, ...more] = childrenOf(engine.pid ?? 0);
+    assert.equal(more.length, 0);
+    if (isRoot) {
+      const open = readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(pid, fd));
+      assert.deepEqual(
+        open.filter((target) => target.startsWith('/etc/')),
+        [],
+      );
+    }
+    engine.kill('SIGKILL');
+    const until = Date.now() + 5000;
+    while (isAlive(pid)) {
+      assert.ok(Date.now() < until, 'the agent outlives the engine');
+      await sleep(10);
+    }
+  } finally {
+    engine.kill('SIGKILL');
+  }
+});
+
 test('only whole and known messages are read; others never throw', () => {
   const whole = encodeMessage({ op: 'sign', id: 1, key: 2, algorithm: { kind: 'ed25519' } }, [
     message,
@@ -241,10 +288,23 @@ function write(name: string, text: string): string {
 }
 
 function children(): number[] {
-  return readdirSync('/proc/self/task')
-    .flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim().split(' '))
+  return childrenOf(process.pid);
+}
+
+function childrenOf(parent: number): number[] {
+  return readdirSync(`/proc/${parent}/task`)
+    .flatMap((task) => readFileSync(`/proc/${parent}/task/${task}/children`, 'utf8').trim().split(' '))
     .filter((pid) => pid !== '')
     .map(Number);
+}
+
+/** Not a zombie that nobody has waited for. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\t[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 function onlyChild(): number {
