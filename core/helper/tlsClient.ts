@@ -24,7 +24,10 @@ export interface TlsClientOptions {
 }
 
 export interface TlsClient {
-  /** What came from the server, and what is to be written into the tunnel, which is a mistake before it is open. One at a time; never rejects for what a server does. */
+  /**
+   * What came from the server, and what is to be written into the tunnel, which is a mistake before it is open; `write` is wiped, for there may be a
+   * password in it. One at a time; never rejects for what a server does.
+   */
   exchange(received: Uint8Array, write: Uint8Array): Promise<TlsAnswer>;
   close(): void;
 }
@@ -56,6 +59,7 @@ class Client implements TlsClient {
     if (received.length > 0) this.#pipe.deliver(received);
     if (write.length > 0) this.#socket?.write(write);
     await settled(() => this.#pipe.activity);
+    write.fill(0);
     await this.#check();
     return this.#answer();
   }

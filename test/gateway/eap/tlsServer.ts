@@ -54,6 +54,11 @@ export class TlsServer {
     };
   }
 
+  /** A close_notify goes with the next exchange. */
+  close(): void {
+    this.#socket?.end();
+  }
+
   #opened(socket: TLSSocket): void {
     const version = socket.getProtocol();
     if (version !== 'TLSv1.2' && version !== 'TLSv1.3') throw new Error(`TLS version ${version}`);

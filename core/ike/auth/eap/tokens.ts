@@ -35,8 +35,8 @@ export class TokenMethod implements EapMethod {
 
   answer(answer: GivenAnswer): MethodStep {
     this.#answered = true;
-    // The peer wipes what was given; the copy lives as long as the response.
-    return respond(credentialOf(answer).slice());
+    // It is in the packet before the peer wipes it.
+    return respond(credentialOf(answer));
   }
 
   /** Neither makes a key nor proves the server. */
