@@ -98,6 +98,30 @@ for (const [key, method] of classic) {
   });
 }
 
+test('the authorities of CERTREQ go with the ask, and what comes back with the signature is what is sent', () => {
+  const user = userCertificate();
+  const asked: IkeAsk[] = [];
+  const answer = answering({ user, asked });
+  const conversation = meet({
+    client: {
+      auth: { local: [{ ...byCertificate(user), certificates: [user.der] }], gateway: byCertificateOfGateway },
+    },
+    office: {
+      certificate: officeCertificate(),
+      users: [{ identity: alice, proofs: ['certificate'] }],
+      userAuthorities: [anchor],
+    },
+    answer: (ask) => {
+      const given = answer(ask);
+      return 'kind' in given && given.kind === 'sign' ? { ...given, certificates: user.chain } : given;
+    },
+  });
+  agreed(conversation);
+  const [sign] = asked;
+  assert.ok(sign?.kind === 'sign');
+  assert.deepEqual(sign.authorities, authorities);
+});
+
 test('the order of the asks: sign, chain, revocation', () => {
   const asked: IkeAsk[] = [];
   const user = userCertificate();

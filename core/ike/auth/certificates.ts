@@ -8,6 +8,9 @@ import { allPayloads } from '../wire/payloads.ts';
 /** A chain has some four; a gateway that sends several chains three times as many. */
 const MAX_CERTIFICATES = 32;
 const MAX_OCSP = 8;
+/** A gateway that trusts the whole web has some 150. */
+const MAX_AUTHORITIES = 1024;
+const SHA1_OCTETS = 20;
 /** All of them together. The largest real bundles have some 20 kB, with post-quantum keys perhaps three times that. */
 const MAX_OCTETS = 128 * 1024;
 
@@ -33,6 +36,17 @@ export function readCertificates(payloads: readonly Payload[]): Result<PeerCerti
     if (ocsp.length > MAX_OCSP) return err(`more than ${MAX_OCSP} OCSP answers`);
   }
   return ok({ certificates, ocsp });
+}
+
+/** The hashes of the peer's CERTREQ payloads for X.509 certificates; what is beyond the bound is left out. */
+export function requestedAuthorities(payloads: readonly Payload[]): readonly Uint8Array[] {
+  const hashes: Uint8Array[] = [];
+  for (const { encoding, data } of allPayloads(payloads, 'CERTREQ')) {
+    if (encoding !== CERT_ENCODING.X509_SIGNATURE) continue;
+    for (let at = 0; at + SHA1_OCTETS <= data.length && hashes.length < MAX_AUTHORITIES; at += SHA1_OCTETS)
+      hashes.push(data.slice(at, at + SHA1_OCTETS));
+  }
+  return hashes;
 }
 
 /** RFC 7296 §3.6: the end entity's first, one certificate for each payload. */

@@ -49,14 +49,22 @@ export type IkeAsk =
     }
   /** Its AUTH verified: may the path be used still? Now networks may be asked. */
   | { readonly kind: 'gateway-revocation' }
-  | { readonly kind: 'sign'; readonly round: number; readonly algorithm: SignatureAlgorithm; readonly octets: Uint8Array }
+  | {
+      readonly kind: 'sign';
+      readonly round: number;
+      readonly algorithm: SignatureAlgorithm;
+      readonly octets: Uint8Array;
+      /** SHA-1 of the keys of the authorities that the gateway says it knows (CERTREQ, RFC 7296 §3.7); anybody on the path could have said it. */
+      readonly authorities?: readonly Uint8Array[];
+    }
   | EapAsk;
 
 export type IkeAnswer =
   /** DER SubjectPublicKeyInfo of the end entity. */
   | { readonly kind: 'gateway-certificate'; readonly publicKey: Uint8Array }
   | { readonly kind: 'gateway-revocation' }
-  | { readonly kind: 'sign'; readonly signature: Uint8Array }
+  /** `certificates` are sent instead of those configured: the same end entity with what leads to one of the gateway's authorities. */
+  | { readonly kind: 'sign'; readonly signature: Uint8Array; readonly certificates?: readonly Uint8Array[] }
   /** Of any ask: what was asked for is not to be had, and the SA ends with this failure. */
   | { readonly kind: 'refused'; readonly failure: IkeFailure }
   | EapAskAnswer;

@@ -43,6 +43,8 @@ export interface IkeAuthSetup extends FirstChildSetup {
   /** What the gateway said in IKE_SA_INIT: hashes for signatures (RFC 7427 §4), and that it takes several authentications (RFC 4739). */
   readonly hashes: ReadonlySet<number> | undefined;
   readonly multipleAuth: boolean;
+  /** Of its CERTREQ. */
+  readonly authorities: readonly Uint8Array[];
   readonly log: AuthLog;
 }
 
@@ -124,15 +126,17 @@ export class IkeAuthExchange {
     if (method.method === 'eap') return ok([]);
     if (method.method === 'psk')
       return ok([{ kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: pskAuth(method.secret, parts) }]);
-    const { certificates } = method;
-    const octets = certificates.reduce((sum, one) => sum + one.length, 0);
-    if (octets > MAX_OWN_OCTETS) return err(ownKey(`own certificates of ${octets} octets`));
-    const chosen = chooseSignature(method.algorithms, this.#setup.hashes);
+    const { hashes, authorities } = this.#setup;
+    const chosen = chooseSignature(method.algorithms, hashes);
     if (!chosen) return err(ownKey('the gateway takes none of the signatures that the own key can make'));
     this.#setup.log('debug', `signing by ${algorithmText(chosen.algorithm)}`);
-    const ask = { kind: 'sign', round, algorithm: chosen.algorithm, octets: signedOctets(parts) } as const;
+    const { algorithm } = chosen;
+    const ask = { kind: 'sign', round, algorithm, octets: signedOctets(parts), authorities } as const;
     const answer = yield* askOf(ask, 'sign');
     if (answer.kind === 'refused') return err(refused(answer.failure));
+    const certificates = answer.certificates ?? method.certificates;
+    const octets = certificates.reduce((sum, one) => sum + one.length, 0);
+    if (octets > MAX_OWN_OCTETS) return err(ownKey(`own certificates of ${octets} octets`));
     return ok([...certificatePayloads(certificates), chosen.payload(answer.signature)]);
   }
 

@@ -5,6 +5,7 @@
 import { toHex } from '../../bytes/bytes.ts';
 import { startKeyExchange } from '../../crypto/ke.ts';
 import type { KeTransform, KeyExchange, Random } from '../../crypto/types.ts';
+import { requestedAuthorities } from '../auth/certificates.ts';
 import { announcedHashes, readHashes } from '../auth/signature.ts';
 import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../keys/ikeKeys.ts';
 import { detectNat, type NatFindings, natDetectionHash } from '../nat.ts';
@@ -37,6 +38,8 @@ export interface SaInitResult {
   readonly hashes: ReadonlySet<number> | undefined;
   /** RFC 4739 §3.1. */
   readonly multipleAuth: boolean;
+  /** SHA-1 of the keys of the authorities it knows (RFC 7296 §3.7). */
+  readonly authorities: readonly Uint8Array[];
 }
 
 /** What has become of the present request: transmissions so far, when the first one was, and what time it is. */
@@ -213,8 +216,9 @@ export class SaInitExchange {
       .map(({ data }) => vendorText(data));
     const announced = findNotify(payloads, NOTIFY.SIGNATURE_HASH_ALGORITHMS);
     const hashes = announced && readHashes(announced.data);
+    const authorities = requestedAuthorities(payloads);
     const multipleAuth = findNotify(payloads, NOTIFY.MULTIPLE_AUTH_SUPPORTED) !== undefined;
-    return { kind: 'done', result: { spiR, suite, keys, nr, nat, vendorIds, hashes, multipleAuth } };
+    return { kind: 'done', result: { spiR, suite, keys, nr, nat, vendorIds, hashes, multipleAuth, authorities } };
   }
 }
 

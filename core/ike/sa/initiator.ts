@@ -211,7 +211,7 @@ class Initiator implements IkeMachine {
 
   #authenticate(agreed: Agreed, now: number): void {
     const { result, spiI } = agreed;
-    const { spiR, suite, keys, nat, hashes, multipleAuth } = result;
+    const { spiR, suite, keys, nat, hashes, multipleAuth, authorities } = result;
     const config = this.#config;
     // RFC 7296 §2.23: with a NAT between, and so always when one is pretended, all goes to port 4500 from IKE_AUTH on.
     const channel: Channel = config.forceEncapsulation || nat.local || nat.remote ? 'natt' : 'ike';
@@ -236,6 +236,7 @@ class Initiator implements IkeMachine {
         saInitResponse: agreed.response,
         hashes,
         multipleAuth,
+        authorities,
         local,
         remote,
         natLocal: nat.local,
