@@ -60,8 +60,10 @@ class PathSearch {
   #completed = 0;
   #steps = 0;
   #worn: PkiFault | undefined;
-  /** The fault of the path that came nearest to being valid. */
-  #best: PkiFault | undefined;
+  /** Of the first path that reached an anchor: the likeliest comes first, and what is wrong with others beside it explains nothing. */
+  #complete: PkiFault | undefined;
+  /** Where a path broke off. */
+  #broken: PkiFault | undefined;
 
   constructor(request: PathRequest, intermediates: readonly Certificate[], verify: VerifySignature) {
     this.#request = request;
@@ -78,9 +80,7 @@ class PathSearch {
     const pinned = this.#bySubject.get(endEntity.subject)?.some((other) => other.anchor && toHex(other.certificate.der) === der);
     const path = pinned === true && this.#holds([certificate]) ? [certificate] : this.#extend([endEntity]);
     if (path !== undefined) return ok({ path });
-    return err(
-      this.#worn ?? this.#best ?? { code: 'untrusted', evidence: `${describe(certificate)}: no path to what is trusted` },
-    );
+    return err(this.#worn ?? this.#complete ?? this.#broken ?? untrusted(endEntity));
   }
 
   /** The first valid path that begins with this one. */
@@ -120,7 +120,7 @@ class PathSearch {
     }
     const fault = pathFault(path, this.#request, this.#budget);
     if (fault?.code === 'too-complex') this.#worn = fault;
-    else if (fault !== undefined) this.#note(fault);
+    else this.#complete ??= fault;
     return fault === undefined;
   }
 
@@ -176,7 +176,8 @@ class PathSearch {
 
   /** Keeps the fault that says most; of equals the first, whose issuer was the likeliest. */
   #note(fault: PkiFault): void {
-    if (this.#best === undefined || nearness(fault.code) > nearness(this.#best.code)) this.#best = fault;
+    const weight = ({ code }: PkiFault): number => byWeight.indexOf(code);
+    if (this.#broken === undefined || weight(fault) > weight(this.#broken)) this.#broken = fault;
   }
 
   #wear(certificate: Certificate, what: string): undefined {
@@ -204,29 +205,15 @@ function keyMatch(child: Certificate, issuer: Certificate): 'same' | 'different'
   return toHex(wanted) === toHex(is) ? 'same' : 'different';
 }
 
-/** How far a path came: one that failed only in its name is the peer's best; one that nobody signed is nothing. */
-const byNearness: readonly PkiFaultCode[] = [
+/** Of links that do not hold: how much they say about why there is no path. */
+const byWeight: readonly PkiFaultCode[] = [
   'untrusted',
   'too-complex',
   'bad-signature',
-  'weak-signature',
-  'not-a-ca',
   'malformed',
-  'unknown-critical-extension',
-  'path-length',
-  'name-constraints',
-  'policy',
   'weak-key',
-  'not-yet-valid',
-  'expired',
-  'key-usage',
-  'extended-key-usage',
-  'wrong-name',
+  'weak-signature',
 ];
-
-function nearness(code: PkiFaultCode): number {
-  return byNearness.indexOf(code);
-}
 
 /** RFC 8017 §A.2.4, RFC 3279, RFC 4055: md2, md4, md5 and SHA-1 with RSA, SHA-1 with DSA and ECDSA. */
 const weakOids: ReadonlySet<string> = new Set([
