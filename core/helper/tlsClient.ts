@@ -122,6 +122,7 @@ class Client implements TlsClient {
         return;
       }
       const failure = await this.#options.checkServer(chain);
+      if (this.#ended()) return;
       if (failure !== undefined) {
         this.#refuse(failure);
         return;
@@ -129,6 +130,11 @@ class Client implements TlsClient {
       this.#checked = true;
     }
     if (this.#secure) this.#open();
+  }
+
+  /** It can be closed, or fail, while the certificate is judged. */
+  #ended(): boolean {
+    return this.#state !== 'handshake';
   }
 
   #open(): void {

@@ -103,6 +103,23 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       assert.equal(answers[1].keyMaterial, undefined);
     });
 
+    test('closed while the certificate is judged, it stays closed', async () => {
+      const closing: { client?: ReturnType<typeof createTlsClient> } = {};
+      const client = createTlsClient({
+        method: 'peap',
+        maxVersion: version,
+        checkServer: async () => {
+          closing.client?.close();
+          return undefined;
+        },
+      });
+      closing.client = client;
+      const theirs = new TlsServer({ method: 'peap', certPem: radius.chainPem, keyPem: radius.key.pkcs8Pem });
+      const flight = await theirs.exchange((await client.exchange(NONE, NONE)).send, NONE);
+      const answer = await client.exchange(flight.send, NONE);
+      assert.deepEqual([answer.state, answer.keyMaterial], ['closed', undefined]);
+    });
+
     test('garbage is a failure with OpenSSL’s reason as one printable line', async () => {
       const client = createTlsClient({ method: 'peap', checkServer: () => undefined, maxVersion: version });
       await client.exchange(NONE, NONE);

@@ -53,7 +53,7 @@ export class TtlsEapPhase implements TlsPhase {
   }
 
   refusal(): EapFailure | undefined {
-    return this.#conversation.method === undefined && this.#facts === undefined ? undefined : this.#conversation.refusal();
+    return this.#facts === undefined ? undefined : this.#conversation.refusal();
   }
 
   wipe(): void {
