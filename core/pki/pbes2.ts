@@ -41,6 +41,20 @@ export function readPbes2(algorithm: DerNode | undefined): Result<Pbes2, Credent
   return ok({ hash, salt, iterations, keyBytes, iv });
 }
 
+/** What one file may cost altogether, in iterations: it may have many parts. */
+export interface Work {
+  left: number;
+}
+
+export function fileWork(): Work {
+  return { left: 2 * maxIterations };
+}
+
+export function spend(work: Work, iterations: number): CredentialFault | undefined {
+  work.left -= iterations;
+  return work.left >= 0 ? undefined : { code: 'too-much-work', evidence: 'protected with too many iterations altogether' };
+}
+
 /** Undefined: the padding is wrong, most likely because the password is. */
 export function openPbes2(scheme: Pbes2, password: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined {
   if (ciphertext.length === 0 || ciphertext.length % 16 !== 0) return undefined;

@@ -10,7 +10,7 @@ import { hmac, pbkdf2, pkcs12Key } from '../crypto/node/passwordBased.ts';
 import { hashBytes } from '../crypto/signatures.ts';
 import type { SignatureHash } from '../crypto/signatureTypes.ts';
 import { type CredentialFault, credentialFault } from './credentialFault.ts';
-import { openPbes2, prfHash, readDerivation, readPbes2 } from './pbes2.ts';
+import { fileWork, openPbes2, prfHash, readDerivation, readPbes2, spend, type Work } from './pbes2.ts';
 import { openEncrypted, privateKeyFromDer } from './pkcs8.ts';
 import { maxPkcs12Octets, normalized, openContainer, type Pkcs12Mac, type Pkcs12Safe } from './pkcs12Container.ts';
 
@@ -43,9 +43,9 @@ export function openPkcs12(file: Uint8Array, password?: Uint8Array): Result<Pkcs
   const verified = mac === undefined ? ok(undefined) : checkMac(mac, authenticated, given);
   if (!verified.ok) return verified;
   // A MAC that does not match is of another password, or of other octets. What opens tells which.
-  if (verified.value === false && opensAnything(safes, given))
+  if (verified.value === false && opensAnything(safes, given, fileWork()))
     return credentialFault('damaged', 'the PKCS #12 file is damaged: its password is right, its checksum is not');
-  const inside = verified.value === false ? wrongPassword() : openSafes(safes, given, verified.value === true);
+  const inside = verified.value === false ? wrongPassword() : openSafes(safes, given, verified.value === true, fileWork());
   if (password === undefined && !inside.ok && inside.error.code === 'password-wrong')
     return credentialFault('password-needed', 'the PKCS #12 file has a password');
   return inside;
@@ -78,7 +78,9 @@ function oldSafe(safes: readonly Pkcs12Safe[]): CredentialFault | undefined {
 
 function aboutFile({ code, evidence }: CredentialFault): CredentialFault {
   const text = evidence.startsWith('protected') ? `the PKCS #12 file is ${evidence}` : `PKCS #12: ${evidence}`;
-  return code === 'unsupported' ? { code, evidence: text, command: convertPkcs12Command } : { code, evidence: text };
+  return code === 'unsupported' || code === 'too-much-work'
+    ? { code, evidence: text, command: convertPkcs12Command }
+    : { code, evidence: text };
 }
 
 /** True: it matches. False: it does not. */
@@ -124,7 +126,12 @@ function checkPbmac1(
 }
 
 /** `known`: the password is right, so what does not open is damaged. */
-function openSafes(safes: readonly Pkcs12Safe[], password: Uint8Array, known: boolean): Result<Pkcs12Contents, CredentialFault> {
+function openSafes(
+  safes: readonly Pkcs12Safe[],
+  password: Uint8Array,
+  known: boolean,
+  work: Work,
+): Result<Pkcs12Contents, CredentialFault> {
   const keys: Uint8Array[] = [];
   const certificates: Uint8Array[] = [];
   const fail = (fault: CredentialFault) => {
@@ -137,10 +144,9 @@ function openSafes(safes: readonly Pkcs12Safe[], password: Uint8Array, known: bo
   let count = 0;
   for (const safe of safes) {
     if (safe.kind === 'other') return fail({ code: 'unsupported', evidence: 'PKCS #12 with contents for a public key' });
-    const contents = safe.kind === 'plain' ? safe.contents : openSafe(safe, password);
-    if (contents === undefined) {
-      return fail(known ? broken : wrongPassword().error);
-    }
+    const opened = safe.kind === 'plain' ? ok(safe.contents) : openSafe(safe, password, work);
+    if (!opened.ok) return fail(known && opened.error.code === 'password-wrong' ? broken : opened.error);
+    const contents = opened.value;
     const bags = bagsOf(contents);
     if (bags === undefined) return fail(broken);
     count += bags.length;
@@ -159,7 +165,7 @@ function openSafes(safes: readonly Pkcs12Safe[], password: Uint8Array, known: bo
         const key =
           id === bagIds.key
             ? privateKeyFromDer(value.der)
-            : openEncrypted(value, password, { known, command: convertPkcs12Command });
+            : openEncrypted(value, password, { known, work, command: convertPkcs12Command });
         if (!key.ok) return key.error;
         keys.push(key.value);
         return undefined;
@@ -181,27 +187,34 @@ function openSafes(safes: readonly Pkcs12Safe[], password: Uint8Array, known: bo
   }
 }
 
-function opensAnything(safes: readonly Pkcs12Safe[], password: Uint8Array): boolean {
+function opensAnything(safes: readonly Pkcs12Safe[], password: Uint8Array, work: Work): boolean {
   return safes.some((safe) => {
     if (safe.kind === 'encrypted') {
-      const contents = openSafe(safe, password);
-      return contents !== undefined && bagsOf(contents) !== undefined;
+      const contents = openSafe(safe, password, work);
+      return contents.ok && bagsOf(contents.value) !== undefined;
     }
     if (safe.kind !== 'plain') return false;
     return (bagsOf(safe.contents) ?? []).some((bag) => {
-      const key = bag.id === bagIds.shroudedKey ? openEncrypted(bag.value, password) : undefined;
+      const key = bag.id === bagIds.shroudedKey ? openEncrypted(bag.value, password, { work }) : undefined;
       if (key?.ok === true) key.value.fill(0);
       return key?.ok === true;
     });
   });
 }
 
-function openSafe(safe: Extract<Pkcs12Safe, { readonly kind: 'encrypted' }>, password: Uint8Array): Uint8Array | undefined {
+function openSafe(
+  safe: Extract<Pkcs12Safe, { readonly kind: 'encrypted' }>,
+  password: Uint8Array,
+  work: Work,
+): Result<Uint8Array, CredentialFault> {
   const scheme = readPbes2(elementOf(safe.algorithm));
-  const plaintext = scheme.ok ? openPbes2(scheme.value, password, safe.ciphertext) : undefined;
+  if (!scheme.ok) return err(aboutFile(scheme.error));
+  const tooMuch = spend(work, scheme.value.iterations);
+  if (tooMuch) return err(aboutFile(tooMuch));
+  const plaintext = openPbes2(scheme.value, password, safe.ciphertext);
   const contents = plaintext && normalized(plaintext);
   plaintext?.fill(0);
-  return contents;
+  return contents === undefined ? wrongPassword() : ok(contents);
 }
 
 interface Bag {

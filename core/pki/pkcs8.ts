@@ -1,11 +1,11 @@
 /** Private keys in files: PKCS #8 (RFC 5958), encrypted or not, and the older forms of RSA (RFC 8017 §A.1.2) and EC (RFC 5915), in PEM or DER. */
 import { DerFields, type DerNode, derTag, integerOf, octetsOf, oidOf, onlyChild, readDer } from '../bytes/der.ts';
 import { derElement, derInteger, derNull, derOctetString, derOid, derSequence } from '../bytes/derWriter.ts';
-import { ok, type Result } from '../bytes/result.ts';
+import { err, ok, type Result } from '../bytes/result.ts';
 import { rsaKeyOid } from '../crypto/algorithmIdentifier.ts';
 import { ecKeyOid } from '../crypto/publicKey.ts';
 import { type CredentialFault, credentialFault } from './credentialFault.ts';
-import { openPbes2, readPbes2 } from './pbes2.ts';
+import { openPbes2, readPbes2, spend, type Work } from './pbes2.ts';
 import type { PemBlock } from './pem.ts';
 
 /** RSA of 16384 bits has 9.5 KB. */
@@ -68,7 +68,7 @@ export function looksLikePrivateKey(node: DerNode): boolean {
 export function openEncrypted(
   node: DerNode,
   password: Uint8Array | undefined,
-  options: { readonly known?: boolean; readonly command?: string } = {},
+  options: { readonly known?: boolean; readonly command?: string; readonly work?: Work } = {},
 ): Result<Uint8Array, CredentialFault> {
   const fields = new DerFields(node);
   const algorithm = fields.take(derTag.sequence);
@@ -83,6 +83,8 @@ export function openEncrypted(
       : credentialFault(code, text);
   }
   if (password === undefined) return credentialFault('password-needed', 'the private key is encrypted');
+  const tooMuch = options.work && spend(options.work, scheme.value.iterations);
+  if (tooMuch) return err(tooMuch);
   const plaintext = openPbes2(scheme.value, password, ciphertext);
   if (plaintext !== undefined) {
     // With another password the padding is right once in 256 times; the inside never is.

@@ -233,6 +233,26 @@ test('iterations are bounded before the work is done', () => {
   assert.ok(performance.now() - started < 1000);
 });
 
+test('many parts of many iterations each are bounded together', () => {
+  const prf = derSequence(derOid('1.2.840.113549.2.9'), derNull());
+  const derivation = derSequence(
+    derOid('1.2.840.113549.1.5.12'),
+    derSequence(derOctetString(new Uint8Array(8)), derInteger(900_000), prf),
+  );
+  const cipher = derSequence(derOid('2.16.840.1.101.3.4.1.42'), derOctetString(new Uint8Array(16)));
+  const scheme = derSequence(derOid('1.2.840.113549.1.5.13'), derSequence(derivation, cipher));
+  const key = derSequence(scheme, derOctetString(new Uint8Array(64)));
+  const bag = derSequence(derOid('1.2.840.113549.1.12.10.1.2'), derElement(0xa0, key));
+  const data = (octets: Uint8Array): Uint8Array =>
+    derSequence(derOid('1.2.840.113549.1.7.1'), derElement(0xa0, derOctetString(octets)));
+  const safes = derSequence(...Array.from({ length: 30 }, () => data(derSequence(bag, bag, bag, bag))));
+  const digest = derSequence(derSequence(derOid('2.16.840.1.101.3.4.2.1'), derNull()), derOctetString(new Uint8Array(32)));
+  const file = derSequence(derInteger(3), data(safes), derSequence(digest, derOctetString(new Uint8Array(8)), derInteger(1)));
+  const started = performance.now();
+  assert.equal(faultOf(file, 'secret').code, 'password-wrong');
+  assert.ok(performance.now() - started < 5000, 'two of 120 were tried');
+});
+
 test('several keys come out as several; certificates alone come out without a key', () => {
   openssl('pkcs12', '-export', '-nokeys', '-in', 'ca.pem', '-out', 'certs.p12', '-passout', 'pass:');
   assert.deepEqual(contents(read('certs.p12')), { keys: [], certificates: [ca] });
