@@ -42,10 +42,17 @@ export function canonicalName(name: DistinguishedName): string {
 
 /** As `canonicalName`, one text for each RDN, the most general first: a subtree is a prefix. */
 export function canonicalRdns(name: DistinguishedName): readonly string[] {
+  const known = canonical.get(name);
+  if (known !== undefined) return known;
   const node = readDer(name.der);
   const rdns = node.ok ? rdnsOf(node.value) : undefined;
-  return (rdns ?? []).map((rdn) => rdn.map(canonicalAttribute).sort().join('+'));
+  const texts = (rdns ?? []).map((rdn) => rdn.map(canonicalAttribute).sort().join('+'));
+  canonical.set(name, texts);
+  return texts;
 }
+
+/** A path asks often, and a hostile name is long. */
+const canonical = new WeakMap<DistinguishedName, readonly string[]>();
 
 export function isEmptyName(name: DistinguishedName): boolean {
   return name.der.length <= 2;

@@ -2,7 +2,7 @@
  * From the certificates that a peer sent to one that we trust: building paths (RFC 4158) and validating each (RFC 5280 §6.1, `chain.ts`) until
  * one holds. The peer's certificates are hints in any order; all work is bounded, whatever they are.
  */
-import { toHex } from '../bytes/bytes.ts';
+import { equalBytes, toHex } from '../bytes/bytes.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
 import { verifySignature } from '../crypto/signatures.ts';
 import { describe, parseCertificate } from './certificate.ts';
@@ -39,20 +39,24 @@ export function validatePath(request: PathRequest, verify: VerifySignature = ver
   return err({ code: 'untrusted', evidence: `${result.error.evidence}; also sent: ${malformed.error.evidence}` });
 }
 
+/** Texts that are compared again and again are numbers here: certificates can be long, and the search looks at them often. */
 interface Candidate {
   readonly certificate: Certificate;
   readonly anchor: boolean;
-  readonly subject: string;
-  readonly issuer: string;
-  /** What may be on a path once: the same authority again leads nowhere new (RFC 4158 §2.4.2). */
-  readonly authority: string;
+  readonly id: number;
+  readonly subject: number;
+  readonly issuer: number;
+  readonly publicKey: number;
 }
 
 /** Depth first, the likeliest issuer first; every signature is checked once. */
 class PathSearch {
   readonly #request: PathRequest;
   readonly #verify: VerifySignature;
-  readonly #bySubject = new Map<string, Candidate[]>();
+  readonly #numbers = new Map<string, number>();
+  readonly #bySubject = new Map<number, Candidate[]>();
+  /** Sorted, by child. */
+  readonly #issuers = new Map<number, readonly Candidate[]>();
   /** Fault of a link, undefined for a good one, by child and issuer's key. */
   readonly #links = new Map<string, PkiFault | undefined>();
   readonly #budget = comparisonBudget();
@@ -68,16 +72,15 @@ class PathSearch {
   constructor(request: PathRequest, intermediates: readonly Certificate[], verify: VerifySignature) {
     this.#request = request;
     this.#verify = verify;
-    const seen = new Set<string>();
-    for (const certificate of request.anchors) this.#add(certificate, true, seen);
-    for (const certificate of intermediates) this.#add(certificate, false, seen);
+    const seen = new Set<number>();
+    for (const certificate of request.anchors) this.#add(this.#candidateOf(certificate, true), seen);
+    for (const certificate of intermediates) this.#add(this.#candidateOf(certificate, false), seen);
   }
 
   run(certificate: Certificate): Result<ValidPath, PkiFault> {
-    const endEntity = candidateOf(certificate, false);
-    const der = toHex(certificate.der);
+    const endEntity = this.#candidateOf(certificate, false);
     // A certificate that was chosen as it is needs no issuer.
-    const pinned = this.#bySubject.get(endEntity.subject)?.some((other) => other.anchor && toHex(other.certificate.der) === der);
+    const pinned = this.#bySubject.get(endEntity.subject)?.some(({ anchor, id }) => anchor && id === endEntity.id);
     const path = pinned === true && this.#holds([certificate]) ? [certificate] : this.#extend([endEntity]);
     if (path !== undefined) return ok({ path });
     return err(this.#worn ?? this.#complete ?? this.#broken ?? untrusted(endEntity));
@@ -90,7 +93,8 @@ class PathSearch {
     if (issuers.length === 0) this.#note(untrusted(child));
     for (const issuer of issuers) {
       if (this.#worn !== undefined) return undefined;
-      if (path.some(({ authority }) => authority === issuer.authority)) {
+      // RFC 4158 §2.4.2: the same authority again leads nowhere new.
+      if (path.some(({ subject, publicKey }) => subject === issuer.subject && publicKey === issuer.publicKey)) {
         this.#note(untrusted(child));
         continue;
       }
@@ -126,14 +130,15 @@ class PathSearch {
 
   /** Whether the child is signed by the issuer's key. */
   #link(child: Candidate, issuer: Candidate): PkiFault | undefined {
-    const key = `${toHex(child.certificate.der)}|${toHex(issuer.certificate.publicKey)}`;
+    const key = `${child.id}|${issuer.publicKey}`;
     if (this.#links.has(key)) return this.#links.get(key);
-    const fault = this.#check(child.certificate, issuer.certificate);
+    const fault = this.#check(child, issuer);
     this.#links.set(key, fault);
     return fault;
   }
 
-  #check(child: Certificate, issuer: Certificate): PkiFault | undefined {
+  #check(candidate: Candidate, { certificate: issuer }: Candidate): PkiFault | undefined {
+    const { certificate: child } = candidate;
     const { signatureAlgorithm: algorithm, signatureOid } = child;
     const who = describe(child);
     if (weakOids.has(signatureOid) || (algorithm !== undefined && 'hash' in algorithm && algorithm.hash === 'sha1'))
@@ -148,30 +153,49 @@ class PathSearch {
     if (fault === undefined) return undefined;
     if (fault === 'weak-key') return { code: 'weak-key', evidence: `${describe(issuer)}: its key is too weak` };
     // Another authority of the same name: its key says nothing about this signature.
-    if (keyMatch(child, issuer) === 'different') return untrusted(candidateOf(child, false));
+    if (keyMatch(child, issuer) === 'different') return untrusted(candidate);
     return { code: 'bad-signature', evidence: `${who}: not signed by the key of ${describe(issuer)} (${fault})` };
   }
 
   /** RFC 4158 §3.5: anchors, key identifiers that match, and certificates that are valid now come first; nothing is left out. */
   #issuersOf(child: Candidate): readonly Candidate[] {
-    const list = this.#bySubject.get(child.issuer) ?? [];
-    const cost = (issuer: Candidate): number => {
+    const known = this.#issuers.get(child.id);
+    if (known !== undefined) return known;
+    const ranked = (this.#bySubject.get(child.issuer) ?? []).map((issuer) => {
       const { notBefore, notAfter } = issuer.certificate;
       const match = keyMatch(child.certificate, issuer.certificate);
       const outdated = this.#request.at < notBefore || this.#request.at > notAfter;
-      return (match === 'different' ? 8 : 0) + (outdated ? 4 : 0) + (issuer.anchor ? 0 : 2) + (match === 'same' ? 0 : 1);
-    };
-    return list.length < 2 ? list : [...list].sort((a, b) => cost(a) - cost(b));
+      const cost = (match === 'different' ? 8 : 0) + (outdated ? 4 : 0) + (issuer.anchor ? 0 : 2) + (match === 'same' ? 0 : 1);
+      return { issuer, cost };
+    });
+    const sorted = ranked.sort((a, b) => a.cost - b.cost).map(({ issuer }) => issuer);
+    this.#issuers.set(child.id, sorted);
+    return sorted;
   }
 
-  #add(certificate: Certificate, anchor: boolean, seen: Set<string>): void {
-    const der = toHex(certificate.der);
-    if (seen.has(der)) return;
-    seen.add(der);
-    const candidate = candidateOf(certificate, anchor);
+  #add(candidate: Candidate, seen: Set<number>): void {
+    if (seen.has(candidate.id)) return;
+    seen.add(candidate.id);
     const list = this.#bySubject.get(candidate.subject);
     if (list === undefined) this.#bySubject.set(candidate.subject, [candidate]);
     else list.push(candidate);
+  }
+
+  #candidateOf(certificate: Certificate, anchor: boolean): Candidate {
+    return {
+      certificate,
+      anchor,
+      id: this.#number(toHex(certificate.der)),
+      subject: this.#number(canonicalName(certificate.subject)),
+      issuer: this.#number(canonicalName(certificate.issuer)),
+      publicKey: this.#number(toHex(certificate.publicKey)),
+    };
+  }
+
+  #number(text: string): number {
+    const number = this.#numbers.get(text) ?? this.#numbers.size;
+    this.#numbers.set(text, number);
+    return number;
   }
 
   /** Keeps the fault that says most; of equals the first, whose issuer was the likeliest. */
@@ -185,12 +209,6 @@ class PathSearch {
   }
 }
 
-function candidateOf(certificate: Certificate, anchor: boolean): Candidate {
-  const subject = canonicalName(certificate.subject);
-  const issuer = canonicalName(certificate.issuer);
-  return { certificate, anchor, subject, issuer, authority: `${toHex(certificate.publicKey)}|${subject}` };
-}
-
 function untrusted({ certificate, subject, issuer }: Candidate): PkiFault {
   const who = describe(certificate);
   if (subject === issuer) return { code: 'untrusted', evidence: `${who}: issued by itself, and not trusted` };
@@ -202,7 +220,7 @@ function keyMatch(child: Certificate, issuer: Certificate): 'same' | 'different'
   const wanted = child.extensions.authorityKeyId;
   const is = issuer.extensions.subjectKeyId;
   if (wanted === undefined || is === undefined) return 'unknown';
-  return toHex(wanted) === toHex(is) ? 'same' : 'different';
+  return equalBytes(wanted, is) ? 'same' : 'different';
 }
 
 /** Of links that do not hold: how much they say about why there is no path. */
