@@ -2,13 +2,22 @@
 import type { Params } from '../rpc/contract.ts';
 import { printable } from '../tunnel/explain.ts';
 import { parseFields } from './fields.ts';
+import { readAll } from './files.ts';
 import { noteLine } from './profiles.ts';
-import { readSecret } from './secret.ts';
+import { readSecrets } from './secret.ts';
 import { type Session, SUCCESS, withHelper } from './session.ts';
 
 export interface SaveOptions {
   readonly secretFile?: string;
   readonly forgetSecret?: boolean;
+  readonly passwordFile?: string;
+  readonly forgetPassword?: boolean;
+  readonly keyFile?: string;
+  readonly keyPasswordFile?: string;
+  readonly forgetKey?: boolean;
+  /** PEM or DER. */
+  readonly certificate?: readonly string[];
+  readonly ca?: readonly string[];
   readonly shared?: boolean;
   readonly dryRun?: boolean;
 }
@@ -23,15 +32,30 @@ export async function saveCommand(
   const { output } = session;
   const fields = parseFields(assignments);
   if (!fields.ok) return output.error(fields.error);
-  const secret = options.secretFile === undefined ? undefined : await readSecret(options.secretFile);
-  if (secret && !secret.ok) return output.error(secret.error);
+  const { secretFile: secret, passwordFile: password, keyPasswordFile: keyPassword, keyFile } = options;
+  const secrets = await readSecrets({ secret, password, keyPassword });
+  if (!secrets.ok) return output.error(secrets.error);
+  const key = await readAll(keyFile === undefined ? [] : [keyFile]);
+  if (!key.ok) return output.error(key.error);
+  const certificates = await readAll([...(options.certificate ?? []), ...(options.ca ?? [])]);
+  if (!certificates.ok) return output.error(certificates.error);
+  const texts = certificates.value.map(certificateText);
+  const own = texts.slice(0, options.certificate?.length ?? 0);
+  const authorities = texts.slice(own.length);
   const request: Params<'profile.save'> = {
-    fields: fields.value,
+    fields: {
+      ...fields.value,
+      ...(own.length > 0 && { certificates: own }),
+      ...(authorities.length > 0 && { trust: { ...fields.value.trust, authorities } }),
+    },
     forgetSecret: options.forgetSecret ?? false,
+    forgetPassword: options.forgetPassword ?? false,
+    forgetKey: options.forgetKey ?? false,
     shared: options.shared ?? false,
     dryRun: options.dryRun ?? false,
     ...(profile !== undefined && { profile }),
-    ...(secret && { secret: secret.value }),
+    ...secrets.value,
+    ...(key.value[0] !== undefined && { key: Buffer.from(key.value[0], 'base64').toString('utf8') }),
   };
   return withHelper(session, async (helper) => {
     const done = await helper.call('profile.save', request);
@@ -48,6 +72,12 @@ export async function saveCommand(
     output.object(done.value);
     return SUCCESS;
   });
+}
+
+/** PEM as it is, DER in base64. */
+function certificateText(octets: string): string {
+  const text = Buffer.from(octets, 'base64').toString('latin1');
+  return text.includes('-----BEGIN ') ? text : octets;
 }
 
 export function duplicateCommand(session: Session, profile: string): Promise<number> {

@@ -3,9 +3,11 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { programVersion } from '../rpc/version.ts';
 import { reasons } from '../tunnel/reasons.ts';
+import type { CertOptions } from './cert.ts';
 import type { SaveOptions } from './edit.ts';
 import { fieldsHelp } from './fields.ts';
 import { createOutput, surviveClosedPipes } from './output.ts';
+import type { ImportOptions } from './profiles.ts';
 import type { Session } from './session.ts';
 import type { UpOptions } from './tunnel.ts';
 
@@ -57,12 +59,15 @@ function build(finish: (exitCode: number) => void): Command {
 
   program
     .command('import')
-    .argument('<file>', 'profile file, or - for standard input')
+    .argument('<files...>', '.sallyport or .sswan file; or PKCS #12, PEM and DER files of one profile; - for standard input')
     .description('add a profile, or replace the one with the same uuid')
+    .option('--gateway <name>', 'host name or address, for files that name none')
+    .option('--name <name>', 'name of the profile')
+    .option('--password-file <file>', 'password of PKCS #12 or of a key, from a file or - for standard input')
     .option('--shared', 'for every user of this computer (administrator)')
     .option('--dry-run', 'only say what would happen')
-    .action(async (file: string, options: { shared?: boolean; dryRun?: boolean }) => {
-      finish(await (await import('./profiles.ts')).importCommand(session(), file, options));
+    .action(async (files: string[], options: ImportOptions) => {
+      finish(await (await import('./profiles.ts')).importCommand(session(), files, options));
     });
   program
     .command('list')
@@ -85,14 +90,19 @@ function build(finish: (exitCode: number) => void): Command {
       finish(await (await import('./profiles.ts')).removeCommand(session(), profile));
     });
   addEditing(program, session, finish);
+  addCertificates(program, session, finish);
   program
     .command('up')
     .argument('<profile>', 'name or id')
     .description('connect; Ctrl-C cancels')
     .option('--timeout <seconds>', 'give up after so long', seconds)
-    .option('--ask-secret', 'ask for the key although the profile has one')
-    .option('--secret-file <file>', 'take the key from a file, or - for standard input')
-    .option('--remember', 'keep the key that was asked for, once it was right')
+    .option('--ask-secret', 'ask for key or password although the profile has one')
+    .option('--user <name>', 'user name, if it is asked for')
+    .option('--secret-file <file>', 'take the pre-shared key from a file, or - for standard input')
+    .option('--password-file <file>', 'take the password from a file, or - for standard input')
+    .option('--code-file <file>', 'take the code from a file, or - for standard input')
+    .option('--pin-file <file>', 'take the PIN from a file, or - for standard input')
+    .option('--remember', 'keep what was asked for, once it was right')
     .action(async (profile: string, options: UpOptions) => {
       finish(await (await import('./tunnel.ts')).upCommand(session(), profile, options));
     });
@@ -151,24 +161,30 @@ function build(finish: (exitCode: number) => void): Command {
 function addEditing(program: Command, session: () => Session, finish: (exitCode: number) => void): void {
   const secretFile = ['--secret-file <file>', 'the pre-shared key, from a file or - for standard input'] as const;
   const dryRun = ['--dry-run', 'only say whether it would be valid'] as const;
-  program
-    .command('create')
+  const secrets = (command: Command): Command =>
+    command
+      .option(...secretFile)
+      .option('--password-file <file>', 'the password of EAP, likewise')
+      .option('--certificate <file>', 'your certificate and what is above it, PEM or DER; may be repeated', several)
+      .option('--key-file <file>', 'its private key in PEM, likewise')
+      .option('--key-password-file <file>', 'password of that key, likewise')
+      .option('--ca <file>', 'authority that the gateway’s certificate must come from, PEM or DER; may be repeated', several);
+  secrets(program.command('create'))
     .argument('[fields...]', 'FIELD=VALUE')
     .description('make a profile field by field')
-    .option(...secretFile)
     .option('--shared', 'for every user of this computer (administrator)')
     .option(...dryRun)
     .addHelpText('after', () => `\n${fieldsHelp()}`)
     .action(async (fields: string[], options: SaveOptions) => {
       finish(await (await import('./edit.ts')).saveCommand(session(), undefined, fields, options));
     });
-  program
-    .command('edit')
+  secrets(program.command('edit'))
     .argument('<profile>', 'name or id')
     .argument('[fields...]', 'FIELD=VALUE')
-    .description('change a profile; what is not given stays, the key too')
-    .option(...secretFile)
-    .option('--forget-secret', 'take the key away: it is asked for when connecting')
+    .description('change a profile; what is not given stays, the secrets too')
+    .option('--forget-secret', 'take the pre-shared key away: it is asked for when connecting')
+    .option('--forget-password', 'take the password away, likewise')
+    .option('--forget-key', 'take the private key away')
     .option(...dryRun)
     .addHelpText('after', () => `\n${fieldsHelp()}`)
     .action(async (profile: string, fields: string[], options: SaveOptions) => {
@@ -188,6 +204,44 @@ function addEditing(program: Command, session: () => Session, finish: (exitCode:
     .action(async (undo: string) => {
       finish(await (await import('./edit.ts')).restoreCommand(session(), undo));
     });
+}
+
+/** The certificate lens. */
+function addCertificates(program: Command, session: () => Session, finish: (exitCode: number) => void): void {
+  const cert = program.command('cert').description('look at certificates of files, profiles and gateways');
+  const common = (command: Command): Command =>
+    command
+      .argument('<file-or-profile>', 'PEM, DER or PKCS #12 file, - for standard input, or a profile')
+      .option('--profile <profile>', 'hold it against the authorities of this profile')
+      .option('--ca <file>', 'hold it against this authority; may be repeated', several)
+      .option('--system-roots', 'hold it against the authorities of this computer')
+      .option('--expect <identity>', 'whom it should be about')
+      .option('--at <day>', 'instead of today, such as 2027-01-31')
+      .option('--password-file <file>', 'password of PKCS #12, from a file or - for standard input');
+  common(cert.command('show'))
+    .description('what is in it, and whether it holds')
+    .action(async (what: string, options: CertOptions) => {
+      finish(await (await import('./cert.ts')).certCommand(session(), what, options, false));
+    });
+  common(cert.command('check'))
+    .description('the same, asks the network for revocation, and ends with an error when it does not hold')
+    .option('--offline', 'ask nobody whether it was revoked')
+    .action(async (what: string, options: CertOptions) => {
+      finish(await (await import('./cert.ts')).certCommand(session(), what, options, true));
+    });
+  cert
+    .command('fetch')
+    .argument('[gateway]', 'host name or address')
+    .description('the certificate a gateway shows, and whether it holds')
+    .option('--profile <profile>', 'hold it against this profile, and fetch from its gateway where none is named')
+    .option('--expect <identity>', 'whom it should be about; default is the gateway')
+    .action(async (gateway: string | undefined, options: CertOptions) => {
+      finish(await (await import('./cert.ts')).certFetchCommand(session(), gateway, options));
+    });
+}
+
+function several(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
 }
 
 function seconds(text: string): number {

@@ -1,32 +1,43 @@
 /** `import`, `list`, `show`, `remove`. */
-import { createReadStream } from 'node:fs';
-import { ok, type Result } from '../bytes/result.ts';
-import type { ImportNote, RpcError } from '../rpc/contract.ts';
+import type { AuthMethod, EapSettings, GatewayTrust, ImportNote, SecretName } from '../rpc/contract.ts';
 import { printable } from '../tunnel/explain.ts';
-import { cliError, type Session, SUCCESS, withHelper } from './session.ts';
+import { readAll } from './files.ts';
+import { withPassword } from './password.ts';
+import { type Session, SUCCESS, withHelper } from './session.ts';
 import { columns } from './text.ts';
 
-/** As the contract has it; a longer file is no profile. */
-const LONGEST_FILE = 512 * 1024;
+export interface ImportOptions {
+  readonly shared?: boolean;
+  readonly dryRun?: boolean;
+  readonly gateway?: string;
+  readonly name?: string;
+  readonly passwordFile?: string;
+}
 
-export async function importCommand(
-  session: Session,
-  file: string,
-  options: { readonly shared?: boolean; readonly dryRun?: boolean },
-): Promise<number> {
+/** One file, or the certificates and the key of one profile. */
+export async function importCommand(session: Session, files: readonly string[], options: ImportOptions): Promise<number> {
   const { output } = session;
-  const text = await readProfile(file);
-  if (!text.ok) return output.error(text.error);
+  if (options.passwordFile === '-' && files.includes('-')) {
+    return output.error({ code: 'usage', detail: 'standard input can be one of the files only' });
+  }
+  const data = await readAll(files);
+  if (!data.ok) return output.error(data.error);
+  const { gateway, name, shared = false, dryRun = false } = options;
+  const request = {
+    data: data.value,
+    shared,
+    dryRun,
+    ...(gateway !== undefined && { gateway }),
+    ...(name !== undefined && { name }),
+  };
   return withHelper(session, async (helper) => {
-    const done = await helper.call('profile.import', {
-      text: text.value,
-      shared: options.shared ?? false,
-      dryRun: options.dryRun ?? false,
-    });
+    const done = await withPassword(options.passwordFile, (password) =>
+      helper.call('profile.import', { ...request, ...(password !== undefined && { password }) }),
+    );
     if (!done.ok) return done;
     const { profile, notes, replaced } = done.value;
     for (const note of notes) if (note.outcome !== 'kept') output.progress(noteLine(note));
-    const verb = options.dryRun ? (replaced ? 'Would replace' : 'Would import') : replaced ? 'Replaced' : 'Imported';
+    const verb = dryRun ? (replaced ? 'Would replace' : 'Would import') : replaced ? 'Replaced' : 'Imported';
     output.line(`${verb} "${printable(profile.name)}"${profile.shared ? ' for everybody' : ''} (${profile.id}).`);
     output.object(done.value);
     return SUCCESS;
@@ -36,26 +47,6 @@ export async function importCommand(
 export function noteLine({ field, outcome, why }: ImportNote): string {
   const word = { kept: 'Kept', changed: 'Note', dropped: 'Left out', warning: 'Warning' }[outcome];
   return printable(`${word}: ${field}: ${why}`);
-}
-
-/** The text of a file or of standard input (`-`). */
-async function readProfile(file: string): Promise<Result<string, RpcError>> {
-  try {
-    // As a stream: standard input may be a socket or a terminal, where a synchronous read fails.
-    const source = file === '-' ? process.stdin : createReadStream(file, { end: LONGEST_FILE });
-    const pieces: Uint8Array[] = [];
-    let length = 0;
-    for await (const piece of source) {
-      pieces.push(piece);
-      length += piece.length;
-      if (length > LONGEST_FILE) return cliError('profile-malformed', `${file}: larger than ${LONGEST_FILE} octets`);
-    }
-    return ok(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces)));
-  } catch (problem) {
-    if (problem instanceof TypeError) return cliError('profile-malformed', `${file}: not UTF-8 text`);
-    const why = problem instanceof Error && 'code' in problem ? String(problem.code) : 'read error';
-    return cliError('profile-unreadable', `${file}: ${why}`);
-  }
 }
 
 export function listCommand(session: Session): Promise<number> {
@@ -94,8 +85,17 @@ export function showCommand(session: Session, profile: string): Promise<number> 
       ['For', view.shared ? 'everybody' : `uid ${view.owner}`],
       ['Gateway', `${view.gateway}, UDP ports ${view.gatewayPorts.ike} and ${view.gatewayPorts.natt}`],
       ['Its identity', view.remoteId ?? 'any (not checked)'],
-      ['Your identity', view.localId],
-      ['Proof', `pre-shared key${view.hasSecret ? '' : ' (asked for when connecting)'}`],
+      [
+        'Your identity',
+        view.localId === '' ? (view.auth === 'eap' ? 'your address' : 'the name in your certificate') : view.localId,
+      ],
+      ['Your proof', PROOFS[view.auth]],
+      ...(view.eap ? eapRows(view.eap) : []),
+      [
+        'Stored',
+        view.secrets.length === 0 ? 'no secret: asked for when connecting' : view.secrets.map((name) => SECRETS[name]).join(', '),
+      ],
+      ['Its proof', trustText(view.trust)],
       ['IKE proposals', view.ikeProposals.join(', ')],
       ['ESP proposals', view.espProposals.join(', ')],
       ['Networks', view.remoteNetworks.join(', ')],
@@ -121,4 +121,31 @@ export function removeCommand(session: Session, profile: string): Promise<number
     output.object(done.value);
     return SUCCESS;
   });
+}
+
+const PROOFS: Readonly<Record<AuthMethod, string>> = {
+  psk: 'pre-shared key',
+  certificate: 'certificate',
+  eap: 'EAP',
+  'certificate-eap': 'certificate, then EAP',
+};
+
+const SECRETS: Readonly<Record<SecretName, string>> = { psk: 'pre-shared key', password: 'password', key: 'private key' };
+
+function eapRows({ methods, identity, serverName, authorities }: EapSettings): string[][] {
+  return [
+    ['EAP methods', methods.join(', ')],
+    ['User name', identity === '' ? 'asked for when connecting' : identity],
+    ...(serverName === '' ? [] : [['EAP server', serverName]]),
+    ...(authorities.length === 0 ? [] : [['EAP authorities', String(authorities.length)]]),
+  ];
+}
+
+function trustText({ method, authorities, systemRoots, revocation }: GatewayTrust): string {
+  if (method === 'psk') return 'pre-shared key';
+  const own = authorities.length === 0 ? [] : [`${authorities.length} of the profile`];
+  const whom = [...own, ...(systemRoots ? ['those of this computer'] : [])].join(' and ');
+  const how = [...(revocation.ocsp ? ['OCSP'] : []), ...(revocation.crl ? ['lists'] : [])].join(' and ');
+  const checked = how === '' ? 'revocation not checked' : `revocation by ${how}${revocation.strict ? ', strictly' : ''}`;
+  return method === 'eap-only' ? 'EAP alone' : `certificate; authorities: ${whom}; ${checked}`;
 }

@@ -1,4 +1,4 @@
-/** What the helper asks while `up` waits: answered from the file given, or by the person at the terminal. */
+/** What the helper asks while `up` waits: answered from the files given, or by the person at the terminal. */
 import type { RpcClient } from '../rpc/client.ts';
 import type { Prompt, RpcError } from '../rpc/contract.ts';
 import { printable } from '../tunnel/explain.ts';
@@ -13,29 +13,31 @@ export interface PromptAnswers {
 }
 
 export interface AnswerOptions {
-  /** Of a file: one answer, and no other. */
-  readonly secret: string | undefined;
+  /** Of files: one answer of each kind, and no other. */
+  readonly answers: { readonly [K in Prompt['kind']]?: string };
   readonly remember?: boolean;
 }
 
 /** `giveUp` when there is no answer to give. */
 export function answerPrompts(helper: RpcClient, options: AnswerOptions, giveUp: (error: RpcError) => void): PromptAnswers {
   let asked: string | undefined;
-  let used = false;
+  const used = new Set<Prompt['kind']>();
   let question = new AbortController();
 
   async function answer(prompt: Prompt, gone: AbortSignal): Promise<void> {
-    let secret = options.secret;
+    let secret = options.answers[prompt.kind];
     if (secret !== undefined) {
-      if (used) return giveUp({ code: 'authentication-failed', detail: 'the key given is not the right one' });
-      used = true;
+      if (used.has(prompt.kind)) {
+        return giveUp({ code: WRONG[prompt.kind], detail: `the ${PROMPTS[prompt.kind]} given is not the right one` });
+      }
+      used.add(prompt.kind);
     } else if (canAsk()) {
-      const typed = await askSecret(questionText(prompt), gone);
+      const typed = await askSecret(questionText(prompt), gone, prompt.kind === 'identity');
       if (gone.aborted) return;
       if (!typed.ok) return giveUp(typed.error);
       secret = typed.value;
     } else {
-      return giveUp({ code: 'profile-secret-missing', detail: 'there is no terminal to ask on' });
+      return giveUp({ code: 'profile-secret-missing', detail: `there is no terminal to ask for the ${PROMPTS[prompt.kind]} on` });
     }
     const remember = prompt.rememberAllowed && (options.remember ?? false);
     const done = await helper.call('tunnel.answer', { id: prompt.id, secret, remember });
@@ -57,8 +59,17 @@ export function answerPrompts(helper: RpcClient, options: AnswerOptions, giveUp:
   };
 }
 
+const WRONG: Readonly<Record<Prompt['kind'], string>> = {
+  psk: 'authentication-failed',
+  identity: 'eap-refused',
+  password: 'password-wrong',
+  code: 'eap-refused',
+  pin: 'eap-refused',
+};
+
 function questionText({ kind, identity, text, attempt }: Prompt): string {
   const wrong = attempt > 1 ? 'That was not right. ' : '';
   const own = text === '' ? '' : `The gateway says: ${text}. `;
-  return `${printable(`${wrong}${own}${PROMPTS[kind][0]?.toUpperCase()}${PROMPTS[kind].slice(1)} of ${identity}`)}: `;
+  const whose = identity === '' ? '' : ` of ${identity}`;
+  return `${printable(`${wrong}${own}${PROMPTS[kind][0]?.toUpperCase()}${PROMPTS[kind].slice(1)}${whose}`)}: `;
 }

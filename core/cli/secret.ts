@@ -1,4 +1,4 @@
-/** A key from the person at the terminal, without echo, or from a file for scripts. Never from the command line, where everybody reads it. */
+/** A secret from the person at the terminal, without echo, or from a file for scripts. Never from the command line, where everybody reads it. */
 import { createReadStream } from 'node:fs';
 import { ok, type Result } from '../bytes/result.ts';
 import type { RpcError } from '../rpc/contract.ts';
@@ -30,8 +30,8 @@ export function canAsk(): boolean {
   return process.stdin.isTTY === true;
 }
 
-/** Asks on the terminal; nothing of the answer is shown. `gone` takes the question back. */
-export function askSecret(question: string, gone: AbortSignal): Promise<Result<string, RpcError>> {
+/** Asks on the terminal; nothing of the answer is shown, unless `echo` is given. `gone` takes the question back. */
+export function askSecret(question: string, gone: AbortSignal, echo = false): Promise<Result<string, RpcError>> {
   const { stdin, stderr } = process;
   return new Promise((resolve) => {
     let typed: string[] = [];
@@ -51,10 +51,13 @@ export function askSecret(question: string, gone: AbortSignal): Promise<Result<s
         } else if (sign === '\x03' || (sign === '\x04' && typed.length === 0)) {
           return finish(cliError('cancelled', ''));
         } else if (sign === '\x7f' || sign === '\b') {
+          if (echo && typed.length > 0) stderr.write('\b \b');
           typed = typed.slice(0, -1);
         } else if (sign === '\x15') {
+          if (echo) stderr.write('\b \b'.repeat(typed.length));
           typed = [];
         } else if (sign >= ' ' && typed.length < LONGEST) {
+          if (echo) stderr.write(sign);
           typed.push(sign);
         }
       }
@@ -67,4 +70,20 @@ export function askSecret(question: string, gone: AbortSignal): Promise<Result<s
     stdin.resume();
     gone.addEventListener('abort', withdrawn, { once: true });
   });
+}
+
+/** Of options that name files: standard input has one end only. */
+export async function readSecrets<K extends string>(
+  files: Readonly<Partial<Record<K, string | undefined>>>,
+): Promise<Result<Partial<Record<K, string>>, RpcError>> {
+  const given = Object.entries(files).filter((entry): entry is [K, string] => typeof entry[1] === 'string');
+  if (given.filter(([, file]) => file === '-').length > 1)
+    return cliError('usage', 'standard input can be one of the files only');
+  const secrets: Partial<Record<K, string>> = {};
+  for (const [kind, file] of given) {
+    const read = await readSecret(file);
+    if (!read.ok) return read;
+    secrets[kind] = read.value;
+  }
+  return ok(secrets);
 }

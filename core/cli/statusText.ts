@@ -1,5 +1,6 @@
 /** A status as lines of text: state, gateway, addresses, algorithms, SPIs, traffic, ages and NAT at one look. Pure. */
-import type { ChildStatus, Prompt, Status, Step, StepName, TunnelState } from '../rpc/contract.ts';
+import type { ChildStatus, GatewayCertificate, Prompt, Status, Step, StepName, TunnelState } from '../rpc/contract.ts';
+import { revocationText, untilText, warningText } from './certificateText.ts';
 import { clock, columns, count, octets, span } from './text.ts';
 
 const STATES: Readonly<Record<TunnelState, string>> = {
@@ -64,10 +65,18 @@ export function statusText(status: Status, now: number): string[] {
     row('Advice', failure.advice);
     row('Evidence', failure.evidence);
   }
-  if (prompt) row('Asked for', `${PROMPTS[prompt.kind]} of ${prompt.identity}`, prompt.text, attemptText(prompt.attempt));
+  if (prompt)
+    row(
+      'Asked for',
+      `${PROMPTS[prompt.kind]}${prompt.identity === '' ? '' : ` of ${prompt.identity}`}`,
+      prompt.text,
+      attemptText(prompt.attempt),
+    );
   if (status.state !== 'connected') row('Steps', ...status.steps.map((step) => stepText(step, now)));
   if (profile) row('Profile', `${profile.name} (${profile.id})`);
   if (gateway) row('Gateway', `${gateway.name === gateway.address ? '' : `${gateway.name} `}${endpoint(gateway)}`);
+  if (status.gatewayCertificate) certificateRows(status.gatewayCertificate, now, row);
+  for (const warning of status.warnings ?? []) row('Warning', warningText(warning));
   if (ike) row('Identities', `gateway ${ike.remoteIdentity}`, `own ${ike.localIdentity}`);
   if (local) row('Local', endpoint(local), status.interface && `${status.interface.name} MTU ${status.interface.mtu}`);
   if (status.nat) row('NAT', natText(status.nat));
@@ -85,6 +94,11 @@ export function statusText(status: Status, now: number): string[] {
 }
 
 type Row = (name: string, ...parts: (string | undefined)[]) => void;
+
+function certificateRows({ subject, issuer, notAfter, revocation }: GatewayCertificate, now: number, row: Row): void {
+  row('Certificate', subject, `of ${issuer}`, untilText(notAfter, now));
+  for (const verdict of revocation) row('Revocation', verdict.subject, revocationText(verdict));
+}
 
 function childRows(child: ChildStatus, now: number, row: Row): void {
   row(

@@ -4,7 +4,7 @@ import type { RpcError, Status } from '../rpc/contract.ts';
 import { followStatus } from '../rpc/follow.ts';
 import { printable } from '../tunnel/explain.ts';
 import { answerPrompts } from './prompts.ts';
-import { readSecret } from './secret.ts';
+import { readSecrets } from './secret.ts';
 import { cliError, type Session, SUCCESS, withHelper } from './session.ts';
 import { stateText } from './statusText.ts';
 
@@ -15,13 +15,19 @@ export interface UpOptions {
   readonly timeout?: number;
   readonly askSecret?: boolean;
   readonly secretFile?: string;
+  readonly passwordFile?: string;
+  readonly codeFile?: string;
+  readonly pinFile?: string;
+  readonly user?: string;
   readonly remember?: boolean;
 }
 
 export async function upCommand(session: Session, profile: string, options: UpOptions): Promise<number> {
   const { output } = session;
-  const fromFile = options.secretFile === undefined ? undefined : await readSecret(options.secretFile);
-  if (fromFile && !fromFile.ok) return output.error(fromFile.error);
+  const { secretFile: psk, passwordFile: password, codeFile: code, pinFile: pin, user } = options;
+  const fromFiles = await readSecrets({ psk, password, code, pin });
+  if (!fromFiles.ok) return output.error(fromFiles.error);
+  const answers = { ...fromFiles.value, ...(user !== undefined && { identity: user }) };
   return withHelper(session, async (helper) => {
     let decide: (outcome: Outcome) => void = () => {};
     const outcome = new Promise<Outcome>((resolve) => {
@@ -32,7 +38,7 @@ export async function upCommand(session: Session, profile: string, options: UpOp
       gaveUp = true;
       decide(err(error));
     };
-    const prompts = answerPrompts(helper, { ...options, secret: fromFile?.value }, giveUp);
+    const prompts = answerPrompts(helper, { ...options, answers }, giveUp);
     let accepted = false;
     let told = '';
     const judge = (status: Status) => {
@@ -55,7 +61,7 @@ export async function upCommand(session: Session, profile: string, options: UpOp
     });
     const stopListening = onInterrupt(() => giveUp({ code: 'cancelled', detail: '' }));
     const startedAt = performance.now();
-    const askSecret = (options.askSecret ?? false) || fromFile !== undefined;
+    const askSecret = (options.askSecret ?? false) || Object.keys(answers).length > 0;
     const started = await helper.call('tunnel.up', { profile, askSecret });
     if (!started.ok) return started;
     accepted = true;

@@ -80,8 +80,8 @@ export const reasons = {
     exitCode: 23,
   },
   'profile-secret-missing': {
-    what: 'The profile has no pre-shared key.',
-    advice: 'Give it at the prompt, or with `--secret-file`.',
+    what: 'The profile does not have what is asked for.',
+    advice: 'Give it at the prompt, or with `--secret-file` or `--password-file`.',
     exitCode: 24,
   },
   'profile-in-use': {

@@ -1,0 +1,108 @@
+/** `cert show`, `cert check`, `cert fetch`: the certificate lens. */
+import { ok, type Result } from '../bytes/result.ts';
+import type { CertificateReport, Params, RpcError } from '../rpc/contract.ts';
+import type { ReasonCode } from '../tunnel/reasons.ts';
+import { reportText } from './certificateText.ts';
+import { isFile, readAll } from './files.ts';
+import { withPassword } from './password.ts';
+import { cliError, type Session, SUCCESS, withHelper } from './session.ts';
+
+export interface CertOptions {
+  readonly profile?: string;
+  readonly expect?: string;
+  readonly at?: string;
+  readonly ca?: readonly string[];
+  readonly systemRoots?: boolean;
+  readonly passwordFile?: string;
+  readonly offline?: boolean;
+}
+
+/** `judge`: the exit code tells whether it holds. */
+export async function certCommand(session: Session, what: string, options: CertOptions, judge: boolean): Promise<number> {
+  const { output } = session;
+  const at = options.at === undefined ? ok(undefined) : readDay(options.at);
+  if (!at.ok) return output.error(at.error);
+  const authorities = await readAll(options.ca ?? []);
+  if (!authorities.ok) return output.error(authorities.error);
+  const file = isFile(what);
+  const data = file ? await readAll([what]) : ok(undefined);
+  if (!data.ok) return output.error(data.error);
+  const profile = file ? options.profile : what;
+  const request: Params<'cert.show'> = {
+    systemRoots: options.systemRoots ?? false,
+    revocation: judge && !options.offline,
+    ...(data.value && { data: data.value }),
+    ...(profile !== undefined && { profile }),
+    ...(authorities.value.length > 0 && { authorities: authorities.value }),
+    ...(options.expect !== undefined && { expect: options.expect }),
+    ...(at.value !== undefined && { at: at.value }),
+  };
+  return withHelper(session, async (helper) => {
+    const done = await withPassword(options.passwordFile, (password) =>
+      helper.call('cert.show', { ...request, ...(password !== undefined && { password }) }),
+    );
+    return done.ok ? tell(session, done.value, judge ? 'certificate-refused' : undefined) : done;
+  });
+}
+
+export async function certFetchCommand(session: Session, gateway: string | undefined, options: CertOptions): Promise<number> {
+  if (gateway === undefined && options.profile === undefined) {
+    return session.output.error({ code: 'usage', detail: 'expected a gateway, or --profile' });
+  }
+  return withHelper(session, async (helper) => {
+    const { profile, expect } = options;
+    const done = await helper.call('cert.fetch', {
+      ...(gateway !== undefined && { gateway }),
+      ...(profile !== undefined && { profile }),
+      ...(expect !== undefined && { expect }),
+    });
+    return done.ok ? tell(session, done.value, 'gateway') : done;
+  });
+}
+
+function tell(
+  { output }: Session,
+  report: CertificateReport,
+  judge: 'certificate-refused' | 'gateway' | undefined,
+): Result<number, RpcError> {
+  const [verdict = '', ...lines] = reportText(report);
+  output.line(output.style(report.verdict === 'refused' ? 'bad' : report.verdict === 'trusted' ? 'good' : 'strong', verdict));
+  for (const line of lines) output.line(line);
+  const [problem] = report.problems;
+  if (!problem || judge === undefined) {
+    output.object(report);
+    return SUCCESS;
+  }
+  const code = judge === 'gateway' ? GATEWAY[problem.code] : judge;
+  return ok(output.error({ code, detail: problem.evidence }, { report }));
+}
+
+/** What a connection would say of the same. */
+const GATEWAY: { readonly [C in CertificateReport['problems'][number]['code']]: ReasonCode } = {
+  malformed: 'gateway-cert-invalid',
+  'too-large': 'gateway-cert-invalid',
+  'no-certificate': 'gateway-no-certificate',
+  untrusted: 'gateway-untrusted',
+  expired: 'gateway-cert-expired',
+  'not-yet-valid': 'gateway-cert-not-yet-valid',
+  'bad-signature': 'gateway-untrusted',
+  'weak-signature': 'gateway-cert-invalid',
+  'weak-key': 'gateway-cert-invalid',
+  'not-a-ca': 'gateway-cert-invalid',
+  'path-length': 'gateway-cert-invalid',
+  'name-constraints': 'gateway-cert-invalid',
+  policy: 'gateway-cert-invalid',
+  'key-usage': 'gateway-cert-invalid',
+  'extended-key-usage': 'gateway-cert-invalid',
+  'unknown-critical-extension': 'gateway-cert-invalid',
+  'too-complex': 'gateway-cert-invalid',
+  'wrong-name': 'gateway-wrong-name',
+  revoked: 'gateway-cert-revoked',
+  'revocation-unknown': 'gateway-revocation-unknown',
+  'key-mismatch': 'gateway-cert-invalid',
+};
+
+function readDay(text: string): Result<number, RpcError> {
+  const at = /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
+  return Number.isNaN(at) || at < 0 ? cliError('usage', '--at: expected a day such as 2027-01-31') : ok(at);
+}
