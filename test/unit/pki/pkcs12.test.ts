@@ -7,6 +7,7 @@ import { childrenOf, type DerNode, readDer } from '../../../core/bytes/der.ts';
 import { derElement, derInteger, derNull, derOctetString, derOid, derSequence } from '../../../core/bytes/derWriter.ts';
 import type { CredentialFault } from '../../../core/pki/credentialFault.ts';
 import { looksLikePkcs12, openPkcs12, type Pkcs12Contents } from '../../../core/pki/pkcs12.ts';
+import { javaPkcs12, rc2Pkcs12, tripleDesPkcs12 } from './fixtures.ts';
 import { hasLegacyProvider, onlyBlock, opensslFolder, password, runAsTyped } from './opensslFiles.ts';
 
 const folder = opensslFolder();
@@ -205,6 +206,23 @@ test('RC2 and 3DES: refused by name, and the command that is named makes a file 
     assert.deepEqual(keys, [key]);
     assert.ok(certificates.some((one) => equalBytes(one, alice)) && certificates.some((one) => equalBytes(one, ca)));
   }
+});
+
+test('stored files: RC2 and 3DES by name whatever the password, and a file of Java', () => {
+  for (const [file, name] of [
+    [rc2Pkcs12, /RC2 of 40 bits/],
+    [tripleDesPkcs12, /3DES/],
+  ] as const) {
+    for (const secret of ['old', 'other', undefined]) {
+      const fault = faultOf(Buffer.from(file, 'base64'), secret);
+      assert.equal(fault.code, 'unsupported');
+      assert.match(fault.evidence, name);
+    }
+  }
+  const java = Buffer.from(javaPkcs12, 'base64');
+  const { keys, certificates } = contents(java, 'secret1');
+  assert.deepEqual([keys.length, certificates.length], [1, 1]);
+  assert.equal(faultOf(java, 'secret2').code, 'password-wrong');
 });
 
 test('RFC 9579: PBMAC1 is checked', () => {
