@@ -3,7 +3,7 @@
 import type { SignatureAlgorithm } from '../../core/crypto/signatureTypes.ts';
 import type { Random } from '../../core/crypto/types.ts';
 import type { Channel, Endpoint, Identity, IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
-import type { Proposal, TrafficSelector } from '../../core/ike/wire/message.ts';
+import type { Payload, Proposal, TrafficSelector } from '../../core/ike/wire/message.ts';
 import type { Authority } from '../authority/authority.ts';
 import type { EapServer } from './eap/server.ts';
 import type { EapMisbehaviour, TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
@@ -49,6 +49,8 @@ export interface HeadOfficeConfig {
   readonly timing: IkeTiming;
   /** Emit `key-log` outputs. */
   readonly keyLog: boolean;
+  /** Anything may become of an answer in IKE_AUTH: for tests that have no name for it. */
+  readonly changeAuth?: (honest: readonly Payload[]) => readonly Payload[];
   /** Behaves well when empty. */
   readonly misbehave: readonly MisbehaviourName[];
 }

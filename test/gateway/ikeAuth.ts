@@ -186,7 +186,7 @@ class ClientAuth {
     const context = { random, config, request: this.#first, round: this.#round++ };
     let payloads = honest;
     for (const { authAnswer } of hooks) if (authAnswer) payloads = authAnswer(payloads, context);
-    return payloads;
+    return config.changeAuth?.(payloads) ?? payloads;
   }
 
   #userOf(identity: Identity): HeadOfficeUser | undefined {

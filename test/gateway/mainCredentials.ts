@@ -21,6 +21,8 @@ export const credentialEntries = {
   certificate: v.optional(entity),
   /** Base64 DER of the authorities users' certificates come from. */
   userAuthorities: v.optional(v.array(base64)),
+  /** Leave AUTH out for clients that want EAP alone (RFC 5998). */
+  eapOnly: v.optional(v.boolean()),
   eap: v.optional(
     v.strictObject({
       methods: v.array(v.picklist(['mschapv2', 'tls', 'gtc', 'otp', 'md5', 'ttls', 'peap'])),
@@ -53,9 +55,12 @@ export const credentialEntries = {
 const schema = v.object(credentialEntries);
 export type OfficeCredentials = v.InferOutput<typeof schema>;
 
-export function credentialConfig(file: OfficeCredentials): Pick<HeadOfficeConfig, 'certificate' | 'userAuthorities' | 'eap'> {
-  const { certificate, userAuthorities, eap } = file;
+export function credentialConfig(
+  file: OfficeCredentials,
+): Pick<HeadOfficeConfig, 'certificate' | 'userAuthorities' | 'eapOnly' | 'eap'> {
+  const { certificate, userAuthorities, eapOnly, eap } = file;
   return {
+    ...(eapOnly !== undefined && { eapOnly }),
     ...(certificate && {
       certificate: {
         chain: certificate.chain.map(octets),
