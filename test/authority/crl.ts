@@ -37,7 +37,8 @@ export interface CrlSpec {
   /** Where deltas of this one are. */
   readonly freshest?: readonly DistributionPointSpec[];
   readonly distributionPoint?: IssuingDistributionPointSpec;
-  readonly version?: 1 | 2;
+  /** Version 1 has no extensions but those that are given. */
+  readonly version?: number;
   readonly extensions?: readonly ExtensionSpec[];
   readonly issuer?: NameText;
   readonly signedBy?: KeyPair;
@@ -73,19 +74,19 @@ export interface MadeCrl {
 export function makeCrl(issuer: IssuedCertificate, spec: CrlSpec = {}): MadeCrl {
   const revoked = (spec.revoked ?? []).map(entry);
   const list = extensionsOf(issuer, spec);
-  const v2 = (spec.version ?? 2) === 2;
+  const version = spec.version ?? 2;
   const der = signed(
     spec.signedBy ?? issuer.key,
     (algorithm) =>
       sequence(
-        ...(v2 ? [integer(1)] : []),
+        ...(version === 1 ? [] : [integer(version - 1)]),
         algorithm,
         spec.issuer === undefined ? issuer.subject : nameDer(spec.issuer),
         time(spec.thisUpdate ?? new Date(Date.now() - HOUR)),
         ...(spec.nextUpdate === null ? [] : [time(spec.nextUpdate ?? new Date(Date.now() + 24 * HOUR))]),
         // §5.1.2.6: absent when there are none.
         ...(revoked.length === 0 ? [] : [sequenceOf(revoked)]),
-        ...(v2 && list.length > 0 ? [explicit(0, extensionsDer(list))] : []),
+        ...(list.length > 0 ? [explicit(0, extensionsDer(list))] : []),
       ),
     spec.signature,
     spec.innerAlgorithm,
@@ -107,6 +108,7 @@ function entry({ certificate, serial = certificate?.serial ?? 0, at, reason, iss
 }
 
 function extensionsOf(issuer: IssuedCertificate, spec: CrlSpec): ExtensionSpec[] {
+  if (spec.version === 1) return [...(spec.extensions ?? [])];
   const list: ExtensionSpec[] = [extension.authorityKeyId(issuer.keyId)];
   if (spec.number !== null) list.push({ oid: '2.5.29.20', value: integer(spec.number ?? 1) });
   if (spec.deltaBase !== undefined) list.push({ oid: '2.5.29.27', critical: true, value: integer(spec.deltaBase) });

@@ -31,6 +31,8 @@ export interface OcspSpec {
   /** Without `successful` nothing more is in the answer. */
   readonly status?: OcspResponseStatus;
   readonly producedAt?: Date;
+  /** Spelt out; the default 1 is not. */
+  readonly version?: number;
   /** Whose key signs; default the authority itself. */
   readonly responder?: IssuedCertificate;
   /** How the responder is named. */
@@ -84,6 +86,7 @@ function basicResponse(authority: IssuedCertificate, spec: OcspSpec): Der {
     spec.signedBy ?? responder.key,
     () =>
       sequence(
+        ...(spec.version === undefined ? [] : [explicit(0, integer(spec.version - 1))]),
         spec.responderId ?? responderId(responder, spec.by ?? 'key'),
         generalizedTime(spec.producedAt ?? new Date(Date.now() - HOUR / 2)),
         sequence(...(spec.singles ?? []).map((single) => singleResponse(authority, single))),

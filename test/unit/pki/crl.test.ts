@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { believeCrl, type Crl, consultCrl, deltaFault, maxCrlOctets, parseCrl } from '../../../core/pki/crl.ts';
 import { authority } from '../../authority/authority.ts';
 import { type CrlSpec, invalidityDate, makeCrl, manyRevoked } from '../../authority/crl.ts';
-import { integer, nothing, octetString } from '../../authority/der.ts';
+import { integer, nothing, octetString, oid, sequence } from '../../authority/der.ts';
 import { ago, at, CRL_URL, certificate, gateway, office, other, root } from './revocationScene.ts';
 
 const subject = certificate(gateway);
@@ -156,6 +156,9 @@ test('octets that are no list are malformed, whatever they are cut to', () => {
     { extensions: [{ oid: '2.5.29.28', critical: true, value: octetString(new Uint8Array(3)) }] },
     { extensions: [{ oid: '2.5.29.46', value: nothing() }] },
     { innerAlgorithm: nothing() },
+    { innerAlgorithm: sequence(oid('1.3.101.112')) },
+    { version: 3 },
+    { version: 1, extensions: [{ oid: '2.5.29.20', value: integer(1) }] },
   ] satisfies CrlSpec[]) {
     assert.equal(told(spec), 'malformed');
   }

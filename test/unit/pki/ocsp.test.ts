@@ -154,6 +154,8 @@ test('octets that are no answer are malformed, whatever they are cut to, and too
     const answer = parseOcsp(der.subarray(0, length));
     assert.ok(!answer.ok && answer.error.code === 'malformed');
   }
+  assert.equal(told({ version: 1 }), 'good', 'the default spelt out');
+  assert.equal(told({ version: 2 }), 'malformed');
   assert.equal(told({ responseType: '1.2.3' }), 'malformed');
   assert.equal(told({ responderId: implicit(3, nonce) }), 'malformed');
   assert.equal(told({ responderId: explicit(2, nothing()) }), 'malformed');

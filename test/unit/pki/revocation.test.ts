@@ -93,6 +93,11 @@ test('an answer that cannot be believed leads on to the list', () => {
     { answers: { ...all, [OCSP_URL]: responder({ singles: [{ certificate: gateway, status: 'unknown' }] }) } },
   );
   assert.deepEqual(words(unknown), ['good by crl', 'good by crl']);
+  assert.deepEqual(
+    unknown.keeps.map(({ key }) => key.slice(0, 4)),
+    ['crl ', 'crl '],
+    'that somebody does not know is not worth keeping',
+  );
 });
 
 test('RFC 4806: an answer sent along in IKE spares asking, and is checked as any other', () => {
