@@ -28,7 +28,7 @@ export const tripleDesPkcs12 = [
   'KoZIhvcNAQkVMRYEFGxlSQPfbjbJ54XAMa4N+b+y/6WDMDEwITAJBgUrDgMCGgUABBSjEXkZQr+2NiA5FhYvuHyUVd6irAQIkO23x7TDwugCAggA',
 ].join('');
 
-/** keytool of OpenJDK option:: `keytool -genkeypair -keyalg EC -groupname secp256r1 -dname CN=eve -storetype PKCS12`. Password `secret1`. */
+/** keytool of OpenJDK 17.0.15: `keytool -genkeypair -keyalg EC -groupname secp256r1 -dname CN=eve -storetype PKCS12`. Password `secret1`. */
 export const javaPkcs12 = [
   'MIID2gIBAzCCA4QGCSqGSIb3DQEHAaCCA3UEggNxMIIDbTCCASQGCSqGSIb3DQEHAaCCARUEggERMIIBDTCCAQkGCyqGSIb3DQEMCgECoIG9MIG6MGYGCSqG',
   'SIb3DQEFDTBZMDgGCSqGSIb3DQEFDDArBBS2vkyTPAF5KIK4TNJ/YK+ew75Q3gICJxACASAwDAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEJnDa9tC/4Zu',
