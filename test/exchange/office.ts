@@ -13,13 +13,14 @@ export interface Scene {
   readonly office?: Partial<HeadOfficeConfig>;
   readonly answer?: (ask: IkeAsk) => IkeAnswer | Promise<IkeAnswer>;
   readonly officeTls?: Room['officeTls'];
+  readonly network?: Room['network'];
 }
 
 /** Longer than every limit of the client: whatever it decides, it has decided. */
 export const LONG = 200_000;
 
 /** Both in a room, the client behind a NAT; nothing was said yet. */
-export function room({ client, office, answer, officeTls }: Scene): Conversation {
+export function room({ client, office, answer, officeTls, network }: Scene): Conversation {
   const endpoint = (address: string, port: number) => ({ address, port });
   return new Conversation({
     machine: createInitiator({ ...clientConfig, ...client }, { random: seededRandom('client'), keyLog: false }),
@@ -28,6 +29,7 @@ export function room({ client, office, answer, officeTls }: Scene): Conversation
     gateway: { ike: endpoint('198.51.100.10', 500), natt: endpoint('198.51.100.10', 4500) },
     ...(answer && { answer }),
     ...(officeTls && { officeTls }),
+    ...(network && { network }),
   });
 }
 

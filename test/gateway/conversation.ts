@@ -14,6 +14,8 @@ export interface Room {
   /** Where the office sees the initiator's datagrams come from, by channel: its own endpoint, or what a NAT makes of it. */
   readonly client: Readonly<Record<Channel, Endpoint>>;
   readonly gateway: Readonly<Record<Channel, Endpoint>>;
+  /** When the copies of the next datagram arrive, milliseconds from now; none is a loss. Default: once, at once. */
+  readonly network?: () => readonly number[];
   /** Who answers what the initiator asks, and the TLS of the office; answers that take time are waited for by `settle`. */
   readonly answer?: (ask: IkeAsk) => IkeAnswer | Promise<IkeAnswer>;
   readonly officeTls?: (id: string, ask: TlsAsk) => Promise<TlsAnswer>;
@@ -107,14 +109,14 @@ export class Conversation {
       if (out.kind === 'ask') this.#answer(out.id, out.ask);
       if (out.kind !== 'transmit') continue;
       const { bytes, channel } = out;
-      this.#fly((now) => office.handle({ kind: 'datagram', bytes: bytes.slice(), channel, from: client[channel] }, now));
+      this.#send((now) => office.handle({ kind: 'datagram', bytes: bytes.slice(), channel, from: client[channel] }, now));
     }
     for (let out = office.poll(); out !== undefined; out = office.poll()) {
       this.officeHeard.push(out);
       if (out.kind === 'ask') this.#officeAnswer(out.id, out.ask);
       if (out.kind !== 'transmit') continue;
       const { bytes, channel } = out;
-      this.#fly((now) => machine.handle({ kind: 'datagram', bytes: bytes.slice(), channel, from: gateway[channel] }, now));
+      this.#send((now) => machine.handle({ kind: 'datagram', bytes: bytes.slice(), channel, from: gateway[channel] }, now));
     }
   }
 
@@ -137,10 +139,15 @@ export class Conversation {
     void work.finally(() => this.#working.delete(work));
   }
 
-  #fly(deliver: (now: number) => void): void {
+  #send(deliver: Flight['deliver']): void {
     this.#datagrams++;
     if (this.#datagrams > DATAGRAMS_MAX) throw new Error('the conversation does not end');
-    this.#flights.push({ at: this.now + LATENCY_MS, deliver });
+    for (const after of this.#room.network?.() ?? [LATENCY_MS]) this.#fly(deliver, after);
+  }
+
+  #fly(deliver: Flight['deliver'], after = LATENCY_MS): void {
+    this.#flights.push({ at: this.now + after, deliver });
+    this.#flights.sort((a, b) => a.at - b.at);
   }
 }
 
