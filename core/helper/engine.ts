@@ -11,17 +11,19 @@ import type { IkeConfig } from '../ike/sa/contract.ts';
 import { createInitiator } from '../ike/sa/initiator.ts';
 import { openProfileStore } from '../profile/store.ts';
 import { programVersion } from '../rpc/version.ts';
-import { close } from '../system/ffi/libc.ts';
+import { F_SETFD, FD_CLOEXEC } from '../system/ffi/constants.ts';
+import { close, fcntl } from '../system/ffi/libc.ts';
 import { descriptorOf, peerCredentials } from '../system/linux/peer.ts';
+import { openAgentKey } from './agentKey.ts';
 import { createCertificateFetch } from './certificateFetch.ts';
 import { type EngineArgs, parseEngineArguments } from './engineArgs.ts';
 import { createHandlers } from './handlers.ts';
 import { openHistory } from './history.ts';
+import { createKeyAgent } from './keyAgentClient.ts';
 import { openKeyLog } from './keyLog.ts';
-import { openLocalKey } from './localKey.ts';
 import { createLogRing, type LogRing } from './logRing.ts';
 import { connectMonitor } from './monitorClient.ts';
-import { ENGINE_MONITOR_FD, ENGINE_RPC_FD } from './monitorContract.ts';
+import { ENGINE_LOCK_FD, ENGINE_MONITOR_FD, ENGINE_RPC_FD } from './monitorContract.ts';
 import { dropPrivileges } from './privileges.ts';
 import { createProofPorts } from './proofPorts.ts';
 import { createPublisher } from './publisher.ts';
@@ -63,10 +65,17 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
       folder: args.keyLog ?? '',
     });
   }
-  const dataplane = await startDataplane({
-    onIke: ({ bytes, channel, from }) => tunnel?.datagram(bytes, channel, from),
-    onFailure: (detail) => tunnel?.dataplaneFailed(detail),
-  });
+  // The monitor's descriptors are not for the agent that is started next.
+  for (const fd of [ENGINE_MONITOR_FD, ENGINE_RPC_FD, ENGINE_LOCK_FD]) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  const agent = createKeyAgent({ identity: { uid: args.uid, gid: args.gid }, log: logs.log });
+  const [dataplane] = await Promise.all([
+    startDataplane({
+      onIke: ({ bytes, channel, from }) => tunnel?.datagram(bytes, channel, from),
+      onFailure: (detail) => tunnel?.dataplaneFailed(detail),
+    }),
+    // Without it there are tunnels still, but none with a private key: each of them starts it again.
+    agent.start(),
+  ]);
   const tested = warmUp();
   if (!tested.ok) fatal(`engine: the known-answer test of ${tested.error.test} failed`);
   const monitor = connectMonitor(ENGINE_MONITOR_FD, logs.log);
@@ -103,7 +112,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     version: `Sallyport ${version}`,
     createMachine: machine(keyLog !== undefined),
     proof,
-    openKey: openLocalKey,
+    openKey: (pkcs8) => openAgentKey(agent, pkcs8),
     closeDescriptor: (fd) => {
       close(fd);
     },
