@@ -5,6 +5,7 @@
 import { FULL_EAP, fuzzEap } from './eap.ts';
 import { fuzzIke } from './ike.ts';
 import { FULL_INPUTS, fuzzInputs } from './inputs.ts';
+import { FULL_PKI, fuzzPki } from './pki.ts';
 import { FULL_REVOCATION, fuzzRevocation } from './revocation.ts';
 import { FULL, fuzzWire } from './wire.ts';
 
@@ -20,6 +21,7 @@ const results = [
   ...fuzzWire(FULL, seed),
   ...fuzzIke(seed),
   ...fuzzInputs(FULL_INPUTS, seed),
+  ...fuzzPki(FULL_PKI, seed),
   ...fuzzRevocation(FULL_REVOCATION, seed),
   ...fuzzEap(FULL_EAP, seed),
 ];
