@@ -89,7 +89,8 @@ export class PeapServerPhase implements ServerPhase {
     if (this.#keys === undefined) return accepted(this.#facts?.keyMaterial.slice(0, 64));
     const tlv = data.slice(6);
     const nonce = tlv.subarray(8, 40);
-    const right = tlv.length === 60 && tlv[7] === 1 && (nonce[31] & 1) === 1;
+    // The nonce is theirs: ours with a bit changed ([MS-PEAP]), or any (wpa_supplicant).
+    const right = tlv.length === 60 && tlv[7] === 1;
     if (!right || !verifyBinding(this.#keys, { nonce, mac: tlv.subarray(40), tlv }))
       return { kind: 'reject', why: 'wrong cryptobinding' };
     return accepted(compoundMsk(this.#keys));

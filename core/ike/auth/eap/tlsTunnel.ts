@@ -107,7 +107,12 @@ export class TlsTunnel implements EapMethod {
         throw new Error('an open tunnel has a version and 128 octets of keys');
       this.#facts = { version, keyMaterial, challenge };
       const first = this.#phase.opened(this.#facts);
-      if (first !== nothing) return first;
+      if (first !== nothing) {
+        // It is our turn, whatever the server sends with the end of its handshake.
+        return answer.plain.length === 0
+          ? first
+          : failed('eap-protocol', 'data inside the tunnel before it was the server’s turn');
+      }
     }
     return answer.plain.length > 0 ? this.#phase.received(answer.plain, this.#identifier) : undefined;
   }
