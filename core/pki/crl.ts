@@ -3,7 +3,18 @@
  * (indirect) are refused by name. A list is octets from a stranger until `believeCrl` has nothing to say against it.
  */
 import { equalBytes, toHex } from '../bytes/bytes.ts';
-import { booleanOf, DerFields, type DerNode, derTag, eachChild, onlyChild, readDer, timeOf, wholeBitsOf } from '../bytes/der.ts';
+import {
+  booleanOf,
+  childrenOf,
+  DerFields,
+  type DerNode,
+  derTag,
+  eachChild,
+  onlyChild,
+  readDer,
+  timeOf,
+  wholeBitsOf,
+} from '../bytes/der.ts';
 import { ok, type Result } from '../bytes/result.ts';
 import { signatureAlgorithmOf } from '../crypto/algorithmIdentifier.ts';
 import type { SignatureAlgorithm } from '../crypto/signatureTypes.ts';
@@ -117,7 +128,7 @@ export function parseCrl(input: Uint8Array): Result<Crl, RevocationFault> {
     tbs: tbs.der,
     algorithm: signatureAlgorithmOf(algorithm),
     signature,
-    find: (serial) => findEntry(revoked, serial),
+    find: (serial) => findEntry(revoked, serial, thisUpdate),
   });
 }
 
@@ -297,12 +308,14 @@ function surveyEntries(revoked: DerNode | undefined): Survey | string {
   let count = 0;
   let foreign = false;
   const unknown = new Set<string>();
+  // Lists of a hundred thousand entries have a dozen different lists of extensions: each is read once.
+  const seen = new Set<string>();
   for (const node of revoked === undefined ? [] : eachChild(revoked)) {
     count += 1;
-    const entry = readEntry(node);
-    if (entry === undefined) return `the list has a malformed entry, number ${count}`;
-    if (entry.extensions === undefined) continue;
-    const list = parseExtensionList(entry.extensions);
+    const extensions = extensionsOfEntry(node);
+    if (extensions === 'malformed') return `the list has a malformed entry, number ${count}`;
+    if (extensions === undefined || isSeen(extensions.content, seen)) continue;
+    const list = parseExtensionList(extensions);
     if (!list.ok) return `the entry ${count} of the list has ${list.error}`;
     for (const { oid: id, critical } of list.value) {
       if (id === oid.certificateIssuer) foreign = true;
@@ -312,23 +325,42 @@ function surveyEntries(revoked: DerNode | undefined): Survey | string {
   return { count, foreign, unknownCritical: [...unknown] };
 }
 
-/** The fields of an entry; undefined when they are others. */
-function readEntry(node: DerNode): { serial: Uint8Array; revokedAt: number; extensions: DerNode | undefined } | undefined {
-  const fields = new DerFields(node);
-  const serial = fields.take(derTag.integer);
-  const revokedAt = timeOf(fields.take());
-  const extensions = fields.optional(derTag.sequence);
-  if (!fields.done || serial === undefined || revokedAt === undefined) return undefined;
-  return { serial: serial.content, revokedAt, extensions };
+/** Only short ones, and not many of them, are remembered. */
+function isSeen(content: Uint8Array, seen: Set<string>): boolean {
+  if (content.length > 48) return false;
+  const key = String.fromCharCode(...content);
+  if (seen.has(key)) return true;
+  if (seen.size < 256) seen.add(key);
+  return false;
 }
 
-/** The last word wins where a list has a serial twice. */
-function findEntry(revoked: DerNode | undefined, serial: Uint8Array): CrlEntry | undefined {
+/** Serial, date and perhaps extensions. Of the date only the form is looked at here: it is read where it matters. */
+function extensionsOfEntry(node: DerNode): DerNode | undefined | 'malformed' {
+  if (node.tag !== derTag.sequence) return 'malformed';
+  let fields = 0;
+  let extensions: DerNode | undefined;
+  for (const field of eachChild(node)) {
+    if (fields === 0 && field.tag !== derTag.integer) return 'malformed';
+    if (fields === 1 && !hasFormOfTime(field)) return 'malformed';
+    if (fields === 2) extensions = field;
+    fields += 1;
+  }
+  return fields === 2 || (fields === 3 && extensions?.tag === derTag.sequence) ? extensions : 'malformed';
+}
+
+function hasFormOfTime({ tag, content }: DerNode): boolean {
+  const utc = tag === derTag.utcTime;
+  return (utc || tag === derTag.generalizedTime) && content.length === (utc ? 13 : 15) && content[content.length - 1] === 0x5a;
+}
+
+/** The last word wins where a list has a serial twice. A date that is none is that of the list: revoked it is. */
+function findEntry(revoked: DerNode | undefined, serial: Uint8Array, thisUpdate: number): CrlEntry | undefined {
   if (revoked === undefined) return undefined;
   let found: DerNode | undefined;
   for (const node of eachChild(revoked)) if (startsWithSerial(node.content, serial)) found = node;
-  const entry = found && readEntry(found);
-  return entry && { revokedAt: entry.revokedAt, reason: reasonAmong(entry.extensions) };
+  if (found === undefined) return undefined;
+  const [, date, extensions] = childrenOf(found);
+  return { revokedAt: timeOf(date) ?? thisUpdate, reason: reasonAmong(extensions) };
 }
 
 /** An INTEGER of these octets at the beginning; no certificate has a serial of 128 octets and more. */

@@ -50,7 +50,8 @@ export interface RevokedSpec {
   readonly certificate?: IssuedCertificate;
   /** In place of the certificate's: the octets of the INTEGER, or a number. */
   readonly serial?: Uint8Array | number;
-  readonly at?: Date;
+  /** Or DER of what stands there. */
+  readonly at?: Date | Der;
   readonly reason?: ReasonName;
   /** Certificate issuer, for an indirect CRL. */
   readonly issuer?: NameText;
@@ -102,7 +103,7 @@ function entry({ certificate, serial = certificate?.serial ?? 0, at, reason, iss
   }
   return sequence(
     integer(serial),
-    time(at ?? new Date(Date.now() - 2 * HOUR)),
+    at instanceof Uint8Array ? at : time(at ?? new Date(Date.now() - 2 * HOUR)),
     ...(list.length > 0 ? [extensionsDer(list)] : []),
   );
 }

@@ -179,8 +179,7 @@ function expectedOfUs(theirs: 'good' | 'revoked' | 'none', listed: boolean, spec
 
 function randomList(prng: Prng, subject: Entity, stranger: Entity): { name: string; listed: boolean; spec: CrlSpec } {
   const times = prng.pick([
-    { name: 'current', thisUpdate: -HOUR, nextUpdate: HOUR },
-    { name: 'current', thisUpdate: -HOUR, nextUpdate: HOUR },
+    ...Array.from({ length: 6 }, () => ({ name: 'current', thisUpdate: -HOUR, nextUpdate: HOUR })),
     { name: 'old', thisUpdate: -2 * HOUR, nextUpdate: -HOUR },
     { name: 'future', thisUpdate: HOUR, nextUpdate: 2 * HOUR },
     { name: 'open', thisUpdate: -HOUR, nextUpdate: null },

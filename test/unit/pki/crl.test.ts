@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { believeCrl, type Crl, consultCrl, deltaFault, maxCrlOctets, parseCrl } from '../../../core/pki/crl.ts';
 import { authority } from '../../authority/authority.ts';
 import { type CrlSpec, invalidityDate, makeCrl, manyRevoked } from '../../authority/crl.ts';
-import { integer, nothing, octetString, oid, sequence } from '../../authority/der.ts';
+import { integer, nothing, octetString, oid, sequence, tlv } from '../../authority/der.ts';
 import { ago, at, CRL_URL, certificate, gateway, office, other, root } from './revocationScene.ts';
 
 const subject = certificate(gateway);
@@ -48,6 +48,15 @@ test('the date of the revocation and those of the list come with it', () => {
     ok: true,
     value: { status: 'revoked', producedAt: when.getTime(), nextUpdate: Date.UTC(2051, 0, 1), revokedAt: when.getTime() },
   });
+});
+
+test('an entry without a date is malformed; one with an impossible date is revoked since the list', () => {
+  const dated = (text: string) => tlv(0x17, new TextEncoder().encode(text));
+  const list = read({ revoked: [{ ...mine, at: dated('269901000000Z') }], thisUpdate: new Date('2026-01-02T03:04:05Z') });
+  const said = consultCrl(list, undefined, subject, at);
+  assert.equal(said.ok && said.value.revokedAt, Date.UTC(2026, 0, 2, 3, 4, 5));
+  for (const entry of [integer(5), dated('260101000000'), dated('26010100000000'), nothing()])
+    assert.equal(told({ revoked: [{ certificate: other, at: entry }] }), 'malformed');
 });
 
 test('§6.3.3 (f): a list by another name, another key, or a key that may not sign lists is not believed', () => {
