@@ -8,7 +8,7 @@ import * as v from 'valibot';
 import { parseIdentity } from '../ike/identity.ts';
 import { MAX_PROPOSALS, type ProposalUse, parseProposals } from '../ike/proposals.ts';
 import { selectorFromCidr } from '../ike/wire/selectorText.ts';
-import { AUTH_FIELDS, authSchema, gatewayAuthSchema, METHODS } from './schemaAuth.ts';
+import { AUTH_FIELDS, authSchema, GATEWAY_FIELDS, gatewayAuthSchema, METHODS } from './schemaAuth.ts';
 import { between, list, NAME_MAX, text, UNPRINTABLE, whole, zeroOr } from './schemaParts.ts';
 
 /** The proposals' own reader says best what is wrong with one. */
@@ -140,7 +140,7 @@ export const knownFields: ReadonlyMap<string, readonly string[]> = new Map([
   ['gatewayPorts', ['ike', 'natt']],
   ['auth', AUTH_FIELDS],
   ['auth.secret', ['base64', 'hex']],
-  ['gatewayAuth', Object.keys(gatewayAuthSchema.entries)],
+  ['gatewayAuth', GATEWAY_FIELDS],
   ['gatewayAuth.secret', ['base64', 'hex']],
   ['gatewayAuth.revocation', ['crl', 'ocsp', 'strict']],
 ]);

@@ -85,10 +85,11 @@ export const authSchema = v.variant(
 export const AUTH_FIELDS: readonly string[] = ['method', 'secret', ...Object.keys(eap), ...Object.keys(key)];
 
 const GATEWAY_METHODS = '"certificate", "psk" or "eap-only"';
+const GATEWAY = 'an object with "method", "authorities", "systemRoots" and others';
 const REVOCATION = 'an object with "crl", "ocsp" and "strict", each true or false';
 const object = (expected: string) => v.custom<object>((value) => !Array.isArray(value), expected);
 
-export const gatewayAuthSchema = v.strictObject(
+const gatewayAuth = v.strictObject(
   {
     method: v.optional(v.picklist(['psk', 'certificate', 'eap-only'], GATEWAY_METHODS)),
     /** Of method `psk`, where `auth` has another. */
@@ -101,8 +102,10 @@ export const gatewayAuthSchema = v.strictObject(
     commonName: flag,
     revocation: v.optional(v.pipe(object(REVOCATION), v.strictObject({ crl: flag, ocsp: flag, strict: flag }, REVOCATION))),
   },
-  'an object with "method", "authorities", "systemRoots" and others',
+  GATEWAY,
 );
+export const gatewayAuthSchema = v.pipe(object(GATEWAY), gatewayAuth);
+export const GATEWAY_FIELDS: readonly string[] = Object.keys(gatewayAuth.entries);
 
 export type AuthFile = v.InferOutput<typeof authSchema>;
 export type GatewayAuthFile = v.InferOutput<typeof gatewayAuthSchema>;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { importProfile } from '../../../core/profile/import.ts';
 import { profileSchema } from '../../../core/profile/schema.ts';
+import { alice, root } from './credentials.ts';
 import { profileText, sample } from './sample.ts';
 
 /** As much of JSON Schema as resources/profile.schema.json uses; a keyword it does not know is an error of the test. */
@@ -85,6 +86,41 @@ const tries: Readonly<Record<string, readonly unknown[]>> = {
     { method: 'psk', secret: { hex: '0' } },
     { method: 'psk', secret: { hex: '00', base64: 'AAAA' } },
     { method: 'psk', secret: 7 },
+    { method: 'psk', password: 'x' },
+    'psk',
+    { method: 'certificate' },
+    { method: 'certificate', certificate: alice.pem },
+    { method: 'certificate', certificate: [alice.pem], key: alice.key.pkcs8Pem },
+    { method: 'certificate', certificate: [], key: alice.key.pkcs8Pem },
+    { method: 'certificate', certificate: 'no PEM' },
+    { method: 'certificate', certificate: alice.pem, identity: 'alice' },
+    { method: 'certificate', certificate: alice.pem, keyPassword: '' },
+    { method: 'eap', identity: 'alice', password: 'x', methods: ['mschapv2', 'gtc'], serverName: 'radius' },
+    { method: 'eap', identity: '' },
+    { method: 'eap', identity: ' ' },
+    { method: 'eap', identity: 'a\u0000' },
+    { method: 'eap', password: '' },
+    { method: 'eap', methods: [] },
+    { method: 'eap', methods: ['mschapv2', 'mschapv2'] },
+    { method: 'eap', methods: ['leap'] },
+    { method: 'eap', authorities: root.pem },
+    { method: 'eap', secret: 'x' },
+    { method: 'certificate-eap', certificate: alice.pem, identity: 'alice' },
+    { method: 'certificate-eap', identity: 'alice' },
+  ],
+  gatewayAuth: [
+    {},
+    { method: 'psk' },
+    { method: 'certificate', authorities: root.pem },
+    { method: 'raw' },
+    { authorities: [root.pem], intermediates: root.pem, systemRoots: true, certreq: false, commonName: true },
+    { authorities: [] },
+    { systemRoots: 'yes' },
+    { revocation: {} },
+    { revocation: { crl: false, ocsp: false, strict: true } },
+    { revocation: { crl: 1 } },
+    { revocation: [] },
+    [],
     'psk',
   ],
   ikeProposals: [['default'], [], 'default', [7], ['']],

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Imported } from '../../../core/profile/convert.ts';
 import { importProfile } from '../../../core/profile/import.ts';
+import { defaultTrust } from '../../../core/profile/model.ts';
+import { LOCKABLE_BEFORE_CERTIFICATES } from '../../../core/profile/schema.ts';
 import { openProfileStore, type ProfileStore } from '../../../core/profile/store.ts';
+import { alice, bob, root, sub } from './credentials.ts';
 import { profileText } from './sample.ts';
 
 const folders: string[] = [];
@@ -203,4 +206,71 @@ test('a file without a secret keeps the one there is, but never for another gate
   assert.equal(hasSecret({ remoteId: '%any' }), false);
   assert.equal(hasSecret({ gatewayPorts: { ike: 1500 } }), false);
   assert.equal(hasSecret({ localId: 'bob@office.test' }), false);
+});
+
+test('records of before certificates load with what they meant; who locked all of them locked the new fields too', () => {
+  const folder = newFolder();
+  const { id } = put(openProfileStore(folder, silent), read({ locked: true }), ALICE);
+  const file = join(folder, '1000', `${id}.json`);
+  const record = JSON.parse(readFileSync(file, 'utf8'));
+  const { certificates: _c, eap: _e, trust: _t, ...old } = record.profile;
+  writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked: LOCKABLE_BEFORE_CERTIFICATES } }));
+  const store = openProfileStore(folder, silent);
+  const [stored] = store.list(ALICE);
+  assert.ok(stored);
+  assert.deepEqual(stored.profile, { ...read({ locked: true }).profile, trust: defaultTrust('psk') });
+  const secret = store.secretOf(stored);
+  assert.equal(secret.ok && new TextDecoder().decode(secret.value.psk), 'correct horse battery staple');
+});
+
+const own = {
+  method: 'certificate-eap',
+  certificate: [alice.pem],
+  key: alice.key.pkcs8Pem,
+  identity: 'alice',
+  password: 'geheim',
+};
+const trusted = { auth: own, gatewayAuth: { authorities: root.pem }, localId: undefined };
+
+test('password and key each have a file of their own, and go each for itself', () => {
+  const folder = newFolder();
+  put(openProfileStore(folder, silent), read(trusted), ALICE);
+  const files = () => readdirSync(join(folder, '1000')).sort();
+  assert.equal(files().length, 3);
+  for (const file of files()) assert.equal(statSync(join(folder, '1000', file)).mode & 0o777, 0o600);
+  const store = openProfileStore(folder, silent);
+  const [stored] = store.list(ALICE);
+  assert.ok(stored);
+  assert.deepEqual(stored.secrets, ['password', 'key']);
+  const secret = store.secretOf(stored);
+  assert.ok(secret.ok);
+  assert.deepEqual(
+    [new TextDecoder().decode(secret.value.password), secret.value.key, secret.value.psk],
+    ['geheim', alice.key.pkcs8, undefined],
+  );
+  const changed = store.put(stored, { kind: 'change', set: { password: new TextEncoder().encode('neu') }, forget: ['key'] });
+  assert.ok(changed.ok);
+  assert.deepEqual([changed.value.secrets, files().length], [['password'], 2]);
+  const now = store.secretOf(changed.value);
+  assert.equal(now.ok && new TextDecoder().decode(now.value.password), 'neu');
+  const text = readFileSync(join(folder, '1000', `${stored.profile.id}.json`), 'utf8');
+  assert.equal(text.includes('neu'), false);
+});
+
+test('a password is not kept for whom other authorities vouch, a key not for another certificate', () => {
+  const kept = (changes: Readonly<Record<string, unknown>>) => {
+    const folder = newFolder();
+    const store = openProfileStore(folder, silent);
+    put(store, read(trusted), ALICE);
+    const { password: _p, key: _k, ...bare } = own;
+    put(store, read({ ...trusted, auth: bare, ...changes }), ALICE);
+    return store.list(ALICE)[0]?.secrets;
+  };
+  const { password: _p, key: _k, ...bare } = own;
+  assert.deepEqual(kept({ mtu: 1300 }), ['password', 'key']);
+  assert.deepEqual(kept({ gatewayAuth: { authorities: sub.pem } }), []);
+  assert.deepEqual(kept({ gatewayAuth: { authorities: root.pem, systemRoots: true } }), []);
+  assert.deepEqual(kept({ gatewayAuth: { method: 'psk' } }), []);
+  assert.deepEqual(kept({ auth: { ...bare, methods: ['gtc'] } }), []);
+  assert.deepEqual(kept({ auth: { ...bare, certificate: bob.pem } }), ['password']);
 });
