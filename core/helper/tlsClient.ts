@@ -277,7 +277,8 @@ function connectionOptions(options: TlsClientOptions, pipe: Duplex): ConnectionO
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
     ca: [],
-    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+    // A server without RFC 5746 is spoken to: that of strongSwan 5.9 is one, and renegotiates no more than we do.
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_LEGACY_SERVER_CONNECT,
     minDHSize: 2048,
     // Without the kilobyte of a post-quantum key share, so that the client hello is one EAP packet: there are servers that never saw two. What
     // is said here is inside the IKE SA besides.

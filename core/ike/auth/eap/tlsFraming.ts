@@ -36,6 +36,11 @@ export class TlsFraming {
     this.#versioned = versioned;
   }
 
+  /** All of the last message was sent. */
+  get sent(): boolean {
+    return this.#unsent.length === 0;
+  }
+
   /** The data of one request. */
   receive(data: Uint8Array): Framed {
     const reader = new Reader(data);

@@ -24,10 +24,12 @@ export class EapTlsPhase implements TlsPhase {
     throw new Error('EAP-TLS asks for nothing');
   }
 
+  /**
+   * RFC 9190 §2.5 has the server say 0x00 before EAP-Success; strongSwan 5.9 does not. It is done without: the gateway's AUTH, made of this
+   * key, is the protected indication of success that IKEv2 has of its own (RFC 7296 §2.16).
+   */
   outcome(): MethodOutcome | undefined {
-    if (this.#facts === undefined) return undefined;
-    if (this.#facts.version === 'TLSv1.3' && !this.#confirmed) return undefined;
-    return { msk: this.#facts.keyMaterial.subarray(0, 64), mutual: true };
+    return this.#facts === undefined ? undefined : { msk: this.#facts.keyMaterial.subarray(0, 64), mutual: true };
   }
 
   refusal(): undefined {

@@ -82,7 +82,9 @@ export class TlsTunnel implements EapMethod {
   }
 
   outcome(): MethodOutcome | undefined {
-    return this.#over === undefined && this.#facts !== undefined ? this.#phase.outcome() : undefined;
+    // Our last message must have left whole: without our Finished the server can not be content.
+    if (this.#over !== undefined || this.#facts === undefined || !this.#framing.sent) return undefined;
+    return this.#phase.outcome();
   }
 
   refusal(): EapFailure {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { EapFailure } from '../../../../../core/ike/auth/eap/contract.ts';
+import type { EapConfig, EapFailure } from '../../../../../core/ike/auth/eap/contract.ts';
 import { authority } from '../../../../authority/authority.ts';
 import type { EapServerConfig } from '../../../../gateway/eap/server.ts';
 import type { EapMisbehaviour } from '../../../../gateway/eap/serverMethod.ts';
@@ -46,11 +46,15 @@ function talk(
 }
 
 function sameKey(done: Dialogue): void {
+  sameKeyOf(done);
+  assert.ok(done.peer?.kind === 'success' && done.peer.mutual);
+}
+
+function sameKeyOf(done: Dialogue): void {
   assert.equal(ending(done), 'success', evidence(done));
   assert.ok(done.peer?.kind === 'success' && done.server?.kind === 'success');
   assert.equal(done.peer.msk?.length, 64);
   assert.deepEqual(done.peer.msk, done.server.msk);
-  assert.equal(done.peer.mutual, true);
 }
 
 for (const version of versions) {
@@ -104,10 +108,10 @@ for (const version of versions) {
       assert.match(evidence(done), /^client certificate: /);
     });
 
-    test('success before TLS is finished', async () => {
+    test('a server that says Success when it has our Finished, without the 0x00 of RFC 9190: with 1.3 all is done by then', async () => {
       const done = await talk(version, { methods: ['tls'], misbehave: 'success-unfinished-tls' });
-      // With TLS 1.2 the server knows its keys before its Finished is sent; with 1.3 the peer wants the 0x00 (RFC 9190 §2.5).
-      assert.equal(ending(done), 'eap-protocol');
+      if (version === 'TLSv1.3') sameKey(done);
+      else assert.equal(ending(done), 'eap-protocol');
     });
   });
 
@@ -215,6 +219,40 @@ for (const version of versions) {
     }
   });
 }
+
+describe('Success in the place of any packet before the method is finished (CVE-2021-45079)', () => {
+  const bulky = { chain: [...alice.chain, radius.der, radius.der], pkcs8: alice.pkcs8 };
+  const cases: readonly (readonly [string, Version, Parameters<typeof talk>[1], Partial<EapConfig>])[] = [
+    ['mschapv2', 'TLSv1.2', { methods: ['mschapv2'] }, {}],
+    ...versions.flatMap((version) => [
+      [`tls ${version}`, version, { methods: ['tls'], fragment: 4000 }, {}] as const,
+      [`ttls ${version}`, version, { methods: ['ttls'] }, { inner: ['mschapv2'] }] as const,
+      [
+        `ttls without EAP ${version}`,
+        version,
+        { methods: ['ttls'], inner: 'mschapv2-attributes' },
+        { inner: ['mschapv2-attributes'] },
+      ] as const,
+      [`peap ${version}`, version, { methods: ['peap'] }, {}] as const,
+      [`peap with a binding ${version}`, version, { methods: ['peap'], binding: true }, {}] as const,
+    ]),
+  ];
+  for (const [name, version, server, peer] of cases) {
+    test(name, async () => {
+      const config = { methods: server.methods, ...peer };
+      const client = name.startsWith('tls') ? { clientCertificate: bulky } : {};
+      const honest = await talk(version, server, { peer: config }, client);
+      sameKeyOf(honest);
+      // With TLS 1.3 the 0x00 of the server is in the last packet of EAP-TLS, and can be done without.
+      const last = honest.rounds - (name === 'tls TLSv1.3' ? 2 : 1);
+      for (let place = 1; place <= last; place++) {
+        const swap = (packet: Uint8Array, number: number) => (number === place ? Uint8Array.of(3, packet[1], 0, 4) : packet);
+        const done = await talk(version, server, { peer: config, onTheWay: swap }, client);
+        assert.equal(ending(done), 'eap-protocol', `in the place of packet ${place} of ${honest.rounds}`);
+      }
+    });
+  }
+});
 
 describe('TLS in EAP packets that is wrong', () => {
   for (const misbehave of ['tls-length', 'fragments-without-end'] as const) {
