@@ -1,0 +1,165 @@
+/** What a gateway asks while `up` waits: name, password, code, PIN; at a terminal, from files, cancelled, wrong. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { IkeAnswer, IkeAsk } from '../../core/ike/auth/contract.ts';
+import { reasons } from '../../core/tunnel/reasons.ts';
+import { comesUp, type Script } from '../unit/tunnel/fakes.ts';
+import { assertRefused, command } from './command.ts';
+import { type FakeHelper, startFakeHelper } from './fakeHelper.ts';
+
+// The client refuses a helper that is not root's.
+const skip = process.getuid?.() === 0 ? false : 'needs root: the client trusts a socket of root only';
+const CLI = fileURLToPath(new URL('../../core/cli/main.ts', import.meta.url));
+const PASSWORD = 'zebra-quagga-okapi';
+const WRONG = 'giraffe-not-right';
+const CODE = '271828';
+
+type Want = Extract<IkeAsk, { readonly kind: 'credential' }>['want'];
+
+/** A gateway that asks for these one after the other, each until it is right. */
+function gatewayAsking(...questions: readonly (readonly [Want, string, string])[]): Script {
+  let at = 0;
+  let attempt = 1;
+  return (input, emit) => {
+    const ask = () => {
+      const [want, text] = questions[at] ?? ['password', ''];
+      emit({
+        kind: 'ask',
+        id: at * 10 + attempt,
+        ask: { kind: 'credential', want, text, identity: want === 'identity' ? '' : 'alice', attempt },
+      });
+    };
+    if (input.kind === 'start') {
+      at = 0;
+      attempt = 1;
+      emit({ kind: 'progress', step: 'sa-init' });
+      emit({ kind: 'progress', step: 'auth' });
+      ask();
+    } else if (input.kind === 'answer') {
+      const said = textOf(input.answer);
+      if (input.answer.kind === 'refused') emit({ kind: 'closed', failure: input.answer.failure });
+      else if (said === undefined)
+        emit({ kind: 'closed', failure: { code: 'credential-cancelled', evidence: 'nobody said anything' } });
+      else if (said === questions[at]?.[2]) {
+        at += 1;
+        attempt = 1;
+        if (at < questions.length) ask();
+        else comesUp({ kind: 'start' }, emit);
+      } else {
+        attempt += 1;
+        ask();
+      }
+    } else comesUp(input, emit);
+  };
+}
+
+function textOf(answer: IkeAnswer): string | undefined {
+  return answer.kind === 'credential' ? new TextDecoder().decode(answer.value) : undefined;
+}
+
+const helpers: FakeHelper[] = [];
+after(async () => {
+  for (const helper of helpers) await helper.close();
+});
+
+async function helperAsking(...questions: readonly (readonly [Want, string, string])[]): Promise<FakeHelper> {
+  const helper = await startFakeHelper({ script: gatewayAsking(...questions) });
+  helpers.push(helper);
+  const fields = ['name=Office', 'gateway=127.0.0.1', 'ipv6=no', 'auth=eap', 'eap={"methods":["mschapv2","gtc"]}'];
+  const created = await command(helper.socket, ['create', ...fields]);
+  assert.equal(created.code, 0, created.stderr);
+  return helper;
+}
+
+/** The command line as somebody at a terminal has it. */
+function terminal(socket: string, ...args: string[]) {
+  const words = [process.execPath, CLI, '--socket', socket, ...args].map((word) => `'${word}'`);
+  const child = spawn('script', ['-qec', words.join(' '), '/dev/null'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  child.stdout.on('data', (piece) => {
+    said += String(piece);
+  });
+  return {
+    said: () => said,
+    type: (text: string) => child.stdin.write(text),
+    says: async (part: string, times = 1) => {
+      const until = Date.now() + 20_000;
+      while (said.split(part).length <= times) {
+        assert.ok(Date.now() < until, `"${part}" in ${said}`);
+        await sleep(20);
+      }
+    },
+    ended: new Promise<number | null>((resolve) => child.on('close', resolve)),
+  };
+}
+
+test('name, password and code at a terminal, with the gateway’s words; wrong, then right; only the name is shown', {
+  skip,
+}, async () => {
+  const { socket, journal } = await helperAsking(
+    ['identity', '', 'alice'],
+    ['password', 'Domain OFFICE', PASSWORD],
+    ['code', 'Enter the code on your token', CODE],
+  );
+  const it = terminal(socket, 'up', 'Office');
+  await it.says('User name: ');
+  it.type('alicx\x7fe\r');
+  await it.says('The gateway says: Domain OFFICE. Password of alice: ');
+  const waiting = await command(socket, ['status']);
+  assert.match(waiting.stdout, /^ {2}Asked for +password of alice, Domain OFFICE$/m);
+  it.type(`${WRONG}\r`);
+  await it.says('That was not right. The gateway says: Domain OFFICE. Password of alice: ');
+  it.type(`${PASSWORD}\r`);
+  await it.says('The gateway says: Enter the code on your token. Code of alice: ');
+  it.type(`${CODE}\r`);
+  assert.equal(await it.ended, 0, it.said());
+  assert.match(it.said(), /User name: alicx[\b ]+e/);
+  assert.match(it.said(), /Connected: Office/);
+  for (const secret of [PASSWORD, WRONG, CODE]) {
+    assert.equal(it.said().includes(secret), false, 'what is typed is not echoed');
+    assert.equal(journal.join('').includes(secret), false);
+  }
+});
+
+test('a PIN; Ctrl-C cancels and leaves nothing', { skip }, async () => {
+  const { socket, world } = await helperAsking(['pin', 'PIN of the card', '1234']);
+  const it = terminal(socket, 'up', 'Office');
+  await it.says('PIN of alice: ');
+  it.type('\x03');
+  assert.equal(await it.ended, reasons.cancelled.exitCode, it.said());
+  assert.equal((await command(socket, ['status'])).stdout, 'Not connected\n');
+  assert.equal(world.open.size, 0);
+});
+
+test('scripts answer from files, each question once', { skip }, async () => {
+  const helper = await helperAsking(['identity', '', 'alice'], ['password', '', PASSWORD], ['code', '', CODE]);
+  const { socket, folder, journal } = helper;
+  const write = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const code = ['--code-file', write('code', `${CODE}\n`)];
+  const up = ['up', 'Office', '--user', 'alice', '--password-file', '-', ...code];
+  const right = await command(socket, ['--json', ...up], `${PASSWORD}\n`);
+  assert.equal(JSON.parse(right.stdout).connected, true, right.stdout);
+  await command(socket, ['down']);
+  const wrong = await command(socket, up, `${WRONG}\n`);
+  assertRefused(wrong, 'password-wrong', /the password given is not the right one/);
+  assertRefused(
+    await command(socket, ['up', 'Office', '--user', 'alice']),
+    'profile-secret-missing',
+    /no terminal to ask for the password on/,
+  );
+  assertRefused(
+    await command(socket, ['up', 'Office', '--code-file', '-', '--password-file', '-'], 'x'),
+    'usage',
+    /one of the files only/,
+  );
+  assert.equal((await command(socket, ['status'])).stdout, 'Not connected\n');
+  for (const secret of [PASSWORD, WRONG, CODE]) assert.equal(journal.join('').includes(secret), false);
+});
