@@ -4,6 +4,8 @@ import { parsePublicKey } from '../../core/crypto/publicKey.ts';
 import type { Identity } from '../../core/ike/sa/contract.ts';
 import { parseCertificate } from '../../core/pki/certificate.ts';
 import { algorithmsOf } from '../../core/pki/privateKey.ts';
+import { type Authority, authority } from '../authority/authority.ts';
+import { givenKey } from '../authority/keys.ts';
 import type { HeadOfficeConfig } from './config.ts';
 import { createEapServer } from './eap/server.ts';
 import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
@@ -18,7 +20,13 @@ const entity = v.strictObject({
 });
 
 export const credentialEntries = {
-  certificate: v.optional(entity),
+  certificate: v.optional(
+    v.strictObject({
+      ...entity.entries,
+      /** Base64 DER PKCS #8 and the name of whoever issued it: misbehaviours have other certificates made. */
+      authority: v.optional(v.strictObject({ subject: v.string(), key: base64 })),
+    }),
+  ),
   /** Base64 DER of the authorities users' certificates come from. */
   userAuthorities: v.optional(v.array(base64)),
   /** Leave AUTH out for clients that want EAP alone (RFC 5998). */
@@ -66,6 +74,7 @@ export function credentialConfig(
         chain: certificate.chain.map(octets),
         pkcs8: octets(certificate.key),
         algorithms: algorithmsFor(octets(certificate.chain[0] ?? '')),
+        ...(certificate.authority && { authority: authorityOf(certificate.authority) }),
       },
     }),
     ...(userAuthorities && { userAuthorities: userAuthorities.map(octets) }),
@@ -105,6 +114,11 @@ export function officeTls({ eap }: OfficeCredentials): (id: string, ask: TlsAsk)
     if (!server) throw new Error('TLS before it was opened');
     return server.exchange(ask.received, ask.write);
   };
+}
+
+/** The same to whoever trusts the real one: name and key are. */
+function authorityOf({ subject, key }: { readonly subject: string; readonly key: string }): Authority {
+  return authority.root({ subject, key: givenKey(pem('PRIVATE KEY', key)) });
 }
 
 function algorithmsFor(der: Uint8Array) {

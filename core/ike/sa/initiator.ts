@@ -48,6 +48,8 @@ export function createInitiator(config: IkeConfig, ports: IkePorts): IkeMachine 
 
 /** How long a gateway is told that we do not believe it. Milliseconds. */
 const COMPLAIN_WITHIN = 2000;
+/** The same where it has no SA yet, as in the middle of EAP: most then ignore what is said, and the user waits. Milliseconds. */
+const MENTION_WITHIN = 300;
 /** How long a cancelled IKE_AUTH waits for its answer, and for that of the DELETE of the gateway's SA. Milliseconds. */
 const CANCEL_WITHIN = 1000;
 
@@ -302,7 +304,8 @@ class Initiator implements IkeMachine {
       return;
     }
     if (verdict.kind === 'disbelieved') {
-      this.#complain(sa, verdict.failure, verdict.complaint, now);
+      const within = this.#auth?.gatewayHasSa ? COMPLAIN_WITHIN : MENTION_WITHIN;
+      this.#complain(sa, verdict.failure, verdict.complaint, now, within);
       return;
     }
     sa.authenticated(now);
@@ -329,11 +332,11 @@ class Initiator implements IkeMachine {
   }
 
   /** RFC 7296 §2.21.2: an error of ours in IKE_AUTH goes into an INFORMATIONAL, which ends the IKE SA without a DELETE. */
-  #complain(sa: IkeSa, failure: IkeFailure, complaint: Payload, now: number): void {
+  #complain(sa: IkeSa, failure: IkeFailure, complaint: Payload, now: number, within = COMPLAIN_WITHIN): void {
     this.#phase = 'up';
     const cancelled = this.#cancelBy !== undefined;
     this.#cancelBy = undefined;
-    sa.finish([complaint], cancelled ? undefined : failure, now, COMPLAIN_WITHIN);
+    sa.finish([complaint], cancelled ? undefined : failure, now, within);
   }
 }
 
