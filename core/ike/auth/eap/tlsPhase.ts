@@ -25,11 +25,13 @@ export class EapTlsPhase implements TlsPhase {
   }
 
   /**
-   * RFC 9190 §2.5 has the server say 0x00 before EAP-Success; strongSwan 5.9 does not. It is done without: the gateway's AUTH, made of this
-   * key, is the protected indication of success that IKEv2 has of its own (RFC 7296 §2.16).
+   * RFC 9190 §2.5: with TLS 1.3 only after the 0x00. strongSwan before 5.9.10 does not say it, and makes other keys than all others with
+   * TLS 1.3, so nothing is lost with it.
    */
   outcome(): MethodOutcome | undefined {
-    return this.#facts === undefined ? undefined : { msk: this.#facts.keyMaterial.subarray(0, 64), mutual: true };
+    if (this.#facts === undefined) return undefined;
+    if (this.#facts.version === 'TLSv1.3' && !this.#confirmed) return undefined;
+    return { msk: this.#facts.keyMaterial.subarray(0, 64), mutual: true };
   }
 
   refusal(): undefined {
