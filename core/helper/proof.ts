@@ -115,13 +115,20 @@ function warningsOf(
   asks: Asks,
   now: number,
 ): readonly Warning[] {
+  const path = asks.path();
   const verdicts = asks.facts().gatewayCertificate?.revocation ?? [];
-  const unknown = verdicts.filter(({ status }) => status === 'unknown');
+  // An authority that publishes nothing leaves nothing to be warned of: only who said where to ask, and was not heard, counts.
+  const unknown = verdicts.filter(({ status }, at) => status === 'unknown' && namesPlace(path[at]));
   return [
-    ...expiryWarnings({ own, gateway: asks.path(), authorities }, now),
+    ...expiryWarnings({ own, gateway: path, authorities }, now),
     ...unknown.map(({ subject }) => ({ code: 'revocation-unknown', subject }) as const),
     ...(psk && psk.length < SHORT_PSK ? [{ code: 'psk-short', subject: '' } as const] : []),
   ];
+}
+
+function namesPlace(certificate: Certificate | undefined): boolean {
+  const { crlDistributionPoints = [], ocspResponders = [] } = certificate?.extensions ?? {};
+  return crlDistributionPoints.length + ocspResponders.length > 0;
 }
 
 /** The rounds in which the user proves who they are (RFC 4739: the certificate first). */
