@@ -8,7 +8,7 @@
  */
 import { err, ok, type Result } from './result.ts';
 
-/** Identifier octets: class, constructed bit and number in one. */
+/** Identifier octets: class, constructed bit and number in one. `[n]` is 0x80 | n around a primitive value, 0xa0 | n around elements. */
 export const derTag = {
   boolean: 0x01,
   integer: 0x02,
@@ -30,16 +30,6 @@ export const derTag = {
   sequence: 0x30,
   set: 0x31,
 } as const;
-
-/** Identifier octet of `[number]` around a primitive value (IMPLICIT). */
-export function primitiveTag(number: number): number {
-  return 0x80 | number;
-}
-
-/** Identifier octet of `[number]` around other elements (EXPLICIT, or IMPLICIT SEQUENCE, SET, CHOICE). */
-export function constructedTag(number: number): number {
-  return 0xa0 | number;
-}
 
 export type DerFaultCode = 'truncated' | 'trailing' | 'tag' | 'length' | 'value' | 'depth' | 'count' | 'size';
 

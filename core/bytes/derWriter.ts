@@ -22,11 +22,6 @@ export function derContext(number: number, ...children: Uint8Array[]): Uint8Arra
   return derElement(0xa0 | number, ...children);
 }
 
-/** `[number] IMPLICIT` around the content octets of a primitive value. */
-export function derPrimitiveContext(number: number, content: Uint8Array): Uint8Array {
-  return derElement(0x80 | number, content);
-}
-
 export function derBoolean(value: boolean): Uint8Array {
   return derElement(derTag.boolean, Uint8Array.of(value ? 0xff : 0));
 }
@@ -34,10 +29,6 @@ export function derBoolean(value: boolean): Uint8Array {
 /** A number or bigint of any sign, or the magnitude of a non-negative one as big-endian octets. */
 export function derInteger(value: number | bigint | Uint8Array): Uint8Array {
   return derElement(derTag.integer, value instanceof Uint8Array ? unsignedContent(value) : integerContent(BigInt(value)));
-}
-
-export function derEnumerated(value: number): Uint8Array {
-  return derElement(derTag.enumerated, integerContent(BigInt(value)));
 }
 
 export function derNull(): Uint8Array {
@@ -100,10 +91,6 @@ export function derTime(milliseconds: number): Uint8Array {
   return year >= 1950 && year < 2050
     ? derElement(derTag.utcTime, fromUtf8(`${text.slice(2)}Z`))
     : derElement(derTag.generalizedTime, fromUtf8(`${text}Z`));
-}
-
-export function derGeneralizedTime(milliseconds: number): Uint8Array {
-  return derElement(derTag.generalizedTime, fromUtf8(`${timeDigits(milliseconds)}Z`));
 }
 
 /** YYYYMMDDHHMMSS in GMT; this folder has no Date. The year is one of four digits, or a RangeError. */

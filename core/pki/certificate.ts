@@ -12,7 +12,8 @@ export const maxCertificateOctets = 1 << 18;
 
 export function parseCertificate(input: Uint8Array): Result<Certificate, PkiFault> {
   if (input.length > maxCertificateOctets) return fault('too-large', `a certificate of ${input.length} octets`);
-  const der = input.slice();
+  // Not `slice`, which is no copy of a Buffer.
+  const der = new Uint8Array(input);
   const root = readDer(der, { octets: maxCertificateOctets, elements: 50_000 });
   if (!root.ok) return fault('malformed', `not a certificate: ${derFaultText(root.error)}`);
   const outer = new DerFields(root.value);

@@ -86,6 +86,11 @@ const rules: readonly ConformanceRule[] = [
       extensions.basicConstraints?.ca === true && !extensions.critical.has(extensionOid.basicConstraints),
   },
   {
+    clause: '4.2.1.9',
+    evidence: 'a path length of who is no authority',
+    broken: ({ extensions: { basicConstraints } }) => basicConstraints?.ca === false && basicConstraints.pathLength !== undefined,
+  },
+  {
     clause: '4.2.1.10',
     evidence: 'name constraints of who is no authority',
     broken: ({ extensions }) => extensions.nameConstraints !== undefined && extensions.basicConstraints?.ca !== true,

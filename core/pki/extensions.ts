@@ -112,7 +112,7 @@ const parsers: ReadonlyMap<string, (node: DerNode) => Fields> = new Map<string, 
   [extensionOid.extendedKeyUsage, (node) => field('extendedKeyUsage', listOf(node, oidOf))],
   [extensionOid.subjectAltName, (node) => field('subjectAltName', parseGeneralNames(node))],
   [extensionOid.issuerAltName, (node) => field('issuerAltName', parseGeneralNames(node))],
-  [extensionOid.subjectKeyId, (node) => field('subjectKeyId', octetsOf(node)?.slice())],
+  [extensionOid.subjectKeyId, (node) => field('subjectKeyId', copyOf(octetsOf(node)))],
   [extensionOid.authorityKeyId, authorityKeyId],
   [extensionOid.nameConstraints, (node) => field('nameConstraints', parseNameConstraints(node))],
   [extensionOid.certificatePolicies, certificatePolicies],
@@ -131,6 +131,10 @@ function field<K extends keyof CertificateExtensions>(name: K, value: Certificat
   return value === undefined ? undefined : { [name]: value };
 }
 
+function copyOf(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  return bytes === undefined ? undefined : new Uint8Array(bytes);
+}
+
 /** One or more of something, undefined when any is malformed. */
 function listOf<T>(node: DerNode, parse: (child: DerNode) => T | undefined): T[] | undefined {
   if (node.tag !== derTag.sequence) return undefined;
@@ -143,13 +147,13 @@ function listOf<T>(node: DerNode, parse: (child: DerNode) => T | undefined): T[]
   return list.length === 0 ? undefined : list;
 }
 
-/** RFC 5280 §4.2.1.9. A path length without `cA` is forbidden and means nothing. */
+/** RFC 5280 §4.2.1.9. A path length without `cA` is forbidden, common, and means nothing. */
 function basicConstraints(node: DerNode): Fields {
   const fields = new DerFields(node);
   const ca = booleanOf(fields.optional(derTag.boolean)) ?? false;
   const length = fields.optional(derTag.integer);
   const pathLength = length === undefined ? undefined : countOf(length);
-  if (!fields.done || (length !== undefined && (pathLength === undefined || !ca))) return undefined;
+  if (!fields.done || (length !== undefined && pathLength === undefined)) return undefined;
   return { basicConstraints: { ca, pathLength } };
 }
 
@@ -181,7 +185,7 @@ function authorityKeyId(node: DerNode): Fields {
   fields.optional(0xa1);
   fields.optional(0x82);
   if (!fields.done) return undefined;
-  return keyId === undefined ? {} : { authorityKeyId: keyId.content.slice() };
+  return keyId === undefined ? {} : { authorityKeyId: new Uint8Array(keyId.content) };
 }
 
 /** RFC 5280 §4.2.1.4: no policy twice. Qualifiers are for people and not shown. */

@@ -3,7 +3,7 @@
  * whose constraints are not understood are refused where such a constraint is in force.
  */
 import { formatAddress, parseAddress } from '../bytes/address.ts';
-import { DerFields, type DerNode, eachChild } from '../bytes/der.ts';
+import { DerFields, type DerNode, eachChild, integerOf } from '../bytes/der.ts';
 import type { Certificate, CertificateExtensions, GeneralName, NameSubtree } from './contract.ts';
 import { attribute, attributeTexts, canonicalRdns, isEmptyName, parseGeneralName, printable } from './names.ts';
 
@@ -242,7 +242,9 @@ function subtrees(node: DerNode): NameSubtree[] | undefined {
     const fields = new DerFields(child);
     const base = fields.take();
     const subtree = base === undefined ? undefined : subtreeOf(base);
-    // minimum and maximum are the only further fields; the default of the minimum is not encoded in DER.
+    // The minimum is 0, which DER would leave out; a maximum is not allowed.
+    const minimum = fields.optional(0x80);
+    if (minimum !== undefined && integerOf(minimum, 0x80) !== 0) return undefined;
     if (!fields.done || subtree === undefined || list.length >= maxSubtrees) return undefined;
     list.push(subtree);
   }
@@ -279,7 +281,7 @@ function isSuffix(text: string): boolean {
 function addressRange(content: Uint8Array): NameSubtree | undefined {
   const size = content.length / 2;
   if (size !== 4 && size !== 16) return undefined;
-  const mask = content.slice(size);
+  const mask = new Uint8Array(content.subarray(size));
   const bits = Array.from(mask, (octet) => octet.toString(2).padStart(8, '0')).join('');
-  return /^1*0*$/.test(bits) ? { kind: 'ip', address: content.slice(0, size), mask } : undefined;
+  return /^1*0*$/.test(bits) ? { kind: 'ip', address: new Uint8Array(content.subarray(0, size)), mask } : undefined;
 }

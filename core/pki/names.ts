@@ -21,7 +21,7 @@ export interface NameAttribute {
 export function parseName(node: DerNode | undefined): DistinguishedName | undefined {
   const rdns = rdnsOf(node);
   if (node === undefined || rdns === undefined) return undefined;
-  return { der: node.der.slice(), text: nameText(rdns) };
+  return { der: new Uint8Array(node.der), text: nameText(rdns) };
 }
 
 /** As `parseName`, of octets that may be anything: an ID_DER_ASN1_DN payload, a file. */
@@ -90,7 +90,9 @@ export function parseGeneralName(node: DerNode): GeneralName | undefined {
     case 0x86:
       return textName('uri', node);
     case 0x87:
-      return node.content.length === 4 || node.content.length === 16 ? { kind: 'ip', value: node.content.slice() } : undefined;
+      return node.content.length === 4 || node.content.length === 16
+        ? { kind: 'ip', value: new Uint8Array(node.content) }
+        : undefined;
     case 0xa4: {
       const value = parseName(onlyChild(node)); // EXPLICIT, for Name is a CHOICE
       return value === undefined ? undefined : { kind: 'directory', value };
@@ -99,7 +101,7 @@ export function parseGeneralName(node: DerNode): GeneralName | undefined {
     case 0xa3: // x400Address
     case 0xa5: // ediPartyName
     case 0x88: // registeredID
-      return { kind: 'other', tag: node.tag & 0x1f, der: node.der.slice() };
+      return { kind: 'other', tag: node.tag & 0x1f, der: new Uint8Array(node.der) };
     default:
       return undefined;
   }
