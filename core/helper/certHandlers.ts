@@ -57,8 +57,8 @@ async function show(parts: CertParts, given: ValidParams<'cert.show'>, uid: numb
     certificates: shown.value.certificates,
     intermediates: trust.intermediates,
     anchors: [...extra.value, ...(files ? trust.authorities : ownAnchors(shown.value.certificates, trust.authorities)), ...roots],
-    // Of a file nobody knows what it is for.
-    purpose: files ? 'any' : 'ike',
+    // Of a file nobody knows what it is for, and an authority is for more than IKE.
+    purpose: files || profile?.certificates.length === 0 ? 'any' : 'ike',
     expected: expected.value,
     key: shown.value.key,
     side: files && !shown.value.key ? 'gateway' : 'own',

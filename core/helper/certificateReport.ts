@@ -60,10 +60,7 @@ export function certificateReport(request: ReportRequest): Judged {
     ...(name && request.expected && { expected: { identity: request.expected.text, fits: name.fault === undefined } }),
     ...(request.key && { key: { kind: keyKind(request.key), fits: mine !== undefined && mismatch === undefined } }),
     revocation: [],
-    warnings: expiryWarnings(
-      request.side === 'own' ? { own: chain, gateway: [], authorities: [] } : { own: [], gateway: chain, authorities: [] },
-      at,
-    ),
+    warnings: expiryWarnings({ own: [], gateway: [], authorities: [], [whoseOf(mine, request.side)]: chain }, at),
   };
   return { report, path: anchored ? way : undefined };
 }
@@ -81,6 +78,10 @@ export function withRevocation(
     revocation: verdicts,
     warnings: [...report.warnings, ...unknown.map(({ subject }) => ({ code: 'revocation-unknown' as const, subject }))],
   };
+}
+
+function whoseOf(mine: Certificate | undefined, side: ReportRequest['side']): 'own' | 'gateway' | 'authorities' {
+  return mine?.extensions.basicConstraints?.ca === true ? 'authorities' : side;
 }
 
 function judge({ certificates, intermediates, anchors, at, purpose, expected }: ReportRequest) {

@@ -79,7 +79,8 @@ async function helperAsking(...questions: readonly (readonly [Want, string, stri
 /** The command line as somebody at a terminal has it. */
 function terminal(socket: string, ...args: string[]) {
   const words = [process.execPath, CLI, '--socket', socket, ...args].map((word) => `'${word}'`);
-  const child = spawn('script', ['-qec', words.join(' '), '/dev/null'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const [program = '', ...rest] = ['script', '-qec', words.join(' '), '/dev/null'];
+  const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
   let said = '';
   child.stdout.on('data', (piece) => {
     said += String(piece);
