@@ -5,8 +5,8 @@
  * RFC 4514 writes the most specific part first; gateways' configurations (strongSwan, Libreswan) write the order of the encoding. Both
  * are read: a name whose last part is the person's or host's own (`CN`, `UID`, …) and whose first is not is in the order of the encoding.
  */
-import { fromHex, fromUtf8 } from './bytes.ts';
-import { readDer } from './der.ts';
+import { fromHex, fromUtf8, toHex } from './bytes.ts';
+import { childrenOf, DerFields, derTag, oidOf, readDer, textOf } from './der.ts';
 import { derIa5, derOid, derPrintable, derSequence, derSet, derUtf8 } from './derWriter.ts';
 
 const MAX_TEXT = 2048;
@@ -34,6 +34,29 @@ export function parseDistinguishedName(text: string): Uint8Array | undefined {
   }
   if (mostSpecificFirst(rdns)) rdns.reverse();
   return derSequence(...rdns.map((parts) => derSet(...sorted(parts.map(({ der }) => der)))));
+}
+
+/** RFC 5280 §7.1 with RFC 4518, as `sameName` of core/pki: whatever string type, letter case and blanks. False for what is no Name. */
+export function sameDistinguishedName(a: Uint8Array, b: Uint8Array): boolean {
+  const one = canonical(a);
+  return one !== undefined && one === canonical(b);
+}
+
+function canonical(der: Uint8Array): string | undefined {
+  const root = readDer(der, { octets: 65_535, elements: 2_000 });
+  if (!root.ok || root.value.tag !== derTag.sequence) return undefined;
+  const rdns = childrenOf(root.value).map((set) => {
+    const parts = childrenOf(set).map((entry) => {
+      const fields = new DerFields(entry);
+      const type = oidOf(fields.take(derTag.oid));
+      const value = fields.take();
+      const text = textOf(value)?.normalize('NFKC').toLowerCase().replace(/\s+/gu, ' ').trim();
+      // JSON quotes what separates attributes and RDNs here.
+      return `${type}=${text === undefined ? `#${toHex(value?.der ?? der)}` : JSON.stringify(text)}`;
+    });
+    return parts.sort().join('+');
+  });
+  return rdns.join('\n');
 }
 
 interface Attribute {

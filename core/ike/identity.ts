@@ -6,7 +6,7 @@
 
 import { formatAddress, parseAddress } from '../bytes/address.ts';
 import { equalBytes, fromHex, fromUtf8, toHex, toUtf8 } from '../bytes/bytes.ts';
-import { parseDistinguishedName } from '../bytes/dnText.ts';
+import { parseDistinguishedName, sameDistinguishedName } from '../bytes/dnText.ts';
 import type { Result } from '../bytes/result.ts';
 import { err, ok } from '../bytes/result.ts';
 import type { Identity } from './sa/contract.ts';
@@ -38,12 +38,14 @@ export function identityText(type: number, data: Uint8Array): string {
   return `${nameOf(ID, type).toLowerCase()}:${toHex(shown)}`;
 }
 
-/** Equal types and data; letter case does not count in host names, nor in mail addresses (RFC 4945 §3.1). */
+/** Equal types and data; letter case does not count in host names, nor in mail addresses (RFC 4945 §3.1), nor in names (RFC 5280 §7.1). */
 export function sameIdentity(
   a: { readonly type: number; readonly data: Uint8Array },
   b: { readonly type: number; readonly data: Uint8Array },
 ): boolean {
   if (a.type !== b.type) return false;
+  // Gateways send the name as their certificate has it, in whatever string types.
+  if (a.type === ID.DER_ASN1_DN && sameDistinguishedName(a.data, b.data)) return true;
   if (a.type !== ID.FQDN && a.type !== ID.RFC822_ADDR) return equalBytes(a.data, b.data);
   return equalBytes(lowerAscii(a.data), lowerAscii(b.data));
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toHex } from '../../../core/bytes/bytes.ts';
-import { parseDistinguishedName } from '../../../core/bytes/dnText.ts';
+import { parseDistinguishedName, sameDistinguishedName } from '../../../core/bytes/dnText.ts';
 import { canonicalRdns, readName } from '../../../core/pki/names.ts';
 import { authority } from '../../authority/authority.ts';
 
@@ -69,4 +69,18 @@ test('the text of a certificate’s subject is its subject again', () => {
     assert.equal(again && toHex(again), toHex(name));
     assert.ok(canonicalRdns(read).length > 0);
   }
+});
+
+test('names are the same whatever string types, letter case and blanks (RFC 5280 §7.1)', () => {
+  const of = (text: string) => parseDistinguishedName(text) ?? new Uint8Array(0);
+  const printable = '2.5.4.3=#1306416C6963202041'; // PrintableString "Alic  A"
+  assert.equal(
+    sameDistinguishedName(of(`${printable},O=Office`), of('CN=alic a, O=OFFICE')),
+    false,
+    'a length that lies is no name',
+  );
+  assert.equal(sameDistinguishedName(of('2.5.4.3=#1305416C696365,O=Office'), of('O=office, CN=alice')), true);
+  assert.equal(sameDistinguishedName(of('CN=alice,O=Office'), of('CN=alice,O=Office 2')), false);
+  assert.equal(sameDistinguishedName(of('CN=alice,O=Office'), of('CN=alice')), false);
+  assert.equal(sameDistinguishedName(new Uint8Array(0), new Uint8Array(0)), false, 'nothing is no name');
 });
