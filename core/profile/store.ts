@@ -199,7 +199,9 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
         for (const name of SECRET_NAMES) {
           const file = entry.files[name];
           if (file === undefined) continue;
-          const octets = new Uint8Array(readFileSync(join(entry.folder, file)));
+          const read = readFileSync(join(entry.folder, file));
+          const octets = new Uint8Array(read);
+          read.fill(0);
           // An empty file is none: the user is asked.
           if (octets.length > 0) secret[name] = octets;
         }
