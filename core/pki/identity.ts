@@ -29,27 +29,33 @@ export function usableCommonNames(certificate: Certificate, expected: ExpectedNa
 /** All names of a certificate in one line: those of subjectAltName, else the subject. */
 export function namesText({ subject, extensions }: Certificate): string {
   const names = extensions.subjectAltName ?? [];
-  const shown = names.slice(0, 8).map(generalNameText);
+  const shown = names.slice(0, 8).map((name) => `${labels[name.kind]}${generalNameText(name)}`);
   if (names.length > 8) shown.push(`${names.length - 8} more`);
   return shown.length > 0 ? shown.join(', ') : printable(subject.text) || '(no name)';
 }
 
+/** The name alone, printable. */
 export function generalNameText(name: GeneralName): string {
   switch (name.kind) {
-    case 'dns':
-      return `DNS:${printable(name.value)}`;
-    case 'email':
-      return `email:${printable(name.value)}`;
-    case 'uri':
-      return `URI:${printable(name.value)}`;
     case 'ip':
-      return `IP:${formatAddress(name.value)}`;
+      return formatAddress(name.value);
     case 'directory':
-      return `DN:${printable(name.value.text)}`;
+      return printable(name.value.text);
     case 'other':
       return `a name of kind [${name.tag}]`;
+    default:
+      return printable(name.value);
   }
 }
+
+const labels: Readonly<Record<GeneralName['kind'], string>> = {
+  dns: 'DNS:',
+  email: 'email:',
+  uri: 'URI:',
+  ip: 'IP:',
+  directory: 'DN:',
+  other: '',
+};
 
 export function identityText({ type, data }: ExpectedName['identity']): string {
   switch (type) {
