@@ -9,6 +9,7 @@ import { equalBytes, fromHex, fromUtf8, toHex, toUtf8 } from '../bytes/bytes.ts'
 import { parseDistinguishedName, sameDistinguishedName } from '../bytes/dnText.ts';
 import type { Result } from '../bytes/result.ts';
 import { err, ok } from '../bytes/result.ts';
+import { readName } from '../pki/names.ts';
 import type { Identity } from './sa/contract.ts';
 import { ID, nameOf } from './wire/constants.ts';
 
@@ -35,6 +36,9 @@ export function identityText(type: number, data: Uint8Array): string {
   const text = toUtf8(shown);
   // Letters, digits and punctuation only: the text goes to terminals and windows.
   if ((type === ID.FQDN || type === ID.RFC822_ADDR) && /^[\x21-\x7e]+$/.test(text)) return text;
+  // RFC 4514, with what is no letter, digit or punctuation escaped.
+  const name = type === ID.DER_ASN1_DN ? (readName(data)?.text ?? '') : '';
+  if (name !== '' && name.length <= MAX_TEXT) return name;
   return `${nameOf(ID, type).toLowerCase()}:${toHex(shown)}`;
 }
 

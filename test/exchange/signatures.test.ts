@@ -252,6 +252,27 @@ test('a key where a certificate was agreed, and the other way round', () => {
   failed(certified, 'auth-method-mismatch', /DIGITAL_SIGNATURE/);
 });
 
+test('a gateway that calls itself by the subject of its certificate, as Windows does, is held against the name by the certificate', () => {
+  const subject = identity('CN=vpn.office.test');
+  const auth = { local: [byKey], gateway: byCertificateOfGateway } as const;
+  const scene = (certificate = officeCertificate()) => ({
+    client: { auth },
+    office: { certificate, identity: subject },
+    answer: answering(),
+  });
+  const conversation = meet(scene());
+  agreed(conversation);
+  assert.equal(conversation.outputs('established')[0]?.sa.remoteIdentity, 'CN=vpn.office.test');
+  failed(meet(scene(officeCertificate('p256', { san: ['dns:mail.office.test'] }))), 'gateway-wrong-name');
+  // By a key there is no certificate to hold against anything, and another name than a DN is another gateway.
+  failed(meet({ office: { identity: subject } }), 'gateway-identity');
+  failed(
+    meet({ ...scene(), office: { certificate: officeCertificate(), identity: identity('other.office.test') } }),
+    'gateway-identity',
+  );
+  failed(meet({ ...scene(), client: { auth, remoteIdentity: identity('CN=other') } }), 'gateway-identity');
+});
+
 test('own certificates that fit into no datagram are not sent', () => {
   const user = userCertificate();
   const conversation = meet({

@@ -14,7 +14,7 @@ import { algorithmText, chooseSignature, signatureFailure } from '../auth/signat
 import { makeIdentity, sameIdentity } from '../identity.ts';
 import { wipe } from '../keys/ikeKeys.ts';
 import type { Identity, IkeFailure } from '../sa/contract.ts';
-import { AUTH_METHOD, NOTIFY, nameOf } from '../wire/constants.ts';
+import { AUTH_METHOD, ID, NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Payload, PayloadOf } from '../wire/message.ts';
 import { findNotify, findPayload, notify } from '../wire/payloads.ts';
 import { type AuthSteps, askOf, exchange } from './authSteps.ts';
@@ -203,7 +203,7 @@ export class IkeAuthExchange {
     if (!idr) return err(malformed('no IDr payload'));
     const identity = makeIdentity(idr.idType, idr.data);
     const wanted = config.remoteIdentity;
-    if (wanted && !sameIdentity(wanted, identity))
+    if (wanted && !sameIdentity(wanted, identity) && !(auth && this.#namedBySubject(identity)))
       return err(disbelieved({ code: 'gateway-identity', evidence: inAuth(`IDr is ${identity.text} and not ${wanted.text}`) }));
     if (!auth) {
       if (!eap || first?.method !== 'eap') return err(malformed('no AUTH payload'));
@@ -215,6 +215,16 @@ export class IkeAuthExchange {
     if (problem) return err(problem);
     const more = another(payloads);
     return more ? err(more) : ok(identity);
+  }
+
+  /**
+   * Windows sends the subject of its certificate as IDr, whatever it was asked for. Where a certificate is demanded that is no loss: it is
+   * the certificate that is held against the wanted name (RFC 4945 §3.1 leaves the binding to policy), and AUTH covers the rest.
+   */
+  #namedBySubject({ type }: Identity): boolean {
+    const { auth, remoteIdentity } = this.#setup.config;
+    const byName = remoteIdentity !== undefined && namesInCertificates.has(remoteIdentity.type);
+    return auth.gateway.method !== 'psk' && type === ID.DER_ASN1_DN && byName;
   }
 
   *#disbelief(payloads: readonly Payload[], auth: PayloadOf<'AUTH'>, identity: Identity): AuthSteps<Stop | undefined> {
@@ -255,6 +265,9 @@ export class IkeAuthExchange {
     return { prf: suite.prf, message: saInitResponse, peerNonce: nonces.ni, skP: keys.pr, identity };
   }
 }
+
+/** Identities that a subjectAltName holds; nothing else proves a key id or another DN. */
+const namesInCertificates: ReadonlySet<number> = new Set([ID.FQDN, ID.RFC822_ADDR, ID.IPV4_ADDR, ID.IPV6_ADDR]);
 
 /** RFC 4739 §2.1 lets the gateway authenticate again as well; one proof is what a profile describes, so there is nothing to hold it to. */
 function another(payloads: readonly Payload[]): Stop | undefined {

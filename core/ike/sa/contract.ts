@@ -31,7 +31,10 @@ export interface IkeConfig {
   readonly ikeProposals: readonly Proposal[];
   readonly espProposals: readonly Proposal[];
   readonly localIdentity: Identity;
-  /** Sent as IDr and demanded of the gateway; when absent any identity that authenticates is taken. */
+  /**
+   * Sent as IDr and demanded of the gateway; when absent any identity that authenticates is taken. A gateway with a certificate may
+   * call itself by its subject instead; the certificate must then be for this name.
+   */
   readonly remoteIdentity?: Identity;
   readonly auth: IkeAuthentication;
   readonly request: {

@@ -77,6 +77,16 @@ test('equality: type and data, letter case only where it counts', () => {
   assert.equal(sameIdentity(fqdn('a@'), fqdn('a`')), false, '@ and ` differ by the bit that letters differ by');
 });
 
+test('a distinguished name is shown as people write it (RFC 4514), unless it is none or too long', () => {
+  const typed = parseIdentity('CN=vpn, O=Office');
+  assert.ok(typed.ok);
+  assert.equal(identityText(ID.DER_ASN1_DN, typed.value.data), 'CN=vpn,O=Office');
+  const long = parseIdentity(`CN=${'x'.repeat(300)}`);
+  assert.ok(long.ok);
+  assert.match(identityText(ID.DER_ASN1_DN, long.value.data), /^der_asn1_dn:30/);
+  assert.equal(identityText(ID.DER_ASN1_DN, Uint8Array.of(0x30, 5)), 'der_asn1_dn:3005');
+});
+
 test('an identity keeps no view of the datagram', () => {
   const data = fromUtf8('vpn');
   const kept = makeIdentity(ID.FQDN, data);
