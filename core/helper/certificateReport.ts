@@ -71,7 +71,9 @@ export function withRevocation(
   verdicts: readonly RevocationVerdict[],
   fault: PkiFault | undefined,
 ): CertificateReport {
-  const unknown = verdicts.filter(({ status }) => status === 'unknown');
+  // Who names no place to ask leaves nothing to be warned of.
+  const named = ({ crls, ocsp }: CertificateView) => crls.length + ocsp.length > 0;
+  const unknown = verdicts.filter(({ status }, at) => status === 'unknown' && report.chain.slice(at, at + 1).some(named));
   return {
     ...report,
     ...(fault && { verdict: 'refused', problems: [...report.problems, fault] }),
