@@ -212,7 +212,9 @@ test('while a user thinks no time limit runs; when the answer comes late the res
   assert.equal(ask?.ask.kind, 'credential');
   scene.tell({ kind: 'answer', id: 77, answer: { kind: 'gateway-revocation' } });
   scene.tell({ kind: 'answer', id: ask.id, answer: { kind: 'credential', value: Buffer.from(PASSWORD) } });
-  scene.tell({ kind: 'answer', id: ask.id, answer: { kind: 'credential', value: Buffer.from('again') } });
+  const again = Buffer.from('again');
+  scene.tell({ kind: 'answer', id: ask.id, answer: { kind: 'credential', value: again } });
+  assert.deepEqual([...again], [0, 0, 0, 0, 0], 'what nobody wants is wiped');
   scene.run(50_000, () => scene.outputs('install-child').length > 0);
   agreed(scene);
 });
@@ -225,9 +227,13 @@ test('cancelling while a question is open ends at once', () => {
   });
   scene.tell({ kind: 'start' });
   scene.run(5_000);
-  assert.equal(scene.outputs('ask').at(-1)?.ask.kind, 'credential');
+  const ask = scene.outputs('ask').at(-1);
+  assert.equal(ask?.ask.kind, 'credential');
   scene.tell({ kind: 'terminate' });
   assert.deepEqual(scene.outputs('closed'), [{ kind: 'closed' }]);
+  const late = Buffer.from('too late');
+  scene.tell({ kind: 'answer', id: ask.id, answer: { kind: 'credential', value: late } });
+  assert.ok(late.every((octet) => octet === 0));
 });
 
 test('cancelling while the chain of a gateway is judged that has its SA already deletes that', () => {

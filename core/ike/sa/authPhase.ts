@@ -48,12 +48,15 @@ export class AuthPhase {
     return findPayload(this.#response, 'SA') !== undefined || findPayload(this.#response, 'AUTH') !== undefined;
   }
 
-  /** False for an answer that nobody waits for: to another ask than the open one. */
-  answer(id: number, answer: IkeAnswer, now: number): boolean {
-    if (this.#askedAt === undefined || id !== this.#asks) return false;
+  /** This ask is open. */
+  awaits(id: number): boolean {
+    return this.#askedAt !== undefined && id === this.#asks;
+  }
+
+  /** Of the open ask. */
+  answer(answer: IkeAnswer, now: number): void {
     this.#askedAt = undefined;
     this.#next({ kind: 'answer', answer }, now);
-    return true;
   }
 
   #next(input: AuthInput, now: number): void {

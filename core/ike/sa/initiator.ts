@@ -10,6 +10,7 @@ import { toHex } from '../../bytes/bytes.ts';
 import type { IkeAnswer } from '../auth/contract.ts';
 import { IkeAuthExchange } from '../exchanges/ikeAuth.ts';
 import type { IkeAuthVerdict } from '../exchanges/ikeAuthErrors.ts';
+import { wipe } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
 import { selectorsText } from '../selectors.ts';
 import type { Payload } from '../wire/message.ts';
@@ -80,7 +81,10 @@ class Initiator implements IkeMachine {
   }
 
   handle(input: IkeInput, now: number): void {
-    if (this.#closed) return;
+    if (this.#closed) {
+      if (input.kind === 'answer') discard(input.answer);
+      return;
+    }
     switch (input.kind) {
       case 'start':
         this.#start(now);
@@ -161,12 +165,14 @@ class Initiator implements IkeMachine {
   }
 
   #answer(id: number, answer: IkeAnswer, now: number): void {
-    const askedAt = this.#auth?.askedAt;
-    if (this.#phase !== 'auth' || askedAt === undefined) return;
-    this.#establishBy += now - askedAt;
-    if (this.#auth?.answer(id, answer, now)) return;
-    this.#establishBy -= now - askedAt;
-    this.#narrator.log('debug', 'answer to no open ask', { id });
+    const auth = this.#phase === 'auth' ? this.#auth : undefined;
+    if (auth?.askedAt === undefined || !auth.awaits(id)) {
+      discard(answer);
+      this.#narrator.log('debug', 'answer to no open ask', { id });
+      return;
+    }
+    this.#establishBy += now - auth.askedAt;
+    auth.answer(answer, now);
   }
 
   /**
@@ -338,6 +344,11 @@ class Initiator implements IkeMachine {
     this.#cancelBy = undefined;
     sa.finish([complaint], cancelled ? undefined : failure, now, within);
   }
+}
+
+/** Nobody wants it any more, and what was typed is in it. */
+function discard(answer: IkeAnswer): void {
+  if (answer.kind === 'credential') wipe(answer.value);
 }
 
 const noAnswerToAuth: IkeFailure = { code: 'no-answer-auth', evidence: 'no answer to IKE_AUTH' };
