@@ -140,6 +140,15 @@ test('without an announcement: r | s by the method of its hash, else RSA with SH
   assert.deepEqual(chooseSignature(both.slice(0, 1), undefined)?.algorithm, both[0]);
 });
 
+test('RFC 8247 §3.2: PSS with empty or default parameters is SHA-1, and MUST NOT be', () => {
+  for (const identifier of ['300d06092a864886f70d01010a3000', '300b06092a864886f70d01010a']) {
+    const der = bytes(identifier);
+    const signature = rsaSigner?.sign({ kind: 'rsa-pss', hash: 'sha1', saltLength: 20 }, octets) ?? new Uint8Array(256);
+    const data = concat(Uint8Array.of(der.length), der, signature);
+    assert.equal(signatureFailure(auth(14, data), rsaPublic, octets, true)?.code, 'gateway-signature-refused');
+  }
+});
+
 test('Digital Signature: every length of the identifier octet is looked at', () => {
   for (let length = 0; length < 256; length++) {
     const data = concat(Uint8Array.of(length), new Uint8Array(40).fill(0x30));
