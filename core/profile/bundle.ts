@@ -25,13 +25,16 @@ export interface Bundle {
 interface Pieces {
   readonly keys: ReadKey[];
   readonly certificates: Certificate[];
+  containers: number;
 }
 
 const MOST_CERTIFICATES = 100;
+/** Each may cost a second of work before it says whether the password is right. */
+const MOST_CONTAINERS = 2;
 
 /** Of all the files together. */
 export function readBundle(files: readonly Uint8Array[], password: string | undefined): Result<Bundle, ImportError> {
-  const pieces: Pieces = { keys: [], certificates: [] };
+  const pieces: Pieces = { keys: [], certificates: [], containers: 0 };
   for (const file of files) {
     const read = addFile(file, password, pieces);
     if (read.ok) continue;
@@ -58,11 +61,12 @@ function addFile(file: Uint8Array, password: string | undefined, pieces: Pieces)
   if (looksLikePem(text)) return addPem(text, password, pieces);
   const node = readDer(file, { octets: 1 << 18, elements: 50_000 });
   if (!node.ok) return refuse('unknown-format', 'neither PKCS #12 nor PEM nor DER');
-  if (looksLikePrivateKey(node.value)) return addKey(readKeyDer(file, password), pieces);
+  if (looksLikePrivateKey(node.value)) return addKey(() => readKeyDer(file, password), pieces);
   return addCertificate(file, pieces);
 }
 
 function addPkcs12(file: Uint8Array, password: string | undefined, pieces: Pieces): Result<undefined, ImportError> {
+  if (++pieces.containers > MOST_CONTAINERS) return refuse('too-large', `more than ${MOST_CONTAINERS} files of PKCS #12`);
   const octets = password === undefined ? undefined : fromUtf8(password);
   const opened = openPkcs12(file, octets);
   octets?.fill(0);
@@ -70,7 +74,7 @@ function addPkcs12(file: Uint8Array, password: string | undefined, pieces: Piece
   const { keys, certificates } = opened.value;
   try {
     for (const pkcs8 of keys) {
-      const added = addKey(readKeyDer(pkcs8, undefined), pieces, true);
+      const added = addKey(() => readKeyDer(pkcs8, undefined), pieces, true);
       if (!added.ok) return added;
     }
   } finally {
@@ -83,7 +87,7 @@ function addPem(text: string, password: string | undefined, pieces: Pieces): Res
   const blocks = readPem(text);
   if (!blocks.ok) return credentialError(blocks.error);
   if (blocks.value.some(({ label }) => isKeyLabel(label))) {
-    const added = addKey(readKeyPem(text, password), pieces);
+    const added = addKey(() => readKeyPem(text, password), pieces);
     if (!added.ok) return added;
   }
   return all(
@@ -92,7 +96,9 @@ function addPem(text: string, password: string | undefined, pieces: Pieces): Res
   );
 }
 
-function addKey(read: Result<ReadKey, KeyError>, { keys }: Pieces, encrypted = false): Result<undefined, ImportError> {
+function addKey(open: () => Result<ReadKey, KeyError>, { keys }: Pieces, encrypted = false): Result<undefined, ImportError> {
+  if (keys.length > 0) return refuse('several-keys', 'there are several private keys; expected one');
+  const read = open();
   if (!read.ok) return refuse(read.error.code, read.error.message);
   keys.push(encrypted ? { ...read.value, encrypted } : read.value);
   return ok(undefined);
@@ -116,7 +122,6 @@ function all<T>(items: readonly T[], add: (item: T) => Result<undefined, ImportE
 
 function arrange({ keys, certificates }: Pieces): Result<Bundle, ImportError> {
   const [key] = keys;
-  if (keys.length > 1) return refuse('several-keys', `there are ${keys.length} private keys; expected one`);
   if (!key) {
     if (certificates.length === 0) return refuse('no-certificate', 'there is no certificate in it');
     return ok({ key: undefined, chain: [], authorities: certificates });

@@ -9,6 +9,7 @@ import { authority } from '../authority/authority.ts';
 import { alice, base64, bob, encryptedKey, gateway, P12_PASSWORD, pkcs12, root, sub } from '../unit/profile/credentials.ts';
 import { assertRefused, command } from './command.ts';
 import { type FakeHelper, startFakeHelper } from './fakeHelper.ts';
+import { terminal } from './terminal.ts';
 
 // The client refuses a helper that is not root's.
 const skip = process.getuid?.() === 0 ? false : 'needs root: the client trusts a socket of root only';
@@ -116,6 +117,8 @@ test('PEM and DER files of one profile; a key that is somebody else’s', { skip
     /none of the certificates is the private key’s/,
   );
   assertRefused(await command(socket, ['import', certificate, '--gateway', 'x']), 'profile-malformed', /no private key/);
+  const two = ['import', key, write('bob.key', bob.key.pkcs8Pem), certificate, ...more];
+  assertRefused(await command(socket, two), 'profile-malformed', /several private keys/);
 });
 
 const sswan = {
@@ -322,4 +325,16 @@ test('cert show of PKCS #12 and of a profile; cert fetch without a gateway that 
   assert.equal(own.code, 0, own.stderr);
   assertRefused(await command(socket, ['cert', 'fetch']), 'usage');
   assertRefused(await command(socket, ['cert', 'show', 'nowhere']), 'profile-unknown');
+});
+
+test('the password of a file is asked for at a terminal, again when it was wrong, and not shown', { skip }, async () => {
+  const { socket, write } = await helperWith();
+  const it = terminal(socket, 'import', write('alice.p12', pkcs12(alice)), '--gateway', 'vpn.office.test');
+  await it.says('Password of the file: ');
+  it.type('mistyped\r');
+  await it.says('That was not right. Password of the file: ');
+  it.type(`${P12_PASSWORD}\r`);
+  assert.equal(await it.ended, 0, it.said());
+  assert.match(it.said(), /Imported "vpn\.office\.test"/);
+  for (const typed of ['mistyped', P12_PASSWORD]) assert.equal(it.said().includes(typed), false);
 });
