@@ -28,7 +28,9 @@ export function answerPrompts(helper: RpcClient, options: AnswerOptions, giveUp:
     let secret = options.answers[prompt.kind];
     if (secret !== undefined) {
       if (used.has(prompt.kind)) {
-        return giveUp({ code: WRONG[prompt.kind], detail: `the ${PROMPTS[prompt.kind]} given is not the right one` });
+        return giveUp(
+          refusal(prompt) ?? { code: WRONG[prompt.kind], detail: `the ${PROMPTS[prompt.kind]} given is not the right one` },
+        );
       }
       used.add(prompt.kind);
     } else if (canAsk()) {
@@ -37,7 +39,12 @@ export function answerPrompts(helper: RpcClient, options: AnswerOptions, giveUp:
       if (!typed.ok) return giveUp(typed.error);
       secret = typed.value;
     } else {
-      return giveUp({ code: 'profile-secret-missing', detail: `there is no terminal to ask for the ${PROMPTS[prompt.kind]} on` });
+      // Nobody is there who could do better than what was refused.
+      const missing = {
+        code: 'profile-secret-missing',
+        detail: `there is no terminal to ask for the ${PROMPTS[prompt.kind]} on`,
+      };
+      return giveUp(refusal(prompt) ?? missing);
     }
     const remember = prompt.rememberAllowed && (options.remember ?? false);
     const done = await helper.call('tunnel.answer', { id: prompt.id, secret, remember });
@@ -57,6 +64,10 @@ export function answerPrompts(helper: RpcClient, options: AnswerOptions, giveUp:
     },
     stop: () => question.abort(),
   };
+}
+
+function refusal({ refused }: Prompt): RpcError | undefined {
+  return refused && { code: refused.code, detail: refused.evidence };
 }
 
 const WRONG: Readonly<Record<Prompt['kind'], string>> = {

@@ -81,7 +81,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
         connection = startConnection({ ...deps, onChange: changed }, { owner, profile, psk, signer, credentials, retract });
         await connection.over;
         const cause = connection.facts().failure;
-        if (ending || !cause || !credentials.another(cause.code)) return;
+        if (ending || !cause || !credentials.another(cause)) return;
         deps.log('info', 'tunnel', 'trying again', { after: cause.code });
         connection = undefined;
       }

@@ -4,9 +4,9 @@
  * right. Three refusals are the end, a stored answer counted among them: accounts lock themselves after a few.
  */
 import type { IkeAnswer, IkeAsk } from '../ike/auth/contract.ts';
-import type { Prompt } from '../rpc/contract.ts';
+import type { Failure, Prompt } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
-import { printable } from '../tunnel/explain.ts';
+import { ikeFailure, printable } from '../tunnel/explain.ts';
 import type { Asked, Prompter } from './prompter.ts';
 
 export type CredentialAsk = Extract<IkeAsk, { readonly kind: 'credential' }>;
@@ -39,8 +39,8 @@ export interface Credentials {
   /** Asks for it, before a connection can start. */
   askPsk(): Promise<Asked>;
   answer(ask: CredentialAsk): Promise<IkeAnswer>;
-  /** The connection ended with a failure of this code (core/tunnel/reasons.ts): what is wrong, and is another try worth it? */
-  another(code: string): boolean;
+  /** The connection ended with this failure: what is wrong, and is another try worth it? */
+  another(cause: Failure): boolean;
   /** As `another`, changing nothing. */
   wouldTry(code: string): boolean;
   /** The gateway took what it was given. */
@@ -66,6 +66,7 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
   /** Given in the connection that is. */
   const given = new Set<CredentialKind>();
   let refusals = 0;
+  let refused: Failure | undefined;
   let slowest = 0;
   let repeatedForSlowness = false;
   /** The last name that was typed, to be mended. */
@@ -92,7 +93,14 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
     ports.log('info', 'tunnel', `waiting for the ${WORDS[kind]}`, { attempt });
     const since = ports.now();
     const rememberAllowed = isRememberable(kind) && request.mayRemember(kind);
-    const asked = await ports.prompter.ask({ kind, text: printable(text), identity, rememberAllowed, attempt });
+    const asked = await ports.prompter.ask({
+      kind,
+      text: printable(text),
+      identity,
+      rememberAllowed,
+      attempt,
+      ...(refused && { refused }),
+    });
     if (asked.kind === 'answered') slowest = Math.max(slowest, ports.now() - since);
     return asked;
   }
@@ -131,8 +139,9 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
       if (attempt > 1 && given.has(want)) {
         refusals += 1;
         forget(want);
+        const code = want === 'password' ? 'password-wrong' : 'eap-refused';
+        refused = ikeFailure({ code, evidence: 'refused, and asked for again' });
         if (refusals >= MOST_REFUSALS) {
-          const code = want === 'password' ? 'password-wrong' : 'eap-refused';
           return { kind: 'refused', failure: { code, evidence: `${refusals} answers were refused` } };
         }
       }
@@ -156,14 +165,15 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
       return { kind: 'credential', value: asked.secret };
     },
 
-    another(code) {
-      const what = verdict(code);
+    another(cause) {
+      const what = verdict(cause.code);
       if (what === 'final') return false;
       if (what === 'not-heard') {
         repeatedForSlowness = true;
         return true;
       }
       refusals += 1;
+      refused = cause;
       if (what === 'wrong-psk') forget('psk');
       else {
         forget('password');

@@ -235,6 +235,8 @@ export interface Prompt {
   readonly rememberAllowed: boolean;
   /** From 1; more than 1 means that the answer before was wrong. */
   readonly attempt: number;
+  /** Why the answer before, typed or stored, was refused: for whoever cannot be asked, and ends with it. */
+  readonly refused?: Failure;
 }
 
 /** Finding the gateway, securing the channel, the gateway's proof, the user's proof, preparing the network. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CredentialAsk, type Credentials, createCredentials, type Rememberable } from '../../../core/helper/credentials.ts';
 import type { Asked, Question } from '../../../core/helper/prompter.ts';
+import type { Failure } from '../../../core/rpc/contract.ts';
 
 const octets = (text: string) => new TextEncoder().encode(text);
 const words = (value: Uint8Array | undefined) => new TextDecoder().decode(value);
@@ -61,6 +62,8 @@ function desk(stored: { readonly [K in Rememberable]?: string } = {}, remember =
   return it;
 }
 
+const because = (code: string): Failure => ({ code, what: '', advice: '', evidence: `as ${code}` });
+
 test('a stored password answers, and nobody is asked', async () => {
   const it = desk({ password: 'stored' });
   assert.equal(await it.ask('password'), 'stored');
@@ -74,12 +77,12 @@ test('a stored password that is refused leads to a question, not to itself again
   it.says.push('typed');
   await it.ask('password');
   assert.equal(it.credentials.wouldTry('password-wrong'), true);
-  assert.equal(it.credentials.another('password-wrong'), true);
+  assert.equal(it.credentials.another(because('password-wrong')), true);
   it.credentials.begin();
   assert.equal(await it.ask('password'), 'typed');
   assert.deepEqual(
-    it.questions.map(({ kind, attempt }) => [kind, attempt]),
-    [['password', 2]],
+    it.questions.map(({ kind, attempt, refused }) => [kind, attempt, refused?.code]),
+    [['password', 2, 'password-wrong']],
   );
   it.credentials.accepted();
   it.credentials.accepted();
@@ -92,8 +95,8 @@ test('a method that lets us try again asks within the same connection', async ()
   assert.equal(await it.ask('password', 1), 'stored');
   assert.equal(await it.ask('password', 2), 'second');
   assert.deepEqual(
-    it.questions.map(({ attempt }) => attempt),
-    [2],
+    it.questions.map(({ attempt, refused }) => [attempt, refused?.code]),
+    [[2, 'password-wrong']],
   );
 });
 
@@ -115,7 +118,7 @@ test('three refusals are the end: by the method, or by connections', async () =>
   for (let n = 0; n < 3; n++) {
     inMany.credentials.begin();
     await inMany.ask('password');
-    again.push(inMany.credentials.another('eap-refused'));
+    again.push(inMany.credentials.another(because('eap-refused')));
   }
   assert.deepEqual(again, [true, true, false]);
 });
@@ -125,14 +128,14 @@ for (const code of ['password-expired', 'account-disabled', 'account-restricted'
     const it = desk();
     it.says.push('typed');
     await it.ask('password');
-    assert.equal(it.credentials.another(code), false);
+    assert.equal(it.credentials.another(because(code)), false);
   });
 }
 
 test('a refusal before anything was given is nobody’s typing mistake', () => {
   const it = desk({ password: 'stored' });
-  assert.equal(it.credentials.another('authentication-failed'), false);
-  assert.equal(it.credentials.another('eap-refused'), false);
+  assert.equal(it.credentials.another(because('authentication-failed')), false);
+  assert.equal(it.credentials.another(because('eap-refused')), false);
 });
 
 test('the password may be wrong, or the name: a typed name is shown again to be mended, a configured one never asked', async () => {
@@ -140,7 +143,7 @@ test('the password may be wrong, or the name: a typed name is shown again to be 
   it.says.push('alcie', 'right', 'alice', 'right');
   await it.ask('identity');
   await it.ask('password');
-  assert.equal(it.credentials.another('password-wrong'), true);
+  assert.equal(it.credentials.another(because('password-wrong')), true);
   it.credentials.begin();
   assert.equal(await it.ask('identity'), 'alice');
   assert.equal(it.questions[2]?.identity, 'alcie');
@@ -156,24 +159,24 @@ test('who answered so late that the gateway had forgotten is not asked again, bu
   const asking = it.ask('password');
   it.clock += 30_000;
   assert.equal(await asking, 'typed');
-  assert.equal(credentials.another('no-answer-auth'), true);
+  assert.equal(credentials.another(because('no-answer-auth')), true);
   credentials.begin();
   assert.equal(await it.ask('password'), 'typed');
   assert.equal(it.questions.length, 1);
-  assert.equal(credentials.another('no-answer-auth'), false);
+  assert.equal(credentials.another(because('no-answer-auth')), false);
 });
 
 test('a quick answer into silence is silence; a code is good for once', async () => {
   const quick = desk();
   quick.says.push('typed');
   await quick.ask('password');
-  assert.equal(quick.credentials.another('no-answer-auth'), false);
+  assert.equal(quick.credentials.another(because('no-answer-auth')), false);
   const code = desk();
   code.says.push('123456', '654321');
   const asking = code.ask('code', 1, 'Enter the number we sent you');
   code.clock += 30_000;
   await asking;
-  assert.equal(code.credentials.another('no-answer-auth'), false);
+  assert.equal(code.credentials.another(because('no-answer-auth')), false);
   code.credentials.begin();
   assert.equal(await code.ask('code'), '654321');
   code.credentials.accepted();
@@ -208,14 +211,14 @@ test('a wrong pre-shared key that was typed is asked for again; a stored one is 
   it.says.push('wrong', 'right');
   assert.equal(it.credentials.heldPsk(), undefined);
   await it.credentials.askPsk();
-  assert.equal(it.credentials.another('gateway-authentication-failed'), true);
+  assert.equal(it.credentials.another(because('gateway-authentication-failed')), true);
   it.credentials.begin();
   assert.equal(it.credentials.heldPsk(), undefined);
   const asked = await it.credentials.askPsk();
   assert.equal(asked.kind === 'answered' && words(asked.secret), 'right');
   const stored = desk({ psk: 'stored' });
   assert.equal(words(stored.credentials.heldPsk()), 'stored');
-  assert.equal(stored.credentials.another('authentication-failed'), false);
+  assert.equal(stored.credentials.another(because('authentication-failed')), false);
 });
 
 test('with a stored key for the gateway and a password for the user, the password is what is asked again', async () => {
@@ -223,7 +226,7 @@ test('with a stored key for the gateway and a password for the user, the passwor
   it.says.push('wrong', 'right');
   it.credentials.heldPsk();
   await it.ask('password');
-  assert.equal(it.credentials.another('password-wrong'), true);
+  assert.equal(it.credentials.another(because('password-wrong')), true);
   it.credentials.begin();
   assert.equal(words(it.credentials.heldPsk()), 'stored');
   assert.equal(await it.ask('password'), 'right');
