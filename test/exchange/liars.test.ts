@@ -73,6 +73,7 @@ const expectations: Names<typeof proofMisbehaviours> & Names<typeof eapMisbehavi
   'eap-response-code': { failure: 'eap-protocol' },
   'eap-wrong-length': { failure: 'protocol', evidence: /EAP/ },
   'eap-failure-at-once': { failure: 'eap-refused' },
+  'eap-endless-identity': { failure: 'eap-protocol' },
   'eap-failed-notify': { failure: 'eap-refused', evidence: /AUTHENTICATION_FAILED/ },
   'eap-wrong-key': { failure: 'gateway-authentication-failed', evidence: /EAP/ },
   'eap-no-key': { failure: 'gateway-authentication-failed', evidence: /EAP/ },

@@ -49,6 +49,13 @@ export const eapMisbehaviours = [
     hooks: { eap: (_honest, count) => (count === 0 ? Uint8Array.of(4, 1, 0, 4) : _honest) },
   },
   {
+    name: 'eap-endless-identity',
+    what: 'asks for the name for ever',
+    clause: 'RFC 3748 §5.1, S10',
+    needs,
+    hooks: { eapServer: 'endless-rounds', eap: (honest) => Uint8Array.of(1, honest[1], 0, 5, 1) },
+  },
+  {
     name: 'eap-failed-notify',
     what: 'says AUTHENTICATION_FAILED in the middle of EAP',
     clause: 'RFC 7296 §2.21.2',
