@@ -39,6 +39,8 @@ export function importFiles(files: readonly Uint8Array[], options: ReadOptions):
     return malformed(`line ${line}, column ${column}: ${problem}`);
   }
   if (!isObject(parsed.value)) return malformed('the file must hold one object: { "sallyport": 1, … }');
+  // It is not for us to say which of the two was meant.
+  if (options.gateway !== undefined) return malformed('gateway: the file says itself where it is; it cannot be given besides');
   if (looksLikeSswan(parsed.value)) return importSswan(parsed.value, { ...options, password: options.password });
   return importOwn(options.name === undefined ? parsed.value : { ...parsed.value, name: options.name }, options.now);
 }

@@ -62,7 +62,8 @@ test('a mutated file is a profile or one line about what is wrong, soon, and tel
     check: (bytes) => {
       const text = toUtf8(bytes);
       const before = performance.now();
-      const read = importFiles([bytes.slice()], { now: NOW, gateway: 'vpn.office.test', password: PASSWORD });
+      const gatewayName = text.trimStart().startsWith('{') ? {} : { gateway: 'vpn.office.test' };
+      const read = importFiles([bytes.slice()], { now: NOW, ...gatewayName, password: PASSWORD });
       demand(performance.now() - before < 3_000, 'it takes too long');
       demand(Object.keys(Object.prototype).length === 0, 'the prototype of all objects has a new key');
       const said = read.ok ? JSON.stringify([read.value.notes, read.value.profile]) : read.error.detail;

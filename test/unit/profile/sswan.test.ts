@@ -42,6 +42,14 @@ test('the least there is: asked for name and password, trust of this computer', 
     assert.ok(told.includes(line), `${line} in ${told.join('; ')}`);
 });
 
+test('a gateway is only given for files that name none; a name may be given for all', () => {
+  const bytes = [new TextEncoder().encode(JSON.stringify(least))];
+  const both = importFiles(bytes, { now: Date.now(), gateway: 'x.test' });
+  assert.match(both.ok ? '' : both.error.detail, /^gateway: the file says itself where it is/);
+  const named = importFiles(bytes, { now: Date.now(), name: 'Mine' });
+  assert.equal(named.ok && named.value.profile.name, 'Mine');
+});
+
 test('each type is a method of ours; a report of the computer’s health is not given', () => {
   const local = { p12, eap_id: 'alice', shared_secret: 'geheim' };
   const of = (type: string) => {
