@@ -14,6 +14,7 @@ import { formatLocale, languageFor } from './i18n/languages.ts';
 import { useKeys } from './keys.ts';
 import type { Destination } from './path.ts';
 import { href, useRoute } from './route.ts';
+import { useLens } from './store/lens.ts';
 import { isConnecting, shownState } from './store/reduce.ts';
 import { useSession } from './store/session.ts';
 import { applyAppearance, watchContrast } from './theme.ts';
@@ -26,12 +27,14 @@ import { SettingsView } from './views/settings/settingsView.tsx';
 // The first view must not wait for the chart's code.
 const ProfilesView = lazy(() => import('./views/profiles/profilesView.tsx').then((m) => ({ default: m.ProfilesView })));
 const StatisticsView = lazy(() => import('./views/statistics/statisticsView.tsx').then((m) => ({ default: m.StatisticsView })));
+const Lens = lazy(() => import('./views/certificates/lens.tsx').then((m) => ({ default: m.Lens })));
 const LogView = lazy(() => import('./views/log/logView.tsx').then((m) => ({ default: m.LogView })));
 
 export function App(): ReactElement {
   useKeys();
   const locale = useLook();
   const route = useRoute();
+  const lensOpen = useLens(({ subject }) => subject !== null);
   const state = useSession((session) => (session.link.state === 'connected' ? shownState(session).state : 'unknown'));
   return (
     <I18nProvider locale={locale}>
@@ -42,6 +45,7 @@ export function App(): ReactElement {
       <StateAnnouncer />
       <CredentialPrompt />
       <Imports />
+      <Suspense fallback={null}>{lensOpen && <Lens />}</Suspense>
       <Toasts />
     </I18nProvider>
   );

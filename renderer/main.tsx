@@ -12,6 +12,7 @@ import { stayHere } from './stay.ts';
 import { startHistory } from './store/history.ts';
 import { startProfiles } from './store/profiles.ts';
 import { startSession } from './store/session.ts';
+import { startWarnings } from './store/warnings.ts';
 import { startRecorder } from './views/statistics/recorder.ts';
 
 stayHere();
@@ -19,6 +20,7 @@ startI18n(languageFor('system', navigator.language));
 
 const reachable = shell() !== undefined;
 if (reachable) {
+  startWarnings();
   startProfiles();
   startHistory();
   startRecorder();

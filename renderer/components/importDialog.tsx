@@ -1,30 +1,13 @@
 /**
  * Importing, from wherever a profile comes: the button, a file dropped or text pasted anywhere in the window, a file or link the shell
- * offers. Always the report first (what is kept, changed, left out), then the user's yes.
+ * offers. Always the report first (what is kept, changed, left out), then the user's yes (importOffer.tsx).
  */
 import { type ReactElement, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { ProfileOffer } from '../../core/desktop/contract.ts';
 import { isLink, LINK_SHOWN, profileOfLink } from '../../core/desktop/profileLink.ts';
-import type { ProfileSummary, Results, RpcError } from '../../core/rpc/contract.ts';
-import { call } from '../api.ts';
-import { currentRoute, navigate } from '../route.ts';
-import { loadProfiles } from '../store/profiles.ts';
-import { addOffer, connect, saveSettings, takeOffer, useSession } from '../store/session.ts';
-import { Button } from './button.tsx';
-import { Dialog } from './dialog.tsx';
-import { ErrorCard } from './errorCard.tsx';
-import { ImportReport } from './importReport.tsx';
-import { toast } from './toast.tsx';
-
-/** Larger files are not profiles; the helper refuses them too. */
-const MAX_SIZE = 256 * 1024;
-
-/** Opens the file dialog of the system; what is chosen is shown with its report before anything is stored. */
-export function chooseProfileFile(): void {
-  const input = document.querySelector<HTMLInputElement>('#profile-file');
-  input?.click();
-}
+import { MAX_SIZE, type NamedFile, offersOf, TOO_LARGE } from '../store/offers.ts';
+import { addOffer, useSession } from '../store/session.ts';
+import { ImportOffer } from './importOffer.tsx';
 
 /** Once in the window: the hidden file input, drop and paste, and the dialog for the offer that is first in line. */
 export function Imports(): ReactElement {
@@ -43,110 +26,25 @@ export function Imports(): ReactElement {
         hidden
         aria-label={t('importProfile')}
         onChange={(event) => {
-          const file = event.target.files?.[0];
-          if (file) void offerFile(file);
+          void offerFiles([...(event.target.files ?? [])]);
           // The same file again must be a change again.
           event.target.value = '';
         }}
       />
       {dragged && <div className="drop-veil">{t('dropHere')}</div>}
-      {offer && <ImportDialog key={`${offer.from} ${offer.text.length}`} offer={offer} />}
+      {offer && (
+        <ImportOffer key={`${offer.from} ${'text' in offer ? offer.text.length : offer.data.join().length}`} offer={offer} />
+      )}
     </>
   );
 }
 
-type Read =
-  | { readonly state: 'reading' }
-  | { readonly state: 'read'; readonly result: Results['profile.import'] }
-  | { readonly state: 'refused'; readonly error: RpcError };
-
-function ImportDialog({ offer }: { readonly offer: ProfileOffer }): ReactElement {
-  const { t } = useTranslation();
-  const [read, setRead] = useState<Read>({ state: 'reading' });
-  const [storing, setStoring] = useState(false);
-  const close = () => takeOffer(offer);
-
-  useEffect(() => {
-    let wanted = true;
-    void call('profile.import', { text: offer.text, dryRun: true }).then((reply) => {
-      if (wanted) setRead(reply.ok ? { state: 'read', result: reply.value } : { state: 'refused', error: reply.error });
-    });
-    return () => {
-      wanted = false;
-    };
-  }, [offer]);
-
-  const store = async () => {
-    setStoring(true);
-    const reply = await call('profile.import', { text: offer.text });
-    setStoring(false);
-    if (!reply.ok) {
-      setRead({ state: 'refused', error: reply.error });
-      return;
-    }
-    close();
-    const { profile } = reply.value;
-    void saveSettings({ currentProfile: profile.id });
-    await loadProfiles();
-    // On Connect the big control is there already.
-    const here = currentRoute().destination === 'connect';
-    const action = { label: t('connect'), run: () => void goAndConnect(profile) };
-    toast({ text: t('imported', { name: profile.name }), ...(!here && { action }) });
-  };
-
-  const title =
-    read.state === 'read'
-      ? t('importTitle', { name: read.result.profile.name })
-      : t(read.state === 'reading' ? 'importReading' : 'importFailedTitle');
-  return (
-    <Dialog
-      title={title}
-      isOpen
-      onClose={close}
-      footer={
-        <>
-          <Button onPress={close}>{t(read.state === 'refused' ? 'close' : 'cancel')}</Button>
-          {read.state === 'read' && (
-            <Button look="primary" isPending={storing} onPress={() => void store()} autoFocus data-test="import-do">
-              {t(read.result.replaced ? 'importReplace' : 'importDo')}
-            </Button>
-          )}
-        </>
-      }
-    >
-      <p className="small soft">{t('importFrom', { from: offer.from })}</p>
-      {offer.source === 'link' && read.state !== 'refused' && <p>{t('importLinkWarning')}</p>}
-      {read.state === 'read' && <ImportReport result={read.result} />}
-      {read.state === 'refused' && (
-        <ErrorCard
-          code={read.error.code}
-          evidence={read.error.detail}
-          actions={
-            <Button
-              onPress={() => {
-                close();
-                chooseProfileFile();
-              }}
-            >
-              {t('importChooseOther')}
-            </Button>
-          }
-        />
-      )}
-    </Dialog>
-  );
-}
-
-async function goAndConnect({ id, name }: ProfileSummary): Promise<void> {
-  navigate('/connect');
-  await connect({ id, name });
-}
-
-/** Too large stays too large: the helper says so in the words of its reason. */
-const TOO_LARGE = ' '.repeat(MAX_SIZE + 1);
-
-async function offerFile(file: File): Promise<void> {
-  addOffer({ source: 'file', from: file.name, text: file.size > MAX_SIZE ? TOO_LARGE : await file.text() });
+async function offerFiles(files: readonly File[]): Promise<void> {
+  const read = files.map(async (file): Promise<NamedFile> => {
+    // One octet more than is allowed tells that it is too large.
+    return { name: file.name, octets: new Uint8Array(await file.slice(0, MAX_SIZE + 1).arrayBuffer()) };
+  });
+  for (const offer of offersOf(await Promise.all(read))) addOffer(offer);
 }
 
 /** A profile, or a link with one in it: from a chat where nobody could click it. */
@@ -177,13 +75,13 @@ function useDropAndPaste(clipboard: string): boolean {
       // Without this the page would navigate to the file.
       event.preventDefault();
       setDragged(false);
-      for (const file of event.dataTransfer?.files ?? []) void offerFile(file);
+      void offerFiles([...(event.dataTransfer?.files ?? [])]);
     };
     const paste = (event: ClipboardEvent) => {
       if (event.target instanceof HTMLElement && event.target.closest('input, textarea')) return;
       const files = [...(event.clipboardData?.files ?? [])];
       const text = event.clipboardData?.getData('text/plain').trim() ?? '';
-      if (files.length > 0) for (const file of files) void offerFile(file);
+      if (files.length > 0) void offerFiles(files);
       else if (text !== '') offerText(text, clipboard);
     };
     window.addEventListener('dragover', over);

@@ -18,6 +18,8 @@ export interface Formats {
   time(at: number): string;
   /** `3 Nov 2026, 14:03`. */
   dateTime(at: number): string;
+  /** `3 Nov 2026`. */
+  date(at: number): string;
   number(value: number): string;
   /** `A, B and C`. */
   list(items: readonly string[]): string;
@@ -63,6 +65,7 @@ function makeFormats(locale: string): Formats {
   const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
   const timeOfDay = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
   const dateAndTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
+  const day = new Intl.DateTimeFormat(locale, { dateStyle: 'medium' });
   const words = new Intl.ListFormat(locale, { type: 'conjunction' });
 
   return {
@@ -107,6 +110,8 @@ function makeFormats(locale: string): Formats {
     },
     time: (at) => timeOfDay.format(at),
     dateTime: (at) => dateAndTime.format(at),
+    // Certificates may say any year, also one that no calendar has.
+    date: (at) => (Number.isNaN(new Date(at).getTime()) ? String(at) : day.format(at)),
     number: (value) => number.format(value),
     list: (items) => words.format(items),
   };

@@ -5,7 +5,17 @@ export const languages = ['en', 'ko', 'de'] as const;
 export type Language = (typeof languages)[number];
 
 /** Every file below a language's folder. A view has its own, so that views can be written side by side. */
-export const namespaces = ['common', 'connect', 'settings', 'helper', 'profiles', 'statistics', 'log', 'reasons'] as const;
+export const namespaces = [
+  'common',
+  'connect',
+  'settings',
+  'helper',
+  'profiles',
+  'certificates',
+  'statistics',
+  'log',
+  'reasons',
+] as const;
 
 /** `systemLocale` is a BCP 47 tag. */
 export function languageFor(choice: Settings['language'], systemLocale: string): Language {

@@ -1,5 +1,6 @@
 /** All text, all languages: together they are smaller than one icon font, and switching needs no waiting. */
 
+import deCertificates from './de/certificates.json' with { type: 'json' };
 import deCommon from './de/common.json' with { type: 'json' };
 import deConnect from './de/connect.json' with { type: 'json' };
 import deHelper from './de/helper.json' with { type: 'json' };
@@ -8,6 +9,7 @@ import deProfiles from './de/profiles.json' with { type: 'json' };
 import deReasons from './de/reasons.json' with { type: 'json' };
 import deSettings from './de/settings.json' with { type: 'json' };
 import deStatistics from './de/statistics.json' with { type: 'json' };
+import enCertificates from './en/certificates.json' with { type: 'json' };
 import enCommon from './en/common.json' with { type: 'json' };
 import enConnect from './en/connect.json' with { type: 'json' };
 import enHelper from './en/helper.json' with { type: 'json' };
@@ -16,6 +18,7 @@ import enProfiles from './en/profiles.json' with { type: 'json' };
 import enReasons from './en/reasons.json' with { type: 'json' };
 import enSettings from './en/settings.json' with { type: 'json' };
 import enStatistics from './en/statistics.json' with { type: 'json' };
+import koCertificates from './ko/certificates.json' with { type: 'json' };
 import koCommon from './ko/common.json' with { type: 'json' };
 import koConnect from './ko/connect.json' with { type: 'json' };
 import koHelper from './ko/helper.json' with { type: 'json' };
@@ -32,6 +35,7 @@ export const resources = {
     settings: enSettings,
     helper: enHelper,
     profiles: enProfiles,
+    certificates: enCertificates,
     statistics: enStatistics,
     log: enLog,
     reasons: enReasons,
@@ -42,6 +46,7 @@ export const resources = {
     settings: koSettings,
     helper: koHelper,
     profiles: koProfiles,
+    certificates: koCertificates,
     statistics: koStatistics,
     log: koLog,
     reasons: koReasons,
@@ -52,6 +57,7 @@ export const resources = {
     settings: deSettings,
     helper: deHelper,
     profiles: deProfiles,
+    certificates: deCertificates,
     statistics: deStatistics,
     log: deLog,
     reasons: deReasons,

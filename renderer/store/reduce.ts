@@ -2,9 +2,10 @@
  * What the window knows, and how every event changes it: pure, so that tests can walk through it. The window is optimistic: a press
  * shows at once what was asked for (`intent`), and falls back to what the helper says when it refuses or does not confirm in time.
  */
-import type { AppInfo, HelperLink, ProfileOffer, Settings, WindowEvent } from '../../core/desktop/contract.ts';
+import type { AppInfo, HelperLink, Settings, WindowEvent } from '../../core/desktop/contract.ts';
 import { defaultSettings } from '../../core/desktop/contract.ts';
 import type { RpcError, Status, TunnelState } from '../../core/rpc/contract.ts';
+import type { Offer } from './offers.ts';
 
 export interface ProfileName {
   readonly id: string;
@@ -26,7 +27,7 @@ export interface Session {
   readonly settings: Settings;
   /** True once the shell told the settings: before that they are only defaults. */
   readonly settingsKnown: boolean;
-  readonly offers: readonly ProfileOffer[];
+  readonly offers: readonly Offer[];
   readonly intent: Intent | null;
   /** Why the last thing asked for was refused. */
   readonly refusal: RpcError | null;

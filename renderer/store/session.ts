@@ -1,9 +1,10 @@
 /** The one store of what comes from the shell, and the actions that change it. Views select the parts they show. */
 import { create } from 'zustand';
-import type { ProfileOffer, Settings } from '../../core/desktop/contract.ts';
+import type { Settings } from '../../core/desktop/contract.ts';
 import type { RpcError } from '../../core/rpc/contract.ts';
 import { appInfo, call, changeSettings, listen } from '../api.ts';
 import { navigate } from '../route.ts';
+import type { Offer } from './offers.ts';
 import {
   applyEvent,
   INTENT_LIFE,
@@ -68,11 +69,11 @@ export async function saveSettings(change: Partial<Settings>): Promise<boolean> 
   return reply.ok;
 }
 
-export function takeOffer(offer: ProfileOffer): void {
+export function takeOffer(offer: Offer): void {
   useSession.setState((session) => ({ offers: session.offers.filter((each) => each !== offer) }));
 }
 
-export function addOffer(offer: ProfileOffer): void {
+export function addOffer(offer: Offer): void {
   useSession.setState((session) => ({ offers: [...session.offers, offer] }));
 }
 

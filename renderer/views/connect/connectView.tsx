@@ -14,6 +14,7 @@ import { cancels, type Headline, headlineOf } from './model.ts';
 import { ProfilePicker } from './profilePicker.tsx';
 import { StateHead } from './stateHead.tsx';
 import { Steps } from './steps.tsx';
+import { Warnings } from './warnings.tsx';
 
 export function ConnectView(): ReactElement {
   const { t } = useTranslation('connect');
@@ -44,6 +45,7 @@ export function ConnectView(): ReactElement {
         <Refused />
         {quiet && <ProfilePicker />}
         <Control headline={headline} />
+        {(quiet || headline === 'connected') && <Warnings />}
       </div>
       {cancels(headline) && headline !== 'retrying' && <Steps />}
       {headline === 'connected' && <Connected />}

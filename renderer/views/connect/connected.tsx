@@ -7,8 +7,11 @@ import Timer from 'lucide-react/icons/timer';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Status } from '../../../core/rpc/contract.ts';
+import { Button } from '../../components/button.tsx';
 import { Badge, CopyText, Facts, Folded } from '../../components/pieces.tsx';
 import { useFormat } from '../../i18n/useFormat.ts';
+import { openLens } from '../../store/lens.ts';
+import type { ProfileName } from '../../store/reduce.ts';
 import { useSession } from '../../store/session.ts';
 import { useNow } from '../../useNow.ts';
 import { totalsOf, trafficOf } from './model.ts';
@@ -27,6 +30,9 @@ export function Connected(): ReactElement | null {
           { term: t('profile'), value: status.profile?.name ?? '' },
           ...(status.gateway
             ? [{ term: t('gateway'), value: <CopyText text={status.gateway.name} label={t('gateway')} /> }]
+            : []),
+          ...(status.gatewayCertificate && status.profile
+            ? [{ term: t('certificate'), value: <Shown subject={status.gatewayCertificate.subject} profile={status.profile} /> }]
             : []),
           { term: t('since'), value: <Since at={status.since} /> },
           { term: t('through'), value: <Through status={status} /> },
@@ -76,6 +82,19 @@ function Badges({ status }: { readonly status: Status }): ReactElement | null {
         </li>
       )}
     </ul>
+  );
+}
+
+/** By what the gateway proved itself; one press shows it all. */
+function Shown({ subject, profile }: { readonly subject: string; readonly profile: ProfileName }): ReactElement {
+  const { t } = useTranslation('connect');
+  return (
+    <span className="shown-certificate">
+      <span className="fixed">{subject}</span>
+      <Button look="quiet" onPress={() => openLens('gateway', profile)} data-test="look-at-gateway">
+        {t('lookCloser')}
+      </Button>
+    </span>
   );
 }
 

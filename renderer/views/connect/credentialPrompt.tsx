@@ -19,7 +19,9 @@ export function CredentialPrompt(): ReactElement | null {
 function PromptDialog({ prompt, name }: { readonly prompt: Prompt; readonly name: string }): ReactElement {
   const { t } = useTranslation('connect');
   const { t: common } = useTranslation();
-  const [secret, setSecret] = useState('');
+  // A name that was not taken is there again to be mended; nothing else that was typed is.
+  const [secret, setSecret] = useState(prompt.kind === 'identity' ? prompt.identity : '');
+  const [touched, setTouched] = useState(false);
   const [shown, setShown] = useState(false);
   const [remember, setRemember] = useState(false);
   const [sending, setSending] = useState(false);
@@ -42,7 +44,9 @@ function PromptDialog({ prompt, name }: { readonly prompt: Prompt; readonly name
     setProblem(reply.error);
   };
 
-  const wrong = prompt.attempt > 1 && secret === '' ? t(`prompt.${kind}Wrong`) : undefined;
+  // Names and codes that are good for once are typed in sight.
+  const hidden = kind === 'psk' || kind === 'password' || kind === 'pin';
+  const wrong = prompt.attempt > 1 && !touched ? t(`prompt.${kind}Wrong`) : undefined;
   return (
     <Dialog title={t(`prompt.${kind}`, { name })} isOpen onClose={cancel}>
       <form className="stack" onSubmit={(event) => void submit(event)} data-test="prompt" data-attempt={prompt.attempt}>
@@ -52,24 +56,25 @@ function PromptDialog({ prompt, name }: { readonly prompt: Prompt; readonly name
             <p>{prompt.text}</p>
           </figure>
         )}
-        {prompt.identity !== '' && <p className="soft">{t('prompt.as', { identity: prompt.identity })}</p>}
+        {kind !== 'identity' && prompt.identity !== '' && <p className="soft">{t('prompt.as', { identity: prompt.identity })}</p>}
         <TextField
           label={t(`prompt.${kind}Label`)}
-          type={shown || kind === 'code' ? 'text' : 'password'}
+          type={hidden && !shown ? 'password' : 'text'}
           inputMode={kind === 'code' || kind === 'pin' ? 'numeric' : 'text'}
           value={secret}
           onChange={(value) => {
             setSecret(value);
+            setTouched(true);
             setEmpty(false);
           }}
           error={empty ? t('prompt.empty') : wrong}
-          autoComplete={kind === 'code' ? 'one-time-code' : 'off'}
+          autoComplete={kind === 'code' ? 'one-time-code' : kind === 'identity' ? 'username' : 'off'}
           technical
           autoFocus
           isDisabled={sending}
           data-test="prompt-secret"
         />
-        {kind !== 'code' && <Switch label={t('prompt.show')} isSelected={shown} onChange={setShown} />}
+        {hidden && <Switch label={t('prompt.show')} isSelected={shown} onChange={setShown} />}
         {prompt.rememberAllowed && (
           <Switch
             label={t('prompt.remember')}

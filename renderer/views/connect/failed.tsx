@@ -2,10 +2,11 @@
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Button } from '../../components/button.tsx';
+import { chooseProfileFile } from '../../components/chooseFile.ts';
 import { ErrorCard } from '../../components/errorCard.tsx';
-import { chooseProfileFile } from '../../components/importDialog.tsx';
 import { Folded } from '../../components/pieces.tsx';
 import { navigate } from '../../route.ts';
+import { openLens } from '../../store/lens.ts';
 import { currentProfile, useProfiles } from '../../store/profiles.ts';
 import type { ProfileName } from '../../store/reduce.ts';
 import { connect, disconnect, useSession } from '../../store/session.ts';
@@ -18,9 +19,16 @@ export function Failed(): ReactElement | null {
   const status = useSession((session) => session.status);
   const failure = status?.failure;
   if (!failure) return null;
+  const shown = status.gatewayCertificate;
   const facts = [
     ...(status.profile ? [{ term: t('profile'), value: status.profile.name }] : []),
     ...(status.gateway ? [{ term: t('gateway'), value: `${status.gateway.name} ${status.gateway.address}` }] : []),
+    ...(shown
+      ? [
+          { term: t('certificate'), value: shown.subject },
+          { term: t('certificateIssuer'), value: shown.issuer },
+        ]
+      : []),
   ];
   return (
     <>
@@ -67,6 +75,12 @@ function Remedies({
   const { t: common } = useTranslation();
   const deeds: Readonly<Record<Remedy, { readonly label: string; readonly run: () => void } | undefined>> = {
     enterKey: profile && { label: t('enterKey'), run: () => void connect({ id: profile.id, name: profile.name }, true) },
+    enterPassword: profile && {
+      label: t('enterPassword'),
+      run: () => void connect({ id: profile.id, name: profile.name }, true),
+    },
+    lookAtGateway: profile && { label: t('lookAtGateway'), run: () => openLens('gateway', profile) },
+    lookAtOwn: profile && { label: t('lookAtOwn'), run: () => openLens('own', profile) },
     editProfile: profile && {
       label: t('editProfile'),
       run: () => navigate(`/profiles/${encodeURIComponent(profile.id)}/edit`),

@@ -2,8 +2,8 @@ import FileDown from 'lucide-react/icons/file-down';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Button } from '../../components/button.tsx';
+import { chooseProfileFile } from '../../components/chooseFile.ts';
 import { Gate } from '../../components/gate.tsx';
-import { chooseProfileFile } from '../../components/importDialog.tsx';
 import { navigate } from '../../route.ts';
 
 /** Nothing here yet: where a profile comes from, and both ways to one. */

@@ -92,13 +92,43 @@ export function totalsOf(status: Status | null): Totals {
 }
 
 /** What the error card offers besides trying again. */
-export type Remedy = 'enterKey' | 'editProfile' | 'chooseOther' | 'importProfile' | 'openLog' | 'disconnect';
+export type Remedy =
+  | 'enterKey'
+  | 'enterPassword'
+  | 'lookAtGateway'
+  | 'lookAtOwn'
+  | 'editProfile'
+  | 'chooseOther'
+  | 'importProfile'
+  | 'openLog'
+  | 'disconnect';
 
 const remedies: Readonly<Record<string, readonly Remedy[]>> = {
   'authentication-failed': ['enterKey', 'editProfile'],
   'gateway-authentication-failed': ['enterKey', 'editProfile'],
   'profile-secret-missing': ['enterKey'],
   'gateway-identity': ['editProfile'],
+  'gateway-no-certificate': ['editProfile'],
+  'gateway-untrusted': ['lookAtGateway', 'importProfile', 'editProfile'],
+  'gateway-cert-expired': ['lookAtGateway'],
+  'gateway-cert-not-yet-valid': ['lookAtGateway'],
+  'gateway-cert-revoked': ['lookAtGateway'],
+  'gateway-revocation-unknown': ['lookAtGateway', 'editProfile'],
+  'gateway-wrong-name': ['lookAtGateway', 'editProfile'],
+  'gateway-cert-invalid': ['lookAtGateway'],
+  'gateway-signature-refused': ['lookAtGateway'],
+  'auth-method-mismatch': ['editProfile', 'importProfile'],
+  'own-key-failed': ['lookAtOwn', 'importProfile'],
+  'own-cert-expired': ['lookAtOwn', 'importProfile'],
+  'own-cert-refused': ['lookAtOwn', 'importProfile'],
+  'eap-refused': ['enterPassword', 'editProfile'],
+  'password-wrong': ['enterPassword', 'editProfile'],
+  'eap-no-common-method': ['editProfile'],
+  'eap-not-allowed': ['editProfile'],
+  'eap-server-certificate': ['editProfile', 'importProfile'],
+  'eap-server-unproven': ['editProfile'],
+  'eap-tls-failed': ['openLog'],
+  'eap-protocol': ['openLog'],
   'name-not-resolved': ['editProfile'],
   'no-proposal-chosen': ['importProfile', 'editProfile'],
   'child-no-proposal-chosen': ['importProfile', 'editProfile'],

@@ -1,0 +1,19 @@
+/** Which certificates the lens shows, over whatever view: one at a time. */
+import { create } from 'zustand';
+import type { ProfileName } from './reduce.ts';
+
+export interface LensSubject {
+  /** The user's own, whom the profile trusts, or what the gateway shows now. */
+  readonly whose: 'own' | 'authorities' | 'gateway';
+  readonly profile: ProfileName;
+}
+
+export const useLens = create<{ readonly subject: LensSubject | null }>()(() => ({ subject: null }));
+
+export function openLens(whose: LensSubject['whose'], { id, name }: ProfileName): void {
+  useLens.setState({ subject: { whose, profile: { id, name } } });
+}
+
+export function closeLens(): void {
+  useLens.setState({ subject: null });
+}
