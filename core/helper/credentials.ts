@@ -58,8 +58,12 @@ const MOST_REFUSALS = 3;
 /** Which of them say that what the user gave is wrong. A gateway that sends a notify for EAP-Failure says `authentication-failed`. */
 const WRONG: ReadonlySet<string> = new Set(['eap-refused', 'password-wrong', 'authentication-failed']);
 const WRONG_PSK: ReadonlySet<string> = new Set(['authentication-failed', 'gateway-authentication-failed']);
-/** Gateways forget a half-open SA after 30 s or so: whoever answered later than this may not have been heard. Milliseconds. */
+/**
+ * Gateways forget a half-open SA after 30 s or so. Whoever answered later than the first may not have been heard; later than the second
+ * nobody tries, as silence would cost another half minute: a new connection is given the answer at once. Milliseconds.
+ */
 const SLOW_ANSWER = 20_000;
+const TOO_LATE = 28_000;
 
 export function createCredentials(ports: CredentialsPorts, request: CredentialsRequest): Credentials {
   const held = new Map<CredentialKind, Held>();
@@ -68,7 +72,6 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
   let refusals = 0;
   let refused: Failure | undefined;
   let slowest = 0;
-  let repeatedForSlowness = false;
   /** The last name that was typed, to be mended. */
   let lastIdentity = '';
 
@@ -115,7 +118,8 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
     if (!onTheWay) return 'final';
     // A code may have been used up, and the next challenge wants another.
     const heldStill = !given.has('code') && !given.has('pin');
-    return code === 'no-answer-auth' && slowest >= SLOW_ANSWER && heldStill && !repeatedForSlowness ? 'not-heard' : 'final';
+    // It ends, because each such try has cost the user an answer.
+    return code === 'no-answer-auth' && slowest >= SLOW_ANSWER && heldStill ? 'not-heard' : 'final';
   }
 
   return {
@@ -161,17 +165,18 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
         return { kind: 'credential-missing', why: asked.kind === 'expired' ? 'expired' : 'cancelled' };
       }
       given.add(want);
-      if (isRememberable(want)) hold(want, asked.secret.slice(), asked.remember);
-      return { kind: 'credential', value: asked.secret };
+      if (!isRememberable(want)) return { kind: 'credential', value: asked.secret };
+      hold(want, asked.secret.slice(), asked.remember);
+      if (slowest < TOO_LATE) return { kind: 'credential', value: asked.secret };
+      asked.secret.fill(0);
+      const evidence = `answered after ${Math.round(slowest / 1000)} s, when gateways have forgotten who asked`;
+      return { kind: 'refused', failure: { code: 'no-answer-auth', evidence } };
     },
 
     another(cause) {
       const what = verdict(cause.code);
       if (what === 'final') return false;
-      if (what === 'not-heard') {
-        repeatedForSlowness = true;
-        return true;
-      }
+      if (what === 'not-heard') return true;
       refusals += 1;
       refused = cause;
       if (what === 'wrong-psk') forget('psk');

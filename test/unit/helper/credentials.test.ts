@@ -152,18 +152,44 @@ test('the password may be wrong, or the name: a typed name is shown again to be 
   assert.deepEqual(it.remembered, ['identity alice', 'password right']);
 });
 
-test('who answered so late that the gateway had forgotten is not asked again, but only once', async () => {
+test('who answered so late that the gateway may have forgotten is not asked again, but only once for an answer', async () => {
   const it = desk();
   it.says.push('typed');
   const { credentials } = it;
   const asking = it.ask('password');
-  it.clock += 30_000;
+  it.clock += 25_000;
   assert.equal(await asking, 'typed');
   assert.equal(credentials.another(because('no-answer-auth')), true);
   credentials.begin();
   assert.equal(await it.ask('password'), 'typed');
   assert.equal(it.questions.length, 1);
   assert.equal(credentials.another(because('no-answer-auth')), false);
+});
+
+test('an answer that is too late for any gateway goes to a new connection at once', async () => {
+  const it = desk();
+  it.says.push('alice', 'typed');
+  const { credentials } = it;
+  for (const [want, word] of [
+    ['identity', 'alice'],
+    ['password', 'typed'],
+  ] as const) {
+    const asking = it.ask(want);
+    it.clock += 40_000;
+    assert.equal(await asking, 'refused: no-answer-auth');
+    assert.equal(credentials.another(because('no-answer-auth')), true);
+    credentials.begin();
+    assert.equal(await it.ask('identity'), 'alice');
+    if (want === 'password') assert.equal(await it.ask('password'), word);
+  }
+  assert.deepEqual(
+    it.questions.map(({ kind, attempt }) => [kind, attempt]),
+    [
+      ['identity', 1],
+      ['password', 1],
+    ],
+    'nothing was refused',
+  );
 });
 
 test('a quick answer into silence is silence; a code is good for once', async () => {
