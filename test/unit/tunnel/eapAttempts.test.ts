@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { err } from '../../../core/bytes/result.ts';
 import { type Attempts, startAttempts } from '../../../core/helper/attempts.ts';
 import type { IkeAnswer } from '../../../core/ike/auth/contract.ts';
 import type { IkeFailure } from '../../../core/ike/sa/contract.ts';
@@ -223,4 +224,57 @@ test('a gateway that hangs up takes its question with it', async () => {
     ['failed', 'closed-by-gateway', undefined],
   );
   assert.equal(it.attempts.answer(prompt.id, RIGHT, false).ok, false);
+});
+
+test('the private key is opened once for all tries, wiped here at once, and given back at the end', async () => {
+  const fake = fakeWorld();
+  const key = Uint8Array.of(1, 2, 3);
+  const happened: string[] = [];
+  const attempts = startAttempts(
+    {
+      ...fake.deps,
+      openKey: async (pkcs8) => {
+        happened.push(`open ${pkcs8.join(' ')}`);
+        return { ok: true, value: { info: { publicKey: new Uint8Array(0), algorithms: [] }, sign: async () => err(''), close } };
+      },
+      log: () => {},
+      onChange: () => {},
+    },
+    {
+      owner: 1000,
+      profile: sampleProfile({ gateway: '127.0.0.1', auth: 'certificate', trust: defaultTrust('certificate') }),
+      secret: { key },
+      mayRemember: () => false,
+      remember: () => {},
+    },
+  );
+  function close(): void {
+    happened.push('close');
+  }
+  await attempts.over;
+  assert.deepEqual(happened, ['open 1 2 3', 'close']);
+  assert.deepEqual([...key], [0, 0, 0]);
+  // The key is there, its certificate is not.
+  assert.equal(attempts.facts().failure?.code, 'own-key-failed');
+  assert.equal(fake.open.size, 0);
+});
+
+test('a key that cannot be opened ends it before anything is sent', async () => {
+  const fake = fakeWorld();
+  const attempts = startAttempts(
+    { ...fake.deps, openKey: async () => err('agent-gone: the key agent ended'), log: () => {}, onChange: () => {} },
+    {
+      owner: 1000,
+      profile: sampleProfile({ gateway: '127.0.0.1', auth: 'certificate', trust: defaultTrust('certificate') }),
+      secret: { key: Uint8Array.of(1) },
+      mayRemember: () => false,
+      remember: () => {},
+    },
+  );
+  await attempts.over;
+  assert.deepEqual(
+    [attempts.facts().failure?.code, attempts.facts().failure?.evidence],
+    ['own-key-failed', 'agent-gone: the key agent ended'],
+  );
+  assert.deepEqual([fake.configs.length, fake.open.size], [0, 0]);
 });
