@@ -11,10 +11,25 @@ export type SignatureAlgorithm =
   | { readonly kind: 'ed25519' }
   | { readonly kind: 'ed448' };
 
-export type PublicKeyKind = 'rsa' | 'p256' | 'p384' | 'p521' | 'ed25519' | 'ed448' | 'brainpoolP256r1' | 'brainpoolP384r1' | 'brainpoolP512r1';
+export type PublicKeyKind =
+  | 'rsa'
+  | 'p256'
+  | 'p384'
+  | 'p521'
+  | 'ed25519'
+  | 'ed448'
+  | 'brainpoolP256r1'
+  | 'brainpoolP384r1'
+  | 'brainpoolP512r1';
 
 /** Why a signature is not believed. `weak-key`: RSA below 2048 bit, even modulus, exponent below 3 or even, or absurdly large. */
-export type SignatureFault = 'malformed-key' | 'weak-key' | 'wrong-key-kind' | 'malformed-signature' | 'does-not-verify' | 'unsupported';
+export type SignatureFault =
+  | 'malformed-key'
+  | 'weak-key'
+  | 'wrong-key-kind'
+  | 'malformed-signature'
+  | 'does-not-verify'
+  | 'unsupported';
 
 /** What signs for us; the private key may be in another process, a token or a TPM. Shapes only: who calls it waits. */
 export interface SignerInfo {

@@ -2,9 +2,11 @@
  * What both sides of one connection prove themselves with: the user's key, certificates and EAP, and whom the gateway must be. Made from
  * the profile before a message is sent, so that whatever is missing is known by then; it answers the machine's asks afterwards.
  */
+
 import { equalBytes } from '../bytes/bytes.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
 import { sha1 } from '../crypto/hash.ts';
+import { chosenSignatures } from '../crypto/signatureNames.ts';
 import type { GatewayAuth, IkeAuthentication, LocalAuth } from '../ike/auth/contract.ts';
 import { makeIdentity, parseIdentity } from '../ike/identity.ts';
 import type { Identity, IkeFailure } from '../ike/sa/contract.ts';
@@ -151,7 +153,10 @@ function localAuth(
     if (mismatch) return err({ code: 'own-key-failed', evidence: mismatch.evidence });
     // The root is the gateway's to know.
     const sent = certificates.filter(({ subject, issuer }, at) => at === 0 || !equalBytes(subject.der, issuer.der));
-    rounds.push({ method: 'certificate', certificates: sent.map(({ der }) => der), algorithms: signer.info.algorithms });
+    const algorithms = chosenSignatures(signer.info.algorithms, profile.signatures);
+    if (algorithms.length === 0)
+      return err({ code: 'own-key-failed', evidence: `the key cannot sign with ${profile.signatures.join(', ')}` });
+    rounds.push({ method: 'certificate', certificates: sent.map(({ der }) => der), algorithms });
   }
   if (profile.auth === 'eap' || profile.auth === 'certificate-eap') {
     const settings = profile.eap;

@@ -55,6 +55,7 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
       remoteId: file.remoteId === ANY_IDENTITY ? undefined : (file.remoteId ?? gateway),
       auth: auth.method,
       certificates: base64Of(material.certificates),
+      signatures: auth.signatures ?? [],
       eap,
       trust,
       ikeProposals: file.ikeProposals ?? DEFAULTS.proposals,

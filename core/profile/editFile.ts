@@ -32,7 +32,17 @@ export function fileOf(base: Profile | undefined, fields: GivenFields, secrets: 
 }
 
 function stored(base: Profile, fields: GivenFields): FileFields {
-  const { id: _id, auth: _auth, certificates: _certificates, eap: _eap, trust: _trust, locked, remoteId, ...rest } = base;
+  const {
+    id: _id,
+    auth: _auth,
+    certificates: _certificates,
+    signatures: _signatures,
+    eap: _eap,
+    trust: _trust,
+    locked,
+    remoteId,
+    ...rest
+  } = base;
   // An identity that was the gateway's name follows it to the new one.
   const follows = fields.gateway !== undefined && remoteId === base.gateway && !locked.includes('remoteId');
   return { ...rest, ...(!follows && { remoteId: remoteId ?? ANY_IDENTITY }) };
@@ -41,7 +51,9 @@ function stored(base: Profile, fields: GivenFields): FileFields {
 function authOf(base: Profile | undefined, fields: GivenFields, method: string, secrets: GivenSecrets): FileFields {
   if (method === 'psk') return present({ method, secret: secrets.psk });
   const certificates = fields.certificates ?? base?.certificates ?? [];
-  const key = { certificate: pemList(certificates), key: secrets.key, keyPassword: secrets.keyPassword };
+  // Another key may not be able to sign so.
+  const signatures = fields.certificates || !base?.signatures.length ? undefined : base.signatures;
+  const key = { certificate: pemList(certificates), key: secrets.key, keyPassword: secrets.keyPassword, signatures };
   if (method !== 'eap' && method !== 'certificate-eap') return present({ method, ...key });
   const { methods, identity, serverName, authorities }: Partial<EapSettings> = { ...base?.eap, ...present(fields.eap ?? {}) };
   // Those of the gateway, as the file that named no others had it.

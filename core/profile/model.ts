@@ -16,6 +16,8 @@ export interface Profile {
   readonly auth: AuthMethod;
   /** Base64 DER of the user's own chain, the end entity first; [] without. */
   readonly certificates: readonly string[];
+  /** Names of core/crypto/signatureNames.ts, the preferred first: what the own key may sign with. [] is all it can. */
+  readonly signatures: readonly string[];
   /** Exactly with `eap` and `certificate-eap`. */
   readonly eap: EapSettings | undefined;
   readonly trust: GatewayTrust;

@@ -39,6 +39,7 @@ export const storedRecord = v.object({
     remoteId: v.optional(v.string()),
     auth: v.picklist(['psk', 'certificate', 'eap', 'certificate-eap']),
     certificates: v.optional(v.array(v.string()), []),
+    signatures: v.optional(v.array(v.string()), []),
     eap: v.optional(eap),
     trust: v.optional(trust),
     ikeProposals: v.array(v.string()),

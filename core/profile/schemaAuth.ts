@@ -1,5 +1,6 @@
 /** `auth` and `gatewayAuth` of a profile file: how the user and how the gateway prove who they are. Certificates and keys are PEM. */
 import * as v from 'valibot';
+import { SIGNATURE_NAMES } from '../crypto/signatureNames.ts';
 import type { EapMethodName } from '../ike/auth/eap/contract.ts';
 import { BASE64, HEX, SECRET_MAX, text, UNPRINTABLE } from './schemaParts.ts';
 
@@ -36,12 +37,20 @@ const certificates = v.union(
 const name = (expected: string) => text(expected, (value) => value.trim() !== '' && !UNPRINTABLE.test(value), 253);
 const flag = v.optional(v.boolean(FLAG));
 
+const SIGNATURE_LIST = `a list of ${SIGNATURE_NAMES.map((one) => `"${one}"`).join(', ')}, the preferred first`;
 const key = {
   /** The end entity first, then what leads to an authority the gateway knows. */
   certificate: v.optional(certificates),
   key: v.optional(pem(KEY)),
   /** Of an encrypted key. */
   keyPassword: v.optional(text('text, 1 to 1024 characters', () => true, 1024)),
+  /** What the key may sign with; without it all that it can, PSS before PKCS #1. */
+  signatures: v.optional(
+    v.pipe(
+      v.array(v.picklist(SIGNATURE_NAMES, SIGNATURE_LIST), SIGNATURE_LIST),
+      v.check((value) => value.length >= 1 && new Set(value).size === value.length, SIGNATURE_LIST),
+    ),
+  ),
 };
 const METHOD_LIST = `a list of ${EAP_METHODS.map((method) => `"${method}"`).join(', ')}, the preferred first`;
 const eap = {

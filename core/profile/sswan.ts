@@ -2,7 +2,9 @@
  * strongSwan's `.sswan` profiles (JSON; https://docs.strongswan.org/docs/latest/os/androidVpnClientProfiles.html), with the quirks
  * of real ones. Every field is told of: kept, changed, dropped and why. What is unknown is dropped with its name.
  */
+
 import { err, ok, type Result } from '../bytes/result.ts';
+import { signatureName } from '../crypto/signatureNames.ts';
 import { fromBase64, looksLikePem } from '../pki/pem.ts';
 import type { GatewayTrust } from '../rpc/contract.ts';
 import { readBundle } from './bundle.ts';
@@ -12,6 +14,7 @@ import { type ForeignFields, readForeign } from './foreignFields.ts';
 import { translateProposals } from './foreignProposals.ts';
 import { type ImportError, importFields, malformed, told } from './import.ts';
 import type { JsonObject } from './json.ts';
+import type { ReadKey } from './keys.ts';
 import { networksOf, parseRange } from './networks.ts';
 import { createNotes, type Notes } from './notes.ts';
 
@@ -71,6 +74,7 @@ export function importSswan(root: JsonObject, { password, name, now }: SswanOpti
     notes.changed('name', 'name-given', `"${shown(name)}", as you asked`, { value: shown(name) });
   }
   const bundle = bundleOf(given, fields, password, faults);
+  const pss = fields.flag('local.rsa-pss');
   dropOthers(fields);
   fields.leftovers();
   const wrong = [...fields.faults, ...faults];
@@ -87,6 +91,8 @@ export function importSswan(root: JsonObject, { password, name, now }: SswanOpti
     const why = 'its CA certificates are trusted as well';
     notes.changed('local.p12', 'anchors-found', why, { count: authorities.length });
   }
+  const signatures = signaturesOf(key, pss);
+  if (signatures) file.auth = { ...Object(file.auth), signatures };
   const imported = importFields(file, {
     notes: inner,
     now,
@@ -226,13 +232,19 @@ function bundleOf(type: SswanType, fields: ForeignFields, password: string | und
   return bundle;
 }
 
+/** Theirs signs with PKCS #1 unless PSS is asked for; a gateway that was set up for it may know no other. */
+function signaturesOf(key: ReadKey | undefined, pss = false): readonly string[] | undefined {
+  const names = key?.signer.algorithms.map(signatureName) ?? [];
+  const older = names.filter((name) => name.startsWith('rsa-sha') && name !== 'rsa-sha1');
+  return pss || older.length === 0 ? undefined : [...older, ...names.filter((name) => name.startsWith('rsa-pss-'))];
+}
+
 function dropOthers(fields: ForeignFields): void {
   const only = (what: string) => `${what}: not on this computer`;
   fields.drop('apps', 'not-supported', only('a tunnel for some programs only'));
   fields.drop('excluded-apps', 'not-supported', only('a tunnel for some programs only'));
   fields.drop('dns-servers', 'not-supported', 'the name servers that the gateway gives are used');
   fields.drop('ipv6-transport', 'not-needed', 'the gateway is reached by IPv4 or IPv6, whichever its name gives first');
-  fields.drop('local.rsa-pss', 'not-needed', 'RSA signs with PSS wherever the gateway can');
   for (const part of ['host', 'port', 'exclusions']) {
     fields.drop(`proxy.${part}`, 'not-supported', 'a proxy for programs is set in the settings of this computer');
   }
@@ -249,6 +261,7 @@ const NAMES: readonly (readonly [string, string])[] = [
   ['auth.key', 'local.p12'],
   ['auth.methods', 'type'],
   ['auth.method', 'type'],
+  ['auth.signatures', 'local.rsa-pss'],
   ['auth.authorities', 'remote.cert'],
   ['gatewayAuth.authorities', 'remote.cert'],
   ['gatewayAuth.revocation', 'remote.revocation'],

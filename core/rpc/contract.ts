@@ -78,6 +78,8 @@ export interface ProfileView extends ProfileSummary {
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
   /** Base64 DER of the user's own chain, the end entity first; [] without. */
   readonly certificates: readonly string[];
+  /** Names of core/crypto/signatureNames.ts, the preferred first: what the own key may sign with. [] is all it can. */
+  readonly signatures: readonly string[];
   /** Undefined without EAP. */
   readonly eap: EapSettings | undefined;
   readonly trust: GatewayTrust;

@@ -12,6 +12,7 @@ export function sampleProfile(changes: Partial<Profile> = {}): Profile {
     remoteId: 'vpn.office.test',
     auth,
     certificates: [],
+    signatures: [],
     eap: undefined,
     trust: defaultTrust(auth),
     ikeProposals: DEFAULTS.proposals,

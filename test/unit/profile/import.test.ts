@@ -27,6 +27,7 @@ test('the least profile gets its defaults, and what was assumed is said', () => 
     remoteId: 'vpn.office.test',
     auth: 'psk',
     certificates: [],
+    signatures: [],
     eap: undefined,
     trust: defaultTrust('psk'),
     ikeProposals: ['default'],

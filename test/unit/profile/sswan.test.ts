@@ -162,6 +162,16 @@ test('every field of the format has a note', () => {
   );
 });
 
+test('RSA signs with PKCS #1 as their client does, unless PSS is asked for', () => {
+  const own = root.issue({ subject: 'CN=Alice', san: ['email:alice@office.test'], key: 'rsa' });
+  const signatures = (local: object) => imported({ ...least, type: 'ikev2-cert', local }).profile.signatures;
+  const file = base64(pkcs12(own));
+  assert.deepEqual(signatures({ p12: file }).slice(0, 4), ['rsa-sha256', 'rsa-sha384', 'rsa-sha512', 'rsa-pss-sha256']);
+  assert.deepEqual(signatures({ p12: file, 'rsa-pss': 'false' })[0], 'rsa-sha256');
+  assert.deepEqual(signatures({ p12: file, 'rsa-pss': 'true' }), []);
+  assert.deepEqual(signatures({ p12 }), [], 'another kind of key has nothing to choose');
+});
+
 test('networks are what is left when others are taken out', () => {
   const set = (...texts: string[]) => texts.flatMap((text) => parseRange(text) ?? []);
   assert.deepEqual(networksOf(set('10.0.0.0/8'), set('10.0.0.0/9'), 64), ['10.128.0.0/9']);

@@ -44,6 +44,7 @@ const view = (more: Partial<ProfileView> = {}): ProfileView => ({
   localPort: 'standard',
   gatewayPorts: { ike: 500, natt: 4500 },
   certificates: [],
+  signatures: [],
   eap: undefined,
   trust: defaultTrust('psk'),
   secrets: ['psk'],
