@@ -13,7 +13,10 @@ export interface ProfileFields {
   readonly gateway: string;
   readonly localId: string;
   readonly remoteId?: string;
-  readonly secret: string;
+  /** The pre-shared key, unless `auth` says something else. */
+  readonly secret?: string;
+  readonly auth?: object;
+  readonly gatewayAuth?: object;
   readonly ikeProposals: readonly string[];
   readonly espProposals: readonly string[];
   readonly remoteNetworks?: readonly string[];
@@ -103,8 +106,8 @@ export class Client {
   }
 
   async importProfile(fields: ProfileFields): Promise<void> {
-    const { secret, ...rest } = fields;
-    const text = JSON.stringify({ sallyport: 1, name: PROFILE, uuid: UUID, auth: { method: 'psk', secret }, ...rest });
+    const { secret, auth = { method: 'psk', secret }, ...rest } = fields;
+    const text = JSON.stringify({ sallyport: 1, name: PROFILE, uuid: UUID, auth, ...rest });
     // Nothing changed: spare the time.
     if (text === this.#imported) return;
     const file = join(this.#folder, 'profile.json');

@@ -3,11 +3,14 @@
  * all of them without. One JSON line per case and a summary; progress on standard error. Exit 0 when all passed.
  */
 
+import { auth } from './cases/auth.ts';
 import { captures } from './cases/captures.ts';
+import { eap } from './cases/eap.ts';
 import { lives } from './cases/lives.ts';
 import { matrix } from './cases/matrix.ts';
 import { paths } from './cases/paths.ts';
 import { refusals } from './cases/refusals.ts';
+import { revocation } from './cases/revocation.ts';
 import { weather } from './cases/weather.ts';
 import { type Case, World } from './world.ts';
 
@@ -15,7 +18,17 @@ const argv = process.argv.slice(2);
 const json = argv.includes('--json');
 const filter = argv.find((argument) => !argument.startsWith('--')) ?? '';
 
-const all: readonly Case[] = [...paths, ...matrix, ...refusals, ...lives, ...weather, ...captures];
+const all: readonly Case[] = [
+  ...paths,
+  ...matrix,
+  ...refusals,
+  ...lives,
+  ...weather,
+  ...auth,
+  ...eap,
+  ...revocation,
+  ...captures,
+];
 const wanted = all.filter(({ name }) => name.includes(filter));
 if (wanted.length === 0) {
   process.stderr.write(`interop: no case has "${filter}" in its name; there are:\n${all.map(({ name }) => name).join('\n')}\n`);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from '../../core/rpc/contract.ts';
 import { reasons } from '../../core/tunnel/reasons.ts';
+import { FreeRadius } from '../lab/freeradius.ts';
 import { createLab, type Lab } from '../lab/lab.ts';
 import { differences, type HostSnapshot, snapshot } from '../lab/snapshot.ts';
 import { CONNECTION, type GatewayConfig, gatewayConfig, StrongSwan } from '../lab/strongswan.ts';
@@ -36,6 +37,7 @@ export class World {
   readonly lab: Lab;
   readonly gateway: StrongSwan;
   readonly client: Client;
+  readonly radius: FreeRadius;
   readonly #before: HostSnapshot;
   #nat = true;
   #disturbed = false;
@@ -44,6 +46,7 @@ export class World {
     this.lab = lab;
     this.gateway = gateway;
     this.client = client;
+    this.radius = new FreeRadius(lab.office);
     this.#before = before;
   }
 
@@ -62,6 +65,7 @@ export class World {
   async close(): Promise<void> {
     await this.client.stop();
     await this.gateway.stop();
+    await this.radius.stop();
     await this.lab.close();
   }
 
@@ -83,6 +87,7 @@ export class World {
         },
         ...gateway,
       }),
+      gateway.files,
     );
     await this.client.importProfile({
       gateway: addresses.office.wan4,
@@ -119,6 +124,19 @@ export class World {
     assert.equal(state, 'failed');
     assert.doesNotMatch(`${up.stdout}${up.stderr}`, /\n\s+at /, 'no stack trace');
     return failure?.evidence ?? '';
+  }
+
+  /** A stored answer is refused, and nobody is at the terminal to give another: one of these, with its exit code. */
+  async unanswered(...codes: readonly (keyof typeof reasons)[]): Promise<string> {
+    const up = await this.client.up();
+    const said: { readonly error?: { readonly code: keyof typeof reasons; readonly detail: string } } = JSON.parse(
+      up.stdout || up.stderr,
+    );
+    const code = said.error?.code;
+    assert.ok(code !== undefined && codes.includes(code), `${up.stdout}${up.stderr}`);
+    assert.equal(up.code, reasons[code].exitCode, `${up.stdout}${up.stderr}`);
+    assert.equal((await this.client.status()).state, 'idle');
+    return `${code}: ${said.error?.detail}`;
   }
 
   /** Three echoes, one after the other: a burst would be judged by twice the time of the first answer. */

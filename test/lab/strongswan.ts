@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RADIUS } from './freeradius.ts';
 import type { ExecResult, Namespace } from './namespace.ts';
 import { parseVici, type SaList, toSaList } from './vici.ts';
 
@@ -27,6 +28,8 @@ const PLUGINS =
 const PLUGIN_SETTINGS: Readonly<Record<string, Section>> = {
   'kernel-libipsec': { allow_peer_ts: true },
   'eap-gtc': { backend: 'generic' },
+  'eap-ttls': { phase2_method: 'mschapv2', request_peer_auth: false },
+  'eap-radius': { servers: { lab: { address: RADIUS.address, secret: `"${RADIUS.secret}"` } } },
 };
 
 export class StrongSwan {
@@ -186,6 +189,8 @@ export interface GatewayConfig {
   readonly auth?: Section;
   /** More sections of `secrets`: `eap-alice { id = …, secret = … }`. */
   readonly credentials?: Section;
+  /** Certificates and keys: see `StrongSwan.load`. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
   /** More of the connection. */
   readonly more?: Section;
 }
