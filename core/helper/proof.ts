@@ -190,7 +190,7 @@ function gatewayAuth(profile: Profile, psk: Uint8Array | undefined, trust: Gatew
         .slice(0, MOST_AUTHORITIES)
         .map(({ publicKey }) => sha1(publicKey))
     : [];
-  return ok({ method, authorities });
+  return ok({ method, authorities, ...(certreq && profile.trust.revocation.ocsp && { ocsp: true }) });
 }
 
 /**

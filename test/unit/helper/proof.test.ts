@@ -81,8 +81,11 @@ test('a certificate: the chain without its root, what the key can do, and the au
   const spki = parsed(root).publicKey;
   assert.deepEqual(config?.auth, {
     local: [{ method: 'certificate', certificates: [alice.der, sub.der], algorithms: signer.info.algorithms }],
-    gateway: { method: 'certificate', authorities: [new Uint8Array(createHash('sha1').update(spki).digest())] },
+    gateway: { method: 'certificate', authorities: [new Uint8Array(createHash('sha1').update(spki).digest())], ocsp: true },
   });
+  const revocation = { crl: true, ocsp: false, strict: false };
+  const unasked = prepare({ auth: 'certificate', ...own, ...trusts({ revocation }) }, { signer }).config?.auth.gateway;
+  assert.ok(unasked?.method === 'certificate' && unasked.ocsp === undefined, 'no OCSP answer is asked for where none is wanted');
   const silent = prepare({ auth: 'certificate', ...own, ...trusts({ certreq: false }) }, { signer });
   assert.deepEqual(silent.config?.auth.gateway, { method: 'certificate', authorities: [] });
 });
