@@ -127,7 +127,14 @@ function converse(
     const done = (cause: IkeFailure | undefined) => {
       driver.stop();
       if (shown) resolve(ok(shown));
-      else resolve(err(ikeFailure(cause ?? { code: 'gateway-no-certificate', evidence: 'the conversation ended without one' })));
+      else
+        resolve(
+          err(
+            ikeFailure(
+              cause ? refusedUnseen(cause) : { code: 'gateway-no-certificate', evidence: 'the conversation ended without one' },
+            ),
+          ),
+        );
     };
     const onAsk = (id: number, ask: IkeAsk) => {
       if (ask.kind === 'gateway-certificate') {
@@ -210,4 +217,11 @@ function adopt(family: 4 | 6, fd: number): Promise<Socket> {
       resolve(socket);
     });
   });
+}
+
+/** A gateway that wants the user's certificate or key first refuses whoever comes as a user of EAP does. */
+function refusedUnseen(cause: IkeFailure): IkeFailure {
+  if (cause.code !== 'authentication-failed') return cause;
+  const evidence = `${cause.evidence}: this gateway shows itself only to who proves who they are; connect, and look at the status`;
+  return { code: 'gateway-no-certificate', evidence };
 }

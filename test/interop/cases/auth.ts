@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import { DAY } from '../../authority/certificate.ts';
 import type { KeyName } from '../../authority/keys.ts';
 import { addresses } from '../../lab/addresses.ts';
-import { certificateGateway, certificateProfile, entity, gatewayFiles, issue, localSection, office, trust } from '../office.ts';
+import {
+  certificateGateway,
+  certificateProfile,
+  eapGateway,
+  entity,
+  gatewayFiles,
+  issue,
+  localSection,
+  office,
+  trust,
+} from '../office.ts';
 import type { Case, World } from '../world.ts';
 
 /** strongSwan's words for one signature algorithm, and the key it needs. */
@@ -190,4 +200,43 @@ const refusedUsers: readonly Case[] = [
   },
 ];
 
-export const auth: readonly Case[] = [...gatewaySigns, ...userSigns, ...old, ...chains, ...refusedGateways, ...refusedUsers];
+/** `sallyport cert fetch`: what the gateway shows to somebody who has no profile, and proves nothing. */
+const lens: readonly Case[] = [
+  {
+    name: 'auth/certificate-fetched',
+    run: async (world) => {
+      const own = issue('gateway', { notAfter: hours(24 * 20) }, office().between);
+      await world.configure({
+        ...eapGateway('eap-mschapv2', own),
+        files: gatewayFiles(own, [office().root], [office().between]),
+      });
+      const fetched = await world.client.cli(['cert', 'fetch', addresses.office.wan4, '--expect', addresses.names.gateway]);
+      const report: unknown = JSON.parse(fetched.stdout);
+      const text = JSON.stringify(report);
+      assert.match(text, /O=Office,CN=gateway/);
+      assert.match(text, /vpn\.office\.test/);
+      assert.deepEqual(await world.gateway.listSas().then((sas) => sas.filter(({ state }) => state === 'ESTABLISHED')), []);
+      return `exit ${fetched.code}: ${text.slice(0, 200)}`;
+    },
+  },
+];
+
+const unseen: Case = {
+  name: 'auth/certificate-not-shown-to-strangers',
+  run: async (world) => {
+    await world.configure(certificateGateway());
+    const fetched = await world.client.cli(['cert', 'fetch', addresses.office.wan4, '--expect', addresses.names.gateway]);
+    assert.match(fetched.stdout, /"code":"gateway-no-certificate".*only to who proves/);
+    return `exit ${fetched.code}`;
+  },
+};
+
+export const auth: readonly Case[] = [
+  ...gatewaySigns,
+  ...userSigns,
+  ...old,
+  ...chains,
+  ...refusedGateways,
+  ...refusedUsers,
+  ...lens,
+];
