@@ -239,4 +239,5 @@ export const auth: readonly Case[] = [
   ...refusedGateways,
   ...refusedUsers,
   ...lens,
+  unseen,
 ];
