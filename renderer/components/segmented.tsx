@@ -31,3 +31,29 @@ export function Segmented<T extends string>({ label, options, value, onChange }:
     </ToggleButtonGroup>
   );
 }
+
+export interface SegmentedManyProps<T extends string> {
+  readonly label: string;
+  readonly options: readonly { readonly id: T; readonly label: string }[];
+  readonly value: readonly T[];
+  readonly onChange: (value: readonly T[]) => void;
+}
+
+/** Any of few. */
+export function SegmentedMany<T extends string>({ label, options, value, onChange }: SegmentedManyProps<T>): ReactElement {
+  return (
+    <ToggleButtonGroup
+      aria-label={label}
+      className="segmented"
+      selectionMode="multiple"
+      selectedKeys={value}
+      onSelectionChange={(keys) => onChange(options.flatMap(({ id }) => (keys.has(id) ? [id] : [])))}
+    >
+      {options.map((option) => (
+        <ToggleButton key={option.id} id={option.id} className="segment">
+          {option.label}
+        </ToggleButton>
+      ))}
+    </ToggleButtonGroup>
+  );
+}

@@ -1,5 +1,6 @@
 /** Which certificates the lens shows, over whatever view: one at a time. */
 import { create } from 'zustand';
+import type { Warning } from '../../core/rpc/contract.ts';
 import type { ProfileName } from './reduce.ts';
 
 export interface LensSubject {
@@ -17,3 +18,12 @@ export function openLens(whose: LensSubject['whose'], { id, name }: ProfileName)
 export function closeLens(): void {
   useLens.setState({ subject: null });
 }
+
+/** Which certificate a warning is about; undefined: none. */
+export const LENS_OF: { readonly [C in Warning['code']]: LensSubject['whose'] | undefined } = {
+  'client-certificate-expires': 'own',
+  'gateway-certificate-expires': 'gateway',
+  'authority-expires': 'authorities',
+  'revocation-unknown': 'gateway',
+  'psk-short': undefined,
+};

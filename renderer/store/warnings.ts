@@ -6,6 +6,7 @@ import { create } from 'zustand';
 import type { ProfileSummary, Warning } from '../../core/rpc/contract.ts';
 import { call } from '../api.ts';
 import { useProfiles } from './profiles.ts';
+import { useSession } from './session.ts';
 
 export const useWarnings = create<{ readonly byProfile: Readonly<Record<string, readonly Warning[]>> }>()(() => ({
   byProfile: {},
@@ -25,6 +26,15 @@ export function startWarnings(): void {
   useProfiles.subscribe((now, before) => {
     if (now.list !== before.list) void lookAtAll();
   });
+}
+
+const NONE: readonly Warning[] = [];
+
+/** What a connection of the profile told is more than what was known before it; the newest of both, each kind once. */
+export function useProfileWarnings(profile: string | undefined): readonly Warning[] {
+  const known = useWarnings(({ byProfile }) => (profile === undefined ? NONE : (byProfile[profile] ?? NONE)));
+  const told = useSession(({ status }) => (status?.profile?.id === profile ? status?.warnings : undefined));
+  return told ? [...told, ...known.filter((one) => !told.some(({ code }) => code === one.code))] : known;
 }
 
 /** Its certificates may be others now. */

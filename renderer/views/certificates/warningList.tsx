@@ -1,4 +1,5 @@
 /** What will be over soon or is weak, each with what to do about it. */
+import './certificates.css';
 import TriangleAlert from 'lucide-react/icons/triangle-alert';
 import type { ReactElement, ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';

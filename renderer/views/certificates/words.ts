@@ -92,6 +92,12 @@ export function warningText({ code, days = 0 }: Warning, t: Say): string {
   return days === 0 ? t(`warning.${code}.last`) : t(`warning.${code}.what`, { count: days });
 }
 
+/** The same in as few words as a list has room for. */
+export function warningBadge({ code, days = 0 }: Warning, t: Say): string {
+  if (code === 'psk-short' || code === 'revocation-unknown') return t(`badge.${code}`);
+  return days < 0 ? t('badge.over') : t('badge.expires', { count: days });
+}
+
 /** Soonest first, each kind once: who sees it mends all of them together. */
 export function mostUrgent(warnings: readonly Warning[]): readonly Warning[] {
   const days = (one: Warning) => one.days ?? Number.POSITIVE_INFINITY;

@@ -1,14 +1,13 @@
 /** What the connection warns of, or, before there is one, what the profile behind the control is known to be short of. */
-import '../certificates/certificates.css';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Warning } from '../../../core/rpc/contract.ts';
 import { Button } from '../../components/button.tsx';
 import { navigate } from '../../route.ts';
-import { type LensSubject, openLens } from '../../store/lens.ts';
+import { LENS_OF, openLens } from '../../store/lens.ts';
 import { currentProfile, useProfiles } from '../../store/profiles.ts';
 import { useSession } from '../../store/session.ts';
-import { useWarnings } from '../../store/warnings.ts';
+import { useProfileWarnings } from '../../store/warnings.ts';
 import { WarningList } from '../certificates/warningList.tsx';
 
 export function Warnings(): ReactElement | null {
@@ -16,15 +15,12 @@ export function Warnings(): ReactElement | null {
   const status = useSession((session) => session.status);
   const wanted = useSession((session) => session.settings.currentProfile);
   const list = useProfiles((profiles) => profiles.list);
-  const byProfile = useWarnings((warnings) => warnings.byProfile);
   const resting = status?.state === 'idle' || status?.state === 'failed';
   const profile = resting ? currentProfile(list, wanted, undefined) : status?.profile;
+  const warnings = useProfileWarnings(profile?.id);
   if (!profile) return null;
-  // What a connection of this very profile told is more than what was known before it.
-  const told = status?.profile?.id === profile.id ? status.warnings : undefined;
-  const warnings = told ?? byProfile[profile.id] ?? [];
   const action = (warning: Warning) => {
-    const whose = lensOf[warning.code];
+    const whose = LENS_OF[warning.code];
     return whose ? (
       <Button look="quiet" onPress={() => openLens(whose, profile)}>
         {t('lookAt')}
@@ -37,11 +33,3 @@ export function Warnings(): ReactElement | null {
   };
   return <WarningList warnings={warnings} action={action} />;
 }
-
-const lensOf: { readonly [C in Warning['code']]: LensSubject['whose'] | undefined } = {
-  'client-certificate-expires': 'own',
-  'gateway-certificate-expires': 'gateway',
-  'authority-expires': 'authorities',
-  'revocation-unknown': 'gateway',
-  'psk-short': undefined,
-};

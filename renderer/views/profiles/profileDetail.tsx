@@ -17,9 +17,13 @@ import { ErrorCard } from '../../components/errorCard.tsx';
 import { Menu } from '../../components/menu.tsx';
 import { Badge, CopyText, Facts } from '../../components/pieces.tsx';
 import { href, navigate } from '../../route.ts';
+import { LENS_OF, openLens } from '../../store/lens.ts';
+import { useProfileWarnings } from '../../store/warnings.ts';
+import { WarningList } from '../certificates/warningList.tsx';
 import { isolated, profilePath, useMayChange, useProfileActions } from './actions.ts';
 import { describe, type Sentence } from './describe.ts';
-import { FIELD_ORDER } from './form.ts';
+import { isAllLocked } from './form.ts';
+import { useProofFacts } from './proofFacts.tsx';
 import { useProfileView } from './useProfileView.ts';
 
 export interface ProfileDetailProps {
@@ -35,7 +39,7 @@ export function ProfileDetail({ profile, isCurrent, isActive, onMove, onRemove }
   const actions = useProfileActions();
   const changeable = useMayChange()(profile);
   const { view, error, again } = useProfileView(profile);
-  const allLocked = view !== undefined && FIELD_ORDER.every((field) => view.locked.includes(field));
+  const allLocked = view !== undefined && isAllLocked(view);
   return (
     <article className="profile" aria-label={profile.name} data-test="profile-detail">
       <BackLink />
@@ -118,9 +122,30 @@ export function ProfileDetail({ profile, isCurrent, isActive, onMove, onRemove }
       {error && (
         <ErrorCard code={error.code} evidence={error.detail} actions={<Button onPress={again}>{t('common:tryAgain')}</Button>} />
       )}
+      <ProfileWarnings profile={profile} />
       {view && <Plain view={view} allLocked={allLocked} />}
       {view && <Full view={view} />}
     </article>
+  );
+}
+
+function ProfileWarnings({ profile }: { readonly profile: ProfileSummary }): ReactElement | null {
+  const { t } = useTranslation('certificates');
+  const warnings = useProfileWarnings(profile.id);
+  return (
+    <WarningList
+      warnings={warnings}
+      action={({ code }) => {
+        const whose = LENS_OF[code];
+        return (
+          whose && (
+            <Button look="quiet" onPress={() => openLens(whose, profile)}>
+              {t('lookAt')}
+            </Button>
+          )
+        );
+      }}
+    />
   );
 }
 
@@ -164,8 +189,17 @@ function useSay(): (sentence: Sentence) => string {
   const { t, i18n } = useTranslation('profiles');
   return (sentence) => {
     switch (sentence.key) {
+      case 'certificateUnnamed':
+      case 'eapUnnamed':
+      case 'eapTls':
+        return t(`plain.${sentence.key}`, { gateway: isolated(sentence.gateway) });
+      case 'trustOwn':
+        return t('plain.trustOwn', { count: sentence.count });
       case 'connectsStored':
       case 'connectsAsked':
+      case 'certificate':
+      case 'eapStored':
+      case 'eapAsked':
         return t(`plain.${sentence.key}`, { gateway: isolated(sentence.gateway), identity: isolated(sentence.identity) });
       case 'onlyOffice': {
         const named = sentence.networks.slice(0, NAMED).map(isolated);
@@ -195,6 +229,7 @@ function Full({ view }: { readonly view: ProfileView }): ReactElement {
     ) : (
       value
     );
+  const proofs = useProofFacts(view);
   const copied = (text: string, label: string) => <CopyText text={text} label={label} />;
   const lines = (items: readonly string[]) => (
     <ul className="fact-lines fixed">
@@ -218,12 +253,20 @@ function Full({ view }: { readonly view: ProfileView }): ReactElement {
               <span className="figures">{t('portsValue', { ike: view.gatewayPorts.ike, natt: view.gatewayPorts.natt })}</span>,
             ),
           },
-          { term: t('fields.localId'), value: locked('localId', copied(view.localId, t('fields.localId'))) },
+          {
+            term: t('fields.localId'),
+            value: locked('localId', view.localId === '' ? t('foundOut') : copied(view.localId, t('fields.localId'))),
+          },
           {
             term: t('fields.remoteId'),
-            value: locked('remoteId', view.remoteId === undefined ? t('anybody') : copied(view.remoteId, t('fields.remoteId'))),
+            value: locked(
+              'remoteId',
+              view.remoteId === undefined
+                ? t(view.trust.method === 'psk' ? 'anybody' : 'anybodyCertificate')
+                : copied(view.remoteId, t('fields.remoteId')),
+            ),
           },
-          { term: t('fields.secret'), value: locked('secret', t(view.hasSecret ? 'secretStored' : 'secretAsked')) },
+          ...proofs.map(({ term, field, value }) => ({ term, value: locked(field, value) })),
           { term: t('fields.remoteNetworks'), value: locked('remoteNetworks', lines(view.remoteNetworks)) },
           { term: t('fields.ipv4'), value: locked('ipv4', yes(view.ipv4)) },
           { term: t('fields.ipv6'), value: locked('ipv6', yes(view.ipv6)) },

@@ -9,6 +9,7 @@ import Pencil from 'lucide-react/icons/pencil';
 import Pin from 'lucide-react/icons/pin';
 import Plug from 'lucide-react/icons/plug';
 import Trash from 'lucide-react/icons/trash-2';
+import TriangleAlert from 'lucide-react/icons/triangle-alert';
 import Unplug from 'lucide-react/icons/unplug';
 import Users from 'lucide-react/icons/users';
 import { type KeyboardEvent, type ReactElement, useEffect, useRef } from 'react';
@@ -19,6 +20,8 @@ import { IconButton } from '../../components/button.tsx';
 import { Menu } from '../../components/menu.tsx';
 import { Badge } from '../../components/pieces.tsx';
 import { navigate } from '../../route.ts';
+import { useProfileWarnings } from '../../store/warnings.ts';
+import { mostUrgent, warningBadge, warningText, warningTone } from '../certificates/words.ts';
 import { isolated, profilePath, useMayChange, useProfileActions } from './actions.ts';
 import type { Group } from './listing.ts';
 
@@ -106,7 +109,9 @@ interface ProfileRowProps {
 function ProfileRow(props: ProfileRowProps): ReactElement {
   const { profile, isOpen, isCurrent, isActive, mayChange, onMove, onRemove } = props;
   const { t } = useTranslation(['profiles', 'common']);
+  const { t: words } = useTranslation('certificates');
   const actions = useProfileActions();
+  const [warning] = mostUrgent(useProfileWarnings(profile.id));
   return (
     <GridListItem
       id={profile.id}
@@ -119,7 +124,7 @@ function ProfileRow(props: ProfileRowProps): ReactElement {
           {profile.name}
         </span>
         <span className="small soft fixed profile-gateway">{profile.gateway}</span>
-        {(isActive || isCurrent || profile.shared || !profile.hasSecret) && (
+        {(isActive || isCurrent || profile.shared || !profile.hasSecret || warning) && (
           <span className="row wrap profile-badges">
             {isActive ? (
               <Badge tone="ok" icon={<Check size={12} aria-hidden />}>
@@ -133,7 +138,16 @@ function ProfileRow(props: ProfileRowProps): ReactElement {
               )
             )}
             {profile.shared && <Badge icon={<Users size={12} aria-hidden />}>{t('shared')}</Badge>}
-            {!profile.hasSecret && <Badge icon={<KeyRound size={12} aria-hidden />}>{t('asksKey')}</Badge>}
+            {!profile.hasSecret && <Badge icon={<KeyRound size={12} aria-hidden />}>{t(`asks.${profile.auth}`)}</Badge>}
+            {warning && (
+              <Badge
+                tone={warningTone(warning)}
+                icon={<TriangleAlert size={12} aria-hidden />}
+                title={warningText(warning, words)}
+              >
+                {warningBadge(warning, words)}
+              </Badge>
+            )}
           </span>
         )}
       </div>

@@ -1,10 +1,11 @@
 /**
  * The state of the form: what is typed, what the helper says of it (a dry run a moment after each change), and saving. What was typed is kept
- * while the window lives, so that a look at another view costs nothing; the key is not.
+ * while the window lives, so that a look at another view costs nothing; keys and passwords are not.
  */
 import { useEffect, useRef, useState } from 'react';
 import type { ProfileProblem, ProfileSummary, RpcError } from '../../../core/rpc/contract.ts';
 import { call } from '../../api.ts';
+import { forgetWarnings } from '../../store/warnings.ts';
 import { type Draft, type FieldName, firstWithProblem, isChanged, type Problem, prepare, problemsByField } from './form.ts';
 
 /** A pause in typing. */
@@ -46,7 +47,10 @@ export function useDraft(id: string | undefined, begin: Draft, original: Draft |
     asked.current++;
     const mine = asked.current;
     const timer = setTimeout(() => {
-      void call('profile.save', { ...request, dryRun: true }).then((reply) => {
+      // A key is looked at whether it fits; what has to be guessed by nobody does not travel at every stroke.
+      const { key, keyPassword } = prepared;
+      const tried = { ...(key !== undefined && { key }), ...(keyPassword !== undefined && { keyPassword }) };
+      void call('profile.save', { ...request, ...tried, dryRun: true }).then((reply) => {
         // An answer about an earlier text says nothing about this one.
         if (mine !== asked.current) return;
         setFound(reply.ok ? reply.value.problems : []);
@@ -65,7 +69,7 @@ export function useDraft(id: string | undefined, begin: Draft, original: Draft |
     change(part, field) {
       const next = { ...draft, ...part };
       setDraft(next);
-      kept.set(key, { ...next, secret: '' });
+      kept.set(key, { ...next, secret: '', password: '', key: '', keyPassword: '' });
       setTouched((before) => (before.has(field) ? before : new Set([...before, field])));
     },
     problemOf(field) {
@@ -83,8 +87,16 @@ export function useDraft(id: string | undefined, begin: Draft, original: Draft |
         return undefined;
       }
       setSaving(true);
-      const { secret, forgetSecret } = prepared;
-      const reply = await call('profile.save', { ...request, forgetSecret, ...(secret !== undefined && { secret }) });
+      const { secret, forgetSecret, password, forgetPassword, key: ownKey, keyPassword } = prepared;
+      const reply = await call('profile.save', {
+        ...request,
+        forgetSecret,
+        forgetPassword,
+        ...(secret !== undefined && { secret }),
+        ...(password !== undefined && { password }),
+        ...(ownKey !== undefined && { key: ownKey }),
+        ...(keyPassword !== undefined && { keyPassword }),
+      });
       setSaving(false);
       if (!reply.ok) {
         setError(reply.error);
@@ -94,6 +106,7 @@ export function useDraft(id: string | undefined, begin: Draft, original: Draft |
       setFound(reply.value.problems);
       if (reply.value.profile) {
         kept.delete(key);
+        forgetWarnings(reply.value.profile.id);
         return reply.value.profile;
       }
       const first = firstWithProblem(problemsByField([], reply.value.problems));

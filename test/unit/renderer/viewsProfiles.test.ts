@@ -90,7 +90,7 @@ const keys = (profile: ProfileView) => describe(profile).map(({ sentence }) => s
 
 test('in plain language: how it connects, what goes through, who is proved', () => {
   assert.deepEqual(keys(view()), ['connectsStored', 'everything', 'proof', 'names']);
-  assert.deepEqual(keys(view({ hasSecret: false, dns: false, shared: true })), [
+  assert.deepEqual(keys(view({ hasSecret: false, secrets: [], dns: false, shared: true })), [
     'connectsAsked',
     'everything',
     'proof',
@@ -118,10 +118,21 @@ test('a profile that takes any gateway is told as a warning', () => {
   );
 });
 
+const NOTHING = {
+  fields: {},
+  secret: undefined,
+  forgetSecret: false,
+  password: undefined,
+  forgetPassword: false,
+  key: undefined,
+  keyPassword: undefined,
+  problems: [],
+};
+
 test('a draft of a profile, unchanged, sends nothing', () => {
   for (const profile of [view(), view({ remoteId: undefined, remoteNetworks: ['10.0.0.0/8'], ipv4: false, localPort: 'any' })]) {
     const draft = draftOf(profile);
-    assert.deepEqual(prepare(draft, draft), { fields: {}, secret: undefined, forgetSecret: false, problems: [] });
+    assert.deepEqual(prepare(draft, draft), NOTHING);
     assert.equal(isChanged(prepare(draft, draft)), false);
   }
 });
@@ -137,14 +148,9 @@ test('an edit sends what changed and nothing else', () => {
   assert.deepEqual(edit({ ikeProposals: ' ' }).fields, { ikeProposals: [] }, 'emptied is not unchanged');
   assert.deepEqual(edit({ nattPort: '4501' }).fields, { gatewayPorts: { ike: 500, natt: 4501 } });
   assert.deepEqual(edit({ gateway: ' vpn.office.test ' }).fields, {}, 'blanks around it are no change');
-  assert.deepEqual(edit({ secret: 'new key' }), { fields: {}, secret: 'new key', forgetSecret: false, problems: [] });
+  assert.deepEqual(edit({ secret: 'new key' }), { ...NOTHING, secret: 'new key' });
   assert.equal(isChanged(edit({ secret: 'x' })), true);
-  assert.deepEqual(edit({ secret: 'typed before', forgetSecret: true }), {
-    fields: {},
-    secret: undefined,
-    forgetSecret: true,
-    problems: [],
-  });
+  assert.deepEqual(edit({ secret: 'typed before', forgetSecret: true }), { ...NOTHING, forgetSecret: true });
   assert.equal(isChanged(edit({ forgetSecret: true })), true);
   assert.deepEqual(edit({ gateway: 'other.test' }).fields, { gateway: 'other.test' }, 'the identity follows the name');
   assert.deepEqual(edit({ remoteId: 'other.test' }).fields, { remoteId: 'other.test' });
