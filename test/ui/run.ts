@@ -11,6 +11,7 @@ import { join, resolve } from 'node:path';
 import { PICTURES } from './app.ts';
 import { accessibility } from './cases/accessibility.ts';
 import { connect } from './cases/connect.ts';
+import { credentialPrompts } from './cases/credentialPrompts.ts';
 import { failures } from './cases/failures.ts';
 import { firstRun } from './cases/firstRun.ts';
 import { helperLife } from './cases/helperLife.ts';
@@ -42,6 +43,7 @@ const all: readonly Case[] = [
   ...firstRun,
   ...connect,
   ...prompts,
+  ...credentialPrompts,
   ...failures,
   ...helperLife,
   ...profiles,

@@ -1,12 +1,13 @@
 /** What every case works with: the demo lab with its helper, a desk with a browser, and windows that are opened on it. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { BrowserContextOptions } from 'playwright-core';
 import { connectRpc, type RpcClient } from '../../core/rpc/client.ts';
 import type { Method, Params, ProfileSummary, Results, Status } from '../../core/rpc/contract.ts';
+import { type JsonProcess, startJson } from '../gateway/jsonProcess.ts';
 import type { MisbehaviourName } from '../gateway/misbehaviours.ts';
-import { VISITOR } from '../gateway/office.ts';
+import { type Office, type OfficeOptions, startOffice, VISITOR } from '../gateway/office.ts';
 import { buildStage, type Stage } from '../lab/demo/stage.ts';
 import { App } from './app.ts';
 import { Desk } from './desk.ts';
@@ -39,6 +40,8 @@ const BLOCKING: Readonly<Record<Blocked, string>> = {
 /** A gateway nobody has: documentation prefix, for a connection that is given up at once. */
 const NOWHERE = '192.0.2.9';
 
+const USUAL: OfficeOptions = { reach: 'split' };
+
 export class World {
   readonly stage: Stage;
   readonly desk: Desk;
@@ -46,6 +49,10 @@ export class World {
   readonly watch = new Watch();
   readonly #apps = new Set<App>();
   #client: RpcClient | undefined;
+  /** In the place of the stage's, once a case has opened another. */
+  #office: Office | undefined;
+  #unusual = false;
+  readonly #servers: JsonProcess[] = [];
   #misbehaving = false;
   #blocked = false;
   #stopped: number | undefined;
@@ -58,7 +65,7 @@ export class World {
 
   /** `dist`: folder of the built renderer. */
   static async create(dist: string, say: (step: string) => void): Promise<World> {
-    const stage = await buildStage({ reach: 'split' }, say);
+    const stage = await buildStage(USUAL, say);
     try {
       say('opening a browser');
       const folder = join(stage.folder, 'desk');
@@ -74,6 +81,8 @@ export class World {
     this.#client?.close();
     this.resumeEngine();
     await this.desk.clear();
+    await this.#stopServers();
+    await this.#office?.stop();
     await this.stage.close();
   }
 
@@ -87,7 +96,30 @@ export class World {
     if (this.#misbehaving) await this.misbehave();
     await this.stage.lab.impair({});
     await this.idle();
+    await this.#stopServers();
+    if (this.#unusual) await this.openOffice(USUAL);
     for (const { id } of await this.call('profile.list', {})) await this.call('profile.remove', { profile: id });
+  }
+
+  get office(): Office {
+    return this.#office ?? this.stage.office;
+  }
+
+  /** The office, opened anew as told; the next case finds the usual one. */
+  async openOffice(options: OfficeOptions): Promise<void> {
+    await this.office.stop();
+    this.#office = await startOffice(this.stage.lab, { ...USUAL, ...options });
+    this.#unusual = options !== USUAL;
+  }
+
+  /** A program that serves on the router, which is what the laptop has of the Internet, until the case is over. */
+  async serve(program: string, argument: string): Promise<void> {
+    const path = resolve(import.meta.dirname, '..', '..', program);
+    this.#servers.push(await startJson(this.stage.lab.router, [process.execPath, path, argument], program));
+  }
+
+  async #stopServers(): Promise<void> {
+    for (const server of this.#servers.splice(0)) await server.stop();
   }
 
   /** A failure stays until the next connection: there was one, and the user ended it. */
@@ -179,7 +211,7 @@ export class World {
 
   /** The office does this from now on; without names it is honest again. SAs are forgotten without a word, as by a restart. */
   async misbehave(...names: MisbehaviourName[]): Promise<void> {
-    const { gateway } = this.stage.office;
+    const { gateway } = this.office;
     gateway.send({ do: 'misbehave', names });
     await gateway.next((line) => line.event === 'misbehaving', 5_000);
     this.#misbehaving = names.length > 0;

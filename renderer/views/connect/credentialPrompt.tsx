@@ -49,7 +49,13 @@ function PromptDialog({ prompt, name }: { readonly prompt: Prompt; readonly name
   const wrong = prompt.attempt > 1 && !touched ? t(`prompt.${kind}Wrong`) : undefined;
   return (
     <Dialog title={t(`prompt.${kind}`, { name })} isOpen onClose={cancel}>
-      <form className="stack" onSubmit={(event) => void submit(event)} data-test="prompt" data-attempt={prompt.attempt}>
+      <form
+        className="stack"
+        onSubmit={(event) => void submit(event)}
+        data-test="prompt"
+        data-kind={kind}
+        data-attempt={prompt.attempt}
+      >
         {prompt.text !== '' && (
           <figure className="gateway-text">
             <figcaption className="small soft">{t('prompt.says')}</figcaption>

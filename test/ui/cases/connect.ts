@@ -250,7 +250,7 @@ export const connect: readonly Case[] = [
     run: async (world) => {
       const app = await connectedScene(world);
       await stateIs(app, 'Protected');
-      world.stage.office.gateway.send({ do: 'terminate' });
+      world.office.gateway.send({ do: 'terminate' });
       await world.state('failed');
       await card(app).waitFor();
       assert.match(await card(app).innerText(), /The office ended the connection/);
