@@ -10,11 +10,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PICTURES } from './app.ts';
 import { accessibility } from './cases/accessibility.ts';
+import { certificates } from './cases/certificates.ts';
 import { connect } from './cases/connect.ts';
 import { credentialPrompts } from './cases/credentialPrompts.ts';
 import { failures } from './cases/failures.ts';
 import { firstRun } from './cases/firstRun.ts';
 import { helperLife } from './cases/helperLife.ts';
+import { importCredentials } from './cases/importCredentials.ts';
 import { layout } from './cases/layout.ts';
 import { log } from './cases/log.ts';
 import { performanceCases } from './cases/performance.ts';
@@ -44,6 +46,8 @@ const all: readonly Case[] = [
   ...connect,
   ...prompts,
   ...credentialPrompts,
+  ...importCredentials,
+  ...certificates,
   ...failures,
   ...helperLife,
   ...profiles,
