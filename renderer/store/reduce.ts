@@ -122,3 +122,9 @@ export function shownState(session: Pick<Session, 'status' | 'intent'>): {
 export function isConnecting(state: TunnelState): boolean {
   return !['idle', 'failed', 'connected', 'disconnecting'].includes(state);
 }
+
+/** A change that was not kept is taken back, and only where nothing newer came meanwhile. */
+export function withoutChange(now: Settings, change: Partial<Settings>, before: Settings): Settings {
+  const undone = Object.keys(change).filter((name): name is keyof Settings => name in before);
+  return undone.reduce<Settings>((all, name) => (all[name] === change[name] ? { ...all, [name]: before[name] } : all), now);
+}

@@ -13,6 +13,7 @@ import {
   type ProfileName,
   type Session,
   withIntent,
+  withoutChange,
   withoutIntent,
   withRefusal,
 } from './reduce.ts';
@@ -60,12 +61,15 @@ async function attempt(intent: Intent, run: () => Promise<{ readonly ok: boolean
   else useSession.setState((session) => withRefusal(session, intent, error));
 }
 
-/** Shown at once; taken back when the shell does not keep it. */
+/**
+ * Shown at once; taken back when the shell does not keep it. What the shell keeps comes as an event: in a browser the answer may come after
+ * the event of a later change, and would undo that.
+ */
 export async function saveSettings(change: Partial<Settings>): Promise<boolean> {
   const before = useSession.getState().settings;
   useSession.setState({ settings: { ...before, ...change } });
   const reply = await changeSettings(change);
-  useSession.setState({ settings: reply.ok ? reply.value : before });
+  if (!reply.ok) useSession.setState(({ settings }) => ({ settings: withoutChange(settings, change, before) }));
   return reply.ok;
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HelperLink, WindowEvent } from '../../../core/desktop/contract.ts';
+import { defaultSettings, type HelperLink, type WindowEvent } from '../../../core/desktop/contract.ts';
 import type { Status, TunnelState } from '../../../core/rpc/contract.ts';
 import {
   applyEvent,
@@ -10,6 +10,7 @@ import {
   type Session,
   shownState,
   withIntent,
+  withoutChange,
   withoutIntent,
   withRefusal,
 } from '../../../renderer/store/reduce.ts';
@@ -110,4 +111,12 @@ test('every state on the way up can be cancelled, no other', () => {
     'failed',
   ];
   assert.deepEqual(states.filter(isConnecting), ['waiting', 'resolving', 'connecting', 'authenticating', 'installing']);
+});
+
+test('a setting that was not kept is taken back, but not what changed meanwhile', () => {
+  const before = { ...defaultSettings, appearance: 'light', language: 'en' } as const;
+  const change = { appearance: 'dark' } as const;
+  assert.deepEqual(withoutChange({ ...before, ...change, language: 'ko' }, change, before), { ...before, language: 'ko' });
+  const newer = { ...before, appearance: 'high-contrast' } as const;
+  assert.deepEqual(withoutChange(newer, change, before), newer);
 });
