@@ -25,8 +25,8 @@ export interface Pkcs12Contents {
 export const convertPkcs12Command =
   'openssl pkcs12 -legacy -in old.p12 -out old.pem && openssl pkcs12 -export -in old.pem -out new.p12';
 
-/** About 0.3 s of the hash. OpenSSL writes 2048, Java 10,000, macOS 1, Windows 2000. */
-const maxMacIterations = 300_000;
+/** About 0.6 s of the hash. OpenSSL writes 2048, Java 10,000, macOS 1, Windows 2000, NSS (Firefox) and GnuTLS 600,000. */
+const maxMacIterations = 600_000;
 const maxBags = 256;
 
 /** `password`: UTF-8 octets; undefined when the user gave none, and then a file with an empty one is still opened. */
@@ -90,7 +90,7 @@ function checkMac(mac: Pkcs12Mac, authenticated: Uint8Array, password: Uint8Arra
   const hash = hashOf(algorithm);
   if (hash === undefined) return credentialFault('unsupported', 'PKCS #12 with an unknown checksum', convertPkcs12Command);
   if (mac.iterations < 1 || mac.iterations > maxMacIterations)
-    return credentialFault('too-much-work', `PKCS #12 with ${mac.iterations} iterations for its checksum`);
+    return credentialFault('too-much-work', `PKCS #12 with ${mac.iterations} iterations for its checksum`, convertPkcs12Command);
   if (mac.salt.length > 1024 || mac.digest.length !== hashBytes[hash]) return malformed();
   // RFC 7292 §B.1: two zeros end the text. Of an empty one some writers make no octets at all.
   const texts = password.length === 0 ? [new Uint8Array(2), new Uint8Array(0)] : [bmpString(password)];

@@ -6,7 +6,7 @@ import { concat, equalBytes } from '../../../core/bytes/bytes.ts';
 import { childrenOf, type DerNode, readDer } from '../../../core/bytes/der.ts';
 import { derElement, derInteger, derNull, derOctetString, derOid, derSequence } from '../../../core/bytes/derWriter.ts';
 import type { CredentialFault } from '../../../core/pki/credentialFault.ts';
-import { looksLikePkcs12, openPkcs12, type Pkcs12Contents } from '../../../core/pki/pkcs12.ts';
+import { convertPkcs12Command, looksLikePkcs12, openPkcs12, type Pkcs12Contents } from '../../../core/pki/pkcs12.ts';
 import { javaPkcs12, rc2Pkcs12, tripleDesPkcs12 } from './fixtures.ts';
 import { hasLegacyProvider, onlyBlock, opensslFolder, password, runAsTyped } from './opensslFiles.ts';
 
@@ -120,6 +120,14 @@ for (const [what, options] of Object.entries({
     assert.equal(faultOf(file).code, 'password-needed');
   });
 }
+
+test('opens with the 600,000 iterations of its checksum that Firefox (NSS) and GnuTLS write', () => {
+  const plain = ['-keypbe', 'NONE', '-certpbe', 'NONE'];
+  assertAlice(contents(pack('firefox.p12', '-passout', 'pass:secret', ...plain, '-iter', '600000'), 'secret'));
+  const more = pack('more.p12', '-passout', 'pass:secret', ...plain, '-iter', '600001');
+  const { code, command } = faultOf(more, 'secret');
+  assert.deepEqual([code, command], ['too-much-work', convertPkcs12Command]);
+});
 
 test('passwords are text of any kind: RFC 7292 §B.1 makes UTF-16 of it', () => {
   for (const secret of ['pässwörd', 'пароль', '비밀번호', 'key 🔑 key', 'x'.repeat(200)]) {
