@@ -125,6 +125,7 @@ export function isConnecting(state: TunnelState): boolean {
 
 /** A change that was not kept is taken back, and only where nothing newer came meanwhile. */
 export function withoutChange(now: Settings, change: Partial<Settings>, before: Settings): Settings {
-  const undone = Object.keys(change).filter((name): name is keyof Settings => name in before);
-  return undone.reduce<Settings>((all, name) => (all[name] === change[name] ? { ...all, [name]: before[name] } : all), now);
+  const settings: readonly (keyof Settings)[] = ['startAtLogin', 'appearance', 'language', 'notifications', 'currentProfile'];
+  const undone = settings.filter((name) => name in change && now[name] === change[name]);
+  return { ...now, ...Object.fromEntries(undone.map((name) => [name, before[name]])) };
 }
