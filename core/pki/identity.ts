@@ -18,12 +18,15 @@ export function nameFault(certificate: Certificate, expected: ExpectedName, wild
   return `it is about ${namesText(certificate)}, not ${identityText(expected.identity)}`;
 }
 
-/** The common names that may be used as host name, address or mailbox: none where a subjectAltName of that kind is there. */
-export function usableCommonNames(certificate: Certificate, expected: ExpectedName): readonly string[] {
+/**
+ * The common names that may be used as host name, address or mailbox, as the subjectAltNames they stand for, so that constraints hold for
+ * them in the very form that is compared: none where a subjectAltName of that kind is there.
+ */
+export function usableCommonNames(certificate: Certificate, expected: ExpectedName): readonly GeneralName[] {
   if (!expected.commonName) return [];
   const kind = altKinds[expected.identity.type];
   if (kind === undefined || certificate.extensions.subjectAltName?.some((name) => name.kind === kind)) return [];
-  return attributeTexts(certificate.subject, attribute.commonName);
+  return attributeTexts(certificate.subject, attribute.commonName).flatMap((text) => alternativeOf(kind, text) ?? []);
 }
 
 /** All names of a certificate in one line: those of subjectAltName, else the subject. */
@@ -77,27 +80,36 @@ const altKinds: Readonly<Record<ExpectedName['identity']['type'], 'dns' | 'ip' |
   dn: undefined,
 };
 
+function alternativeOf(kind: 'dns' | 'ip' | 'email', text: string): GeneralName | undefined {
+  switch (kind) {
+    case 'dns': {
+      const value = text.replace(/\.$/, '');
+      return isDnsName(value) ? { kind, value } : undefined;
+    }
+    case 'ip': {
+      const value = parseAddress(text);
+      return value && { kind, value };
+    }
+    case 'email':
+      return splitMailbox(text) && { kind, value: text };
+  }
+}
+
 function matches(certificate: Certificate, expected: ExpectedName, wildcards: boolean): boolean {
   const { type, data } = expected.identity;
-  const alternatives = certificate.extensions.subjectAltName ?? [];
-  const common = usableCommonNames(certificate, expected);
+  const names = [...(certificate.extensions.subjectAltName ?? []), ...usableCommonNames(certificate, expected)];
   switch (type) {
     case 'fqdn': {
       const wanted = hostName(toUtf8(data));
       if (wanted === undefined) return false;
-      const same = (text: string): boolean => sameHost(text, wanted, wildcards);
-      return alternatives.some((name) => name.kind === 'dns' && same(name.value)) || common.some(same);
+      return names.some((name) => name.kind === 'dns' && sameHost(name.value, wanted, wildcards));
     }
     case 'ip':
-      return (
-        alternatives.some((name) => name.kind === 'ip' && equalBytes(name.value, data)) ||
-        common.some((text) => equalBytes(parseAddress(text) ?? new Uint8Array(0), data) && data.length > 0)
-      );
+      return names.some((name) => name.kind === 'ip' && equalBytes(name.value, data));
     case 'email': {
       const wanted = mailbox(toUtf8(data));
       if (wanted === undefined) return false;
-      const same = (text: string): boolean => mailbox(text) === wanted;
-      return alternatives.some((name) => name.kind === 'email' && same(name.value)) || common.some(same);
+      return names.some((name) => name.kind === 'email' && mailbox(name.value) === wanted);
     }
     case 'dn': {
       // §3.1.5: the whole subject.
@@ -109,9 +121,10 @@ function matches(certificate: Certificate, expected: ExpectedName, wildcards: bo
 
 /** Lower case, without the root's final period; undefined for what is no host name (an address, a wildcard, U+0000 inside). */
 function hostName(text: string): string | undefined {
-  const host = text.toLowerCase().replace(/\.$/, '');
+  const host = text.replace(/\.$/, '');
+  // Before it is made lower case: U+212A would be a "k" then.
   if (!isDnsName(host) || host.startsWith('*') || parseAddress(host) !== undefined) return undefined;
-  return host;
+  return host.toLowerCase();
 }
 
 function sameHost(presented: string, wanted: string, wildcards: boolean): boolean {

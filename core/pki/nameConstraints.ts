@@ -50,10 +50,10 @@ export class ConstraintStack {
   }
 
   /**
-   * Evidence against a certificate below, `too-complex`, or undefined. `commonNames`: these texts of the subject may be used as host
-   * names, so constraints on host names hold for them too.
+   * Evidence against a certificate below, `too-complex`, or undefined. `commonNames`: what common names of the subject may be used as, so
+   * constraints on such names hold for them too.
    */
-  check(certificate: Certificate, commonNames: readonly string[] = []): string | 'too-complex' | undefined {
+  check(certificate: Certificate, commonNames: readonly GeneralName[] = []): string | 'too-complex' | undefined {
     if (this.#levels.length === 0) return undefined;
     const names = constrainedNames(certificate, commonNames);
     this.#budget.comparisons -= names.length;
@@ -119,11 +119,10 @@ function kindOf({ kind, tag }: { readonly kind: string; readonly tag?: number })
 }
 
 /** RFC 5280 §4.2.1.10: the subject and all of subjectAltName; mailboxes in the subject too, whether there is a subjectAltName or not. */
-function constrainedNames({ subject, extensions }: Certificate, commonNames: readonly string[]): ConstrainedName[] {
-  const names: ConstrainedName[] = (extensions.subjectAltName ?? []).map(constrained);
+function constrainedNames({ subject, extensions }: Certificate, commonNames: readonly GeneralName[]): ConstrainedName[] {
+  const names: ConstrainedName[] = [...(extensions.subjectAltName ?? []), ...commonNames].map(constrained);
   if (!isEmptyName(subject)) names.push(constrained({ kind: 'directory', value: subject }));
   for (const value of attributeTexts(subject, attribute.email)) names.push(constrained({ kind: 'email', value }));
-  for (const value of commonNames) if (isDnsName(value)) names.push(constrained({ kind: 'dns', value }));
   return names;
 }
 
@@ -220,12 +219,19 @@ function dnsMatcher(base: string): Matcher {
   };
 }
 
-/** A mailbox, all mailboxes of a host, or with a leading period of all hosts below a domain. The local part is compared as it is. */
+/**
+ * A mailbox, all mailboxes of a host, or with a leading period of all hosts below a domain. The local part is compared as it is, except for
+ * what is excluded: whoever is asked for is found in any letter case (RFC 4945 §3.1.3).
+ */
 function emailMatcher(value: string): Matcher {
   const box = splitMailbox(value);
   if (box !== undefined) {
     const host = box.host.toLowerCase();
-    return (form) => form.kind === 'email' && form.local === box.local && form.host === host;
+    const local = box.local.toLowerCase();
+    return (form, quantity) =>
+      form.kind === 'email' &&
+      (form.local === box.local || (quantity === 'any' && form.local.toLowerCase() === local)) &&
+      form.host === host;
   }
   const base = value.toLowerCase();
   return (form) => form.kind === 'email' && hostMatches(form.host, base);

@@ -76,6 +76,30 @@ test('nothing sent, nothing readable, or far too much has a code of its own', ()
   assert.equal(verdict([{ der: new Uint8Array(300_000) }]), 'too-large');
 });
 
+test('name constraints hold for a common name in whatever form it would be believed, and exclude mailboxes in any letter case', () => {
+  const host = { type: 'fqdn', data: fromUtf8('vpn.bank.test') } as const;
+  const address = { type: 'ip', data: Uint8Array.of(192, 0, 2, 1) } as const;
+  const mailbox = { type: 'email', data: fromUtf8('boss@bank.test') } as const;
+  const office = { permitted: ['dns:office.test', 'ip:10.0.0.0/8', 'email:office.test'] };
+  for (const [subject, identity, purpose] of [
+    ['CN=vpn.bank.test.', host, 'ike'],
+    ['CN=*.bank.test.', host, 'tls-server'],
+    ['CN=192.0.2.1', address, 'ike'],
+    ['CN=boss@bank.test', mailbox, 'ike'],
+  ] as const) {
+    const asked = { purpose, name: { identity, commonName: true } };
+    const constrained = authority.root({ nameConstraints: office });
+    assert.equal(verdict([constrained.issue({ subject })], [constrained], asked), 'name-constraints', subject);
+    assert.equal(verdict([root.issue({ subject })], [root], asked), 'ok', subject);
+  }
+  // U+212A, the sign of kelvin, is a "k" in lower case.
+  const kelvin = root.issue({ subject: 'CN=vpn.ban\u212a.test' });
+  assert.equal(verdict([kelvin], [root], { name: { identity: host, commonName: true } }), 'wrong-name');
+  const without = authority.root({ nameConstraints: { excluded: ['email:boss@bank.test'] } });
+  const boss = without.issue({ subject: 'CN=x', san: ['email:BOSS@bank.test'] });
+  assert.equal(verdict([boss], [without], { name: { identity: mailbox, commonName: false } }), 'name-constraints');
+});
+
 test('untrusted names who issued the last certificate, and a malformed one that may be the missing link', () => {
   const result = validate([gateway, { der: middle.der.slice(0, -1) }]);
   assert.ok(!result.ok && result.error.code === 'untrusted');
