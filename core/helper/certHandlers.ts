@@ -154,9 +154,9 @@ function ofFiles(files: readonly Uint8Array[], password: string | undefined): Re
     const { code, detail } = bundle.error;
     return err({ code: code === 'profile-malformed' ? 'certificate-unreadable' : code, detail });
   }
-  const { key, chain, authorities } = bundle.value;
+  const { key, chain, authorities, others } = bundle.value;
   key?.pkcs8.fill(0);
-  return ok({ certificates: [...chain, ...authorities.filter((one) => !chain.includes(one))], key: key?.signer });
+  return ok({ certificates: [...chain, ...authorities.filter((one) => !chain.includes(one)), ...others], key: key?.signer });
 }
 
 /** Its own; of a profile without, whom it trusts. */

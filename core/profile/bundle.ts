@@ -1,6 +1,6 @@
 /** Certificates and a key out of files that hold nothing else: PKCS #12, PEM, DER. What they are is told by their content. */
 import { fromUtf8, toUtf8 } from '../bytes/bytes.ts';
-import { readDer } from '../bytes/der.ts';
+import { DerFields, type DerNode, oidOf, readDer } from '../bytes/der.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
 import { isSelfIssued, parseCertificate } from '../pki/certificate.ts';
 import type { Certificate } from '../pki/contract.ts';
@@ -20,11 +20,16 @@ export interface Bundle {
   readonly chain: readonly Certificate[];
   /** The others: what can be trusted. */
   readonly authorities: readonly Certificate[];
+  /** With a key: those that are neither, such as a certificate of before or of another user. */
+  readonly others: readonly Certificate[];
+  /** Labels of PEM blocks that are of no use here. */
+  readonly ignored: readonly string[];
 }
 
 interface Pieces {
   readonly keys: ReadKey[];
   readonly certificates: Certificate[];
+  readonly ignored: Set<string>;
   containers: number;
 }
 
@@ -34,16 +39,21 @@ const MOST_CONTAINERS = 2;
 
 /** Of all the files together. */
 export function readBundle(files: readonly Uint8Array[], password: string | undefined): Result<Bundle, ImportError> {
-  const pieces: Pieces = { keys: [], certificates: [], containers: 0 };
-  for (const file of files) {
+  const pieces: Pieces = { keys: [], certificates: [], ignored: new Set(), containers: 0 };
+  for (const [at, file] of files.entries()) {
     const read = addFile(file, password, pieces);
     if (read.ok) continue;
     for (const key of pieces.keys) key.pkcs8.fill(0);
-    return read;
+    return files.length === 1 ? read : err({ ...read.error, detail: `${fileNumber(at)}${read.error.detail}` });
   }
   const arranged = arrange(pieces);
   if (!arranged.ok) for (const key of pieces.keys) key.pkcs8.fill(0);
   return arranged;
+}
+
+/** Which of several files an error is about; who knows their names may put one instead. */
+export function fileNumber(at: number): string {
+  return `file ${at + 1}: `;
 }
 
 export function looksLikeBundle(file: Uint8Array): boolean {
@@ -52,7 +62,7 @@ export function looksLikeBundle(file: Uint8Array): boolean {
   const text = toUtf8(file.subarray(0, maxPemCharacters)).trimStart();
   if (looksLikePem(text)) return !/^\ufeff?\s*\{/.test(text);
   const node = readDer(file, { octets: 1 << 18, elements: 50_000 });
-  return node.ok && (looksLikePrivateKey(node.value) || parseCertificate(file).ok);
+  return node.ok && (looksLikePrivateKey(node.value) || isPkcs7(node.value) || parseCertificate(file).ok);
 }
 
 function addFile(file: Uint8Array, password: string | undefined, pieces: Pieces): Result<undefined, ImportError> {
@@ -62,6 +72,7 @@ function addFile(file: Uint8Array, password: string | undefined, pieces: Pieces)
   const node = readDer(file, { octets: 1 << 18, elements: 50_000 });
   if (!node.ok) return refuse('unknown-format', 'neither PKCS #12 nor PEM nor DER');
   if (looksLikePrivateKey(node.value)) return addKey(() => readKeyDer(file, password), pieces);
+  if (isPkcs7(node.value)) return refuse('unsupported', `PKCS #7; convert it: ${PKCS7_COMMAND} -inform DER`);
   return addCertificate(file, pieces);
 }
 
@@ -90,10 +101,26 @@ function addPem(text: string, password: string | undefined, pieces: Pieces): Res
     const added = addKey(() => readKeyPem(text, password), pieces);
     if (!added.ok) return added;
   }
-  return all(
-    blocks.value.filter(({ label }) => CERTIFICATE_LABELS.has(label)),
-    ({ der }) => addCertificate(der, pieces),
-  );
+  return all(blocks.value, ({ label, der }) => {
+    if (CERTIFICATE_LABELS.has(label)) return addCertificate(der, pieces);
+    const command = CONVERSIONS.get(label);
+    if (command !== undefined) return refuse('unsupported', `a block "${label}"; convert it: ${command}`);
+    // Keys are read above, and the curve of one is in it too.
+    if (!isKeyLabel(label) && label !== 'EC PARAMETERS') pieces.ignored.add(label);
+    return ok(undefined);
+  });
+}
+
+const PKCS7_COMMAND = 'openssl pkcs7 -print_certs -in old.p7b -out new.pem';
+const CONVERSIONS: ReadonlyMap<string, string> = new Map([
+  ['PKCS7', PKCS7_COMMAND],
+  ['CMS', PKCS7_COMMAND],
+  ['TRUSTED CERTIFICATE', 'openssl x509 -in old.pem -out new.pem'],
+]);
+
+/** ContentInfo with signed data (RFC 5652 §3): certificates in the way of Windows. */
+function isPkcs7(node: DerNode): boolean {
+  return oidOf(new DerFields(node).take()) === '1.2.840.113549.1.7.2';
 }
 
 function addKey(open: () => Result<ReadKey, KeyError>, { keys }: Pieces, encrypted = false): Result<undefined, ImportError> {
@@ -120,15 +147,17 @@ function all<T>(items: readonly T[], add: (item: T) => Result<undefined, ImportE
   return ok(undefined);
 }
 
-function arrange({ keys, certificates }: Pieces): Result<Bundle, ImportError> {
+function arrange({ keys, certificates, ignored: labels }: Pieces): Result<Bundle, ImportError> {
   const [key] = keys;
+  const ignored = [...labels];
+  const only = ignored.length > 0 ? ` (but ${ignored.map((label) => `"${label}"`).join(', ')})` : '';
   if (!key) {
-    if (certificates.length === 0) return refuse('no-certificate', 'there is no certificate in it');
-    return ok({ key: undefined, chain: [], authorities: certificates });
+    if (certificates.length === 0) return refuse('no-certificate', `there is no certificate in it${only}`);
+    return ok({ key: undefined, chain: [], authorities: certificates, others: [], ignored });
   }
   const ordered = chainFirst(certificates, key);
   const [mine] = ordered;
-  if (!mine) return refuse('no-certificate', 'there is a private key, and no certificate');
+  if (!mine) return refuse('no-certificate', `there is a private key, and no certificate${only}`);
   if (keyMismatch(key.signer, mine.publicKey)) {
     return refuse('key-mismatch', 'none of the certificates is the private key’s');
   }
@@ -139,10 +168,27 @@ function arrange({ keys, certificates }: Pieces): Result<Bundle, ImportError> {
     if (below && (isSelfIssued(one) || !sameName(one.subject, below.issuer))) break;
     chain.push(one);
   }
-  const others = ordered.filter((one) => !chain.includes(one));
+  const rest = ordered.filter((one) => !chain.includes(one));
+  const found = rest.filter((one) => mayBeTrusted(one, mine));
+  const others = rest.filter((one) => !found.includes(one));
   const [top] = chain.slice(1).reverse();
   // Without a root, the highest authority is what both sides have in common.
-  return ok({ key, chain, authorities: others.length > 0 || !top ? others : [top] });
+  return ok({ key, chain, authorities: found.length > 0 || !top ? found : [top], others, ignored });
+}
+
+/** RFC 5280 §4.2.1.12, RFC 4945 §5.1.3.12: serverAuth, ipsecIKE, the older iKEIntermediate, any. */
+const GATEWAY_PURPOSES: ReadonlySet<string> = new Set([
+  '1.3.6.1.5.5.7.3.1',
+  '1.3.6.1.5.5.7.3.17',
+  '1.3.6.1.5.5.8.2.2',
+  '2.5.29.37.0',
+]);
+
+/** An authority, or what can be the gateway's own; not what is a user's. */
+function mayBeTrusted({ subject, version, extensions }: Certificate, mine: Certificate): boolean {
+  if (version !== 3 || extensions.basicConstraints?.ca === true) return true;
+  const purposes = extensions.extendedKeyUsage;
+  return !sameName(subject, mine.subject) && (!purposes || purposes.some((purpose) => GATEWAY_PURPOSES.has(purpose)));
 }
 
 export function credentialError(fault: CredentialFault): { readonly ok: false; readonly error: ImportError } {

@@ -103,11 +103,23 @@ export function base64Of(certificates: readonly Certificate[]): readonly string[
 /** The certificate of the key (else the first), then each one's issuer as far as there is one, then the rest. */
 export function chainFirst(all: readonly Certificate[], key: Pick<ReadKey, 'signer'> | undefined): readonly Certificate[] {
   const chain: Certificate[] = [];
-  let next: Certificate | undefined = (key && all.find((one) => !keyMismatch(key.signer, one.publicKey))) ?? all[0];
+  let next: Certificate | undefined = (key && newest(all.filter((one) => !keyMismatch(key.signer, one.publicKey)))) ?? all[0];
   while (next) {
     const below: Certificate = next;
     chain.push(below);
-    next = all.find((one) => !chain.includes(one) && sameName(one.subject, below.issuer));
+    const issuers = all.filter((one) => !chain.includes(one) && sameName(one.subject, below.issuer));
+    next = newest(issuers.filter((one) => namesKeyOf(below, one))) ?? newest(issuers);
   }
   return [...chain, ...all.filter((one) => !chain.includes(one))];
+}
+
+/** Who renews a certificate often keeps its key, and the old one in the file. */
+function newest(all: readonly Certificate[]): Certificate | undefined {
+  return all.reduce<Certificate | undefined>((best, one) => (best && best.notAfter >= one.notAfter ? best : one), undefined);
+}
+
+/** RFC 5280 §4.2.1.1: authorities of one name are told apart by the key. */
+function namesKeyOf(child: Certificate, issuer: Certificate): boolean {
+  const [wanted, is] = [child.extensions.authorityKeyId, issuer.extensions.subjectKeyId];
+  return wanted !== undefined && is !== undefined && equalBytes(wanted, is);
 }

@@ -1,6 +1,8 @@
 /** One profile out of one file or several. What each is, its content tells: a name may say anything. */
 import { err, ok, type Result } from '../bytes/result.ts';
-import { looksLikeBundle, readBundle } from './bundle.ts';
+import type { Certificate } from '../pki/contract.ts';
+import { fromBase64 } from '../pki/pem.ts';
+import { fileNumber, looksLikeBundle, readBundle } from './bundle.ts';
 import { identityIn } from './certificateNotes.ts';
 import type { Imported } from './convert.ts';
 import { shown } from './faults.ts';
@@ -27,9 +29,20 @@ export function importFiles(files: readonly Uint8Array[], options: ReadOptions):
   const [only, ...others] = files;
   if (!only) return malformed('there is no file');
   if (files.every(looksLikeBundle)) return importBundle(files, options);
-  if (others.length > 0) return malformed('several files make a profile only if all of them are certificates and keys');
+  if (others.length > 0) {
+    const other = fileNumber(files.findIndex((file) => !looksLikeBundle(file)));
+    return malformed(`${other}several files make a profile only if all of them are certificates and keys; this is neither`);
+  }
   const text = textOf(only);
-  if (text === undefined) return malformed('neither a profile nor PKCS #12, PEM or DER');
+  if (text === undefined) {
+    // RFC 8259 §8.1; Windows writes UTF-16 where one redirects.
+    const wide = (only[0] === 0xff && only[1] === 0xfe) || (only[0] === 0xfe && only[1] === 0xff);
+    return malformed(wide ? 'text in UTF-16; save it as UTF-8' : 'neither a profile nor PKCS #12, PEM or DER');
+  }
+  const wrapped = fromBase64(text);
+  if (wrapped && wrapped.length > 0 && looksLikeBundle(wrapped)) {
+    return malformed('base64 of a file of certificates and keys; decode it first: base64 -d old.txt > new.p12');
+  }
   const foreign = foreignKind(text);
   if (foreign !== undefined)
     return err({ code: 'import-unsupported', detail: `${foreign}: not read yet; ask for a .sswan or .sallyport file` });
@@ -73,7 +86,7 @@ function importBundle(
 ): Result<Imported, ImportError> {
   const bundle = readBundle(files, password);
   if (!bundle.ok) return bundle;
-  const { key, chain, authorities } = bundle.value;
+  const { key, chain, authorities, others, ignored } = bundle.value;
   const [mine] = chain;
   if (!key || !mine) {
     return malformed('there is no private key in it: certificates alone are no profile; give the file with your key too');
@@ -89,6 +102,8 @@ function importBundle(
     const why = `whom the gateway’s certificate must come from: ${names}`;
     notes.changed('gatewayAuth.authorities', 'anchors-found', why, { count: authorities.length });
   }
+  for (const one of others) notes.dropped('auth.certificate', 'not-needed', leftOutText(one));
+  for (const label of ignored) notes.dropped('auth.certificate', 'not-needed', `a block "${label}": it is of no use here`);
   const fields = { sallyport: 1, name: profileName, gateway: gateway.trim(), auth: { method: 'certificate' } };
   const imported = importFields(fields, {
     notes,
@@ -115,6 +130,12 @@ function importBundle(
     ...imported.value,
     notes: [...told.filter(({ field }) => !['auth.key', 'auth', 'sallyport'].includes(field)), ...kept],
   });
+}
+
+/** Of `others` in a bundle. */
+export function leftOutText({ subject, notAfter }: Certificate): string {
+  const day = new Date(notAfter).toISOString().slice(0, 10);
+  return `the certificate of ${shown(subject.text)} until ${day} is neither the key’s nor an authority: it is not trusted`;
 }
 
 const KEPT = 'its password is not needed again: the helper keeps the key where only it can read';
