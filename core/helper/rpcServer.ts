@@ -18,6 +18,7 @@ import {
 import { createFrameDecoder, decodeFrame, encodeFrame } from '../rpc/framing.ts';
 import type { Log } from '../system/log.ts';
 import { type ReasonCode, reasons } from '../tunnel/reasons.ts';
+import { createWorkMeter, type WorkLimits, type WorkMeter } from './workMeter.ts';
 
 /** An error whose code is one of the list of reasons. */
 export interface HelperError extends RpcError {
@@ -56,7 +57,7 @@ export interface RpcServerOptions {
   readonly limits?: Partial<RpcLimits>;
 }
 
-export interface RpcLimits {
+export interface RpcLimits extends WorkLimits {
   readonly connections: number;
   readonly connectionsPerUid: number;
   /** Requests without an answer yet. */
@@ -78,6 +79,8 @@ const DEFAULT_LIMITS: RpcLimits = {
   backlog: 4 * 1024 * 1024,
   burst: 200,
   perSecond: 100,
+  work: 5_000,
+  workPerSecond: 500,
   helloWithin: 5_000,
   frameWithin: 10_000,
 };
@@ -93,6 +96,7 @@ export interface RpcServer {
 export function createRpcServer(options: RpcServerOptions): RpcServer {
   const limits: RpcLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const open = new Map<Socket, number>();
+  const work = createWorkMeter(limits, () => performance.now());
   let nextPeer = 1;
 
   const server: Server = createServer((socket) => {
@@ -112,7 +116,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       return;
     }
     open.set(socket, peer.uid);
-    const done = serve(socket, { ...peer, id: nextPeer++ }, limits, options);
+    const done = serve(socket, { ...peer, id: nextPeer++ }, { limits, work }, options);
     socket.once('close', () => {
       open.delete(socket);
       done();
@@ -135,7 +139,12 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
 }
 
 /** One connection. Returns what to do when it is over. */
-function serve(socket: Socket, who: Peer & { readonly id: number }, limits: RpcLimits, options: RpcServerOptions): () => void {
+function serve(
+  socket: Socket,
+  who: Peer & { readonly id: number },
+  { limits, work }: { readonly limits: RpcLimits; readonly work: WorkMeter },
+  options: RpcServerOptions,
+): () => void {
   const decoder = createFrameDecoder();
   let greeted = false;
   let outstanding = 0;
@@ -208,8 +217,17 @@ function serve(socket: Socket, who: Peer & { readonly id: number }, limits: RpcL
       cutOff('too many requests without an answer');
       return;
     }
+    // The administrator can always get in, here too.
+    if (who.uid !== 0 && !work.mayWork(who.uid)) {
+      refuse(id, { code: 'helper-busy', detail: 'your last requests were much work; try again in some seconds' });
+      return;
+    }
     outstanding += 1;
-    answer(id, method, given).finally(() => {
+    // What a handler does before it waits is time that nobody else has.
+    const begun = performance.now();
+    const answered = answer(id, method, given);
+    work.charge(who.uid, performance.now() - begun);
+    answered.finally(() => {
       outstanding -= 1;
     });
   }

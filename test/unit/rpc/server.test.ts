@@ -148,6 +148,33 @@ test('a flood of requests is cut off alone', async () => {
   assert.ok(logged.some(({ text }) => text.includes('too many requests')));
 });
 
+test('a user whose requests are much work waits, on every connection, and is served again later', async () => {
+  const busy = () => {
+    const begun = performance.now();
+    while (performance.now() - begun < 30);
+    return { ok: true, value: [] } as const;
+  };
+  const { path } = await start({ 'log.read': busy }, { work: 50, workPerSecond: 100 });
+  const one = await greeted(path);
+  const other = await greeted(path);
+  const outcome = async (client: typeof one, id: number) => {
+    client.send({ id, method: 'log.read', params: {} });
+    const answer = (await client.next()) as { readonly error?: { readonly code: string } };
+    return answer.error?.code ?? 'served';
+  };
+  for (let id = 1; id <= 10; id++) one.send({ id, method: 'log.read', params: {} });
+  const codes: string[] = [];
+  for (let id = 1; id <= 10; id++) codes.push(((await one.next()) as { error?: { code: string } }).error?.code ?? 'served');
+  const served = codes.filter((code) => code === 'served').length;
+  assert.ok(served >= 2 && served <= 4, `${served} of 10 were served at once`);
+  assert.ok(codes.every((code) => code === 'served' || code === 'helper-busy'));
+  for (let id = 11; (await outcome(one, id)) === 'served'; id++);
+  assert.equal(await outcome(other, 1), 'helper-busy');
+  for (let id = 2; (await outcome(other, id)) !== 'served'; id++) await new Promise((done) => setTimeout(done, 20));
+  one.socket.destroy();
+  other.socket.destroy();
+});
+
 test('a frame that does not end, and a hello that does not come, cost the connection', async () => {
   const { path } = await start({}, { frameWithin: 30, helloWithin: 30 });
   const silent = rawClient(path);
