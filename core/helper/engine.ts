@@ -28,12 +28,15 @@ import { dropPrivileges } from './privileges.ts';
 import { createProofPorts } from './proofPorts.ts';
 import { createPublisher } from './publisher.ts';
 import { createRemovedProfiles } from './removedProfiles.ts';
+import { limitChecks } from './revocation.ts';
 import { createRpcServer, type RpcServer } from './rpcServer.ts';
 import { createTunnelKeeper, type TunnelKeeper } from './tunnelKeeper.ts';
 
 const LOG_LINES = 100_000;
 /** Milliseconds for the goodbye to the gateway: when asked to end (the monitor's patience is longer), and when the monitor is gone. */
 const LAST_WORDS = { asked: 2_500, orphaned: 300 };
+/** Of certificates that somebody only looks at; a connection never waits for them. */
+const LENS_CHECKS = 4;
 
 await main();
 
@@ -139,7 +142,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
         monotonic: () => performance.now(),
       }),
       systemRoots: proof.trust.systemRoots,
-      checkRevocation: proof.checkRevocation,
+      checkRevocation: limitChecks(proof.checkRevocation, LENS_CHECKS),
     },
   });
 

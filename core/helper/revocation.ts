@@ -1,7 +1,8 @@
 /** Gives `checkRevocation` what it needs: the network, the cache, a limit in time. */
 import { randomBytes } from 'node:crypto';
 import { err, ok } from '../bytes/result.ts';
-import { checkRevocation, type RevocationGiven, type RevocationNeed } from '../pki/revocation.ts';
+import { printable } from '../pki/names.ts';
+import { checkRevocation, type RevocationGiven, type RevocationNeed, type RevocationResult } from '../pki/revocation.ts';
 import type { CheckRevocation } from './asks.ts';
 import type { RevocationCache } from './revocationCache.ts';
 import type { RevocationFetch } from './revocationFetch.ts';
@@ -28,6 +29,28 @@ export function createRevocationCheck(ports: RevocationPorts): CheckRevocation {
     while (!step.done) step = check.next(await provide(ports, step.value, over));
     return step.value;
   };
+}
+
+/** So many at once; who comes then hears that nothing was checked. A check may hold some lists of megabytes, and anybody may ask for one. */
+export function limitChecks(check: CheckRevocation, most: number): CheckRevocation {
+  let underway = 0;
+  return async (request) => {
+    if (underway >= most) return tooMany(request);
+    underway += 1;
+    try {
+      return await check(request);
+    } finally {
+      underway -= 1;
+    }
+  };
+}
+
+function tooMany({ path, policy }: Parameters<CheckRevocation>[0]): RevocationResult {
+  const evidence = 'too many certificates are being checked; try again';
+  const verdicts = path
+    .slice(0, -1)
+    .map(({ subject }) => ({ subject: printable(subject.text), status: 'not-checked', source: 'none', evidence }) as const);
+  return { verdicts, fault: policy.strict ? { code: 'revocation-unknown', evidence } : undefined };
 }
 
 async function provide({ fetch, cache }: RevocationPorts, need: RevocationNeed, over: AbortSignal): Promise<RevocationGiven> {

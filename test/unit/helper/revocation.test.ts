@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { createRevocationCheck } from '../../../core/helper/revocation.ts';
+import { createRevocationCheck, limitChecks } from '../../../core/helper/revocation.ts';
 import { openRevocationCache, type RevocationCache } from '../../../core/helper/revocationCache.ts';
 import { createRevocationFetch } from '../../../core/helper/revocationFetch.ts';
 import { parseCertificate } from '../../../core/pki/certificate.ts';
@@ -106,4 +106,22 @@ test('all fetches together have one limit in time', async () => {
   assert.equal(word, 'unknown by none');
   assert.deepEqual(asked.slice(1), []);
   assert.match(evidence, /taken too long/);
+});
+
+test('a bounded number of checks at once: the next one hears that it was not checked, and later ones are', async () => {
+  const path = [gateway, root].map(({ der }) => {
+    const parsed = parseCertificate(der);
+    return parsed.ok ? parsed.value : assert.fail(parsed.error.evidence);
+  });
+  const open: (() => void)[] = [];
+  const limited = limitChecks(() => new Promise((resolve) => open.push(() => resolve({ verdicts: [], fault: undefined }))), 2);
+  const ask = (policy = soft) => limited({ path, ocsp: [], policy, signal: new AbortController().signal });
+  const first = [ask(), ask()];
+  const { verdicts, fault } = await ask();
+  assert.deepEqual([verdicts.map(({ status }) => status), fault, open.length], [['not-checked'], undefined, 2]);
+  assert.equal((await ask({ ...soft, strict: true })).fault?.code, 'revocation-unknown');
+  for (const finish of open) finish();
+  await Promise.all(first);
+  void ask();
+  assert.equal(open.length, 3);
 });
