@@ -94,7 +94,7 @@ export function ImportOffer({ offer }: { readonly offer: Offer }): ReactElement 
       isOpen
       onClose={close}
       footer={
-        !asking && (
+        asking ? undefined : (
           <>
             <Button onPress={close}>{t(read.state === 'refused' ? 'close' : 'cancel')}</Button>
             {read.state === 'read' && (

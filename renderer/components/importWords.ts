@@ -6,7 +6,7 @@ export function noteValues({ values = {} }: Pick<ImportNote, 'values'>): Readonl
   return { ...values, count: Number(values.count ?? values.days ?? 0) };
 }
 
-/** Fields as our own files spell them. */
+/** Fields as our own files spell them, and as strongSwan's do. */
 const fieldKeys = {
   name: 'importField.name',
   gateway: 'importField.gateway',
@@ -28,6 +28,24 @@ const fieldKeys = {
   'gatewayAuth.secret': 'importField.secret',
   'gatewayAuth.authorities': 'importField.authorities',
   'gatewayAuth.revocation': 'importField.revocation',
+  'remote.addr': 'importField.gateway',
+  'remote.port': 'importField.ports',
+  'remote.id': 'importField.remoteId',
+  'remote.cert': 'importField.authorities',
+  'remote.revocation': 'importField.revocation',
+  'local.id': 'importField.localId',
+  'local.p12': 'importField.certificate',
+  'local.eap_id': 'importField.user',
+  'local.shared_secret': 'importField.password',
+  type: 'importField.auth',
+  'ike-proposal': 'importField.ikeProposals',
+  'esp-proposal': 'importField.espProposals',
+  'split-tunneling': 'importField.remoteNetworks',
+  'split-tunneling.subnets': 'importField.remoteNetworks',
+  'split-tunneling.excluded': 'importField.remoteNetworks',
+  'dns-servers': 'importField.dns',
+  apps: 'importField.apps',
+  'excluded-apps': 'importField.apps',
 } as const;
 
 const known: ReadonlyMap<string, (typeof fieldKeys)[keyof typeof fieldKeys]> = new Map(Object.entries(fieldKeys));

@@ -12,6 +12,7 @@ import { PICTURES } from './app.ts';
 import { accessibility } from './cases/accessibility.ts';
 import { certificates } from './cases/certificates.ts';
 import { connect } from './cases/connect.ts';
+import { credentialLooks } from './cases/credentialLooks.ts';
 import { credentialPrompts } from './cases/credentialPrompts.ts';
 import { failures } from './cases/failures.ts';
 import { firstRun } from './cases/firstRun.ts';
@@ -56,6 +57,7 @@ const all: readonly Case[] = [
   ...settings,
   ...layout,
   ...accessibility,
+  ...credentialLooks,
   ...pictures,
   ...performanceCases,
   ...security,

@@ -130,7 +130,12 @@ function AtConnection({ id }: { readonly id: string }): ReactElement | null {
           { term: t('fact.issuer'), value: <CopyText text={shown.issuer} /> },
           { term: t('fact.valid'), value: t('until', { date: format.date(shown.notAfter) }) },
           ...(told.length > 0
-            ? [{ term: t('fact.revocation'), value: <Lines values={told.map((one) => revocationText(one, t, format))} /> }]
+            ? [
+                {
+                  term: t('fact.revocation'),
+                  value: <Lines values={told.map((one) => `${one.subject}: ${revocationText(one, t, format)}`)} />,
+                },
+              ]
             : []),
         ]}
       />

@@ -41,7 +41,7 @@ async function tree(app: App): Promise<readonly Node[]> {
   return nodes.filter((node) => !node.ignored).map((node) => ({ role: text(node.role?.value), name: text(node.name?.value) }));
 }
 
-async function named(app: App, where: string): Promise<number> {
+export async function named(app: App, where: string): Promise<number> {
   const worked = (await tree(app)).filter(({ role }) => WORKED.has(role));
   const mute = worked.filter(({ role, name }) => role !== 'gridcell' && name.trim() === '');
   assert.deepEqual(
@@ -72,7 +72,7 @@ export async function tabRound(app: App, where: string): Promise<readonly string
   return stops.map(({ name }) => name);
 }
 
-async function axe(app: App, where: string): Promise<string> {
+export async function axe(app: App, where: string): Promise<string> {
   const { violations, passes } = await new AxeBuilder({ page: app.page }).setLegacyMode().analyze();
   const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
   const said = grave.map(

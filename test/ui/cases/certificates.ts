@@ -22,7 +22,7 @@ import {
 import { type Case, eventually } from '../kit.ts';
 import type { World } from '../world.ts';
 import { stateIs } from './connect.ts';
-import { card } from './failures.ts';
+import { card, hearCopies } from './failures.ts';
 
 const lens = (app: App): Locator => app.page.getByRole('dialog').filter({ has: app.page.getByTestId('lens') });
 const known = { identity: 'alice', password: PASSWORD } as const;
@@ -131,8 +131,10 @@ export const certificates: readonly Case[] = [
       assert.match(text, /What it showed to this connection/);
       assert.match(text, /36\d days left/);
       await app.picture('lens-gateway');
+      await hearCopies(app);
       await lens(app).getByTestId('lens-copy').click();
-      const copied = await app.run<string>('navigator.clipboard.readText()');
+      await app.sees('Copied');
+      const copied = await app.run<string>('globalThis.uiCopied');
       for (const part of [`CN=${NAME}`, 'CN=Office CA', 'CN=Office Root', 'SHA-256', 'P-256'])
         assert.ok(copied.includes(part), part);
       await app.page.keyboard.press('Escape');

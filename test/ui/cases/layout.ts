@@ -13,10 +13,12 @@ const ZOOMED = { viewport: { width: 360, height: 500 }, deviceScaleFactor: 2 } a
 /** The two columns at 200 %. */
 const ZOOMED_WIDE = { viewport: { width: 550, height: 380 }, deviceScaleFactor: 2 } as const;
 
-async function fits(app: App, where: string): Promise<void> {
+export async function fits(app: App, where: string): Promise<void> {
   const overflow = await app.run<number>(sidewaysOverflow);
   assert.ok(overflow <= 0, `${where}: the page scrolls sideways by ${overflow} px`);
   assert.deepEqual(await app.run<string[]>(clippedControls), [], `${where}: controls that do not fit`);
+  // What lies behind an open dialog is not to be reached.
+  if ((await app.page.getByRole('dialog').count()) > 0) return;
   assert.deepEqual(await app.run<string[]>(unreachableControls), [], `${where}: controls that cannot be reached`);
 }
 
