@@ -148,6 +148,6 @@ export function ikeFault({ code, evidence }: PkiFault): IkeFailure {
   return { code: IKE_CODES[code], evidence: `${code}: ${evidence}` };
 }
 
-function eapFault({ code, evidence }: PkiFault): EapFailure {
+export function eapFault({ code, evidence }: PkiFault): EapFailure {
   return { code: 'eap-server-certificate', evidence: `${code}: ${evidence}` };
 }

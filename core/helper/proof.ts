@@ -13,6 +13,7 @@ import type { Identity, IkeFailure } from '../ike/sa/contract.ts';
 import { ID } from '../ike/wire/constants.ts';
 import type { Certificate, PkiFault } from '../pki/contract.ts';
 import { keyMismatch } from '../pki/privateKey.ts';
+import type { RevocationResult } from '../pki/revocation.ts';
 import { expiryWarnings } from '../profile/expiry.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Failure, Warning } from '../rpc/contract.ts';
@@ -34,6 +35,8 @@ export interface TlsRequest {
   /** Own chain, the end entity first; [] without. */
   readonly certificates: readonly Certificate[];
   readonly signer: SigningKey | undefined;
+  /** May the path of the server be used still? Undefined: it is not asked. */
+  readonly revocation: ((path: readonly Certificate[], signal: AbortSignal) => Promise<RevocationResult>) | undefined;
   readonly log: Log;
 }
 
@@ -84,7 +87,9 @@ export function prepareProof(ports: ProofPorts, request: ProofRequest): Result<P
     revocationPolicy: profile.trust.revocation,
     checkRevocation: ports.checkRevocation,
     signer,
-    tls: usesTls ? ports.openTls({ trust: trust.value, certificates, signer, log }) : undefined,
+    tls: usesTls
+      ? ports.openTls({ trust: trust.value, certificates, signer, revocation: serverRevocation(ports, profile), log })
+      : undefined,
     credentials: request.credentials,
     eapOnly: profile.trust.method === 'eap-only',
     log,
@@ -108,6 +113,16 @@ export function prepareProof(ports: ProofPorts, request: ProofRequest): Result<P
       return { code: 'own-cert-expired', evidence: `${mine.subject.text}: valid until ${day}; ${cause.evidence}` };
     },
   });
+}
+
+/**
+ * In EAP alone the certificate inside TLS is all that proves the gateway. Beside a proof in IKE it is asked about only where nothing may be
+ * left unknown: the server is spoken to through the gateway, and a second wait is a login that may come too late.
+ */
+function serverRevocation({ checkRevocation }: ProofPorts, { trust }: Profile): TlsRequest['revocation'] {
+  const policy = trust.revocation;
+  if (trust.method !== 'eap-only' && !policy.strict) return undefined;
+  return (path, signal) => checkRevocation({ path, ocsp: [], policy, signal });
 }
 
 function warningsOf(

@@ -6,19 +6,36 @@ import type { IkeAsk } from '../ike/auth/contract.ts';
 import type { EapAskAnswer, EapFailure } from '../ike/auth/eap/contract.ts';
 import { printable } from '../tunnel/explain.ts';
 import type { TlsSession } from './asks.ts';
+import { eapFault } from './gatewayTrust.ts';
 import type { TlsRequest } from './proof.ts';
 import { createTlsClient, type TlsClient, type TlsClientOptions } from './tlsClient.ts';
 
 type TlsAsk = Extract<IkeAsk, { readonly kind: 'tls' }>;
 
-export function openTlsSession({ trust, certificates, signer, log }: TlsRequest): TlsSession {
+export function openTlsSession({ trust, certificates, signer, revocation, log }: TlsRequest): TlsSession {
   let client: TlsClient | undefined;
-  let over = false;
+  const over = new AbortController();
 
-  function checkServer(chain: readonly Uint8Array[]): EapFailure | undefined {
+  async function checkServer(chain: readonly Uint8Array[]): Promise<EapFailure | undefined> {
     const judged = trust.tlsServer(chain);
     if (!judged.ok) return judged.error;
-    const [server] = judged.value.path;
+    const { path } = judged.value;
+    const [server] = path;
+    // A path of one is the anchor itself: nobody above it can revoke it.
+    const checked = path.length < 2 ? undefined : await revocation?.(path, over.signal);
+    for (const { subject, status, source, evidence } of checked?.verdicts ?? []) {
+      log(
+        status === 'good' || status === 'not-checked' ? 'debug' : 'warn',
+        'trust',
+        `revocation of the login server: ${status}`,
+        {
+          subject,
+          source,
+          evidence,
+        },
+      );
+    }
+    if (checked?.fault) return eapFault(checked.fault);
     log('info', 'trust', 'the certificate of the login server is accepted', { subject: printable(server?.subject.text ?? '') });
     return undefined;
   }
@@ -37,7 +54,7 @@ export function openTlsSession({ trust, certificates, signer, log }: TlsRequest)
 
   return {
     async exchange({ method, open: opens, received, write }): Promise<EapAskAnswer> {
-      if (over) return closed();
+      if (over.signal.aborted) return closed();
       if (opens) {
         client?.close();
         client = open(method);
@@ -45,7 +62,7 @@ export function openTlsSession({ trust, certificates, signer, log }: TlsRequest)
       return client ? client.exchange(received, write) : closed();
     },
     close() {
-      over = true;
+      over.abort();
       client?.close();
       client = undefined;
     },

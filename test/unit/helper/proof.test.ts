@@ -44,8 +44,8 @@ function prepare(changes: Partial<Profile>, given: Given = {}) {
   const ports: ProofPorts = {
     trust: { pki: { parseCertificate, validatePath }, systemRoots: () => given.roots ?? [], now: Date.now },
     checkRevocation: async () => ({ verdicts: [], fault: undefined }),
-    openTls: ({ certificates }) => {
-      opened.push(`tls with ${certificates.length}`);
+    openTls: ({ certificates, revocation }) => {
+      opened.push(`tls with ${certificates.length}${revocation ? ', revocation' : ''}`);
       return { exchange: async () => ({ kind: 'credential-missing', why: 'expired' }), close: () => {} };
     },
   };
@@ -88,6 +88,14 @@ test('a certificate: the chain without its root, what the key can do, and the au
   assert.ok(unasked?.method === 'certificate' && unasked.ocsp === undefined, 'no OCSP answer is asked for where none is wanted');
   const silent = prepare({ auth: 'certificate', ...own, ...trusts({ certreq: false }) }, { signer });
   assert.deepEqual(silent.config?.auth.gateway, { method: 'certificate', authorities: [] });
+});
+
+test('what proves the gateway inside TLS is asked about: in EAP alone, and where nothing may be unknown', () => {
+  const peap = { ...eap, methods: ['peap'] } as const;
+  const revocation = { crl: true, ocsp: true, strict: true };
+  assert.deepEqual(prepare({ auth: 'eap', eap: peap, ...trusts({}) }).opened, ['tls with 0']);
+  assert.deepEqual(prepare({ auth: 'eap', eap: peap, ...trusts({ revocation }) }).opened, ['tls with 0, revocation']);
+  assert.deepEqual(prepare({ auth: 'eap', eap: peap, ...trusts({ method: 'eap-only' }) }).opened, ['tls with 0, revocation']);
 });
 
 test('CERTREQ stays small, and the profile’s authorities come first', () => {
