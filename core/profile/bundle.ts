@@ -10,6 +10,7 @@ import { looksLikePem, maxPemCharacters, readPem } from '../pki/pem.ts';
 import { isKeyLabel, looksLikePrivateKey } from '../pki/pkcs8.ts';
 import { looksLikePkcs12, openPkcs12 } from '../pki/pkcs12.ts';
 import { keyMismatch } from '../pki/privateKey.ts';
+import { shown } from './faults.ts';
 import type { ImportError } from './import.ts';
 import { type KeyError, keyError, type ReadKey, readKeyDer, readKeyPem } from './keys.ts';
 import { CERTIFICATE_LABELS, chainFirst } from './material.ts';
@@ -85,7 +86,8 @@ function addPkcs12(file: Uint8Array, password: string | undefined, pieces: Piece
   const { keys, certificates } = opened.value;
   try {
     for (const pkcs8 of keys) {
-      const added = addKey(() => readKeyDer(pkcs8, undefined), pieces, true);
+      // Without a password it is in the clear for everybody, however it is written.
+      const added = addKey(() => readKeyDer(pkcs8, undefined), pieces, (password ?? '') !== '');
       if (!added.ok) return added;
     }
   } finally {
@@ -189,6 +191,12 @@ function mayBeTrusted({ subject, version, extensions }: Certificate, mine: Certi
   if (version !== 3 || extensions.basicConstraints?.ca === true) return true;
   const purposes = extensions.extendedKeyUsage;
   return !sameName(subject, mine.subject) && (!purposes || purposes.some((purpose) => GATEWAY_PURPOSES.has(purpose)));
+}
+
+/** Of `others` in a bundle. */
+export function leftOutText({ subject, notAfter }: Certificate): string {
+  const day = new Date(notAfter).toISOString().slice(0, 10);
+  return `the certificate of ${shown(subject.text)} until ${day} is neither the key’s nor an authority: it is not trusted`;
 }
 
 export function credentialError(fault: CredentialFault): { readonly ok: false; readonly error: ImportError } {

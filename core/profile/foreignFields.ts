@@ -7,6 +7,10 @@ import type { Notes } from './notes.ts';
 export interface ForeignFields {
   /** Without blanks around it; undefined when it is absent, null or empty. */
   text(path: string): string | undefined;
+  /** As it is: blanks may belong to it. */
+  secret(path: string): string | undefined;
+  /** One text or an array of them, each as by `text`. */
+  texts(path: string): readonly string[] | undefined;
   /** Also "true", "1", 1. */
   flag(path: string): boolean | undefined;
   /** Also as text. */
@@ -30,8 +34,13 @@ export function readForeign(root: JsonObject, notes: Notes): ForeignFields {
 
   function take(path: string): Json | undefined {
     let value: Json | undefined = root;
-    for (const key of path.split('.')) {
-      if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
+    const keys = path.split('.');
+    for (const [at, key] of keys.entries()) {
+      if (!isObject(value)) {
+        if (value !== null) notObject(keys.slice(0, at).join('.'));
+        return undefined;
+      }
+      if (!Object.hasOwn(value, key)) return undefined;
       value = value[key];
     }
     taken.add(path);
@@ -40,6 +49,10 @@ export function readForeign(root: JsonObject, notes: Notes): ForeignFields {
       return undefined;
     }
     return value;
+  }
+
+  function notObject(path: string): void {
+    if (!faults.some(({ field }) => field === path)) wrong(path, 'an object');
   }
 
   function wrong(path: string, expected: string): undefined {
@@ -58,6 +71,21 @@ export function readForeign(root: JsonObject, notes: Notes): ForeignFields {
       const value = take(path);
       if (value === undefined) return undefined;
       return typeof value === 'string' ? trimmed(path, value) : wrong(path, 'text');
+    },
+
+    secret(path) {
+      const value = take(path);
+      return value === undefined || typeof value === 'string' ? value : wrong(path, 'text');
+    },
+
+    texts(path) {
+      const value = take(path);
+      if (value === undefined) return undefined;
+      const items = Array.isArray(value) ? (value as readonly Json[]) : [value];
+      if (items.length > MOST_ITEMS || !items.every((item) => typeof item === 'string'))
+        return wrong(path, 'text, or a list of texts');
+      const texts = items.map((item) => item.trim()).filter((item) => item !== '');
+      return texts.length > 0 ? texts : undefined;
     },
 
     flag(path) {

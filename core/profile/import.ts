@@ -89,7 +89,9 @@ function withoutUnknown(value: JsonObject, place: string, notes: Notes): Json {
 }
 
 export function told(faults: readonly Fault[]): string {
-  const lines = faults.slice(0, FAULTS_TOLD).map(({ field, text }) => `${field}: ${text}`);
-  if (faults.length > lines.length) lines.push(`and ${faults.length - lines.length} more`);
+  // Two of our fields may come from one of theirs.
+  const all = [...new Set(faults.map(({ field, text }) => `${field}: ${text}`))];
+  const lines = all.slice(0, FAULTS_TOLD);
+  if (all.length > lines.length) lines.push(`and ${all.length - lines.length} more`);
   return lines.join('; ');
 }

@@ -23,6 +23,8 @@ export interface JsonLimits {
   readonly depth: number;
   /** Values in all. */
   readonly values: number;
+  /** Strings may have line breaks and tabs in them as they are: what other programs' readers let pass. */
+  readonly lineBreaks?: boolean;
 }
 
 export const PROFILE_LIMITS: JsonLimits = { length: 256 * 1024, depth: 8, values: 10_000 };
@@ -136,7 +138,7 @@ function parse(text: string, limits: JsonLimits): Json {
     let result = '';
     for (;;) {
       const from = at;
-      while (at < text.length && text[at] !== '"' && text[at] !== '\\' && text.charCodeAt(at) >= 0x20) at++;
+      while (at < text.length && text[at] !== '"' && text[at] !== '\\' && isInString(text.charCodeAt(at))) at++;
       result += text.slice(from, at);
       if (at >= text.length) fail('a string that begins here has no end', start);
       const sign = text[at] as string;
@@ -147,6 +149,10 @@ function parse(text: string, limits: JsonLimits): Json {
       if (sign !== '\\') fail('a control character inside a string');
       result += escaped();
     }
+  }
+
+  function isInString(unit: number): boolean {
+    return unit >= 0x20 || (limits.lineBreaks === true && (unit === 0x0a || unit === 0x0d || unit === 0x09));
   }
 
   function escaped(): string {

@@ -1,8 +1,7 @@
 /** One profile out of one file or several. What each is, its content tells: a name may say anything. */
 import { err, ok, type Result } from '../bytes/result.ts';
-import type { Certificate } from '../pki/contract.ts';
 import { fromBase64 } from '../pki/pem.ts';
-import { fileNumber, looksLikeBundle, readBundle } from './bundle.ts';
+import { fileNumber, leftOutText, looksLikeBundle, readBundle } from './bundle.ts';
 import { identityIn } from './certificateNotes.ts';
 import type { Imported } from './convert.ts';
 import { shown } from './faults.ts';
@@ -46,7 +45,9 @@ export function importFiles(files: readonly Uint8Array[], options: ReadOptions):
   const foreign = foreignKind(text);
   if (foreign !== undefined)
     return err({ code: 'import-unsupported', detail: `${foreign}: not read yet; ask for a .sswan or .sallyport file` });
-  const parsed = parseJson(text, FOREIGN_LIMITS);
+  const lax = parseJson(text, { ...FOREIGN_LIMITS, lineBreaks: true });
+  const foreignObject = lax.ok && isObject(lax.value) && looksLikeSswan(lax.value);
+  const parsed = foreignObject ? lax : parseJson(text, FOREIGN_LIMITS);
   if (!parsed.ok) {
     const { line, column, problem } = parsed.error;
     return malformed(`line ${line}, column ${column}: ${problem}`);
@@ -130,12 +131,6 @@ function importBundle(
     ...imported.value,
     notes: [...told.filter(({ field }) => !['auth.key', 'auth', 'sallyport'].includes(field)), ...kept],
   });
-}
-
-/** Of `others` in a bundle. */
-export function leftOutText({ subject, notAfter }: Certificate): string {
-  const day = new Date(notAfter).toISOString().slice(0, 10);
-  return `the certificate of ${shown(subject.text)} until ${day} is neither the key’s nor an authority: it is not trusted`;
 }
 
 const KEPT = 'its password is not needed again: the helper keeps the key where only it can read';

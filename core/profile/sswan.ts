@@ -3,11 +3,14 @@
  * of real ones. Every field is told of: kept, changed, dropped and why. What is unknown is dropped with its name.
  */
 
+import { fromUtf8, toUtf8 } from '../bytes/bytes.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
 import { signatureName } from '../crypto/signatureNames.ts';
-import { fromBase64, looksLikePem } from '../pki/pem.ts';
+import { selectorCidr, selectorFromCidr } from '../ike/wire/selectorText.ts';
+import type { Certificate } from '../pki/contract.ts';
+import { fromBase64, looksLikePem, maxPemCharacters } from '../pki/pem.ts';
 import type { GatewayTrust } from '../rpc/contract.ts';
-import { readBundle } from './bundle.ts';
+import { leftOutText, readBundle } from './bundle.ts';
 import type { Imported } from './convert.ts';
 import { type Fault, shown } from './faults.ts';
 import { type ForeignFields, readForeign } from './foreignFields.ts';
@@ -38,15 +41,17 @@ type SswanType = keyof typeof TYPES;
 const BYOD = 'ikev2-byod-eap';
 const MOST_NETWORKS = 64;
 
-/** An object with a `type` of theirs, whatever else. */
+/** An object with what only theirs have; that `type` may be wrong or forgotten is told then. */
 export function looksLikeSswan(root: JsonObject): boolean {
-  return typeof root.type === 'string' && /^\s*ikev2-/.test(root.type) && !Object.hasOwn(root, 'sallyport');
+  if (Object.hasOwn(root, 'sallyport')) return false;
+  return (typeof root.type === 'string' && /^\s*ikev2/i.test(root.type)) || Object.hasOwn(root, 'remote');
 }
 
 export function importSswan(root: JsonObject, { password, name, now }: SswanOptions): Result<Imported, ImportError> {
   const notes = createNotes();
   const fields = readForeign(root, notes);
-  const given = fields.text('type') ?? '';
+  const given = fields.text('type')?.toLowerCase();
+  if (given === undefined) return malformed(`type: is missing; expected ${Object.keys(TYPES).join(', ')}`);
   if (given === BYOD) {
     const why =
       'its gateway wants a health report of the computer (TNC), which Sallyport does not give; ask for a profile of type "ikev2-eap"';
@@ -74,7 +79,7 @@ export function importSswan(root: JsonObject, { password, name, now }: SswanOpti
     notes.changed('name', 'name-given', `"${shown(name)}", as you asked`, { value: shown(name) });
   }
   const bundle = bundleOf(given, fields, password, faults);
-  const pss = fields.flag('local.rsa-pss');
+  const pss = pssOf(given, fields);
   dropOthers(fields);
   fields.leftovers();
   const wrong = [...fields.faults, ...faults];
@@ -83,20 +88,24 @@ export function importSswan(root: JsonObject, { password, name, now }: SswanOpti
     return malformed(told(wrong));
   }
   if (!bundle.ok) return bundle;
-  const { key, chain = [], authorities = [] } = bundle.value ?? {};
+  const { key, chain = [], authorities = [], others = [] } = bundle.value ?? {};
   const inner = createNotes();
   // Theirs adds these to what its computer trusts.
-  const anchors = authorities.length > 0 && fields.taken.includes('remote.cert') === false ? { authorities } : {};
-  if ('authorities' in anchors) {
-    const why = 'its CA certificates are trusted as well';
-    notes.changed('local.p12', 'anchors-found', why, { count: authorities.length });
+  const trusted = Object.hasOwn(Object(file.gatewayAuth), 'authorities') ? [] : authorities;
+  noteBundle(authorities, trusted, others, notes);
+  if (key && !key.encrypted) {
+    notes.warning(
+      'local.p12',
+      'clear-text',
+      'everybody who can read the file can use the key: delete the file when it is imported',
+    );
   }
   const signatures = signaturesOf(key, pss);
   if (signatures) file.auth = { ...Object(file.auth), signatures };
   const imported = importFields(file, {
     notes: inner,
     now,
-    material: { ...anchors, ...(key && { key, certificates: chain }) },
+    material: { ...(trusted.length > 0 && { authorities: trusted }), ...(key && { key, certificates: chain }) },
     naming,
   });
   if (!imported.ok) return imported;
@@ -124,14 +133,14 @@ function authOf(type: SswanType, fields: ForeignFields, notes: Notes): Readonly<
     fields.drop('local.shared_secret', 'not-needed', `"${type}" does not use it`);
     return present({ method, methods: ['tls'], identity });
   }
-  const password = fields.text('local.shared_secret');
+  const password = fields.secret('local.shared_secret');
   if (password !== undefined) notes.kept('local.shared_secret');
   return present({ method, identity, password });
 }
 
 function gatewayOf(fields: ForeignFields, notes: Notes): Readonly<Record<string, unknown>> {
-  const certificate = fields.text('remote.cert');
-  if (certificate === undefined) {
+  const certificates = fields.texts('remote.cert');
+  if (certificates === undefined) {
     const why = 'none given: the gateway’s certificate may be of any authority this computer trusts';
     notes.changed('remote.cert', 'system-roots', why);
   }
@@ -142,16 +151,20 @@ function gatewayOf(fields: ForeignFields, notes: Notes): Readonly<Record<string,
   };
   return present({
     method: 'certificate',
-    authorities: certificate && pem(certificate),
+    authorities: certificates?.map(pem),
     // Theirs takes whatever its computer trusts then.
-    systemRoots: certificate === undefined,
+    systemRoots: certificates === undefined,
     certreq: fields.flag('remote.certreq'),
     revocation,
   });
 }
 
-function pem(base64: string): string {
-  return looksLikePem(base64) ? base64 : `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`;
+/** Of base64 of DER, of base64 of PEM, or of PEM whose line breaks got lost. */
+function pem(given: string): string {
+  const octets = looksLikePem(given) ? undefined : fromBase64(given);
+  const text = octets ? toUtf8(octets.subarray(0, maxPemCharacters)) : given;
+  if (looksLikePem(text)) return text.replace(/-----(BEGIN|END) [A-Z0-9. ]{1,64}-----/g, '\n$&\n');
+  return `-----BEGIN CERTIFICATE-----\n${given}\n-----END CERTIFICATE-----\n`;
 }
 
 /** `split-tunneling`: what goes through the tunnel, and what of it does not. */
@@ -159,6 +172,12 @@ function networksFrom(fields: ForeignFields, faults: Fault[], notes: Notes): Rea
   const ranges = (path: string) =>
     (fields.list(path) ?? []).flatMap((text) => {
       const range = parseRange(text);
+      const selector = range && selectorFromCidr(text);
+      const normal = selector && selectorCidr(selector);
+      if (text.includes('/') && normal !== undefined && normal !== text.toLowerCase()) {
+        const values = { from: shown(text), value: normal };
+        notes.changed(path, 'network-widened', `${shown(text)} is the network ${normal}`, values);
+      }
       if (!range) faults.push({ field: path, text: `expected networks, addresses or ranges, found "${shown(text)}"` });
       return range ? [range] : [];
     });
@@ -179,7 +198,9 @@ function networksFrom(fields: ForeignFields, faults: Fault[], notes: Notes): Rea
     }
     return { remoteNetworks: networks };
   }
-  const why = networks ? 'nothing would be left for the tunnel' : `expected what ${MOST_NETWORKS} networks can say`;
+  const why = networks
+    ? 'nothing would be left for the tunnel'
+    : `more than ${MOST_NETWORKS} networks are needed to say it; expected fewer or larger ranges`;
   faults.push({ field: 'split-tunneling', text: why });
   return {};
 }
@@ -220,8 +241,8 @@ function bundleOf(type: SswanType, fields: ForeignFields, password: string | und
     if (!fields.faults.some(({ field }) => field === 'local.p12')) faults.push({ field: 'local.p12', text: why });
     return ok(undefined);
   }
-  const octets = fromBase64(base64);
-  if (!octets) {
+  const octets = looksLikePem(base64) ? fromUtf8(base64) : fromBase64(base64);
+  if (!octets || octets.length === 0) {
     faults.push({ field: 'local.p12', text: 'expected base64 of PKCS #12' });
     return ok(undefined);
   }
@@ -230,6 +251,28 @@ function bundleOf(type: SswanType, fields: ForeignFields, password: string | und
   if (!bundle.ok) return err({ ...bundle.error, detail: `local.p12: ${bundle.error.detail}` });
   if (!bundle.value.key) faults.push({ field: 'local.p12', text: 'expected a private key and its certificate; there is no key' });
   return bundle;
+}
+
+function noteBundle(
+  authorities: readonly Certificate[],
+  trusted: readonly Certificate[],
+  others: readonly Certificate[],
+  notes: Notes,
+): void {
+  const names = authorities.map(({ subject }) => shown(subject.text)).join('; ');
+  if (trusted.length > 0) {
+    const why = `its CA certificates are trusted as well: ${names}`;
+    notes.changed('local.p12', 'anchors-found', why, { count: trusted.length });
+  } else if (authorities.length > 0) {
+    notes.dropped('local.p12', 'not-needed', `its CA certificates are not trusted beside "remote.cert": ${names}`);
+  }
+  for (const one of others) notes.dropped('local.p12', 'not-needed', leftOutText(one));
+}
+
+function pssOf(type: SswanType, fields: ForeignFields): boolean | undefined {
+  if (type !== 'ikev2-eap') return fields.flag('local.rsa-pss');
+  fields.drop('local.rsa-pss', 'not-needed', `"${type}" does not use it`);
+  return undefined;
 }
 
 /** Theirs signs with PKCS #1 unless PSS is asked for; a gateway that was set up for it may know no other. */

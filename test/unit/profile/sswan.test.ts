@@ -188,3 +188,55 @@ test('networks are what is left when others are taken out', () => {
   for (const text of ['10.0.0.9-10.0.0.1', '10.0.0.1-::1', 'x', '10.0.0.0/33', ''])
     assert.equal(parseRange(text), undefined, text);
 });
+
+test('PEM, base64 of PEM and lists are certificates too; line breaks are let pass in strings', () => {
+  const text = new TextEncoder().encode(root.pem);
+  const lost = root.pem.replaceAll('\n', '');
+  for (const cert of [root.pem, lost, lost.replace(/.{64}/g, '$& '), base64(text), [base64(root.der), root.pem]]) {
+    const { trust } = imported({ ...least, remote: { addr: 'x.test', cert } }).profile;
+    assert.deepEqual([trust.authorities, trust.systemRoots], [[base64(root.der)], false]);
+  }
+  const pemInside = imported({ ...least, type: 'ikev2-cert', local: { p12: alice.pem + alice.key.pkcs8Pem } });
+  assert.deepEqual(pemInside.secret.key, alice.key.pkcs8);
+  assert.ok(pemInside.notes.some(({ field, code }) => field === 'local.p12' && code === 'clear-text'));
+  const broken = JSON.stringify({ ...least, type: 'ikev2-cert', local: { p12 } }).replace(p12, p12.replace(/.{64}/g, '$&\r\n\t'));
+  const options = { now: Date.now(), password: P12_PASSWORD };
+  assert.equal(importFiles([new TextEncoder().encode(broken)], options).ok, true);
+  const own = importFiles([new TextEncoder().encode('{"sallyport": 1, "name": "a\nb"}')], options);
+  assert.match(own.ok ? '' : own.error.detail, /line 1, column .*: a control character inside a string/);
+});
+
+test('a type that is forgotten or written large is told of as theirs', () => {
+  assert.equal(imported({ ...least, type: 'IKEv2-EAP' }).profile.auth, 'eap');
+  assert.match(refusal({ ...least, type: undefined }), /: type: is missing; expected ikev2-eap, /);
+});
+
+test('a text where an object belongs is not taken for an unknown field', () => {
+  for (const field of ['remote', 'local', 'split-tunneling', 'proxy']) {
+    assert.match(refusal({ ...least, [field]: 'x' }), new RegExp(`: ${field}: expected an object`), field);
+  }
+  assert.match(refusal({ ...least, remote: { addr: 'x.test', revocation: true } }), /: remote\.revocation: expected an object$/);
+});
+
+test('a password keeps its blanks; a fault is told once', () => {
+  const { secret } = imported({ ...least, local: { eap_id: 'alice', shared_secret: ' geheim ' } });
+  assert.equal(new TextDecoder().decode(secret.password), ' geheim ');
+  assert.match(refusal({ ...least, remote: { addr: 'x.test', port: 0 } }), /^[^:]*: remote\.port: expected a port[^;]*$/);
+});
+
+test('what the authorities of local.p12, local.rsa-pss and a wide network became is told', () => {
+  const { profile, notes } = imported({
+    ...least,
+    type: 'ikev2-cert',
+    remote: { addr: 'x.test', cert: base64(gateway.der) },
+    local: { p12 },
+    'split-tunneling': { subnets: ['10.1.2.3/8', '2001:DB8::/32'] },
+  });
+  assert.deepEqual(profile.trust.authorities, [base64(gateway.der)]);
+  const told = notes.map(({ field, outcome, code, why }) => `${outcome} ${field} ${code} ${why}`).join('\n');
+  assert.match(told, /^dropped local\.p12 not-needed its CA certificates are not trusted beside "remote\.cert": CN=Office Root/m);
+  assert.match(told, /^changed split-tunneling\.subnets network-widened 10\.1\.2\.3\/8 is the network 10\.0\.0\.0\/8$/m);
+  assert.doesNotMatch(told, /2001:DB8/);
+  const eap = imported({ ...least, local: { 'rsa-pss': true } });
+  assert.ok(eap.notes.some(({ field, outcome }) => field === 'local.rsa-pss' && outcome === 'dropped'));
+});
