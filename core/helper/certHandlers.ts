@@ -79,6 +79,7 @@ async function fetchAndShow(parts: CertParts, given: ValidParams<'cert.fetch'>, 
   if (!expected.ok) return expected;
   const roots = (profile ? trust.systemRoots : given.systemRoots) ? parts.certificates.systemRoots() : [];
   const fetched = await parts.certificates.fetchGatewayCertificate({
+    owner: uid,
     gateway,
     ports: profile?.gatewayPorts ?? { ike: DEFAULTS.ikePort, natt: DEFAULTS.nattPort },
     remoteId: profile?.remoteId,

@@ -20,6 +20,8 @@ import { createDriver, type Driver } from './driver.ts';
 import { type Address, localAddressTowards, resolveGateway } from './gatewayPath.ts';
 
 export interface FetchRequest {
+  /** Who asks. What is logged of it is theirs, as a profile may be behind it. */
+  readonly owner: number;
   /** Host name or address. */
   readonly gateway: string;
   readonly ports: Readonly<Record<Channel, number>>;
@@ -46,7 +48,7 @@ export interface FetchPorts {
   readonly createMachine: (config: IkeConfig) => IkeMachine;
   /** A marked socket on any port, so that a tunnel that is up does not take it. */
   readonly openUdp: (family: 4 | 6) => Promise<Result<{ readonly fd: number; readonly port: number }, HostError>>;
-  readonly log: Log;
+  readonly logFor: (owner: number) => Log;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonic: () => number;
 }
@@ -59,20 +61,23 @@ const TIMING: IkeConfig['timing'] = {
   livenessAfter: 0,
   establishWithin: 12_000,
 };
-/** At once, by all users. */
+/** At once, by all users and by one. */
 const MOST = 4;
+const MOST_OF_ONE = 2;
 const MOST_AUTHORITIES = 32;
 
 export function createCertificateFetch(ports: FetchPorts): FetchGatewayCertificate {
-  let underway = 0;
+  const underway: number[] = [];
 
   return async (request) => {
-    if (underway >= MOST) return err(failure('helper-busy', `${underway} gateways are being asked`));
-    underway += 1;
+    const { owner } = request;
+    if (underway.length >= MOST || underway.filter((one) => one === owner).length >= MOST_OF_ONE)
+      return err(failure('helper-busy', `${underway.length} gateways are being asked`));
+    underway.push(owner);
     try {
       return await fetchFrom(ports, request);
     } finally {
-      underway -= 1;
+      underway.splice(underway.indexOf(owner), 1);
     }
   };
 }
@@ -110,7 +115,7 @@ async function talk(
     const localPorts = { ike: sockets.get('ike')?.port ?? 0, natt: sockets.get('natt')?.port ?? 0 };
     const config = fetchConfig(request, remote.address, local, localPorts);
     if (!config.ok) return config;
-    return await converse(ports, config.value, sockets);
+    return await converse(ports, ports.logFor(request.owner), config.value, sockets);
   } finally {
     for (const { socket } of sockets.values()) socket.close();
   }
@@ -119,6 +124,7 @@ async function talk(
 /** Until the gateway shows its certificate, or it turns out that it will not. */
 function converse(
   ports: FetchPorts,
+  log: Log,
   config: IkeConfig,
   sockets: ReadonlyMap<Channel, { readonly socket: Socket }>,
 ): Promise<Result<FetchedCertificate, Failure>> {
@@ -154,7 +160,7 @@ function converse(
       },
       onEvent(event) {
         if (event.kind === 'closed') done(event.failure);
-        else if (event.kind === 'log') ports.log(event.level === 'debug' ? 'debug' : 'info', 'ike', event.text, event.fields);
+        else if (event.kind === 'log') log(event.level === 'debug' ? 'debug' : 'info', 'ike', event.text, event.fields);
       },
       onAsk,
       trafficArrived: () => false,

@@ -138,7 +138,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
       fetchGatewayCertificate: createCertificateFetch({
         createMachine: machine(false),
         openUdp: (family) => monitor.bindUdp(family, 0),
-        log: logs.log,
+        logFor: logs.logFor,
         monotonic: () => performance.now(),
       }),
       systemRoots: proof.trust.systemRoots,

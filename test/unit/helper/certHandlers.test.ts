@@ -79,6 +79,7 @@ test('a gateway’s chain is held against the profile, then and only then agains
   assert.deepEqual([report.expected, report.revocation[0]?.status], [{ identity: 'vpn.office.test', fits: true }, 'revoked']);
   assert.equal(checks[0]?.length, 2);
   assert.deepEqual([fetches[0]?.gateway, fetches[0]?.authorities.length], ['vpn.office.test', 1]);
+  assert.equal(fetches[0]?.owner, ALICE, 'what is logged of it is for her alone');
 });
 
 test('no network is asked for what is not anchored (SECURITY.md 7)', async () => {
