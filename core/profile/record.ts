@@ -77,7 +77,7 @@ export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile'])
 export function keepsSecrets(old: StoredProfile, profile: Profile): readonly SecretName[] {
   const same = (of: (one: Profile) => unknown) => JSON.stringify(of(old.profile)) === JSON.stringify(of(profile));
   const sameGateway = same(({ gateway, gatewayPorts, localId, remoteId, auth, trust, eap: settings }) => {
-    const { authorities, systemRoots, method, commonName } = trust;
+    const { authorities, systemRoots, method, commonName, revocation } = trust;
     return [
       gateway,
       gatewayPorts.ike,
@@ -89,6 +89,8 @@ export function keepsSecrets(old: StoredProfile, profile: Profile): readonly Sec
       authorities,
       systemRoots,
       commonName,
+      // Whose certificate was stolen and revoked is somebody else, too.
+      revocation,
       settings,
     ];
   });

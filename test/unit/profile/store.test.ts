@@ -208,6 +208,21 @@ test('a file without a secret keeps the one there is, but never for another gate
   assert.equal(hasSecret({ localId: 'bob@office.test' }), false);
 });
 
+test('a password is not kept for a file that trusts in another way', () => {
+  const kept = (gatewayAuth: Readonly<Record<string, unknown>>) => {
+    const store = openProfileStore(newFolder(), silent);
+    const auth = { method: 'eap', identity: 'alice', methods: ['mschapv2'] };
+    const file = (more: object) => ({ auth: { ...auth, ...more }, localId: undefined });
+    put(store, read({ ...file({ password: 'geheim' }), gatewayAuth: { authorities: root.pem } }), ALICE);
+    put(store, read({ ...file({}), gatewayAuth: { authorities: root.pem, ...gatewayAuth } }), ALICE);
+    return store.list(ALICE)[0]?.secrets.includes('password');
+  };
+  assert.equal(kept({ certreq: false }), true);
+  assert.equal(kept({ systemRoots: true }), false);
+  assert.equal(kept({ commonName: true }), false);
+  assert.equal(kept({ revocation: { crl: false, ocsp: false } }), false);
+});
+
 test('records of before certificates load with what they meant; who locked all of them locked the new fields too', () => {
   const folder = newFolder();
   const { id } = put(openProfileStore(folder, silent), read({ locked: true }), ALICE);
