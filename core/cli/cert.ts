@@ -1,5 +1,5 @@
 /** `cert show`, `cert check`, `cert fetch`: the certificate lens. */
-import { ok, type Result } from '../bytes/result.ts';
+import { err, ok, type Result } from '../bytes/result.ts';
 import type { CertificateReport, Params, RpcError } from '../rpc/contract.ts';
 import type { ReasonCode } from '../tunnel/reasons.ts';
 import { reportText } from './certificateText.ts';
@@ -41,8 +41,16 @@ export async function certCommand(session: Session, what: string, options: CertO
     const done = await withPassword(options.passwordFile, (password) =>
       helper.call('cert.show', { ...request, ...(password !== undefined && { password }) }),
     );
-    return done.ok ? tell(session, done.value, judge ? 'certificate-refused' : undefined) : done;
+    if (done.ok) return tell(session, done.value, judge ? 'certificate-refused' : undefined);
+    const { code, detail } = done.error;
+    if (file || code !== 'profile-unknown') return usageOf(done.error);
+    return cliError(code, `${detail}; nor is there a file "${what}"`);
   });
+}
+
+/** What the helper does not accept of these was typed by a person, and is no matter of versions. */
+function usageOf(error: RpcError): Result<never, RpcError> {
+  return err(error.code === 'bad-request' ? { ...error, code: 'usage' } : error);
 }
 
 export async function certFetchCommand(session: Session, gateway: string | undefined, options: CertOptions): Promise<number> {
@@ -56,7 +64,7 @@ export async function certFetchCommand(session: Session, gateway: string | undef
       ...(profile !== undefined && { profile }),
       ...(expect !== undefined && { expect }),
     });
-    return done.ok ? tell(session, done.value, 'gateway') : done;
+    return done.ok ? tell(session, done.value, 'gateway') : usageOf(done.error);
   });
 }
 
@@ -103,6 +111,9 @@ const GATEWAY: { readonly [C in CertificateReport['problems'][number]['code']]: 
 };
 
 function readDay(text: string): Result<number, RpcError> {
-  const at = /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
-  return Number.isNaN(at) || at < 0 ? cliError('usage', '--at: expected a day such as 2027-01-31') : ok(at);
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})([T ]|$)/.exec(text)?.map(Number) ?? [];
+  const at = day === undefined ? Number.NaN : Date.parse(text.replace(' ', 'T'));
+  // Date makes March of 30 February.
+  const exists = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day)).getUTCDate() === day;
+  return Number.isNaN(at) || at < 0 || !exists ? cliError('usage', '--at: expected a day such as 2027-01-31') : ok(at);
 }

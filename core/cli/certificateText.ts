@@ -13,7 +13,9 @@ export function dayText(instant: number): string {
 }
 
 export function daysText(days: number): string {
-  if (days < 0) return days === -1 ? 'over since yesterday' : `over for ${-days} days`;
+  // Of whole days, rounded down: an hour ago is -1.
+  if (days === -1) return 'over for less than a day';
+  if (days < 0) return `over for ${-days - 1} day${days === -2 ? '' : 's'}`;
   if (days === 0) return 'less than a day left';
   return `${days} day${days === 1 ? '' : 's'} left`;
 }

@@ -1,5 +1,6 @@
 /** `create`, `edit`, `duplicate`, `restore`. */
-import type { Params } from '../rpc/contract.ts';
+import { err, type Result } from '../bytes/result.ts';
+import type { Params, RpcError } from '../rpc/contract.ts';
 import { printable } from '../tunnel/explain.ts';
 import { parseFields } from './fields.ts';
 import { readAll } from './files.ts';
@@ -59,10 +60,12 @@ export async function saveCommand(
   };
   return withHelper(session, async (helper) => {
     const done = await helper.call('profile.save', request);
-    if (!done.ok) return done;
+    if (!done.ok) return notAccepted(done.error);
     const { profile: saved, problems, notes } = done.value;
     if (!saved) {
-      for (const { field, message } of problems) output.progress(printable(`${field}: ${message}`));
+      const hint = (code: string) =>
+        code === 'key-password' && keyPassword === undefined ? '; `--key-password-file` gives its password' : '';
+      for (const { field, code, message } of problems) output.progress(printable(`${field}: ${message}${hint(code)}`));
       const detail = [...new Set(problems.map(({ field }) => field))].join(', ');
       return { ok: true, value: output.error({ code: 'profile-invalid', detail }, { problems }) };
     }
@@ -72,6 +75,12 @@ export async function saveCommand(
     output.object(done.value);
     return SUCCESS;
   });
+}
+
+/** Of `eap=` and `trust=` the helper knows what may be in them; that is no matter of versions. */
+function notAccepted(error: RpcError): Result<never, RpcError> {
+  const [, field, what] = /^profile\.save: fields\.((?:eap|trust)\S*): (.*)$/.exec(error.detail) ?? [];
+  return err(error.code === 'bad-request' && field !== undefined ? { code: 'usage', detail: `${field}: ${what}` } : error);
 }
 
 /** PEM as it is, DER in base64. */

@@ -37,6 +37,15 @@ export async function readAll(files: readonly string[]): Promise<Result<string[]
   return ok(read);
 }
 
+/** The helper knows files by their number only (core/profile/bundle.ts). */
+export function withNames(error: RpcError, files: readonly string[]): RpcError {
+  const detail = error.detail.replace(/^file (\d{1,4}): /, (whole, number) => {
+    const name = files[Number(number) - 1];
+    return name === undefined ? whole : `${name === '-' ? 'standard input' : name}: `;
+  });
+  return { ...error, detail };
+}
+
 export function isFile(path: string): boolean {
   return path === '-' || (existsSync(path) && !statSync(path).isDirectory());
 }

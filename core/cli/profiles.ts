@@ -1,7 +1,8 @@
 /** `import`, `list`, `show`, `remove`. */
-import type { AuthMethod, EapSettings, GatewayTrust, ImportNote, SecretName } from '../rpc/contract.ts';
+import { err } from '../bytes/result.ts';
+import type { AuthMethod, EapSettings, GatewayTrust, ImportNote, ProfileView, SecretName } from '../rpc/contract.ts';
 import { printable } from '../tunnel/explain.ts';
-import { readAll } from './files.ts';
+import { readAll, withNames } from './files.ts';
 import { withPassword } from './password.ts';
 import { type Session, SUCCESS, withHelper } from './session.ts';
 import { columns } from './text.ts';
@@ -34,7 +35,7 @@ export async function importCommand(session: Session, files: readonly string[], 
     const done = await withPassword(options.passwordFile, (password) =>
       helper.call('profile.import', { ...request, ...(password !== undefined && { password }) }),
     );
-    if (!done.ok) return done;
+    if (!done.ok) return err(withNames(done.error, files));
     const { profile, notes, replaced } = done.value;
     for (const note of notes) if (note.outcome !== 'kept') output.progress(noteLine(note));
     const verb = dryRun ? (replaced ? 'Would replace' : 'Would import') : replaced ? 'Replaced' : 'Imported';
@@ -91,10 +92,7 @@ export function showCommand(session: Session, profile: string): Promise<number> 
       ],
       ['Your proof', PROOFS[view.auth]],
       ...(view.eap ? eapRows(view.eap) : []),
-      [
-        'Stored',
-        view.secrets.length === 0 ? 'no secret: asked for when connecting' : view.secrets.map((name) => SECRETS[name]).join(', '),
-      ],
+      ['Stored', storedText(view)],
       ['Its proof', trustText(view.trust)],
       ['IKE proposals', view.ikeProposals.join(', ')],
       ['ESP proposals', view.espProposals.join(', ')],
@@ -121,6 +119,16 @@ export function removeCommand(session: Session, profile: string): Promise<number
     output.object(done.value);
     return SUCCESS;
   });
+}
+
+/** A key is the one secret that nobody can type. */
+function storedText({ secrets, auth, certificates }: ProfileView): string {
+  const needed = auth === 'certificate' || auth === 'certificate-eap' || certificates.length > 0;
+  const missing =
+    needed && !secrets.includes('key') ? 'no private key: `sallyport edit PROFILE --key-file FILE` adds it' : undefined;
+  if (secrets.length === 0) return missing ?? 'no secret: asked for when connecting';
+  const names = secrets.map((name) => SECRETS[name]).join(', ');
+  return missing === undefined ? names : `${names}; ${missing}`;
 }
 
 const PROOFS: Readonly<Record<AuthMethod, string>> = {

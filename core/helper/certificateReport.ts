@@ -83,7 +83,10 @@ export function withRevocation(
 }
 
 function whoseOf(mine: Certificate | undefined, side: ReportRequest['side']): 'own' | 'gateway' | 'authorities' {
-  return mine?.extensions.basicConstraints?.ca === true ? 'authorities' : side;
+  if (mine?.extensions.basicConstraints?.ca === true) return 'authorities';
+  const purposes = mine?.extensions.extendedKeyUsage;
+  // RFC 5280 §4.2.1.12: clientAuth and nothing that a gateway could be known by.
+  return purposes?.length === 1 && purposes[0] === '1.3.6.1.5.5.7.3.2' ? 'own' : side;
 }
 
 function judge({ certificates, intermediates, anchors, at, purpose, expected }: ReportRequest) {

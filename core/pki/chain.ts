@@ -103,7 +103,9 @@ function usageFault(path: readonly Certificate[], request: PathRequest): PkiFaul
 /** The end entity's own key and name. */
 function subjectFault([endEntity]: readonly Certificate[], request: PathRequest): PkiFault | undefined {
   const key = publicKeyFault(endEntity.publicKey);
-  if (key !== undefined) return fault(key === 'malformed-key' ? 'malformed' : 'weak-key', endEntity, `its key: ${key}`);
+  if (key === 'malformed-key') return fault('malformed', endEntity, 'its key is malformed');
+  if (key === 'weak-key') return fault('weak-key', endEntity, 'its key is too short; RSA of 2048 to 8192 bits is taken');
+  if (key !== undefined) return fault('weak-key', endEntity, 'its key is of a kind or curve that is not supported');
   if (request.name === undefined) return undefined;
   const wrong = nameFault(endEntity, request.name, request.purpose !== 'ike');
   return wrong === undefined ? undefined : fault('wrong-name', endEntity, wrong);
