@@ -58,7 +58,7 @@ async function show(parts: CertParts, given: ValidParams<'cert.show'>, uid: numb
     intermediates: trust.intermediates,
     anchors: [...extra.value, ...(files ? trust.authorities : ownAnchors(shown.value.certificates, trust.authorities)), ...roots],
     // Of a file nobody knows what it is for, and an authority is for more than IKE.
-    purpose: files || profile?.certificates.length === 0 ? 'any' : 'ike',
+    purpose: files || profile?.certificates.length === 0 ? 'any' : 'ike-user',
     expected: expected.value,
     key: shown.value.key,
     side: files && !shown.value.key ? 'gateway' : 'own',

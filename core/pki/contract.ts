@@ -131,10 +131,11 @@ export interface PathRequest {
   /** Date.now() milliseconds. */
   readonly at: number;
   /**
-   * `ike`: key usage digitalSignature or nonRepudiation when present (RFC 4945 §5.1.3.2), EKU absent or any, ipsecIKE, serverAuth
-   * or clientAuth (§5.1.3.12 and the practice of gateways). `tls-server`, `tls-client`: RFC 5280 §4.2.1.12. `any`: EKU is not looked at.
+   * `ike`, of a gateway: key usage digitalSignature or nonRepudiation when present (RFC 4945 §5.1.3.2), EKU absent or any, ipsecIKE or
+   * serverAuth (§5.1.3.12 and the practice of gateways). `ike-user`: or clientAuth. `tls-server`, `tls-client`: RFC 5280 §4.2.1.12. `any`:
+   * EKU is not looked at.
    */
-  readonly purpose: 'ike' | 'tls-server' | 'tls-client' | 'any';
+  readonly purpose: 'ike' | 'ike-user' | 'tls-server' | 'tls-client' | 'any';
   /** What the end entity's certificate must be about. Absent: not looked at. */
   readonly name?: ExpectedName;
   /** Intermediates that are allowed, self-issued ones not counted. Absent: as many as a path can have at all. */

@@ -14,14 +14,14 @@ interface PurposeRule {
 
 const serverAuth = '1.3.6.1.5.5.7.3.1';
 const clientAuth = '1.3.6.1.5.5.7.3.2';
+const ikeUsages: readonly KeyUsage[] = ['digitalSignature', 'nonRepudiation'];
+const gatewayUsages: readonly string[] = ['1.3.6.1.5.5.7.3.17', serverAuth, '1.3.6.1.5.5.8.2.2'];
 
 const rules: Readonly<Record<Exclude<Purpose, 'any'>, PurposeRule>> = {
-  ike: {
-    // RFC 4945 §5.1.3.2: digitalSignature, nonRepudiation, or both.
-    usages: ['digitalSignature', 'nonRepudiation'],
-    // §5.1.3.12 wants ipsecIKE or any; gateways' certificates are made for TLS, or with iKEIntermediate for old Macs.
-    extended: ['1.3.6.1.5.5.7.3.17', serverAuth, clientAuth, '1.3.6.1.5.5.8.2.2'],
-  },
+  // RFC 4945 §5.1.3.2: digitalSignature, nonRepudiation, or both. §5.1.3.12 wants ipsecIKE or any; gateways' certificates are made for TLS, or
+  // with iKEIntermediate for old Macs. One for clients alone is a user's, who is not the gateway, whatever names are in it.
+  ike: { usages: ikeUsages, extended: gatewayUsages },
+  'ike-user': { usages: ikeUsages, extended: [...gatewayUsages, clientAuth] },
   // §4.2.1.12 names the usages that are consistent with each.
   'tls-server': { usages: ['digitalSignature', 'keyEncipherment', 'keyAgreement'], extended: [serverAuth] },
   'tls-client': { usages: ['digitalSignature', 'keyAgreement'], extended: [clientAuth] },

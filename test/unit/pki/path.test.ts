@@ -153,6 +153,8 @@ const chains: readonly ChainCase[] = [
   { rule: 'RFC 4945 §5.1.3.12: ipsecIKE', gateway: { eku: ['ipsecIKE'] }, code: 'ok' },
   { rule: 'any extended key usage', gateway: { eku: ['any'] }, code: 'ok' },
   { rule: 'serverAuth, as gateways have', gateway: { eku: ['serverAuth'] }, code: 'ok' },
+  { rule: 'only for clients: a user is not the gateway', gateway: { eku: ['clientAuth'] }, code: 'extended-key-usage' },
+  { rule: 'only for clients, of a user', gateway: { eku: ['clientAuth'] }, asked: { purpose: 'ike-user' }, code: 'ok' },
   { rule: 'only for signing code', gateway: { eku: ['codeSigning'] }, code: 'extended-key-usage' },
   {
     rule: 'only for clients, asked for a server',
