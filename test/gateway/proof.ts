@@ -83,7 +83,7 @@ export function clientProblem(
   });
   const name = expectedName(user.identity);
   const at = services.config.at ?? Date.now();
-  const valid = validatePath({ presented: sent.value.certificates, anchors, at, purpose: 'ike', ...(name && { name }) });
+  const valid = validatePath({ presented: sent.value.certificates, anchors, at, purpose: 'ike-user', ...(name && { name }) });
   const [own] = valid.ok ? valid.value.path : [];
   if (own === undefined) return valid.ok ? 'an empty path' : `${valid.error.code}: ${valid.error.evidence}`;
   return signatureFailure(auth, own.publicKey, signedOctets(parts), half.announced)?.evidence;
