@@ -72,11 +72,10 @@ function importInto(
     const planned = profiles.plan(imported.value, uid, shared);
     if (!planned.ok) return planned;
     const { stored, replaces, matchedBy } = planned.value;
-    const notes: ImportNote[] = imported.value.notes.filter(
-      ({ code }) => !KEPT.has(code) || !keepsSecret(stored, imported.value, code),
-    );
-    if (notes.length < imported.value.notes.length)
-      notes.push({ field: 'auth.secret', outcome: 'changed', why: 'not given: the one you have stays', code: 'secret-stays' });
+    const notes = imported.value.notes.map((note): ImportNote => {
+      if (!keepsSecret(stored, imported.value, note.code)) return note;
+      return { field: note.field, outcome: 'changed', why: 'not given: the one you have stays', code: 'secret-stays' };
+    });
     if (matchedBy === 'name') {
       notes.push({
         field: 'uuid',

@@ -8,7 +8,8 @@ export const EAP_METHODS = ['mschapv2', 'tls', 'gtc', 'otp', 'md5', 'ttls', 'pea
 
 export const METHODS = '"psk", "certificate", "eap" or "certificate-eap"';
 export const PEM_MAX = 64 * 1024;
-const CERTIFICATE = 'PEM text of a certificate, from "-----BEGIN CERTIFICATE-----" on, or a list of such texts';
+const CERTIFICATE_TEXT = 'PEM text of a certificate, from "-----BEGIN CERTIFICATE-----" on';
+const CERTIFICATE = `${CERTIFICATE_TEXT}, or a list of such texts`;
 export const KEY = 'PEM text of the private key, from "-----BEGIN PRIVATE KEY-----" on';
 const SECRET = `text, or an object with one key, "base64" or "hex", 1 to ${SECRET_MAX} octets`;
 const FLAG = 'true or false';
@@ -29,7 +30,7 @@ const certificates = v.union(
     pem(CERTIFICATE),
     v.pipe(
       v.array(pem(CERTIFICATE)),
-      v.check((value) => value.length >= 1 && value.length <= 100),
+      v.check((value) => value.length >= 1 && value.length <= 100, `1 to 100 texts, each ${CERTIFICATE_TEXT}`),
     ),
   ],
   CERTIFICATE,

@@ -68,7 +68,7 @@ test('profiles that are not right', { skip }, async () => {
   );
   assertRefused(await command(socket, ['import', '-'], '\ufffe'.repeat(300_000)), 'profile-malformed', /larger than/);
   const binary = join(folder, 'binary');
-  writeFileSync(binary, Uint8Array.of(0xff, 0xfe, 0x80));
+  writeFileSync(binary, Uint8Array.of(0xff, 0xfd, 0x80));
   assertRefused(await command(socket, ['import', binary]), 'profile-malformed', /neither a profile nor PKCS #12, PEM or DER/);
   for (const args of [
     ['up', 'nowhere'],

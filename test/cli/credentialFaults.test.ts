@@ -86,3 +86,19 @@ test('a key that is too weak is told in words', { skip }, async () => {
   assert.equal(said.code, reasons['certificate-refused'].exitCode);
   assert.match(said.stdout, /^Problem: .*CN=weak: its key is too short; RSA of 2048 to 8192 bits is taken \(weak-key\)$/m);
 });
+
+test('an empty list of certificates is told what it should be; a key that stays is called a key', { skip }, async () => {
+  const { run, write } = await scene();
+  const file = (auth: object) =>
+    write(
+      'own.json',
+      JSON.stringify({ sallyport: 1, name: 'Own', gateway: 'x.test', auth, gatewayAuth: { authorities: root.pem } }),
+    );
+  const auth = { method: 'certificate', certificate: alice.pem, key: alice.key.pkcs8Pem };
+  const empty = await run('import', file({ ...auth, certificate: [] }));
+  assertRefused(empty, 'profile-malformed', /auth\.certificate: expected 1 to 100 texts, each PEM text of a certificate/);
+  assert.equal((await run('import', file(auth))).code, 0);
+  const again = await run('import', file({ ...auth, key: undefined }));
+  assert.match(again.stderr, /^Note: auth\.key: not given: the one you have stays$/m);
+  assert.doesNotMatch(again.stderr, /auth\.secret/);
+});
