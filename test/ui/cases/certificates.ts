@@ -268,7 +268,7 @@ export const certificates: readonly Case[] = [
         .first()
         .click();
       await app.page.getByTestId('profile-save').click();
-      await app.sees('“Made here” is created.');
+      await app.sees(/Made here.*is created\./);
       const [made] = await world.call('profile.list', {});
       assert.ok(made);
       const view = await world.call('profile.show', { profile: made.id });
