@@ -49,6 +49,8 @@ export interface HeadOfficeConfig {
   readonly timing: IkeTiming;
   /** Emit `key-log` outputs. */
   readonly keyLog: boolean;
+  /** Told of every EAP packet of a client. */
+  readonly heard?: (packet: Uint8Array) => void;
   /** Anything may become of an answer in IKE_AUTH: for tests that have no name for it. */
   readonly changeAuth?: (honest: readonly Payload[]) => readonly Payload[];
   /** Behaves well when empty. */

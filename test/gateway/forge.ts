@@ -44,6 +44,12 @@ export function garbageAfterHash(certificate: OfficeCertificate, octets: Uint8Ar
   return rawRsa(certificate, (length) => concat(front, new Uint8Array(length - front.length).fill(0x5a)));
 }
 
+/** The block as it should be: under an exponent of 1 it is its own signature. */
+export function pkcs1Block(octets: Uint8Array, length: number): Uint8Array {
+  const end = concat(digestInfo, sha256(octets));
+  return concat(Uint8Array.of(0, 1), new Uint8Array(length - end.length - 3).fill(0xff), Uint8Array.of(0), end);
+}
+
 /** Well padded, and half of the hash. */
 export function shortHash(certificate: OfficeCertificate, octets: Uint8Array): Uint8Array {
   const info = digestInfo.slice();

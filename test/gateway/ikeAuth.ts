@@ -143,6 +143,7 @@ class ClientAuth {
       if (step.kind === 'success') return this.#eapKey(user, step.msk, request);
       const response = findPayload(request, 'EAP');
       if (!response) return syntax('no EAP payload');
+      config.heard?.(response.message);
       server.handle(response.message.slice());
     }
   }

@@ -9,6 +9,7 @@
  *   {"do":"terminate"}                 → DELETE to all clients; {"do":"terminate","id":"…"} to one
  *   {"do":"check-liveness"}            → an empty INFORMATIONAL to all clients
  *   {"do":"misbehave","names":[…]}     → {"event":"misbehaving","names":[…]}; SAs are forgotten without a word
+ *   {"do":"heard"}                     → {"event":"heard","eap":[1,26],"datagrams":7}: EAP types and datagrams of clients since it was told to misbehave
  *   {"do":"stop"}                      → terminate, wait for the answers, end; SIGTERM and SIGINT do the same
  */
 import { execFileSync } from 'node:child_process';
@@ -80,13 +81,15 @@ class Process {
   readonly #dataplane: Dataplane;
   readonly #tls: ReturnType<typeof officeTls>;
   #timer: NodeJS.Timeout | undefined;
+  #heard: number[] = [];
+  #datagrams = 0;
   #draining: Promise<void> = Promise.resolve();
 
   private constructor(config: ProcessConfig, dataplane: Dataplane) {
     this.#config = config;
     this.#dataplane = dataplane;
     this.#tls = officeTls(config.credentials);
-    this.#office = createHeadOffice(config.office, { random });
+    this.#office = this.#open(config.office.misbehave);
   }
 
   static async start(config: ProcessConfig): Promise<Process> {
@@ -104,6 +107,7 @@ class Process {
 
   /** One input of the office, then all it wants done, in order. */
   input(input: HeadOfficeInput): void {
+    if (input.kind === 'datagram') this.#datagrams++;
     this.#office.handle(input, performance.now());
     this.#draining = this.#draining.then(() => this.#drain()).catch(failed);
   }
@@ -115,6 +119,7 @@ class Process {
     else if (command.do === 'terminate') this.input({ kind: 'terminate', ...only });
     else if (command.do === 'check-liveness') this.input({ kind: 'check-liveness', ...only });
     else if (command.do === 'misbehave') void this.#misbehave(command.names ?? []);
+    else if (command.do === 'heard') print({ event: 'heard', eap: this.#heard, datagrams: this.#datagrams });
     else if (command.do === 'stop') void this.stop();
     else print({ event: 'unknown-command', line });
   }
@@ -133,9 +138,17 @@ class Process {
   async #misbehave(names: readonly string[]): Promise<void> {
     const children = this.#office.list().flatMap((sa) => sa.children);
     await this.#draining;
-    this.#office = createHeadOffice({ ...this.#config.office, misbehave: names.filter(isMisbehaviour) }, { random });
+    this.#office = this.#open(names);
+    this.#heard = [];
+    this.#datagrams = 0;
     for (const { spiIn } of children) await this.#dataplane.removeChild(spiIn);
     print({ event: 'misbehaving', names: names.filter(isMisbehaviour) });
+  }
+
+  #open(names: readonly string[]): HeadOffice {
+    // RFC 3748 §4.1: the type is the fifth octet.
+    const heard = (packet: Uint8Array): void => void this.#heard.push(packet[4] ?? 0);
+    return createHeadOffice({ ...this.#config.office, heard, misbehave: names.filter(isMisbehaviour) }, { random });
   }
 
   async #drain(): Promise<void> {

@@ -310,15 +310,15 @@ function cert(encoding: number, data: Uint8Array): Payload {
   return { kind: 'CERT', encoding, data };
 }
 
-function authorityOf({ authority: own }: OfficeCertificate): Authority {
+export function authorityOf({ authority: own }: OfficeCertificate): Authority {
   if (!own) throw new Error('the office has no authority to make other certificates with');
   return own;
 }
 
-const NAME = 'vpn.office.test';
+export const NAME = 'vpn.office.test';
 
 /** Another certificate of the office's, with its key unless said otherwise. */
-function another(honest: OfficeCertificate, spec: CertificateSpec): OfficeCertificate {
+export function another(honest: OfficeCertificate, spec: CertificateSpec): OfficeCertificate {
   const key: KeyName | KeyPair = spec.key ?? keyOf(honest);
   const { chain, key: used } = authorityOf(honest).issue({
     subject: `CN=${NAME}`,
@@ -346,7 +346,7 @@ function loop(honest: OfficeCertificate): OfficeCertificate {
 }
 
 function byUrl(honest: readonly Payload[]): readonly Payload[] {
-  const url = concat(new Uint8Array(20).fill(0xab), new Uint8Array(Buffer.from('http://192.0.2.80/vpn.der')));
+  const url = concat(new Uint8Array(20).fill(0xab), new Uint8Array(Buffer.from('http://198.51.100.1:8080/vpn.der')));
   return honest.flatMap((payload) => {
     if (payload.kind === 'CERT') return [];
     return payload.kind === 'AUTH' ? [cert(CERT_ENCODING.HASH_AND_URL, url), payload] : [payload];

@@ -5,6 +5,7 @@ import { createInitiator } from '../../core/ike/sa/initiator.ts';
 import type { HeadOfficeConfig } from './config.ts';
 import { Conversation } from './conversation.ts';
 import { clientConfig, officeConfig, proposals, seededRandom } from './fixtures.ts';
+import { negotiationMisbehaviours } from './misbehaveNegotiation.ts';
 import { type KeyMisbehaviourName, keyMisbehaviours } from './misbehaviours.ts';
 import { createHeadOffice } from './responder.ts';
 
@@ -20,6 +21,7 @@ interface Expectation {
 
 const only = (ike: string): Partial<IkeConfig> => ({ ikeProposals: proposals([ike], 'ike') });
 const survives: Expectation = {};
+const CBC = 'aes256-sha256-x25519';
 
 /** One entry per misbehaviour of an office with keys: the compiler asks for it. The others are in test/exchange/liars.test.ts. */
 const expectations: Readonly<Record<KeyMisbehaviourName, Expectation>> = {
@@ -64,6 +66,28 @@ const expectations: Readonly<Record<KeyMisbehaviourName, Expectation>> = {
   'create-child-before-auth': survives,
   'delete-right-after-auth': { failure: 'closed-by-gateway', established: true },
   'replay-requests': survives,
+  'answers-in-ikev1': { failure: 'gateway-version', evidence: /version 1/ },
+  'takes-no-proposal': { failure: 'no-proposal-chosen' },
+  'prf-not-offered': { failure: 'bad-answer-proposal', evidence: /prf/ },
+  'no-integrity': { failure: 'bad-answer-proposal', evidence: /INTEG/, client: only(CBC) },
+  'integrity-none': { failure: 'bad-answer-proposal', client: only(CBC) },
+  'two-proposals': { failure: 'bad-answer-proposal', evidence: /2 proposals/ },
+  'additional-key-exchange': { failure: 'bad-answer-proposal' },
+  'child-null-cipher': { failure: 'child-bad-answer-proposal' },
+  'child-no-integrity': { failure: 'child-bad-answer-proposal', client: { espProposals: proposals(['aes256-sha256'], 'esp') } },
+  'child-shorter-key': { failure: 'child-bad-answer-proposal' },
+  'same-cookie': { failure: 'protocol', evidence: /COOKIE asked for again/ },
+  'cookie-then-group': { failure: 'ke-refused' },
+  'endless-redirect': { failure: 'protocol', evidence: /REDIRECT/ },
+  'redirect-in-auth': survives,
+  'public-value-one': { failure: 'bad-public-value', client: only('aes256gcm16-prfsha256-modp2048') },
+  'public-value-one-little-endian': { failure: 'bad-public-value', evidence: /x25519: zero/ },
+  'public-value-small-order': { failure: 'bad-public-value', evidence: /x25519: zero/ },
+  'public-value-p': { failure: 'bad-public-value', client: only('aes256gcm16-prfsha256-modp2048') },
+  'public-value-beyond-field': { failure: 'bad-public-value', client: only('aes256gcm16-prfsha256-ecp256') },
+  'public-value-long': { failure: 'bad-public-value', evidence: /length/ },
+  'public-value-compressed': { failure: 'bad-public-value', client: only('aes256gcm16-prfsha256-ecp256') },
+  'public-value-empty': { failure: 'protocol', evidence: /no key exchange data/ },
   'esp-outside-selectors': survives, // for IKE; the packets are test/gateway/process.test.ts's
 };
 
@@ -82,7 +106,7 @@ function meet(client: Partial<IkeConfig> = {}, office: Partial<HeadOfficeConfig>
 /** Longer than every limit of the client: whatever it decides, it has decided. */
 const LONG_MS = 120_000;
 
-for (const { name, what, clause } of keyMisbehaviours) {
+for (const { name, what, clause } of [...keyMisbehaviours, ...negotiationMisbehaviours]) {
   const expected = expectations[name];
   const end = expected.failure === undefined ? 'is survived' : `ends in ${expected.failure}`;
   test(`${name}: ${what} (${clause}) ${end}`, () => {

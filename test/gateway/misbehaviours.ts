@@ -8,9 +8,12 @@ import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
 import type { HeadOfficeConfig, OfficeCertificate } from './config.ts';
 import type { EapMisbehaviour } from './eap/serverMethod.ts';
 import * as authHooks from './misbehaveAuth.ts';
+import { chainMisbehaviours } from './misbehaveChain.ts';
 import { eapMisbehaviours } from './misbehaveEap.ts';
 import * as initHooks from './misbehaveInit.ts';
+import { negotiationMisbehaviours } from './misbehaveNegotiation.ts';
 import { proofMisbehaviours } from './misbehaveProof.ts';
+import { signatureMisbehaviours } from './misbehaveSignature.ts';
 import * as transportHooks from './misbehaveTransport.ts';
 
 export interface MisbehaviourContext {
@@ -55,8 +58,8 @@ export interface Misbehaviour {
   readonly what: string;
   /** RFC clause, or the line of the security requirements (S9 is line 9). */
   readonly clause: string;
-  /** How the office must be configured for it to have anything to do wrong; keys are enough when not said. */
-  readonly needs?: 'certificate' | 'eap';
+  /** How the office must be configured for it to have anything to do wrong; keys are enough when not said. `web`: somebody serves lists at the router. */
+  readonly needs?: 'certificate' | 'eap' | 'eap-tls' | 'web';
   readonly hooks: MisbehaviourHooks;
 }
 
@@ -330,14 +333,17 @@ export const keyMisbehaviours = [
 
 export const misbehaviours: readonly (Misbehaviour & { readonly name: MisbehaviourName })[] = [
   ...keyMisbehaviours,
+  ...negotiationMisbehaviours,
   ...proofMisbehaviours,
+  ...signatureMisbehaviours,
+  ...chainMisbehaviours,
   ...eapMisbehaviours,
 ];
 
-export type KeyMisbehaviourName = (typeof keyMisbehaviours)[number]['name'];
+export type KeyMisbehaviourName = (typeof keyMisbehaviours | typeof negotiationMisbehaviours)[number]['name'];
 export type MisbehaviourName =
   | KeyMisbehaviourName
-  | (typeof proofMisbehaviours)[number]['name']
+  | (typeof proofMisbehaviours | typeof signatureMisbehaviours | typeof chainMisbehaviours)[number]['name']
   | (typeof eapMisbehaviours)[number]['name'];
 
 /** The hooks of those named, in the order of the list. */
