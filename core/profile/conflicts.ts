@@ -2,7 +2,7 @@
 import { parseProposals } from '../ike/proposals.ts';
 import { keyMismatch } from '../pki/privateKey.ts';
 import type { ProfileProblem } from '../rpc/contract.ts';
-import { eapAuthoritiesOf, octets, trustMethodOf } from './convert.ts';
+import { eapAuthoritiesOf, eapMethodsOf, octets, trustMethodOf } from './convert.ts';
 import { shown } from './faults.ts';
 import type { Material } from './material.ts';
 import { DEFAULTS, TLS_METHODS } from './model.ts';
@@ -68,19 +68,20 @@ function ownConflicts({ localId }: Partial<ProfileFile>, auth: AnyAuthFile, mate
   }
 }
 
-/** RFC 5998 §4 of those that are known here: they prove the server and make a key. */
-const MUTUAL: ReadonlySet<string> = new Set(['tls', 'ttls', 'peap', 'mschapv2']);
+/** RFC 5998 §4 of those that are known here: they prove the server and make a key, before a password is told. */
+const MUTUAL: ReadonlySet<string> = TLS_METHODS;
 
 function gatewayConflicts(
   { remoteId, gatewayAuth }: Partial<ProfileFile>,
   auth: AnyAuthFile,
-  { authorities }: Material,
+  material: Material,
   add: Add,
 ): void {
+  const { authorities } = material;
   const method = trustMethodOf(auth, gatewayAuth);
   if (method === 'eap-only') {
     if (auth.method !== 'eap') add('trust.method', 'method-conflict', '"eap-only" goes with "eap" only');
-    else if (auth.methods && !auth.methods.some((one) => MUTUAL.has(one))) {
+    else if (!eapMethodsOf(auth, material).some((one) => MUTUAL.has(one))) {
       add('eap.methods', 'method-conflict', `expected one that proves the server: ${[...MUTUAL].join(', ')}`);
     }
   }

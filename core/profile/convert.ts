@@ -82,15 +82,19 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
 
 function eapOf({ method, methods, identity, serverName }: AnyAuthFile, material: Material): EapSettings | undefined {
   if (method !== 'eap' && method !== 'certificate-eap') return undefined;
-  const authorities = eapAuthoritiesOf(material);
-  // Where a certificate proves the user in a round of its own, EAP is for the password.
-  const tls = method === 'eap' && material.certificates.length > 0;
   return {
-    methods: methods ?? defaultEapMethods(tls, authorities.length > 0),
+    methods: eapMethodsOf({ method, methods }, material),
     identity: identity ?? '',
     serverName: serverName ?? '',
-    authorities: base64Of(authorities),
+    authorities: base64Of(eapAuthoritiesOf(material)),
   };
+}
+
+/** Those that are named, or all that can work with what the file has. */
+export function eapMethodsOf({ method, methods }: Pick<AnyAuthFile, 'method' | 'methods'>, material: Material) {
+  // Where a certificate proves the user in a round of its own, EAP is for the password.
+  const tls = method === 'eap' && material.certificates.length > 0;
+  return methods ?? defaultEapMethods(tls, eapAuthoritiesOf(material).length > 0);
 }
 
 /** Trusted for the EAP server alone; a file that names none means those of the gateway. */

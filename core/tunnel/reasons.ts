@@ -363,7 +363,7 @@ export const reasons = {
   },
   'eap-not-allowed': {
     what: 'The gateway offers only ways to log in that are not safe.',
-    advice: 'Ask the administrator for another EAP method than MD5, or allow it in the profile if you know the risk.',
+    advice: 'Ask the administrator for a safer EAP method, or allow this one in the profile if you know the risk.',
     exitCode: 110,
   },
   'eap-server-unproven': {

@@ -101,6 +101,8 @@ export class SaInitExchange {
   }
 
   process(message: Message, progress: SaInitProgress): SaInitVerdict {
+    // RFC 5685 §3: only for who said REDIRECT_SUPPORTED, which we never do; believing it would send us wherever anybody likes.
+    if (findNotify(message.payloads, NOTIFY.REDIRECT)) return doubt('protocol', 'REDIRECT, which was not asked for,');
     const sifted = siftPayloads(message.header.exchange, 'response', 'in the clear', message.payloads);
     if (!sifted.ok) {
       const { error } = sifted;

@@ -70,6 +70,12 @@ test('what does not go together is named with what to do', () => {
       { auth: { method: 'eap', methods: ['gtc'] }, gatewayAuth: { method: 'eap-only' } },
       /^auth\.methods: expected one that proves/,
     ],
+    // RFC 5998 §4: whoever is in the gateway's place would get a response to try out passwords against.
+    [
+      { auth: { method: 'eap', methods: ['mschapv2'] }, gatewayAuth: { method: 'eap-only' } },
+      /^auth\.methods: expected one that proves the server: tls, ttls, peap$/,
+    ],
+    [{ auth: { method: 'eap' }, gatewayAuth: { method: 'eap-only' } }, /^auth\.methods: expected one that proves/],
     [
       { auth: certificate, gatewayAuth: { systemRoots: false } },
       /^gatewayAuth\.authorities: is missing; expected CA certificates/,

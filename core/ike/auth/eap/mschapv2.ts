@@ -130,9 +130,11 @@ const errors: ReadonlyMap<number, { readonly code: EapFailure['code']; readonly 
 ]);
 
 /** What an MS-CHAPv2 failure says, inside EAP and inside TTLS. */
-export function describeRefusal(refusal: MsChapRefusal): EapFailure {
-  const known = refusal.error === undefined ? undefined : errors.get(refusal.error);
-  const error =
-    refusal.error === undefined ? 'no error number' : `E=${refusal.error}${known === undefined ? '' : ` ${known.name}`}`;
-  return { code: known?.code ?? 'eap-refused', evidence: `MSCHAPv2 ${error}${refusal.text === '' ? '' : `: ${refusal.text}`}` };
+export function describeRefusal({ error, text }: MsChapRefusal): EapFailure {
+  const words = text === '' ? '' : `: ${text}`;
+  // RFC 2759 §6: E= is never left out. Without it nobody can say whether the password was wrong, so nobody is told that.
+  if (error === undefined) return { code: 'eap-protocol', evidence: `MSCHAPv2 failure without E=${words}` };
+  const known = errors.get(error);
+  const name = known === undefined ? '' : ` ${known.name}`;
+  return { code: known?.code ?? 'eap-refused', evidence: `MSCHAPv2 E=${error}${name}${words}` };
 }
