@@ -50,8 +50,8 @@ const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] 
   localPort: [text, 'standard or any'],
   auth: [text, 'psk, certificate, eap or certificate-eap'],
   certificates: [list, 'base64 of each certificate, with commas'],
-  eap: [json, 'JSON, such as {"methods":["mschapv2"],"identity":"alice"}'],
-  trust: [json, 'JSON, such as {"systemRoots":true}'],
+  eap: [json, 'JSON of methods, identity, serverName, authorities: {"methods":["mschapv2"],"identity":"alice"}'],
+  trust: [json, 'JSON of method, authorities, intermediates, systemRoots, certreq, commonName, revocation: {"systemRoots":true}'],
 };
 
 /** For the help of `create` and `edit`. */

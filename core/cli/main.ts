@@ -60,7 +60,7 @@ function build(finish: (exitCode: number) => void): Command {
   program
     .command('import')
     .argument('<files...>', '.sallyport or .sswan file; or PKCS #12, PEM and DER files of one profile; - for standard input')
-    .description('add a profile, or replace the one with the same uuid')
+    .description('add a profile, or replace the one with the same uuid (of a file without one: the same name)')
     .option('--gateway <name>', 'host name or address, for files that name none')
     .option('--name <name>', 'name of the profile')
     .option('--password-file <file>', 'password of PKCS #12 or of a key, from a file or - for standard input')
@@ -217,7 +217,7 @@ function addCertificates(program: Command, session: () => Session, finish: (exit
       .option('--system-roots', 'hold it against the authorities of this computer')
       .option('--expect <identity>', 'whom it should be about')
       .option('--at <day>', 'instead of today, such as 2027-01-31')
-      .option('--password-file <file>', 'password of PKCS #12, from a file or - for standard input');
+      .option('--password-file <file>', 'password of PKCS #12 or of a key, from a file or - for standard input');
   common(cert.command('show'))
     .description('what is in it, and whether it holds')
     .action(async (what: string, options: CertOptions) => {
@@ -232,7 +232,9 @@ function addCertificates(program: Command, session: () => Session, finish: (exit
   cert
     .command('fetch')
     .argument('[gateway]', 'host name or address')
-    .description('the certificate a gateway shows, and whether it holds')
+    .description(
+      'the certificate a gateway shows, and whether it holds: to the authorities of a profile, else to those of this computer',
+    )
     .option('--profile <profile>', 'hold it against this profile, and fetch from its gateway where none is named')
     .option('--expect <identity>', 'whom it should be about; default is the gateway')
     .action(async (gateway: string | undefined, options: CertOptions) => {
