@@ -250,7 +250,8 @@ export const reasons = {
   },
   'gateway-authentication-failed': {
     what: 'The gateway could not prove that it is the right one.',
-    advice: 'The pre-shared key may differ; if it is right, somebody may be pretending to be the gateway.',
+    advice:
+      'If the profile has a pre-shared key, it may differ. If it is right, or there is none, somebody may be pretending to be the gateway.',
     exitCode: 71,
   },
   'gateway-identity': {
