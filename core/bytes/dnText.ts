@@ -42,6 +42,18 @@ export function sameDistinguishedName(a: Uint8Array, b: Uint8Array): boolean {
   return one !== undefined && one === canonical(b);
 }
 
+/** Characters of an attribute's text that is made normal. X.520 has 64 for most. */
+const MAX_NORMAL = 1024;
+
+/**
+ * A text of a name as it is compared (RFC 5280 §7.1, RFC 4518): case folded, compatibility forms made equal, leading, trailing and repeated
+ * blanks ignored. Making it normal costs the square of its length where marks are heaped up, so of longer ones the case alone is folded.
+ */
+export function foldedText(text: string): string {
+  const folded = text.length > MAX_NORMAL ? text.toLowerCase() : text.normalize('NFKC').toLowerCase().normalize('NFKC');
+  return folded.replace(/\s+/gu, ' ').trim();
+}
+
 function canonical(der: Uint8Array): string | undefined {
   const root = readDer(der, { octets: 65_535, elements: 2_000 });
   if (!root.ok || root.value.tag !== derTag.sequence) return undefined;
@@ -50,7 +62,8 @@ function canonical(der: Uint8Array): string | undefined {
       const fields = new DerFields(entry);
       const type = oidOf(fields.take(derTag.oid));
       const value = fields.take();
-      const text = textOf(value)?.normalize('NFKC').toLowerCase().replace(/\s+/gu, ' ').trim();
+      const plain = textOf(value);
+      const text = plain === undefined ? undefined : foldedText(plain);
       // JSON quotes what separates attributes and RDNs here.
       return `${type}=${text === undefined ? `#${toHex(value?.der ?? der)}` : JSON.stringify(text)}`;
     });

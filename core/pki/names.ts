@@ -1,6 +1,7 @@
 /** Distinguished and general names: from DER, as text, and compared (RFC 5280 §4.1.2.4, §4.2.1.6, §7.1; RFC 4514). */
 import { toHex } from '../bytes/bytes.ts';
 import { childrenOf, DerFields, type DerNode, derTag, eachChild, ia5, oidOf, onlyChild, readDer, textOf } from '../bytes/der.ts';
+import { foldedText } from '../bytes/dnText.ts';
 import type { DistinguishedName, GeneralName } from './contract.ts';
 
 /** Attributes of one name, and names of one extension. More is no certificate that anybody made to be used. */
@@ -171,16 +172,12 @@ function escaped(text: string): string {
 
 const utf8 = new TextEncoder();
 
-/**
- * RFC 5280 §7.1 with RFC 4518: case folded, compatibility forms made equal, leading, trailing and repeated blanks ignored, whatever
- * string type it is in. What is no text is compared by its octets.
- */
+/** RFC 5280 §7.1: whatever string type it is in. What is no text is compared by its octets. */
 function canonicalAttribute({ type, value }: NameAttribute): string {
   const text = textOf(value);
   if (text === undefined) return `${type}=#${toHex(value.der)}`;
-  const folded = text.normalize('NFKC').toLowerCase().normalize('NFKC');
   // JSON quotes what separates attributes and RDNs here.
-  return `${type}=${JSON.stringify(folded.replace(/\s+/gu, ' ').trim())}`;
+  return `${type}=${JSON.stringify(foldedText(text))}`;
 }
 
 /** RFC 4514 §3, and what tools usually print besides. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { parseAddress } from '../../../core/bytes/address.ts';
 import { fromUtf8 } from '../../../core/bytes/bytes.ts';
 import { derElement, derIa5, derOid, derPrintable, derSequence, derSet, derUtf8 } from '../../../core/bytes/derWriter.ts';
+import { sameDistinguishedName } from '../../../core/bytes/dnText.ts';
 import { parseCertificate } from '../../../core/pki/certificate.ts';
 import type { Certificate, DistinguishedName, ExpectedName } from '../../../core/pki/contract.ts';
 import { nameFault } from '../../../core/pki/identity.ts';
@@ -46,6 +47,14 @@ for (const [rule, a, b, equal] of same) {
     assert.equal(sameName(name(a), name(b)), equal);
   });
 }
+
+test('heaped marks cost no seconds, and long texts are still the same in any letter case', () => {
+  const heap = (first: string) => name(commonName(derUtf8(first + '\u0316\u0315'.repeat(15_000))));
+  const begun = performance.now();
+  assert.deepEqual([sameName(heap('a'), heap('A')), sameName(heap('a'), heap('b'))], [true, false]);
+  assert.equal(sameDistinguishedName(heap('a').der, heap('A').der), true);
+  assert.ok(performance.now() - begun < 500, `${performance.now() - begun} ms`);
+});
 
 test('what is no Name is none', () => {
   for (const der of [
