@@ -18,7 +18,7 @@ import {
 } from '../gateway/credentials.ts';
 import { TlsServer } from '../gateway/eap/tlsServer.ts';
 import { identity, officeConfig, SECRET } from '../gateway/fixtures.ts';
-import { agreed, authOf, failed, meet, meetSlowly, room } from './office.ts';
+import { agreed, authOf, failed, LONG, meet, meetSlowly, room } from './office.ts';
 
 const alice = identity(USER);
 const byCertificateOfGateway: GatewayAuth = { method: 'certificate', authorities };
@@ -217,6 +217,23 @@ test('while a user thinks no time limit runs; when the answer comes late the res
   assert.deepEqual([...again], [0, 0, 0, 0, 0], 'what nobody wants is wiped');
   scene.run(50_000, () => scene.outputs('install-child').length > 0);
   agreed(scene);
+});
+
+// OpenIKED 7.2 does so at a wrong password.
+test('a gateway that falls silent at the answer to its EAP question is not blamed on the network alone', () => {
+  let silent = false;
+  const scene = room({
+    client: { auth: { local: [byEap()], gateway: byCertificateOfGateway } },
+    office: { ...offices, eap: eapServer() },
+    answer: (ask) => {
+      silent ||= ask.kind === 'credential';
+      return answering({ credentials: { password: ['not that one'] } })(ask);
+    },
+    network: () => (silent ? [] : [10]),
+  });
+  scene.tell({ kind: 'start' });
+  assert.ok(scene.run(LONG, () => scene.outputs('closed').length > 0));
+  failed(scene, 'no-answer-auth', /^no answer to IKE_AUTH, after EAP messages: .* wrong user name or password$/);
 });
 
 test('cancelling while a question is open ends at once', () => {

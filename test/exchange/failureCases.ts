@@ -63,7 +63,7 @@ type OfCertificatesAndEap =
 export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAndEap>, readonly Case[]>> = {
   'no-answer': [{ what: 'nothing ever comes back', filter: toNobody, evidence: /IKE_SA_INIT/ }],
   'no-answer-auth': [
-    { what: 'port 4500 is blocked', filter: ({ channel }) => channel === 'ike', evidence: /IKE_AUTH/ },
+    { what: 'port 4500 is blocked', filter: ({ channel }) => channel === 'ike', evidence: /^no answer to IKE_AUTH$/ },
     {
       what: 'the answer to IKE_AUTH never has the right ICV',
       filter: ({ by, channel, bytes }) => {

@@ -48,6 +48,11 @@ export class AuthPhase {
     return findPayload(this.#response, 'SA') !== undefined || findPayload(this.#response, 'AUTH') !== undefined;
   }
 
+  /** The gateway has begun EAP, and its last response was part of it. */
+  get inEap(): boolean {
+    return findPayload(this.#response, 'EAP') !== undefined;
+  }
+
   /** This ask is open. */
   awaits(id: number): boolean {
     return this.#askedAt !== undefined && id === this.#asks;

@@ -157,7 +157,7 @@ class Initiator implements IkeMachine {
       return;
     }
     if (this.#isInTime() && now >= this.#establishBy) {
-      this.#close(this.#phase === 'auth' ? noAnswerToAuth : this.#saInit.whyNoAnswer());
+      this.#close(this.#phase === 'auth' ? this.#whyNoAnswerToAuth() : this.#saInit.whyNoAnswer());
       return;
     }
     if (this.#phase === 'sa-init') this.#saInit.tick(now);
@@ -272,7 +272,7 @@ class Initiator implements IkeMachine {
       cancelled: (at) => this.#cancelled(at),
       finished: (verdict, at) => this.#finished(sa, verdict, facts, at),
       malformed: (failure, complaint, at) => this.#complain(sa, failure, complaint, at),
-      unanswered: () => this.#close(this.#cancelBy === undefined ? noAnswerToAuth : undefined),
+      unanswered: () => this.#close(this.#cancelBy === undefined ? this.#whyNoAnswerToAuth() : undefined),
     });
     this.#emit({ kind: 'progress', step: 'auth' });
     this.#auth.start(now);
@@ -301,6 +301,12 @@ class Initiator implements IkeMachine {
       emit: (output) => this.#emit(output),
       narrator: this.#narrator,
     });
+  }
+
+  #whyNoAnswerToAuth(): IkeFailure {
+    // OpenIKED drops the IKE SA without a word at a wrong password or an unknown user, where RFC 7296 §2.16 has an EAP Failure sent.
+    const after = this.#auth?.inEap ? ', after EAP messages: some gateways fall silent at a wrong user name or password' : '';
+    return { code: 'no-answer-auth', evidence: `no answer to IKE_AUTH${after}` };
   }
 
   #finished(sa: IkeSa, verdict: IkeAuthVerdict, facts: (identity: Identity) => IkeSaFacts, now: number): void {
@@ -350,5 +356,3 @@ class Initiator implements IkeMachine {
 function discard(answer: IkeAnswer): void {
   if (answer.kind === 'credential') wipe(answer.value);
 }
-
-const noAnswerToAuth: IkeFailure = { code: 'no-answer-auth', evidence: 'no answer to IKE_AUTH' };
