@@ -27,7 +27,11 @@ export async function readOctets(file: string): Promise<Result<string, RpcError>
   }
 }
 
+/** As the contract has it. */
+const MOST_FILES = 16;
+
 export async function readAll(files: readonly string[]): Promise<Result<string[], RpcError>> {
+  if (files.length > MOST_FILES) return cliError('usage', `at most ${MOST_FILES} files at once; one file may hold many in PEM`);
   const read: string[] = [];
   for (const file of files) {
     const octets = await readOctets(file);

@@ -19,7 +19,7 @@ export interface Bundle {
   readonly key: ReadKey | undefined;
   /** With a key: its certificate first, then those that lead up from it, as far as they are there; no root. */
   readonly chain: readonly Certificate[];
-  /** The others: what can be trusted. */
+  /** The others: what can be trusted. Without a key all there are, the end entity first. */
   readonly authorities: readonly Certificate[];
   /** With a key: those that are neither, such as a certificate of before or of another user. */
   readonly others: readonly Certificate[];
@@ -155,7 +155,7 @@ function arrange({ keys, certificates, ignored: labels }: Pieces): Result<Bundle
   const only = ignored.length > 0 ? ` (but ${ignored.map((label) => `"${label}"`).join(', ')})` : '';
   if (!key) {
     if (certificates.length === 0) return refuse('no-certificate', `there is no certificate in it${only}`);
-    return ok({ key: undefined, chain: [], authorities: certificates, others: [], ignored });
+    return ok({ key: undefined, chain: [], authorities: endEntityFirst(certificates), others: [], ignored });
   }
   const ordered = chainFirst(certificates, key);
   const [mine] = ordered;
@@ -176,6 +176,13 @@ function arrange({ keys, certificates, ignored: labels }: Pieces): Result<Bundle
   const [top] = chain.slice(1).reverse();
   // Without a root, the highest authority is what both sides have in common.
   return ok({ key, chain, authorities: found.length > 0 || !top ? found : [top], others, ignored });
+}
+
+/** Files have chains in either order; which one it is about must not hang on that. */
+function endEntityFirst(all: readonly Certificate[]): readonly Certificate[] {
+  const lowest = all.filter((one) => !all.some((other) => other !== one && sameName(other.issuer, one.subject)));
+  const first = lowest.find(({ extensions }) => extensions.basicConstraints?.ca !== true) ?? lowest[0];
+  return first ? [first, ...all.filter((one) => one !== first)] : all;
 }
 
 /** RFC 5280 §4.2.1.12, RFC 4945 §5.1.3.12: serverAuth, ipsecIKE, the older iKEIntermediate, any. */

@@ -102,3 +102,19 @@ test('an empty list of certificates is told what it should be; a key that stays 
   assert.match(again.stderr, /^Note: auth\.key: not given: the one you have stays$/m);
   assert.doesNotMatch(again.stderr, /auth\.secret/);
 });
+
+test('a chain in reverse is judged by its end, not by its root', { skip }, async () => {
+  const { run, write } = await scene();
+  const day = (days: number) => new Date(Date.now() + days * 86_400_000);
+  const old = sub.issue({ subject: 'CN=old', notBefore: day(-30), notAfter: day(-3) });
+  const file = write('reverse.pem', root.pem + sub.pem + old.pem);
+  const said = await run('cert', 'check', file, '--ca', write('ca.pem', root.pem), '--offline');
+  assert.equal(said.code, reasons['certificate-refused'].exitCode, said.stdout);
+  assert.match(said.stdout, /^Problem: .*CN=old: .*\(expired\)$/m);
+});
+
+test('more files than are taken are told before anything is sent', { skip }, async () => {
+  const { run, write } = await scene();
+  const many = new Array<string>(17).fill(write('ca.pem', root.pem));
+  assertRefused(await run('import', ...many, '--gateway', 'x.test'), 'usage', /at most 16 files at once/);
+});
