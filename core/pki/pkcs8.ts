@@ -14,6 +14,9 @@ export const maxKeyOctets = 32_768;
 /** Converts whatever OpenSSL can read to what is taken here; also takes the old encryption of PEM away. */
 export const convertKeyCommand = 'openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256 -in old.key -out new.key';
 
+/** RFC 5480 §2.1.1 wants curves named; conversion to PKCS #8 alone leaves them written out. */
+const nameCurveCommand = 'openssl ec -param_enc named_curve -in old.key -out new.key';
+
 /** DER PKCS #8 of a PEM block with a key in it. Whether OpenSSL can use it is found out by `signerInfoOf` (privateKey.ts). */
 export function privateKeyFromPem(block: PemBlock, password?: Uint8Array): Result<Uint8Array, CredentialFault> {
   // RFC 1421 encryption: one round of MD5 between the password and the key.
@@ -139,6 +142,8 @@ function fromSec1(node: DerNode): Result<Uint8Array, CredentialFault> {
   if (!fields.done || version === undefined || key === undefined)
     return credentialFault('malformed', 'the EC private key is malformed');
   const curve = onlyChild(parameters, derTag.oid);
+  if (curve === undefined && parameters !== undefined)
+    return credentialFault('unsupported', 'the EC private key writes its curve out instead of naming it', nameCurveCommand);
   if (curve === undefined) return credentialFault('unsupported', 'the EC private key names no curve', convertKeyCommand);
   const parts = [version.der, key.der, ...(publicKey === undefined ? [] : [publicKey.der])];
   const inner = derElement(derTag.sequence, ...parts);

@@ -271,3 +271,12 @@ function publicOf(pkcs8: Uint8Array): string {
   assert.ok(signer.ok);
   return Buffer.from(signer.value.publicKey).toString('hex');
 }
+
+test('a curve that is written out is refused with the command that names it', () => {
+  openssl('ec', '-in', 'prime256v1.pem', '-param_enc', 'explicit', '-out', 'old.key');
+  const refused = privateKeyFromPem(onlyBlock(text('old.key')));
+  assert.equal(refused.ok ? '' : refused.error.code, 'unsupported');
+  runAsTyped(folder, (refused.ok ? undefined : refused.error.command) ?? '');
+  const again = privateKeyFromPem(onlyBlock(text('new.key')));
+  assert.deepEqual(again.ok && signerInfoOf(again.value), signerInfoOf(keyOf('prime256v1.pem')));
+});
