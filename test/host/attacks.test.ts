@@ -8,7 +8,7 @@ import { AttackScene } from './attackScene.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root: network namespaces';
 /** Labs at the same time: most of an attack is waiting. */
-const SCENES = 3;
+const SCENES = 4;
 
 const honest: Attack = { by: [], told: 'connected', hears: 'proof', client: 'stored' };
 const scenes: AttackScene[] = [];
