@@ -9,7 +9,7 @@ import { reasons } from '../../core/tunnel/reasons.ts';
 import { authority } from '../authority/authority.ts';
 import { DAY } from '../authority/certificate.ts';
 import type { RevocationMainAnswer } from '../authority/revocationMain.ts';
-import type { Attack, AttackedClient, ProposalClient } from '../gateway/attacks.ts';
+import type { Attack, AttackedClient, ProposalClient } from '../gateway/attack.ts';
 import { PASSWORD, USER } from '../gateway/credentials.ts';
 import { type JsonProcess, startJson } from '../gateway/jsonProcess.ts';
 import { REVOKED, WEB } from '../gateway/misbehaveChain.ts';

@@ -3,7 +3,8 @@
  * is told, what the attacker has learned, and that nothing is left on the computer.
  */
 import { after, before, describe, test } from 'node:test';
-import { type Attack, sentences } from '../gateway/attacks.ts';
+import type { Attack } from '../gateway/attack.ts';
+import { sentences } from '../gateway/attacks.ts';
 import { AttackScene } from './attackScene.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root: network namespaces';
