@@ -41,6 +41,8 @@ export interface ConnectOptions {
 }
 
 const DEFAULT_TIMEOUT = 15_000;
+/** These ask gateways and responders, who may be slow before they are given up: longer than all of that together. Milliseconds. */
+const SLOW: Readonly<Partial<Record<Method, number>>> = { 'cert.fetch': 60_000, 'cert.show': 45_000 };
 
 interface Pending {
   readonly settle: (result: Result<unknown, RpcError>) => void;
@@ -147,10 +149,11 @@ function converse(socket: Socket, timeout: number): Omit<RpcClient, 'server'> {
       const frame = encodeFrame({ id, method, params });
       if (!frame) return Promise.resolve(err({ code: 'usage', detail: `${method}: more than ${MAX_FRAME} octets` }));
       return new Promise<Result<Results[M], RpcError>>((resolve) => {
+        const patience = Math.max(timeout, SLOW[method] ?? 0);
         const timer = setTimeout(() => {
           pending.delete(id);
-          resolve(err({ code: 'helper-silent', detail: `no answer to ${method} within ${timeout / 1000} s` }));
-        }, timeout);
+          resolve(err({ code: 'helper-silent', detail: `no answer to ${method} within ${patience / 1000} s` }));
+        }, patience);
         // The helper is the more privileged end: clients validate nothing but the frame (contract.ts).
         pending.set(id, { timer, settle: (result) => resolve(result as Result<Results[M], RpcError>) });
         socket.write(frame);
