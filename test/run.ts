@@ -22,7 +22,11 @@ const stages: readonly Stage[] = [
   {
     name: 'unit',
     what: 'node:test: units, dialogues, vectors, fuzzing, import rules',
-    argv: ['--test', '--test-concurrency=2', ...testFiles('test/{unit,exchange,vectors,fuzz,arch,cli,gateway,authority,pki}/**/*.test.ts')],
+    argv: [
+      '--test',
+      '--test-concurrency=2',
+      ...testFiles('test/{unit,exchange,vectors,fuzz,arch,cli,gateway,authority,pki}/**/*.test.ts'),
+    ],
     needsRoot: false,
   },
   {
