@@ -55,3 +55,18 @@ export function fromUtf8(text: string): Uint8Array {
 export function toUtf8(bytes: Uint8Array): string {
   return utf8Decoder.decode(bytes);
 }
+
+/**
+ * Room for a secret. V8 keeps small typed arrays in its own heap, where the collector moves them and leaves copies that nobody can wipe; an
+ * ArrayBuffer of its own stays where it is.
+ */
+export function secretOctets(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(length));
+}
+
+/** A copy that can be wiped: see `secretOctets`. */
+export function copySecret(secret: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = secretOctets(secret.length);
+  copy.set(secret);
+  return copy;
+}

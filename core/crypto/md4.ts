@@ -1,11 +1,13 @@
 /** MD4 (RFC 1320), because MS-CHAPv2 stores passwords so. It is broken as a hash and serves nothing else here. */
 
+import { secretOctets } from '../bytes/bytes.ts';
+
 /** 16 octets. */
 export function md4(message: Uint8Array): Uint8Array {
   const padded = pad(message);
   const view = new DataView(padded.buffer);
   const state = Uint32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476);
-  const words = new Uint32Array(16);
+  const words = new Uint32Array(secretOctets(64).buffer);
   for (let at = 0; at < padded.length; at += 64) {
     for (let i = 0; i < 16; i++) words[i] = view.getUint32(at + 4 * i, true);
     compress(state, words);
@@ -20,7 +22,7 @@ export function md4(message: Uint8Array): Uint8Array {
 
 /** RFC 1320 §3.1, §3.2: a one bit, zeros, and the length in bits, up to a multiple of 64 octets. */
 function pad(message: Uint8Array): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(Math.ceil((message.length + 9) / 64) * 64);
+  const out = secretOctets(Math.ceil((message.length + 9) / 64) * 64);
   out.set(message);
   out[message.length] = 0x80;
   const view = new DataView(out.buffer);

@@ -1,6 +1,6 @@
 /** MS-CHAPv2: the arithmetic of RFC 2759 §8 and RFC 3079 §3. Passwords are UTF-8 octets; nothing is kept. */
 import { sha1 } from '@noble/hashes/legacy.js';
-import { concat, fromUtf8 } from '../bytes/bytes.ts';
+import { concat, fromUtf8, secretOctets } from '../bytes/bytes.ts';
 import { md4 } from './md4.ts';
 import { desEncryptBlock } from './node/des.ts';
 
@@ -75,7 +75,7 @@ function withoutDomain(userName: Uint8Array): Uint8Array {
 
 /** UTF-8 to UTF-16 without a string in between, which nobody could wipe. Malformed octets are taken as Latin-1. */
 function utf16(utf8: Uint8Array): Uint8Array {
-  const out = new Uint8Array(2 * utf8.length);
+  const out = secretOctets(2 * utf8.length);
   let length = 0;
   const put = (unit: number) => {
     out[length++] = unit & 0xff;
@@ -90,9 +90,7 @@ function utf16(utf8: Uint8Array): Uint8Array {
       put(0xdc00 + ((point - 0x10000) & 0x3ff));
     }
   }
-  const exact = out.slice(0, length);
-  out.fill(0);
-  return exact;
+  return out.subarray(0, length);
 }
 
 function codePoint(utf8: Uint8Array, at: number): { readonly point: number; readonly octets: number } {

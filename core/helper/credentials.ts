@@ -3,6 +3,7 @@
  * connection, so that the next try knows what was refused: nothing refused is given twice, and nothing is asked again that may still be
  * right. Three refusals are the end, a stored answer counted among them: accounts lock themselves after a few.
  */
+import { copySecret } from '../bytes/bytes.ts';
 import type { IkeAnswer, IkeAsk } from '../ike/auth/contract.ts';
 import type { Failure, Prompt } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
@@ -43,7 +44,7 @@ export interface Credentials {
   another(cause: Failure): boolean;
   /** As `another`, changing nothing. */
   wouldTry(code: string): boolean;
-  /** The gateway took what it was given. */
+  /** The gateway took what it was given: what is to be kept is kept, and all of it is wiped. */
   accepted(): void;
   wipe(): void;
 }
@@ -130,12 +131,13 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
 
     heldPsk() {
       given.add('psk');
-      return held.get('psk')?.value.slice();
+      const psk = held.get('psk')?.value;
+      return psk && copySecret(psk);
     },
 
     async askPsk() {
       const asked = await prompt('psk', '', request.localId);
-      if (asked.kind === 'answered') hold('psk', asked.secret.slice(), asked.remember);
+      if (asked.kind === 'answered') hold('psk', copySecret(asked.secret), asked.remember);
       return asked;
     },
 
@@ -158,7 +160,7 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
           'tunnel',
           `the ${WORDS[want]} is the one ${kept.source === 'stored' ? 'that is kept' : 'typed before'}`,
         );
-        return { kind: 'credential', value: kept.value.slice() };
+        return { kind: 'credential', value: copySecret(kept.value) };
       }
       const asked = await prompt(want, text, want === 'identity' ? lastIdentity : identity);
       if (asked.kind !== 'answered') {
@@ -166,7 +168,7 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
       }
       given.add(want);
       if (!isRememberable(want)) return { kind: 'credential', value: asked.secret };
-      hold(want, asked.secret.slice(), asked.remember);
+      hold(want, copySecret(asked.secret), asked.remember);
       if (slowest < TOO_LATE) return { kind: 'credential', value: asked.secret };
       asked.secret.fill(0);
       const evidence = `answered after ${Math.round(slowest / 1000)} s, when gateways have forgotten who asked`;
@@ -191,10 +193,10 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
     wouldTry: (code) => verdict(code) !== 'final',
 
     accepted() {
-      for (const [kind, one] of held) {
-        if (!one.remember || !isRememberable(kind)) continue;
-        request.remember(kind, one.value);
-        held.set(kind, { ...one, remember: false });
+      for (const [kind, one] of [...held]) {
+        if (one.remember && isRememberable(kind)) request.remember(kind, one.value);
+        // Nobody will ask this connection again.
+        forget(kind);
       }
     },
 

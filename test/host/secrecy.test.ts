@@ -1,6 +1,6 @@
 /**
  * SECURITY.md 26, with everything real and the helper at --log-level debug: of the passwords and keys that were used nothing is in a log, in a
- * file that is not made for it, or in a core; and nobody but root reads the memory of engine and key agent.
+ * file that is not made for it, or in a core; what the store gave is wiped after use; and nobody but root reads the memory of engine and key agent.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -169,6 +169,8 @@ test('with the key out of a file, the engine’s memory has nothing of it left; 
   const engine = scene.enginePid();
   assert.deepEqual(memoryHas(childOf(engine), scalar), true, 'the agent signs with it');
   assert.deepEqual(memoryHas(engine, scalar), false);
+  // Nor of the password: it was read, used and wiped as octets, and never was a text.
+  for (const form of [Buffer.from(TYPED), Buffer.from(TYPED, 'utf16le')]) assert.equal(memoryHas(engine, form), false, `${form}`);
 });
 
 test('killed by a fault, neither leaves a core, although the limit would let them', { skip }, async (context) => {
