@@ -1,6 +1,7 @@
 /** `cert show`, `cert check`, `cert fetch`: the certificate lens. */
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { CertificateReport, Params, RpcError } from '../rpc/contract.ts';
+import { gatewayCodes } from '../tunnel/gatewayCodes.ts';
 import type { ReasonCode } from '../tunnel/reasons.ts';
 import { reportText } from './certificateText.ts';
 import { isFile, readAll } from './files.ts';
@@ -81,34 +82,14 @@ function tell(
     output.object(report);
     return SUCCESS;
   }
-  const code = judge === 'gateway' ? GATEWAY[problem.code] : judge;
+  const code = judge === 'gateway' ? gatewayCode(problem.code) : judge;
   return ok(output.error({ code, detail: problem.evidence }, { report }));
 }
 
 /** What a connection would say of the same. */
-const GATEWAY: { readonly [C in CertificateReport['problems'][number]['code']]: ReasonCode } = {
-  malformed: 'gateway-cert-invalid',
-  'too-large': 'gateway-cert-invalid',
-  'no-certificate': 'gateway-no-certificate',
-  untrusted: 'gateway-untrusted',
-  expired: 'gateway-cert-expired',
-  'not-yet-valid': 'gateway-cert-not-yet-valid',
-  'bad-signature': 'gateway-untrusted',
-  'weak-signature': 'gateway-cert-invalid',
-  'weak-key': 'gateway-cert-invalid',
-  'not-a-ca': 'gateway-cert-invalid',
-  'path-length': 'gateway-cert-invalid',
-  'name-constraints': 'gateway-cert-invalid',
-  policy: 'gateway-cert-invalid',
-  'key-usage': 'gateway-cert-invalid',
-  'extended-key-usage': 'gateway-cert-invalid',
-  'unknown-critical-extension': 'gateway-cert-invalid',
-  'too-complex': 'gateway-cert-invalid',
-  'wrong-name': 'gateway-wrong-name',
-  revoked: 'gateway-cert-revoked',
-  'revocation-unknown': 'gateway-revocation-unknown',
-  'key-mismatch': 'gateway-cert-invalid',
-};
+function gatewayCode(code: CertificateReport['problems'][number]['code']): ReasonCode {
+  return code === 'key-mismatch' ? 'gateway-cert-invalid' : gatewayCodes[code];
+}
 
 function readDay(text: string): Result<number, RpcError> {
   const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})([T ]|$)/.exec(text)?.map(Number) ?? [];

@@ -4,7 +4,6 @@ import { equalBytes } from '../bytes/bytes.ts';
 import { parsePublicKey } from '../crypto/publicKey.ts';
 import type { SignerInfo } from '../crypto/signatureTypes.ts';
 import { isSelfIssued } from '../pki/certificate.ts';
-import { certificateText, publicKeyText } from '../pki/certificateView.ts';
 import type { Certificate, ExpectedName, PathRequest, PkiFault, RevocationVerdict } from '../pki/contract.ts';
 import { nameFault } from '../pki/identity.ts';
 import { sameName } from '../pki/names.ts';
@@ -12,6 +11,7 @@ import { validatePath } from '../pki/path.ts';
 import { keyMismatch } from '../pki/privateKey.ts';
 import { expiryWarnings } from '../profile/expiry.ts';
 import type { CertificateReport, CertificateView } from '../rpc/contract.ts';
+import { certificateText, publicKeyText } from './certificateView.ts';
 
 export interface ReportRequest {
   /** The end entity first; the others in any order. */

@@ -9,8 +9,9 @@ import type { EapFailure } from '../ike/auth/eap/contract.ts';
 import { parseIdentity } from '../ike/identity.ts';
 import type { IkeFailure } from '../ike/sa/contract.ts';
 import { ID } from '../ike/wire/constants.ts';
-import type { Certificate, ExpectedName, PathRequest, PkiFault, PkiFaultCode, ValidPath } from '../pki/contract.ts';
+import type { Certificate, ExpectedName, PathRequest, PkiFault, ValidPath } from '../pki/contract.ts';
 import type { Profile } from '../profile/model.ts';
+import { gatewayCodes } from '../tunnel/gatewayCodes.ts';
 
 export interface Pki {
   readonly parseCertificate: (der: Uint8Array) => Result<Certificate, PkiFault>;
@@ -121,31 +122,8 @@ function isPinned(presented: Uint8Array, authorities: readonly Certificate[]): b
   return authorities.some(({ der, extensions }) => extensions.basicConstraints?.ca !== true && equalBytes(der, presented));
 }
 
-const IKE_CODES: { readonly [C in PkiFaultCode]: IkeFailure['code'] } = {
-  malformed: 'gateway-cert-invalid',
-  'too-large': 'gateway-cert-invalid',
-  'no-certificate': 'gateway-no-certificate',
-  untrusted: 'gateway-untrusted',
-  expired: 'gateway-cert-expired',
-  'not-yet-valid': 'gateway-cert-not-yet-valid',
-  'bad-signature': 'gateway-untrusted',
-  'weak-signature': 'gateway-cert-invalid',
-  'weak-key': 'gateway-cert-invalid',
-  'not-a-ca': 'gateway-cert-invalid',
-  'path-length': 'gateway-cert-invalid',
-  'name-constraints': 'gateway-cert-invalid',
-  policy: 'gateway-cert-invalid',
-  'key-usage': 'gateway-cert-invalid',
-  'extended-key-usage': 'gateway-cert-invalid',
-  'unknown-critical-extension': 'gateway-cert-invalid',
-  'too-complex': 'gateway-cert-invalid',
-  'wrong-name': 'gateway-wrong-name',
-  revoked: 'gateway-cert-revoked',
-  'revocation-unknown': 'gateway-revocation-unknown',
-};
-
 export function ikeFault({ code, evidence }: PkiFault): IkeFailure {
-  return { code: IKE_CODES[code], evidence: `${code}: ${evidence}` };
+  return { code: gatewayCodes[code], evidence: `${code}: ${evidence}` };
 }
 
 export function eapFault({ code, evidence }: PkiFault): EapFailure {

@@ -159,6 +159,18 @@ export class World {
     return `${megabytes} MB ${rates.join(', ')} Mbit/s`;
   }
 
+  /** Up, some traffic, down; the line in which the gateway tells how somebody was proven. */
+  async proves(pattern: RegExp): Promise<string> {
+    const from = this.gateway.logSize();
+    await this.connect();
+    await this.ping();
+    const lines = this.gateway.log(from).split('\n');
+    const line = lines.find((each) => pattern.test(each));
+    assert.ok(line !== undefined, `the gateway's log has no ${pattern}`);
+    await this.disconnect();
+    return line.replace(/^\S+ \S+ ?/, '');
+  }
+
   /** `down`, and the gateway has heard of it. */
   async disconnect(): Promise<void> {
     const down = await this.client.down();

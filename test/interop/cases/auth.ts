@@ -31,25 +31,11 @@ const algorithms: readonly (readonly [name: string, key: KeyName, constraint: st
   ['ed448', 'ed448', 'ike:ed448'],
 ];
 
-/** Up, some traffic, down; what the gateway logged of the user's proof. */
-async function works(world: World, pattern: RegExp): Promise<string> {
-  const from = world.gateway.logSize();
-  await world.connect();
-  await world.ping();
-  const line = world.gateway
-    .log(from)
-    .split('\n')
-    .find((each) => pattern.test(each));
-  assert.ok(line !== undefined, `the gateway's log has no ${pattern}`);
-  await world.disconnect();
-  return line.replace(/^\S+ \S+ ?/, '');
-}
-
 const gatewaySigns: readonly Case[] = algorithms.map(([name, key, constraint]) => ({
   name: `auth/gateway-signs-${name}`,
   run: async (world) => {
     await world.configure(certificateGateway(entity('gateway', key), { local: constraint }), certificateProfile());
-    return works(world, /authentication of 'vpn\.office\.test' \(myself\) with/);
+    return world.proves(/authentication of 'vpn\.office\.test' \(myself\) with/);
   },
 }));
 
@@ -62,7 +48,7 @@ const userSigns: readonly Case[] = algorithms.map(([name, key, constraint]) => (
       certificateGateway(undefined, { remote: constraint }),
       certificateProfile(entity('alice', key), signatures),
     );
-    return works(world, /authentication of 'alice@office\.test' with .* successful/);
+    return world.proves(/authentication of 'alice@office\.test' with .* successful/);
   },
 }));
 
@@ -73,7 +59,7 @@ const old: readonly Case[] = (['rsa', 'p256', 'p384', 'p521'] as const).map((key
     await world.gateway.restart({ signature_authentication: false });
     try {
       await world.configure(certificateGateway(entity('gateway', key)), certificateProfile(entity('alice', key)));
-      return await works(world, /authentication of 'alice@office\.test' with .* successful/);
+      return await world.proves(/authentication of 'alice@office\.test' with .* successful/);
     } finally {
       await world.gateway.restart();
     }
@@ -87,7 +73,7 @@ const chains: readonly Case[] = [
       const { between, root } = office();
       const own = issue('gateway', { key: 'rsa' }, between);
       await world.configure({ ...certificateGateway(own), files: gatewayFiles(own, [root], [between]) }, certificateProfile());
-      return works(world, /sending issuer cert/);
+      return world.proves(/sending issuer cert/);
     },
   },
   {
@@ -95,7 +81,7 @@ const chains: readonly Case[] = [
     run: async (world) => {
       const own = issue('alice', { key: 'rsa' }, office().between);
       await world.configure(certificateGateway(), certificateProfile(own));
-      return works(world, /received issuer cert/);
+      return world.proves(/received issuer cert/);
     },
   },
   {
@@ -106,7 +92,7 @@ const chains: readonly Case[] = [
       const two = one.authority({ subject: 'CN=Two', key: 'rsa4096' });
       const own = issue('gateway', { key: 'rsa4096' }, two);
       await world.configure({ ...certificateGateway(own), files: gatewayFiles(own, [root], [one, two]) }, certificateProfile());
-      return works(world, /sending issuer cert/);
+      return world.proves(/sending issuer cert/);
     },
   },
   {
@@ -117,7 +103,7 @@ const chains: readonly Case[] = [
         { ...certificateGateway(own), files: gatewayFiles(own, [office().root, office().other]) },
         { ...certificateProfile(), gatewayAuth: trust(own) },
       );
-      return works(world, /authentication of 'vpn\.office\.test' \(myself\) with/);
+      return world.proves(/authentication of 'vpn\.office\.test' \(myself\) with/);
     },
   },
   {
@@ -132,7 +118,7 @@ const chains: readonly Case[] = [
         },
         { ...certificateProfile(), remoteId: addresses.office.wan4 },
       );
-      return works(world, /authentication of '198\.51\.100\.10' \(myself\) with/);
+      return world.proves(/authentication of '198\.51\.100\.10' \(myself\) with/);
     },
   },
   {
@@ -142,7 +128,7 @@ const chains: readonly Case[] = [
         { auth: { local: localSection(), remote: { auth: 'psk' } }, files: gatewayFiles(entity('gateway', 'p256')) },
         { auth: { method: 'psk', secret: 'correct horse battery staple 17' }, gatewayAuth: trust() },
       );
-      return works(world, /authentication of 'alice@office\.test' with pre-shared key successful/);
+      return world.proves(/authentication of 'alice@office\.test' with pre-shared key successful/);
     },
   },
 ];

@@ -13,21 +13,7 @@ import {
   PASSWORD,
   trust,
 } from '../office.ts';
-import type { Case, World } from '../world.ts';
-
-/** Up, some traffic, down; who the gateway says was there. */
-async function works(world: World, method: RegExp): Promise<string> {
-  const from = world.gateway.logSize();
-  await world.connect();
-  await world.ping();
-  const line = world.gateway
-    .log(from)
-    .split('\n')
-    .find((each) => method.test(each));
-  assert.ok(line !== undefined, `the gateway's log has no ${method}`);
-  await world.disconnect();
-  return line.replace(/^\S+ \S+ ?/, '');
-}
+import type { Case } from '../world.ts';
 
 const SUCCESS = /EAP method \S+ succeeded|authentication of .* with EAP successful/;
 const withKey = (own = entity('alice', 'p256')): object => ({ certificate: own.chainPem, key: own.key.pkcs8Pem });
@@ -38,7 +24,7 @@ const own: readonly Case[] = [
       name: `auth/eap-${method}`,
       run: async (world) => {
         await world.configure(eapGateway(`eap-${method}`), eapProfile({ methods: [method], authorities: [office().root.pem] }));
-        return works(world, SUCCESS);
+        return world.proves(SUCCESS);
       },
     }),
   ),
@@ -46,7 +32,7 @@ const own: readonly Case[] = [
     name: 'auth/eap-md5-where-allowed',
     run: async (world) => {
       await world.configure(eapGateway('eap-md5'), eapProfile({ methods: ['md5'] }));
-      return works(world, SUCCESS);
+      return world.proves(SUCCESS);
     },
   },
   {
@@ -65,7 +51,7 @@ const own: readonly Case[] = [
         eapGateway('eap-tls'),
         eapProfile({ methods: ['tls'], ...withKey(), identity: ALICE, authorities: [office().root.pem] }),
       );
-      return works(world, SUCCESS);
+      return world.proves(SUCCESS);
     },
   },
   {
@@ -73,7 +59,7 @@ const own: readonly Case[] = [
     run: async (world) => {
       // The gateway begins with one we do not have; we name those we have.
       await world.configure(eapGateway('eap-gtc'), eapProfile({ methods: ['mschapv2', 'gtc'] }));
-      return works(world, SUCCESS);
+      return world.proves(SUCCESS);
     },
   },
   {
@@ -130,7 +116,7 @@ const own: readonly Case[] = [
           gatewayAuth: { ...trust(), method: 'eap-only' },
         },
       );
-      return works(world, SUCCESS);
+      return world.proves(SUCCESS);
     },
   },
   {
@@ -150,7 +136,7 @@ const own: readonly Case[] = [
           gatewayAuth: trust(),
         },
       );
-      return works(world, SUCCESS);
+      return world.proves(SUCCESS);
     },
   },
   {
@@ -217,7 +203,7 @@ const throughRadius: readonly Case[] = (
         ...(method === 'tls' && { ...withKey(), identity: ALICE }),
       }),
     );
-    return works(world, SUCCESS);
+    return world.proves(SUCCESS);
   },
 }));
 

@@ -2,36 +2,17 @@
 import { toHex } from '../bytes/bytes.ts';
 import { keyBits, type PublicKey, parsePublicKey } from '../crypto/publicKey.ts';
 import type { SignatureAlgorithm } from '../crypto/signatureTypes.ts';
-import type { Certificate } from './contract.ts';
-import { generalNameText } from './identity.ts';
-import { printable } from './names.ts';
-
-/** As core/rpc/contract.ts has it. */
-export interface CertificateText {
-  readonly subject: string;
-  readonly issuer: string;
-  readonly serial: string;
-  readonly notBefore: number;
-  readonly notAfter: number;
-  readonly days: number;
-  readonly names: readonly string[];
-  readonly key: string;
-  readonly signature: string;
-  readonly ca: boolean;
-  readonly pathLength: number | undefined;
-  readonly keyUsage: readonly string[] | undefined;
-  readonly extendedKeyUsage: readonly string[] | undefined;
-  readonly crls: readonly string[];
-  readonly ocsp: readonly string[];
-  readonly fingerprint: string;
-}
+import type { Certificate } from '../pki/contract.ts';
+import { generalNameText } from '../pki/identity.ts';
+import { printable } from '../pki/names.ts';
+import type { CertificateView } from '../rpc/contract.ts';
 
 const DAY = 24 * 3600_000;
 /** What is shown of lists that somebody else filled. */
 const MOST_SHOWN = 50;
 
 /** `now`: Date.now() milliseconds. `fingerprint`: SHA-256 of the DER. */
-export function certificateText(certificate: Certificate, now: number, fingerprint: Uint8Array): CertificateText {
+export function certificateText(certificate: Certificate, now: number, fingerprint: Uint8Array): CertificateView {
   const { extensions, notBefore, notAfter, serial } = certificate;
   const key = parsePublicKey(certificate.publicKey);
   return {
