@@ -18,7 +18,7 @@ import { InboundSa } from '../esp/inbound.ts';
 import { nextHeaderIpv4, readU32 } from '../esp/packet.ts';
 import type { Channel } from '../ike/sa/contract.ts';
 import { InnerHeader } from '../ip/header.ts';
-import type { PacketBatch, Tun, UdpSocket } from '../system/ports.ts';
+import type { BatchTun, BatchUdp, PacketBatch } from '../system/ports.ts';
 import { append, newBatch, viewOf } from './batch.ts';
 import type { LaneChild } from './commands.ts';
 import type { ChildField, Counters } from './counters.ts';
@@ -44,7 +44,7 @@ const defaultCapacity = 64;
 const ikeHeaderBytes = 28;
 
 export class InboundLane {
-  tun: Tun | undefined;
+  tun: BatchTun | undefined;
   readonly #options: InboundLaneOptions;
   readonly #counters: Counters;
   readonly #sas = new Map<number, Entry>();
@@ -87,7 +87,7 @@ export class InboundLane {
   }
 
   /** Reads one batch from the socket and deals with all of it; the number of datagrams. */
-  receive(socket: UdpSocket, channel: Channel): number {
+  receive(socket: BatchUdp, channel: Channel): number {
     const count = socket.receiveBatch(this.#in, this.#from);
     if (count === 0) return 0;
     this.#now = this.#options.clock();

@@ -8,7 +8,7 @@ import { OutboundSa } from '../esp/outbound.ts';
 import { nextHeaderIpv4, nextHeaderIpv6 } from '../esp/packet.ts';
 import { InnerHeader } from '../ip/header.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
-import type { PacketBatch, Tun, UdpSocket } from '../system/ports.ts';
+import type { BatchTun, BatchUdp, PacketBatch } from '../system/ports.ts';
 import { append, newBatch, viewOf } from './batch.ts';
 import type { LaneChild } from './commands.ts';
 import type { Counters } from './counters.ts';
@@ -37,10 +37,10 @@ const slotBytes = headroom + maxInner + tailroom + 88; // 9216
 const defaultCapacity = 64;
 
 export class OutboundLane {
-  tun: Tun | undefined;
+  tun: BatchTun | undefined;
   /** The `natt` sockets by family: ESP is only ever sent in UDP (RFC 3948). */
-  socket4: UdpSocket | undefined;
-  socket6: UdpSocket | undefined;
+  socket4: BatchUdp | undefined;
+  socket6: BatchUdp | undefined;
   readonly #options: OutboundLaneOptions;
   readonly #counters: Counters;
   /** Newest first, so that a rekeyed SA takes over when its successor is in place. */
@@ -183,7 +183,7 @@ export class OutboundLane {
     out.count = 0;
   }
 
-  #socketFor(peer: Peer): UdpSocket | undefined {
+  #socketFor(peer: Peer): BatchUdp | undefined {
     return peer.family === 4 ? this.socket4 : this.socket6;
   }
 

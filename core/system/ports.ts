@@ -2,6 +2,7 @@
  * What the product asks of a machine. Adapters: `linux/` (FFI), `memory/` (tests). Batches from the start, so that offloads and
  * many packets per system call change no other layer.
  */
+import type { PacketMemory } from '../ip/packetMemory.ts';
 
 /**
  * Packets side by side in one buffer. Packet `i` is `buffer.subarray(offset[i], offset[i] + length[i])`.
@@ -20,7 +21,7 @@ export interface PacketBatch {
 }
 
 /** A TUN device without packet information; inner IPv4 or IPv6 packets. `stride - headroom` must not be below its MTU. */
-export interface Tun {
+export interface BatchTun {
   readonly fd: number;
   /** Fills the batch with what is there, without waiting. Returns the number of packets, 0 when none, -1 when the device is gone. */
   readBatch(batch: PacketBatch): number;
@@ -34,7 +35,7 @@ export interface DatagramAddresses {
   readonly sockaddr: Uint8Array;
 }
 
-export interface UdpSocket {
+export interface BatchUdp {
   readonly fd: number;
   /**
    * Fills the batch and the addresses without waiting; number of datagrams, 0 when none. An empty datagram, or one that did not
@@ -45,6 +46,75 @@ export interface UdpSocket {
   sendBatch(batch: PacketBatch, to: Uint8Array): number;
   /** Name of the errno (`EAGAIN`, `ENETUNREACH`, …) that stopped the last `sendBatch`; empty when it took all. */
   readonly lastError: string;
+}
+
+/** Pieces of a packet memory, in order: together one packet. */
+export interface Pieces {
+  readonly offset: Uint32Array;
+  readonly length: Uint32Array;
+  count: number;
+}
+
+/** What the kernel does for a TUN device. */
+export interface TunFeatures {
+  /** A `virtio_net_hdr` (core/ip/virtio.ts) stands in front of every packet, both ways, and checksums may be left to us. */
+  readonly headers: boolean;
+  /** Packets of many TCP segments, both ways. */
+  readonly tcp: boolean;
+  /** The same for UDP (Linux 6.2). */
+  readonly udp: boolean;
+}
+
+/** A TUN device without packet information; inner IPv4 or IPv6 packets. */
+export interface Tun {
+  readonly fd: number;
+  readonly features: TunFeatures;
+  /** Reads one packet, without waiting. Octets, the virtio header included; 0 when there is none, -1 when the device is gone. */
+  read(memory: PacketMemory, at: number, room: number): number;
+  /** Writes one packet from its pieces, the virtio header first. False when the kernel has no room (a packet that it finds malformed counts as taken: nobody can send it). */
+  write(memory: PacketMemory, pieces: Pieces): boolean;
+}
+
+/** Datagrams in a packet memory, in slots for receiving and wherever they lie for sending. */
+export interface DatagramBatch {
+  readonly capacity: number;
+  /** Receiving: where the first slot is, and octets of each. */
+  readonly base: number;
+  readonly stride: number;
+  readonly offset: Uint32Array;
+  /** Octets; of all datagrams together where there are several. */
+  readonly length: Uint32Array;
+  /** Octets of every datagram but the last, which may be shorter; 0 where there is only one. */
+  readonly segment: Uint32Array;
+  /** TOS or traffic class of the outer header: DSCP and ECN. */
+  readonly tos: Uint8Array;
+  /** Receiving: one `sockaddr` slot of 28 octets each, where it came from. */
+  readonly from: Uint8Array;
+  count: number;
+}
+
+/** What the kernel does for a UDP socket. */
+export interface UdpFeatures {
+  /** Many datagrams in one call, sent (UDP_SEGMENT) and received (UDP_GRO). */
+  readonly segmentation: boolean;
+  readonly coalescing: boolean;
+}
+
+export interface UdpSocket {
+  readonly fd: number;
+  /** May lose `segmentation` for good: when a network device turns out not to have what it needs. */
+  readonly features: UdpFeatures;
+  /**
+   * Fills the batch without waiting; number of slots filled, 0 when nothing is there. A datagram that is empty or did not fit its slot has
+   * length 0. Errors the network reported (ICMP) are taken off the socket and not told.
+   */
+  receive(memory: PacketMemory, batch: DatagramBatch): number;
+  /** Sends all to one destination (`packSockaddr`), IPv4 with DF; how many entries the kernel took. Fewer than `count`: `lastError` says why. */
+  send(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number;
+  /** Name of the errno (`EAGAIN`, `EMSGSIZE`, …) that stopped the last `send`; empty when it took all. */
+  readonly lastError: string;
+  /** Takes reports off the error queue: the least path MTU among them (octets of the outer IP packet), 0 when none says one. Unauthenticated. */
+  reportedMtu(): number;
 }
 
 /** Mark on our sockets; the rule that sends traffic into the tunnel spares it. Fixed: the engine cannot choose it. */

@@ -6,12 +6,12 @@ import { EBADFD, EINTR, EINVAL, IFF_NO_PI, IFF_TUN, TUNSETIFF } from '../ffi/con
 import { IFREQ } from '../ffi/layouts.ts';
 import { errno, ioctl, read, write } from '../ffi/libc.ts';
 import { Pinned } from '../ffi/memory.ts';
-import type { HostError, PacketBatch, Tun } from '../ports.ts';
+import type { BatchTun, HostError, PacketBatch } from '../ports.ts';
 import { addressOfBuffer } from './buffers.ts';
 import { hostError, hostErrorOf } from './errors.ts';
 
 /** A device by its descriptor, in any thread. Whoever opened it closes it. */
-export class LinuxTun implements Tun {
+export class LinuxTun implements BatchTun {
   readonly fd: number;
 
   constructor(fd: number) {

@@ -22,7 +22,7 @@ import {
 import { IOVEC, MMSGHDR, MSGHDR } from '../ffi/layouts.ts';
 import { bind, close, errno, errnoName, getsockname, recvmmsg, sendmmsg, setsockopt, socket } from '../ffi/libc.ts';
 import { Pinned } from '../ffi/memory.ts';
-import type { DatagramAddresses, HostError, PacketBatch, UdpSocket } from '../ports.ts';
+import type { BatchUdp, DatagramAddresses, HostError, PacketBatch } from '../ports.ts';
 import { addressOfBuffer } from './buffers.ts';
 import { hostError } from './errors.ts';
 import { packSockaddr, SOCKADDR_SLOT, sockaddrLength, unpackSockaddr } from './sockaddr.ts';
@@ -31,7 +31,7 @@ import { packSockaddr, SOCKADDR_SLOT, sockaddrLength, unpackSockaddr } from './s
 const CALL_MAX = 64;
 
 /** A bound, non-blocking socket by its descriptor, in any thread. Whoever opened it closes it. */
-export class LinuxUdp implements UdpSocket {
+export class LinuxUdp implements BatchUdp {
   readonly fd: number;
   lastError = '';
   readonly #receive = new MessageVector(CALL_MAX);

@@ -1,7 +1,7 @@
 /** A TUN device without a kernel, for tests: what the host sends is put in, what the host would receive is read off. */
-import type { PacketBatch, Tun } from '../ports.ts';
+import type { BatchTun, PacketBatch } from '../ports.ts';
 
-export class MemoryTun implements Tun {
+export class MemoryTun implements BatchTun {
   readonly fd = -1;
   /** Packets written to the device, copies, in order. */
   readonly written: Uint8Array[] = [];

@@ -1,10 +1,10 @@
 /** A UDP socket without a kernel, for tests. */
-import type { DatagramAddresses, PacketBatch, UdpSocket } from '../ports.ts';
+import type { BatchUdp, DatagramAddresses, PacketBatch } from '../ports.ts';
 import { putInto } from './tun.ts';
 
 const slotBytes = 28;
 
-export class MemoryUdp implements UdpSocket {
+export class MemoryUdp implements BatchUdp {
   readonly fd = -1;
   lastError = '';
   /** Datagrams sent, copies, in order, with the destination's slot. */
