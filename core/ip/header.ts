@@ -121,13 +121,13 @@ export class InnerHeader {
 }
 
 /** RFC 8200 §4.1 asks for at most one of each kind (destination options twice); more than this is an attack on the reader. */
-const maxExtensionHeaders = 8;
+export const maxExtensionHeaders = 8;
 
-const fragmentHeader = 44;
-const authenticationHeader = 51;
+export const fragmentHeader = 44;
+export const authenticationHeader = 51;
 
 /** Hop-by-hop, routing, fragment, authentication, destination options (IANA: IPv6 extension header types, less ESP, which hides the rest). */
-function isExtension(protocol: number): boolean {
+export function isExtension(protocol: number): boolean {
   return protocol === 0 || protocol === 43 || protocol === fragmentHeader || protocol === authenticationHeader || protocol === 60;
 }
 
