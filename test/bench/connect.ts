@@ -8,14 +8,15 @@ import { World } from '../interop/world.ts';
 import { addresses } from '../lab/addresses.ts';
 import type { Namespace } from '../lab/namespace.ts';
 import { CHILD, CONNECTION, clientConfig, StrongSwan } from '../lab/strongswan.ts';
-import type { Figure } from './run.ts';
+import type { BenchOptions, Figure } from './figure.ts';
+import { median } from './support.ts';
 
 const ROUNDS = 20;
 const BAR = 1.5;
 const IKE = 'aes256gcm16-prfsha384-x25519';
 const ESP = 'aes256gcm16';
 
-export async function benchConnect(): Promise<readonly Figure[]> {
+export async function benchConnect({ say }: BenchOptions): Promise<readonly Figure[]> {
   const world = await World.create();
   const { laptop } = world.lab;
   // Any free ports: 500 and 4500 are our client's.
@@ -50,7 +51,7 @@ export async function benchConnect(): Promise<readonly Figure[]> {
       if (initiated.code !== 0) throw new Error(`swanctl --initiate: ${initiated.stdout}`);
       theirsOnTheLink.push(await other.milliseconds());
       await rival.terminate({ ike: CONNECTION });
-      process.stderr.write(`connect ${round + 1}/${ROUNDS}: ours ${last(ours)} ms, swanctl --initiate ${last(theirs)} ms\n`);
+      say(`connect ${round + 1}/${ROUNDS}: ours ${last(ours)} ms, swanctl --initiate ${last(theirs)} ms`);
     }
     const ratio = median(ours) / median(theirs);
     return [
@@ -59,8 +60,7 @@ export async function benchConnect(): Promise<readonly Figure[]> {
         case: 'connect-ratio',
         value: Number(ratio.toFixed(3)),
         unit: 'ratio',
-        bar: BAR,
-        ok: ratio <= BAR,
+        atMost: BAR,
         detail: {
           rounds: ROUNDS,
           oursMs: Number(median(ours).toFixed(2)),
@@ -124,12 +124,6 @@ async function ended(child: ChildProcess): Promise<void> {
   const exit = once(child, 'exit');
   child.kill('SIGKILL');
   await exit;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
 function last(values: readonly number[]): string {

@@ -1,47 +1,85 @@
 /**
- * `npm run bench -- [SUITE…] [--json]`: measures, and holds the figures against their bars. One JSON line per figure:
- * `{"suite","case","value","unit","ratio"?,"bar"?,"ok"}`. Exit 1 when a bar is missed.
+ * `npm run bench -- [--json] [--readme] [--rounds N] [--seconds N] [SUITE…]`: measures, and holds the figures against their bars.
+ * With `--json` one line per figure, `{"suite","case","value","unit","bar","ok"}` (`bar` and `ok` where there is one), then
+ * `{"summary":…}`; else a table. Progress goes to standard error. Exit 1 when a bar is missed, 2 for a wrong command line.
  */
+import { parseArgs } from 'node:util';
 import { benchConnect } from './connect.ts';
+import { type BenchOptions, type Figure, figureLine, figureText, hasBar, isMet, type Suite } from './figure.ts';
+import { benchIdle } from './idle.ts';
+import { benchPeer, benchThroughput } from './throughput.ts';
 
-export interface Figure {
-  readonly suite: string;
-  readonly case: string;
-  readonly value: number;
-  readonly unit: string;
-  /** At most this. */
-  readonly bar?: number;
-  readonly ok: boolean;
-  readonly detail?: Readonly<Record<string, number | string>>;
-}
+const SUITES: ReadonlyMap<string, Suite> = new Map<string, Suite>([
+  ['throughput', benchThroughput],
+  ['peer', benchPeer],
+  ['connect', benchConnect],
+  ['idle', benchIdle],
+  // RFC 7296 §2.8; there is none yet.
+  ['rekey', async () => ({ skipped: 'there is no rekeying yet' })],
+]);
 
-const suites: ReadonlyMap<string, () => Promise<readonly Figure[]>> = new Map([['connect', benchConnect]]);
-const toCome = ['throughput', 'peer', 'null', 'smallpackets', 'latency', 'crypto', 'cpu', 'idle', 'rekey'];
-
-const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const unknown = wanted.filter((name) => !suites.has(name) && !toCome.includes(name));
-if (unknown.length > 0) {
-  process.stderr.write(`bench: no suite "${unknown.join('", "')}"; there are: ${[...suites.keys()].join(', ')}\n`);
+const usage = (why: string): never => {
+  process.stderr.write(
+    `bench: ${why}\nusage: bench [--json] [--readme] [--rounds N] [--seconds N] [${[...SUITES.keys()].join('|')} …]\n`,
+  );
   process.exit(2);
-}
-const chosen = wanted.length === 0 ? [...suites.keys(), ...toCome] : wanted;
-if (process.getuid?.() !== 0) {
-  process.stderr.write('bench: needs root for network namespaces; run `sudo npm run bench`\n');
-  process.exit(2);
-}
-let missed = 0;
-let met = 0;
-for (const name of chosen) {
-  const suite = suites.get(name);
-  if (suite === undefined) {
-    process.stderr.write(`bench: the suite "${name}" is still to come\n`);
-    continue;
+};
+
+const { json, wanted, rounds, seconds } = readArguments();
+if (process.getuid?.() !== 0) usage('needs root for network namespaces; run `sudo npm run bench`');
+process.exit(await run(wanted));
+
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean', default: false },
+        readme: { type: 'boolean', default: false },
+        rounds: { type: 'string', default: '5' },
+        seconds: { type: 'string', default: '3' },
+      },
+    });
+    const unknown = positionals.filter((name) => !SUITES.has(name));
+    if (unknown.length > 0) usage(`no suite "${unknown.join('", "')}"`);
+    const numbers = [values.rounds, values.seconds].map(Number);
+    if (!numbers.every((number) => Number.isInteger(number) && number > 0)) usage('rounds and seconds are numbers above 0');
+    const [rounds = 0, seconds = 0] = numbers;
+    return { ...values, rounds, seconds, wanted: positionals.length === 0 ? [...SUITES.keys()] : positionals };
+  } catch (problem) {
+    return usage(problem instanceof Error ? problem.message : 'not understood');
   }
-  for (const figure of await suite()) {
-    if (figure.ok) met++;
-    else missed++;
-    process.stdout.write(`${JSON.stringify(figure)}\n`);
-  }
 }
-process.stdout.write(`${JSON.stringify({ summary: { passed: met, failed: missed, skipped: 0 } })}\n`);
-process.exit(missed === 0 ? 0 : 1);
+
+/** The exit code. */
+async function run(names: readonly string[]): Promise<number> {
+  const options: BenchOptions = { rounds, seconds, say: (text) => void process.stderr.write(`${text}\n`) };
+  const figures: Figure[] = [];
+  const summary = { passed: 0, failed: 0, skipped: 0 };
+  for (const name of names) {
+    const suite = SUITES.get(name);
+    if (suite === undefined) continue;
+    try {
+      const found = await suite(options);
+      if ('skipped' in found) {
+        summary.skipped++;
+        process.stderr.write(`bench: ${name} skipped: ${found.skipped}\n`);
+        continue;
+      }
+      for (const figure of found) {
+        figures.push(figure);
+        process.stdout.write(`${json ? JSON.stringify(figureLine(figure)) : figureText(figure)}\n`);
+        if (!hasBar(figure)) continue;
+        if (isMet(figure)) summary.passed++;
+        else summary.failed++;
+      }
+    } catch (problem) {
+      summary.failed++;
+      process.stderr.write(`bench: ${name} could not be measured: ${problem instanceof Error ? problem.stack : problem}\n`);
+    }
+  }
+  process.stdout.write(
+    `${json ? JSON.stringify({ summary }) : `${summary.passed} met, ${summary.failed} missed, ${summary.skipped} skipped`}\n`,
+  );
+  return summary.failed === 0 ? 0 : 1;
+}

@@ -24,6 +24,7 @@ export interface ProfileFields {
   readonly ipv6?: boolean;
   readonly liveness?: number;
   readonly natKeepalive?: number;
+  readonly mtu?: number;
 }
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
@@ -37,15 +38,18 @@ export class Client {
   readonly #laptop: Namespace;
   readonly #folder: string;
   #helper: ChildProcess | undefined;
+  readonly #monitorArgs: readonly string[];
   #errors = '';
   #imported = '';
 
-  constructor(laptop: Namespace) {
+  /** `monitorArgs` in place of the key tables that `keyLog` is the folder of. */
+  constructor(laptop: Namespace, monitorArgs?: readonly string[]) {
     this.#laptop = laptop;
     this.#folder = mkdtempSync(join(tmpdir(), 'sallyport-interop-'));
     // The engine's user must be able to walk to its own folder below.
     chmodSync(this.#folder, 0o755);
     mkdirSync(this.keyLog);
+    this.#monitorArgs = monitorArgs ?? ['--key-log', this.keyLog];
     process.on('exit', () => rmSync(this.#folder, { recursive: true, force: true }));
   }
 
@@ -63,8 +67,7 @@ export class Client {
       this.#runDir,
       '--state-dir',
       join(this.#folder, 'state'),
-      '--key-log',
-      this.keyLog,
+      ...this.#monitorArgs,
     ];
     const helper = this.#laptop.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#helper = helper;
@@ -79,6 +82,11 @@ export class Client {
       if (helper.exitCode !== null || tries > 50) throw new Error(`the helper does not answer: ${asked.stderr}\n${this.#errors}`);
       await sleep(100);
     }
+  }
+
+  /** The monitor's, while it runs. */
+  get pid(): number | undefined {
+    return this.#helper?.pid;
   }
 
   /** What the helper wrote to its standard output and error, the last of it. */

@@ -92,6 +92,11 @@ export class StrongSwan {
     });
   }
 
+  /** charon's, while it runs. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   initiate(child: string): Promise<ExecResult> {
     return this.swanctl(['--initiate', '--child', child, '--timeout', '20']);
   }
