@@ -15,7 +15,7 @@ import { findResolverTools, type ResolverTools } from '../system/linux/dns.ts';
 import { LinuxHost } from '../system/linux/hostPlan.ts';
 import { Journal } from '../system/linux/journal.ts';
 import { Rtnetlink } from '../system/linux/rtnetlink.ts';
-import { openTun } from '../system/linux/tun.ts';
+import { type OpenTun, openTun } from '../system/linux/tun.ts';
 import { openUdp } from '../system/linux/udp.ts';
 import type { Log, LogLevel } from '../system/log.ts';
 import { type HostError, SOCKET_MARK } from '../system/ports.ts';
@@ -87,12 +87,12 @@ function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
   const { host, ours, log } = serving;
   const parsed = parseCommand(toUtf8(bytes), ours);
   if (parsed.kind === 'malformed') return false;
-  const answer = (message: MonitorReply, descriptor?: number): void => {
+  const answer = (message: MonitorReply, descriptors: readonly number[] = []): void => {
     if (!message.ok)
       log('warn', 'monitor', 'command not carried out', { code: message.error.code, detail: message.error.detail });
-    reply(fromUtf8(JSON.stringify(message)), descriptor);
-    // The engine has its own copy now; the device must end with the engine.
-    if (descriptor !== undefined) close(descriptor);
+    reply(fromUtf8(JSON.stringify(message)), descriptors);
+    // The engine has its own copies now; the device must end with the engine.
+    for (const descriptor of descriptors) close(descriptor);
   };
   if (parsed.kind === 'refused') {
     answer({ id: parsed.id, ok: false, error: { code: 'invalid', detail: `refused: ${parsed.why}` } });
@@ -102,14 +102,14 @@ function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
   const { id } = command;
   switch (command.command) {
     case 'open-tun': {
-      const opened = openDevice(serving);
-      if (opened.ok) answer({ id, ok: true, name: opened.value.name }, opened.value.fd);
+      const opened = openDevice(serving, command);
+      if (opened.ok) answer({ id, ok: true, name: opened.value.name, features: opened.value.features }, opened.value.fds);
       else answer({ id, ok: false, error: opened.error });
       return true;
     }
     case 'bind-udp': {
       const bound = bindSocket(command);
-      if (bound.ok) answer({ id, ok: true, port: bound.value.port }, bound.value.fd);
+      if (bound.ok) answer({ id, ok: true, port: bound.value.port }, [bound.value.fd]);
       else answer({ id, ok: false, error: bound.error });
       return true;
     }
@@ -124,7 +124,10 @@ function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
 }
 
 /** `sally0` … `sally99`, the first that is free; one engine needs one, and four leave room for a change-over. */
-function openDevice({ netlink, ours }: Serving): Result<{ readonly fd: number; readonly name: string }, HostError> {
+function openDevice(
+  { netlink, ours }: Serving,
+  { offload, queues }: Extract<MonitorCommand, { readonly command: 'open-tun' }>,
+): Result<OpenTun & { readonly name: string }, HostError> {
   const links = netlink.links();
   if (!links.ok) return err({ code: 'failed', detail: links.error.detail });
   const names = new Set(links.value.map((link) => link.name));
@@ -132,10 +135,10 @@ function openDevice({ netlink, ours }: Serving): Result<{ readonly fd: number; r
   if (ours.size >= 4) return err({ code: 'busy', detail: `${ours.size} devices are open` });
   const name = Array.from({ length: 100 }, (_, i) => `sally${i}`).find((candidate) => !names.has(candidate));
   if (name === undefined) return err({ code: 'busy', detail: 'all of sally0 to sally99 exist' });
-  const opened = openTun(name);
+  const opened = openTun(name, { offload, queues });
   if (!opened.ok) return opened;
   ours.add(name);
-  return ok({ fd: opened.value.fd, name });
+  return ok({ ...opened.value, name });
 }
 
 function bindSocket({ family, port }: Extract<MonitorCommand, { readonly command: 'bind-udp' }>) {

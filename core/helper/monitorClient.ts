@@ -6,12 +6,28 @@ import { close } from '../system/ffi/libc.ts';
 import { watchReadable } from '../system/ffi/readiness.ts';
 import { MessageEnd } from '../system/linux/channel.ts';
 import type { Log } from '../system/log.ts';
-import type { HostError, HostPlan } from '../system/ports.ts';
-import { MONITOR_MESSAGE_MAX, type MonitorCommand, type MonitorReply } from './monitorContract.ts';
+import type { HostError, HostPlan, TunFeatures } from '../system/ports.ts';
+import { MONITOR_MESSAGE_MAX, type MonitorCommand, type MonitorReply, type TunOffload } from './monitorContract.ts';
+
+/** A device from the monitor. */
+export interface OpenedTun {
+  /** The first queue. */
+  readonly fd: number;
+  /** All queues, the first among them. */
+  readonly fds: readonly number[];
+  readonly name: string;
+  readonly features: TunFeatures;
+}
+
+/** What is wanted of the device at most; `offload` is `none` and `queues` 1 when absent. */
+export interface TunWanted {
+  readonly offload?: TunOffload;
+  readonly queues?: number;
+}
 
 export interface MonitorClient {
-  /** The caller closes the descriptor, which removes the device. Errors: no-tun-device, permission, busy (another is open), … */
-  openTun(mtu: number): Promise<Result<{ readonly fd: number; readonly name: string }, HostError>>;
+  /** The caller closes all descriptors, which removes the device. Errors: no-tun-device, permission, busy (another is open), … */
+  openTun(mtu: number, wanted?: TunWanted): Promise<Result<OpenedTun, HostError>>;
   /** `port` 0, 500 or 4500. The caller closes the descriptor. Errors: port-in-use (detail names the other program), … */
   bindUdp(family: 4 | 6, port: number): Promise<Result<{ readonly fd: number; readonly port: number }, HostError>>;
   /** Makes the host as planned; the value says what was changed, in words. On an error nothing of the plan is in place. */
@@ -23,7 +39,7 @@ export interface MonitorClient {
   close(): void;
 }
 
-type Answer = { readonly reply: MonitorReply; readonly fd: number | undefined };
+type Answer = { readonly reply: MonitorReply; readonly fds: readonly number[] };
 /** Any command without its number. */
 type Request = MonitorCommand extends infer C ? (C extends { readonly id: number } ? Omit<C, 'id'> : never) : never;
 
@@ -51,12 +67,12 @@ export function connectMonitor(fd: number, log: Log): MonitorClient {
   function deliver(bytes: Uint8Array, descriptors: readonly number[]): boolean {
     const reply = parseReply(toUtf8(bytes));
     const resolve = reply === undefined ? undefined : waiting.get(reply.id);
-    if (reply === undefined || resolve === undefined || descriptors.length > 1) {
+    if (reply === undefined || resolve === undefined) {
       for (const descriptor of descriptors) close(descriptor);
       return false;
     }
     waiting.delete(reply.id);
-    resolve({ reply, fd: descriptors[0] });
+    resolve({ reply, fds: descriptors });
     return true;
   }
 
@@ -77,28 +93,31 @@ export function connectMonitor(fd: number, log: Log): MonitorClient {
     return new Promise((resolve) => waiting.set(id, resolve));
   }
 
-  /** The descriptor belongs to whoever gets the answer; one nobody asked for is closed here. */
+  /** Descriptors belong to whoever gets the answer; those that nobody asked for are closed. */
   async function plain(request: Request): Promise<Result<readonly string[], HostError>> {
     const answer = await ask(request);
-    if (answer?.fd !== undefined) close(answer.fd);
     if (answer === undefined) return err(GONE);
+    closeAll(answer.fds);
     return answer.reply.ok ? ok(answer.reply.changes ?? []) : err(answer.reply.error);
   }
 
   return {
-    openTun: async (mtu) => {
-      const answer = await ask({ command: 'open-tun', mtu });
+    openTun: async (mtu, wanted = {}) => {
+      const answer = await ask({ command: 'open-tun', mtu, ...wanted });
       if (answer === undefined) return err(GONE);
-      if (!answer.reply.ok) return err(answer.reply.error);
-      if (answer.fd === undefined || answer.reply.name === undefined) return err(incomplete('open-tun'));
-      return ok({ fd: answer.fd, name: answer.reply.name });
+      const { reply, fds } = answer;
+      if (reply.ok && reply.name !== undefined && reply.features !== undefined && fds.length > 0)
+        return ok({ fd: fds[0], fds, name: reply.name, features: reply.features });
+      closeAll(fds);
+      return err(reply.ok ? incomplete('open-tun') : reply.error);
     },
     bindUdp: async (family, port) => {
       const answer = await ask({ command: 'bind-udp', family, port });
       if (answer === undefined) return err(GONE);
-      if (!answer.reply.ok) return err(answer.reply.error);
-      if (answer.fd === undefined || answer.reply.port === undefined) return err(incomplete('bind-udp'));
-      return ok({ fd: answer.fd, port: answer.reply.port });
+      const { reply, fds } = answer;
+      if (reply.ok && reply.port !== undefined && fds.length === 1) return ok({ fd: fds[0], port: reply.port });
+      closeAll(fds);
+      return err(reply.ok ? incomplete('bind-udp') : reply.error);
     },
     apply: (plan) => plain({ command: 'apply', plan }),
     revert: () => plain({ command: 'revert' }),
@@ -107,6 +126,10 @@ export function connectMonitor(fd: number, log: Log): MonitorClient {
     },
     close: () => finish(false),
   };
+}
+
+function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) close(fd);
 }
 
 function incomplete(command: string): HostError {
@@ -126,5 +149,12 @@ function parseReply(text: string): MonitorReply | undefined {
 function isReply(value: unknown): value is MonitorReply {
   if (typeof value !== 'object' || value === null || !('id' in value) || !('ok' in value)) return false;
   if (typeof value.id !== 'number') return false;
+  if ('features' in value && !isFeatures(value.features)) return false;
   return value.ok === true || (value.ok === false && 'error' in value && typeof value.error === 'object' && value.error !== null);
+}
+
+function isFeatures(value: unknown): value is TunFeatures {
+  if (typeof value !== 'object' || value === null || !('headers' in value) || !('tcp' in value) || !('udp' in value))
+    return false;
+  return [value.headers, value.tcp, value.udp].every((feature) => typeof feature === 'boolean');
 }

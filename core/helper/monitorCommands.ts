@@ -37,9 +37,13 @@ type Fields = Readonly<Record<string, unknown>>;
 function readCommand(id: number, value: Fields, ours: ReadonlySet<string>): Checked<MonitorCommand> {
   switch (value.command) {
     case 'open-tun': {
-      if (!only(value, ['id', 'command', 'mtu'])) return err('unknown field');
+      if (!only(value, ['id', 'command', 'mtu', 'offload', 'queues'])) return err('unknown field');
       const mtu = integer(value.mtu, LIMITS.mtu.min, LIMITS.mtu.max);
-      return mtu === undefined ? err('mtu') : ok({ id, command: 'open-tun', mtu });
+      const offload = LIMITS.offloads.find((allowed) => allowed === (value.offload ?? 'none'));
+      const queues = integer(value.queues ?? 1, LIMITS.queues.min, LIMITS.queues.max);
+      if (mtu === undefined) return err('mtu');
+      if (offload === undefined) return err('offload');
+      return queues === undefined ? err('queues') : ok({ id, command: 'open-tun', mtu, offload, queues });
     }
     case 'bind-udp': {
       if (!only(value, ['id', 'command', 'family', 'port'])) return err('unknown field');

@@ -25,7 +25,7 @@ export interface EngineOptions {
   readonly onGone: () => void;
 }
 
-export type Reply = (bytes: Uint8Array, descriptor?: number) => void;
+export type Reply = (bytes: Uint8Array, descriptors?: readonly number[]) => void;
 
 export interface EngineProcess {
   /** Ends it and resolves when it is gone; it is not started again. */
@@ -119,8 +119,8 @@ async function start(
       const received = end.receive();
       if (received.kind === 'nothing') return;
       if (received.kind === 'message' && received.descriptors.length === 0) {
-        const reply: Reply = (bytes, descriptor) => {
-          if (!end.send(bytes, descriptor)) log('warn', 'monitor', 'the engine does not take its answer');
+        const reply: Reply = (bytes, descriptors) => {
+          if (!end.send(bytes, descriptors)) log('warn', 'monitor', 'the engine does not take its answer');
         };
         if (options.onMessage(received.bytes, reply)) continue;
       }

@@ -44,6 +44,17 @@ export const MMSGHDR = layout({ header: koffi.struct({ ...msghdr }), length: 'ui
 /** cmsg(3) */
 export const CMSGHDR = layout({ length: 'size_t', level: 'int', type: 'int' });
 
+/** linux/errqueue.h */
+export const SOCK_EXTENDED_ERR = layout({
+  errno: 'uint32_t',
+  origin: 'uint8_t',
+  type: 'uint8_t',
+  code: 'uint8_t',
+  pad: 'uint8_t',
+  info: 'uint32_t',
+  data: 'uint32_t',
+});
+
 /** unix(7), SO_PEERCRED */
 export const UCRED = layout({ pid: 'int', uid: 'uint32_t', gid: 'uint32_t' });
 

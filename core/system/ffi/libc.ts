@@ -33,6 +33,11 @@ export const write: (fd: number, address: number, length: number) => number = li
   'uintptr_t',
   'size_t',
 ]);
+export const writev: (fd: number, iovecs: number, count: number) => number = library.func('writev', 'long', [
+  'int',
+  'uintptr_t',
+  'int',
+]);
 export const close: (fd: number) => number = library.func('close', 'int', ['int']);
 export const poll: (pollfds: number, count: number, timeoutMs: number) => number = library.func('poll', 'int', [
   'uintptr_t',

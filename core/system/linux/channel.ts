@@ -44,8 +44,8 @@ export type Received =
   /** Longer than agreed, or more descriptors than agreed; nothing of it is kept. */
   | { readonly kind: 'malformed' };
 
-/** `cmsg` space: aligned to 8 octets (CMSG_SPACE). Room for four, so that a second descriptor is seen and not cut off silently. */
-const DESCRIPTORS_MAX = 4;
+/** Descriptors of one message; an even number keeps the `cmsg` space aligned to 8 octets (CMSG_SPACE). */
+const DESCRIPTORS_MAX = 8;
 const CONTROL = CMSGHDR.size + DESCRIPTORS_MAX * 4;
 
 /** One end. Never blocks. The caller owns the descriptor and those it receives. */
@@ -64,18 +64,19 @@ export class MessageEnd {
     this.#header.setSize(MSGHDR.offset.iovLength, 1);
   }
 
-  /** False when it is too long, or the other end is gone or does not read. The descriptor stays open here as well. */
-  send(bytes: Uint8Array, descriptor?: number): boolean {
+  /** False when it is too long, or the other end is gone or does not read. The descriptors, eight at most, stay open here as well. */
+  send(bytes: Uint8Array, descriptors: readonly number[] = []): boolean {
     // An empty packet would look like the end of the conversation.
-    if (bytes.length === 0 || bytes.length > this.#buffer.bytes.length) return false;
+    if (bytes.length === 0 || bytes.length > this.#buffer.bytes.length || descriptors.length > DESCRIPTORS_MAX) return false;
     this.#buffer.bytes.set(bytes);
     this.#iovec.setSize(IOVEC.offset.length, bytes.length);
-    this.#setControl(descriptor === undefined ? 0 : CMSGHDR.size + 8);
-    if (descriptor !== undefined) {
-      this.#control.setSize(CMSGHDR.offset.length, CMSGHDR.size + 4);
+    const length = descriptors.length * 4;
+    this.#setControl(length === 0 ? 0 : CMSGHDR.size + ((length + 7) & ~7));
+    if (length !== 0) {
+      this.#control.setSize(CMSGHDR.offset.length, CMSGHDR.size + length);
       this.#control.view.setInt32(CMSGHDR.offset.level, SOL_SOCKET, true);
       this.#control.view.setInt32(CMSGHDR.offset.type, SCM_RIGHTS, true);
-      this.#control.view.setInt32(CMSGHDR.size, descriptor, true);
+      for (const [i, fd] of descriptors.entries()) this.#control.view.setInt32(CMSGHDR.size + i * 4, fd, true);
     }
     for (;;) {
       if (sendmsg(this.fd, this.#header.address, MSG_DONTWAIT | MSG_NOSIGNAL) === bytes.length) return true;

@@ -1,14 +1,30 @@
-/** UDP sockets in batches of recvmmsg and sendmmsg. */
+/** UDP sockets in batches of recvmmsg and sendmmsg, with segmentation (UDP_SEGMENT) and coalescing (UDP_GRO) where the kernel has them. */
+
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
+import type { PacketMemory } from '../../ip/packetMemory.ts';
 import {
   AF_INET,
   AF_INET6,
+  EAGAIN,
   EINTR,
+  EINVAL,
+  EIO,
+  EMSGSIZE,
+  IP_MTU_DISCOVER,
+  IP_RECVERR,
+  IP_RECVTOS,
+  IPPROTO_IP,
   IPPROTO_IPV6,
+  IPPROTO_UDP,
+  IPV6_MTU_DISCOVER,
+  IPV6_RECVERR,
+  IPV6_RECVTCLASS,
   IPV6_V6ONLY,
   MSG_DONTWAIT,
   MSG_TRUNC,
+  PMTUDISC_DO,
+  PMTUDISC_DONT,
   SO_MARK,
   SO_RCVBUF,
   SO_RCVBUFFORCE,
@@ -18,28 +34,176 @@ import {
   SOCK_DGRAM,
   SOCK_NONBLOCK,
   SOL_SOCKET,
+  UDP_GRO,
+  UDP_SEGMENT,
 } from '../ffi/constants.ts';
 import { IOVEC, MMSGHDR, MSGHDR } from '../ffi/layouts.ts';
 import { bind, close, errno, errnoName, getsockname, recvmmsg, sendmmsg, setsockopt, socket } from '../ffi/libc.ts';
 import { Pinned } from '../ffi/memory.ts';
-import type { BatchUdp, DatagramAddresses, HostError, PacketBatch } from '../ports.ts';
+import type { BatchUdp, DatagramAddresses, DatagramBatch, HostError, PacketBatch, UdpFeatures, UdpSocket } from '../ports.ts';
 import { addressOfBuffer } from './buffers.ts';
 import { hostError } from './errors.ts';
 import { packSockaddr, SOCKADDR_SLOT, sockaddrLength, unpackSockaddr } from './sockaddr.ts';
+import { ErrorQueue, ReceiveVector, SendVector } from './udpVectors.ts';
 
 /** Datagrams of one system call; a longer batch takes several. */
 const CALL_MAX = 64;
 
+/** Times a call that only brings errors of earlier datagrams is repeated. */
+const RECEIVE_ATTEMPTS = 16;
+/** The same for sending, where a repeated error is the datagram's own. */
+const SEND_ATTEMPTS = 4;
+/** Octets of UDP payload that pass everywhere: 1280 of IPv6's least MTU (RFC 8200 §5) without the headers, and some to spare. */
+const WHOLE_MAX = 1200;
+
+/** A socket without offloads. */
+export const plainUdp: UdpFeatures = { segmentation: false, coalescing: false };
+
 /** A bound, non-blocking socket by its descriptor, in any thread. Whoever opened it closes it. */
-export class LinuxUdp implements BatchUdp {
+export class LinuxUdp implements BatchUdp, UdpSocket {
   readonly fd: number;
   lastError = '';
   readonly #receive = new MessageVector(CALL_MAX);
   readonly #send = new MessageVector(CALL_MAX);
   readonly #to = new Pinned(SOCKADDR_SLOT);
+  #features: UdpFeatures;
+  #received: ReceiveVector | undefined;
+  readonly #sending = new SendVector(CALL_MAX);
+  readonly #errors = new ErrorQueue();
 
-  constructor(fd: number) {
+  /** `features` is what `prepareUdp` said of the socket. */
+  constructor(fd: number, features: UdpFeatures = plainUdp) {
     this.fd = fd;
+    this.#features = features;
+  }
+
+  get features(): UdpFeatures {
+    return this.#features;
+  }
+
+  receive(memory: PacketMemory, batch: DatagramBatch): number {
+    let vector = this.#received;
+    if (vector === undefined || !vector.isFor(memory, batch)) {
+      vector = new ReceiveVector(memory, batch);
+      this.#received = vector;
+    }
+    for (let attempt = 0; attempt < RECEIVE_ATTEMPTS; attempt++) {
+      const count = recvmmsg(this.fd, vector.address, batch.capacity, MSG_DONTWAIT, 0);
+      if (count > 0) {
+        vector.take(count);
+        return count;
+      }
+      // Anything but EAGAIN is an error of an earlier datagram, reported once, and the next call reads on.
+      if (count === 0 || errno() === EAGAIN) break;
+    }
+    batch.count = 0;
+    return 0;
+  }
+
+  /** An entry of which the kernel took only the first datagrams is shortened to what is left, and not counted. */
+  send(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number {
+    const vector = this.#sending;
+    const { offset, length, segment, tos, count } = batch;
+    this.lastError = '';
+    vector.begin(memory, to);
+    let sent = 0;
+    let failures = 0;
+    while (sent < count) {
+      let wanted = 0;
+      for (let i = sent; i < count && wanted < CALL_MAX; i++) {
+        const several = segment[i] !== 0 && segment[i] < length[i];
+        if (several && !this.#features.segmentation) break;
+        vector.set(wanted++, offset[i], length[i], several ? segment[i] : 0, tos[i]);
+      }
+      if (wanted === 0) {
+        if (!this.#sendApart(batch, sent)) return sent;
+        sent += 1;
+        continue;
+      }
+      const taken = sendmmsg(this.fd, vector.address, wanted, MSG_DONTWAIT);
+      if (taken > 0) {
+        sent += taken;
+        failures = 0;
+        continue;
+      }
+      const number = errno();
+      if (number === EINTR) continue;
+      // An error of an earlier datagram (ICMP) is reported by whatever call comes next, once: ask again.
+      if (number !== EAGAIN && ++failures < SEND_ATTEMPTS) continue;
+      // What kernels say of a run whose datagrams are too long for the path (EINVAL, later EMSGSIZE), and of one for which there is
+      // no offload on this way (EIO, EINVAL), is not told apart; datagrams of their own do.
+      const several = segment[sent] !== 0 && segment[sent] < length[sent];
+      if (several && (number === EINVAL || number === EIO || number === EMSGSIZE)) {
+        if (!this.#sendApart(batch, sent)) return sent;
+        if (number !== EMSGSIZE) this.#features = { ...this.#features, segmentation: false };
+        sent += 1;
+        failures = 0;
+        continue;
+      }
+      this.lastError = errnoName(number);
+      return sent;
+    }
+    return sent;
+  }
+
+  /** Sends one entry as datagrams of their own. False with `lastError`, and the entry is what is left of it. */
+  #sendApart(batch: DatagramBatch, index: number): boolean {
+    const vector = this.#sending;
+    const { offset, length, segment, tos } = batch;
+    const size = segment[index];
+    let at = offset[index];
+    let left = length[index];
+    let failures = 0;
+    while (left > 0) {
+      let wanted = 0;
+      for (let done = 0; done < left && wanted < CALL_MAX; done += size)
+        vector.set(wanted++, at + done, Math.min(size, left - done), 0, tos[index]);
+      const taken = sendmmsg(this.fd, vector.address, wanted, MSG_DONTWAIT);
+      if (taken > 0) {
+        const octets = Math.min(taken * size, left);
+        at += octets;
+        left -= octets;
+        failures = 0;
+        continue;
+      }
+      const number = errno();
+      if (number === EINTR) continue;
+      if (number !== EAGAIN && ++failures < SEND_ATTEMPTS) continue;
+      this.lastError = errnoName(number);
+      offset[index] = at;
+      length[index] = left;
+      return false;
+    }
+    return true;
+  }
+
+  /**
+   * Sends one datagram that may be longer than the path takes: IKE messages with certificates, as long as there is no IKE fragmentation
+   * (RFC 7383). The kernel fragments it. What another thread sends in this moment through the same socket goes without DF: harmless.
+   */
+  sendWhole(bytes: Uint8Array, to: Uint8Array): boolean {
+    const v6 = to[0] === AF_INET6;
+    const level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    const option = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
+    const long = bytes.length > WHOLE_MAX;
+    if (long) setIntegerOption(this.fd, level, option, PMTUDISC_DONT);
+    const nameLength = sockaddrLength(to);
+    this.#to.bytes.set(to.subarray(0, nameLength));
+    this.#send.setData(0, addressOfBuffer(bytes), bytes.length);
+    this.#send.setName(0, this.#to.address, nameLength);
+    this.lastError = '';
+    let sent = -1;
+    for (let attempt = 0; attempt < SEND_ATTEMPTS && sent < 0; attempt++) {
+      sent = sendmmsg(this.fd, this.#send.address, 1, MSG_DONTWAIT);
+      if (sent < 0) this.lastError = errnoName(errno());
+    }
+    if (sent > 0) this.lastError = '';
+    if (long) setIntegerOption(this.fd, level, option, PMTUDISC_DO);
+    return sent === 1;
+  }
+
+  reportedMtu(): number {
+    return this.#errors.leastMtu(this.fd);
   }
 
   receiveBatch(batch: PacketBatch, from: DatagramAddresses): number {
@@ -174,6 +338,24 @@ function configure(fd: number, options: UdpOptions, name: Uint8Array): HostError
   const pinned = new Pinned(name);
   if (bind(fd, pinned.address, sockaddrLength(name)) < 0) return hostError(errno(), `bind UDP port ${options.port}`);
   return undefined;
+}
+
+/**
+ * Makes a socket ready for `receive` and `send`: no fragmentation on the way, reports of the path's MTU, TOS of what comes, and the
+ * offloads the kernel has (`plain`: none). Needs no privilege. Once per socket, before any thread uses it.
+ */
+export function prepareUdp(fd: number, family: 4 | 6, offload: 'all' | 'plain' = 'all'): UdpFeatures {
+  const v6 = family === 6;
+  const level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  setIntegerOption(fd, level, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, PMTUDISC_DO);
+  setIntegerOption(fd, level, v6 ? IPV6_RECVERR : IP_RECVERR, 1);
+  setIntegerOption(fd, level, v6 ? IPV6_RECVTCLASS : IP_RECVTOS, 1);
+  if (offload === 'plain') return plainUdp;
+  return {
+    // 0 is what it is anyway: it asks whether the kernel knows the option (Linux 4.18; the other 5.0).
+    segmentation: setIntegerOption(fd, IPPROTO_UDP, UDP_SEGMENT, 0),
+    coalescing: setIntegerOption(fd, IPPROTO_UDP, UDP_GRO, 1),
+  };
 }
 
 const integer = new Pinned(4);

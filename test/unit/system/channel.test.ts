@@ -59,7 +59,7 @@ test('a descriptor travels with its message and is not inherited by children', (
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-fd-'));
   const file = openSync(join(folder, 'file'), 'w+');
   writeSync(file, 'through the socket');
-  assert(a.send(fromUtf8('take this'), file));
+  assert(a.send(fromUtf8('take this'), [file]));
   const received = b.receive();
   assert(received.kind === 'message' && received.descriptors.length === 1);
   const [copy] = received.descriptors;
@@ -83,7 +83,7 @@ test('a message that is too long for the receiver is malformed, and the descript
   const sender = new MessageEnd(a, 2 * MAX);
   const receiver = new MessageEnd(b, MAX);
   const probe = openSync('/dev/null', 'r');
-  assert(sender.send(new Uint8Array(MAX + 1), probe));
+  assert(sender.send(new Uint8Array(MAX + 1), [probe]));
   closeSync(probe);
   assert.equal(receiver.receive().kind, 'malformed');
   const again = openSync('/dev/null', 'r');

@@ -25,6 +25,19 @@ const c: readonly [keyof typeof layouts, string, Readonly<Record<string, string>
   ],
   ['MMSGHDR', 'struct mmsghdr', { header: 'msg_hdr', length: 'msg_len' }],
   ['CMSGHDR', 'struct cmsghdr', { length: 'cmsg_len', level: 'cmsg_level', type: 'cmsg_type' }],
+  [
+    'SOCK_EXTENDED_ERR',
+    'struct sock_extended_err',
+    {
+      errno: 'ee_errno',
+      origin: 'ee_origin',
+      type: 'ee_type',
+      code: 'ee_code',
+      pad: 'ee_pad',
+      info: 'ee_info',
+      data: 'ee_data',
+    },
+  ],
   ['UCRED', 'struct ucred', { pid: 'pid', uid: 'uid', gid: 'gid' }],
   ['IFREQ', 'struct ifreq', { name: 'ifr_name', flags: 'ifr_flags' }],
   ['SOCKADDR_IN', 'struct sockaddr_in', { family: 'sin_family', port: 'sin_port', address: 'sin_addr', zero: 'sin_zero' }],
@@ -89,6 +102,7 @@ const abi: Readonly<Partial<Record<keyof typeof layouts, readonly [size: number,
   MSGHDR: [56, { name: 0, nameLength: 8, iov: 16, iovLength: 24, control: 32, controlLength: 40, flags: 48 }],
   MMSGHDR: [64, { header: 0, length: 56 }],
   CMSGHDR: [16, { length: 0, level: 8, type: 12 }],
+  SOCK_EXTENDED_ERR: [16, { errno: 0, origin: 4, type: 5, code: 6, info: 8, data: 12 }],
   UCRED: [12, { pid: 0, uid: 4, gid: 8 }],
   IFREQ: [40, { name: 0, flags: 16 }],
   SOCKADDR_IN: [16, { port: 2, address: 4 }],
@@ -126,7 +140,7 @@ test('a C compiler agrees', { skip: compiler === undefined ? 'no C compiler here
     const headers = [
       '#define _GNU_SOURCE',
       ...['stdio.h', 'stddef.h', 'poll.h', 'sys/uio.h', 'sys/socket.h', 'sys/un.h', 'netinet/in.h', 'net/if.h'],
-      ...['linux/netlink.h', 'linux/rtnetlink.h', 'linux/fib_rules.h'],
+      ...['linux/netlink.h', 'linux/rtnetlink.h', 'linux/fib_rules.h', 'linux/errqueue.h'],
     ].map((line) => (line.startsWith('#') ? line : `#include <${line}>`));
     writeFileSync(join(folder, 'layouts.c'), `${headers.join('\n')}\nint main(void) {\n${lines.join('\n')}\nreturn 0;\n}\n`);
     const built = spawnSync(compiler ?? '', ['-o', join(folder, 'layouts'), join(folder, 'layouts.c')], { encoding: 'utf8' });

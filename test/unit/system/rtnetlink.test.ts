@@ -226,7 +226,7 @@ if (isolated(import.meta.url)) {
   });
 
   test('openTun says what is wrong', () => {
-    const none = openTun('sally9', '/nonexistent/dev/net/tun');
+    const none = openTun('sally9', { device: '/nonexistent/dev/net/tun' });
     assert(!none.ok && none.error.code === 'no-tun-device');
     using first = device('sally6');
     assert(first.index > 0);

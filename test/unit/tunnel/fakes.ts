@@ -193,7 +193,9 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
     monitor: {
       openTun: async (mtu) => {
         await call(`openTun ${mtu}`);
-        return options.openTun ? err(options.openTun) : ok({ fd: descriptor(), name: 'sally0' });
+        if (options.openTun) return err(options.openTun);
+        const fd = descriptor();
+        return ok({ fd, fds: [fd], name: 'sally0', features: { headers: false, tcp: false, udp: false } });
       },
       bindUdp: async (family, port) => {
         await call(`bindUdp ${family} ${port}`);
