@@ -1,6 +1,6 @@
 /**
- * What ESP asks of cryptography: one direction of one SA, in place on a packet that already lies in its buffer. Implementations:
- * `node/esp.ts`, later `evp/` and `ipsec-mb/` through FFI. They differ in speed only; tests hold them byte-identical.
+ * What ESP asks of cryptography: one direction of one SA, in place on a packet that already lies in its buffer. Implementations, fastest
+ * first: `ipsecMb/` and `evp/` through FFI, `node/esp.ts`, `noble/esp.ts`. They differ in speed only; tests hold them byte-identical.
  */
 import type { EncrTransform, IntegTransform } from './types.ts';
 
@@ -15,6 +15,8 @@ export const espHeaderBytes = 8;
  * The caller writes SPI, sequence number and IV; `seal` replaces the payload by ciphertext and writes the ICV behind it.
  */
 export interface EspCipher {
+  /** Name of the backend that made it, as `status` shows it. */
+  readonly backend: string;
   /** Octets of explicit IV on the wire. */
   readonly ivBytes: number;
   readonly icvBytes: number;

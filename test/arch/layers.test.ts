@@ -13,6 +13,8 @@ const layers: Readonly<
   'core/bytes': { may: [], packages: [] },
   'core/crypto': { may: ['core/bytes'], packages: ['@noble/'] },
   'core/crypto/node': { may: ['core/bytes', 'core/crypto'], packages: ['node:crypto', '@noble/'] },
+  'core/crypto/evp': { may: ['core/bytes', 'core/crypto', 'core/system/ffi'], packages: [] },
+  'core/crypto/ipsecMb': { may: ['core/bytes', 'core/crypto', 'core/system/ffi'], packages: ['node:fs'] },
   'core/pki': { may: ['core/bytes', 'core/crypto'], packages: ['pkijs', 'asn1js'] },
   'core/ike/wire': { may: ['core/bytes'], packages: [] },
   // Of pki the names, because they are identities too; certificates are judged elsewhere.

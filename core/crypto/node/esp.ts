@@ -3,8 +3,10 @@ import { type CipherGCMTypes, createCipheriv, createDecipheriv, createHmac } fro
 import { equalConstantTime } from '../../bytes/bytes.ts';
 import { type EspBackend, type EspCipher, type EspKeys, type EspSuite, espHeaderBytes, keysFit } from '../espCipher.ts';
 
+const name = 'node:crypto';
+
 export const nodeEspBackend: EspBackend = {
-  name: 'node:crypto',
+  name,
   cipher(suite, keys) {
     if (!keysFit(suite, keys)) return undefined;
     const algorithm = algorithmOf(suite);
@@ -30,6 +32,7 @@ function algorithmOf({ encr }: EspSuite): string | undefined {
 }
 
 class NodeAead implements EspCipher {
+  readonly backend = name;
   readonly ivBytes: number;
   readonly icvBytes: number;
   readonly alignment = 4; // RFC 4303 §2.4
@@ -107,6 +110,7 @@ class NodeAead implements EspCipher {
 }
 
 class NodeCbcHmac implements EspCipher {
+  readonly backend = name;
   readonly ivBytes: number;
   readonly icvBytes: number;
   readonly alignment: number;

@@ -51,7 +51,11 @@ function bind(library: ReturnType<typeof koffi.load>): OpenSsl {
     'str',
     'str',
   ]);
-  const fetchMac: (context: number, name: string, properties: null) => number = library.func('EVP_MAC_fetch', a, [a, 'str', 'str']);
+  const fetchMac: (context: number, name: string, properties: null) => number = library.func('EVP_MAC_fetch', a, [
+    a,
+    'str',
+    'str',
+  ]);
   return {
     fetchCipher: (name) => fetchCipher(0, name, null),
     fetchHmac: () => fetchMac(0, 'HMAC', null),

@@ -151,6 +151,7 @@ test('replayed, zero and left-of-window numbers are refused before any cryptogra
   const suite = suiteOf('aes128gcm16');
   const real = cipherFor(suite);
   const counting: EspCipher = {
+    backend: real.backend,
     ivBytes: real.ivBytes,
     icvBytes: real.icvBytes,
     alignment: real.alignment,
