@@ -55,6 +55,10 @@ export const SOCK_EXTENDED_ERR = layout({
   data: 'uint32_t',
 });
 
+/** linux/filter.h */
+export const SOCK_FILTER = layout({ code: 'uint16_t', yes: 'uint8_t', no: 'uint8_t', value: 'uint32_t' });
+export const SOCK_FPROG = layout({ length: 'uint16_t', filter: 'uintptr_t' });
+
 /** unix(7), SO_PEERCRED */
 export const UCRED = layout({ pid: 'int', uid: 'uint32_t', gid: 'uint32_t' });
 
