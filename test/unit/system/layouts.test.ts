@@ -38,6 +38,8 @@ const c: readonly [keyof typeof layouts, string, Readonly<Record<string, string>
       data: 'ee_data',
     },
   ],
+  ['SOCK_FILTER', 'struct sock_filter', { code: 'code', yes: 'jt', no: 'jf', value: 'k' }],
+  ['SOCK_FPROG', 'struct sock_fprog', { length: 'len', filter: 'filter' }],
   ['UCRED', 'struct ucred', { pid: 'pid', uid: 'uid', gid: 'gid' }],
   ['IFREQ', 'struct ifreq', { name: 'ifr_name', flags: 'ifr_flags' }],
   ['SOCKADDR_IN', 'struct sockaddr_in', { family: 'sin_family', port: 'sin_port', address: 'sin_addr', zero: 'sin_zero' }],
@@ -103,6 +105,8 @@ const abi: Readonly<Partial<Record<keyof typeof layouts, readonly [size: number,
   MMSGHDR: [64, { header: 0, length: 56 }],
   CMSGHDR: [16, { length: 0, level: 8, type: 12 }],
   SOCK_EXTENDED_ERR: [16, { errno: 0, origin: 4, type: 5, code: 6, info: 8, data: 12 }],
+  SOCK_FILTER: [8, { code: 0, yes: 2, no: 3, value: 4 }],
+  SOCK_FPROG: [16, { length: 0, filter: 8 }],
   UCRED: [12, { pid: 0, uid: 4, gid: 8 }],
   IFREQ: [40, { name: 0, flags: 16 }],
   SOCKADDR_IN: [16, { port: 2, address: 4 }],
@@ -140,7 +144,7 @@ test('a C compiler agrees', { skip: compiler === undefined ? 'no C compiler here
     const headers = [
       '#define _GNU_SOURCE',
       ...['stdio.h', 'stddef.h', 'poll.h', 'sys/uio.h', 'sys/socket.h', 'sys/un.h', 'netinet/in.h', 'net/if.h'],
-      ...['linux/netlink.h', 'linux/rtnetlink.h', 'linux/fib_rules.h', 'linux/errqueue.h'],
+      ...['linux/netlink.h', 'linux/rtnetlink.h', 'linux/fib_rules.h', 'linux/errqueue.h', 'linux/filter.h'],
     ].map((line) => (line.startsWith('#') ? line : `#include <${line}>`));
     writeFileSync(join(folder, 'layouts.c'), `${headers.join('\n')}\nint main(void) {\n${lines.join('\n')}\nreturn 0;\n}\n`);
     const built = spawnSync(compiler ?? '', ['-o', join(folder, 'layouts'), join(folder, 'layouts.c')], { encoding: 'utf8' });
