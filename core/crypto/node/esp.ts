@@ -1,7 +1,9 @@
 /** ESP protection by `node:crypto`, that is by the OpenSSL inside Node. */
-import { type CipherGCMTypes, createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import { type CipherGCMTypes, createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { equalConstantTime } from '../../bytes/bytes.ts';
 import { type EspBackend, type EspCipher, type EspKeys, type EspSuite, espHeaderBytes, keysFit } from '../espCipher.ts';
+import { checkRoom, copyIv8, writeEsnAad, writeU32 } from '../espFrame.ts';
+import type { IntegTransform } from '../types.ts';
 
 const name = 'node:crypto';
 
@@ -11,7 +13,8 @@ export const nodeEspBackend: EspBackend = {
     if (!keysFit(suite, keys)) return undefined;
     const algorithm = algorithmOf(suite);
     if (algorithm === undefined) return undefined;
-    return suite.integ === undefined ? new NodeAead(algorithm, suite, keys) : new NodeCbcHmac(algorithm, suite, keys);
+    const { integ } = suite;
+    return integ === undefined ? new NodeAead(algorithm, suite, keys) : new NodeCbcHmac(algorithm, suite, integ, keys);
   },
 };
 
@@ -31,6 +34,27 @@ function algorithmOf({ encr }: EspSuite): string | undefined {
   }
 }
 
+/**
+ * With a KeyObject a packet costs a third of what it costs with the octets of the key. OpenSSL wipes the one copy it holds, but only when
+ * the garbage collector finds the object.
+ */
+class Key {
+  #key: KeyObject | undefined;
+
+  constructor(octets: Uint8Array) {
+    this.#key = createSecretKey(octets);
+  }
+
+  get(): KeyObject {
+    if (this.#key === undefined) throw new Error('the cipher was destroyed');
+    return this.#key;
+  }
+
+  destroy(): void {
+    this.#key = undefined;
+  }
+}
+
 class NodeAead implements EspCipher {
   readonly backend = name;
   readonly ivBytes: number;
@@ -38,10 +62,11 @@ class NodeAead implements EspCipher {
   readonly alignment = 4; // RFC 4303 §2.4
   readonly unpredictableIv = false;
   readonly #algorithm: CipherGCMTypes;
-  readonly #key: Uint8Array;
+  readonly #key: Key;
   /** Salt, then the explicit IV of the packet at hand (RFC 4106 §4, RFC 7634 §2). */
-  readonly #nonce: Uint8Array;
+  readonly #nonce = new Uint8Array(12);
   readonly #saltBytes: number;
+  readonly #esn: boolean;
   readonly #aad: Uint8Array;
   readonly #options: { readonly authTagLength: number };
 
@@ -51,17 +76,16 @@ class NodeAead implements EspCipher {
     this.ivBytes = encr.ivBytes;
     this.icvBytes = encr.icvBytes;
     this.#saltBytes = encr.saltBytes;
-    this.#key = keys.encryption.slice(0, encr.keyBytes);
-    this.#nonce = new Uint8Array(encr.saltBytes + encr.ivBytes);
+    this.#key = new Key(keys.encryption.subarray(0, encr.keyBytes));
     this.#nonce.set(keys.encryption.subarray(encr.keyBytes));
+    this.#esn = esn;
     this.#aad = new Uint8Array(esn ? 12 : 8);
     this.#options = { authTagLength: encr.icvBytes };
   }
 
   seal(buffer: Uint8Array, at: number, length: number, seqHigh: number): void {
-    this.#prepare(buffer, at, seqHigh);
-    const from = at + espHeaderBytes + this.ivBytes;
-    const cipher = createCipheriv(this.#algorithm, this.#key, this.#nonce, this.#options);
+    const from = this.#prepare(buffer, at, length, seqHigh);
+    const cipher = createCipheriv(this.#algorithm, this.#key.get(), this.#nonce, this.#options);
     cipher.setAAD(this.#aad);
     const ciphertext = cipher.update(buffer.subarray(from, from + length));
     cipher.final();
@@ -70,9 +94,8 @@ class NodeAead implements EspCipher {
   }
 
   open(buffer: Uint8Array, at: number, length: number, seqHigh: number): boolean {
-    this.#prepare(buffer, at, seqHigh);
-    const from = at + espHeaderBytes + this.ivBytes;
-    const decipher = createDecipheriv(this.#algorithm, this.#key, this.#nonce, this.#options);
+    const from = this.#prepare(buffer, at, length, seqHigh);
+    const decipher = createDecipheriv(this.#algorithm, this.#key.get(), this.#nonce, this.#options);
     decipher.setAAD(this.#aad);
     decipher.setAuthTag(buffer.subarray(from + length, from + length + this.icvBytes));
     const plaintext = decipher.update(buffer.subarray(from, from + length));
@@ -86,26 +109,19 @@ class NodeAead implements EspCipher {
   }
 
   destroy(): void {
-    this.#key.fill(0);
+    this.#key.destroy();
     this.#nonce.fill(0);
   }
 
-  #prepare(buffer: Uint8Array, at: number, seqHigh: number): void {
-    const nonce = this.#nonce;
-    const iv = at + espHeaderBytes;
-    for (let i = 0; i < this.ivBytes; i++) nonce[this.#saltBytes + i] = buffer[iv + i];
+  /** Where the payload begins. */
+  #prepare(buffer: Uint8Array, at: number, length: number, seqHigh: number): number {
+    const headBytes = espHeaderBytes + this.ivBytes;
+    checkRoom(buffer, at, length, headBytes + this.icvBytes);
+    copyIv8(this.#nonce, this.#saltBytes, buffer, at);
     const aad = this.#aad;
-    for (let i = 0; i < 4; i++) aad[i] = buffer[at + i];
-    let next = 4;
-    // RFC 4106 §5, RFC 7634 §2.1: SPI | sequence number, or SPI | high half | low half with ESN
-    if (aad.length === 12) {
-      aad[4] = seqHigh >>> 24;
-      aad[5] = seqHigh >>> 16;
-      aad[6] = seqHigh >>> 8;
-      aad[7] = seqHigh;
-      next = 8;
-    }
-    for (let i = 0; i < 4; i++) aad[next + i] = buffer[at + 4 + i];
+    if (this.#esn) writeEsnAad(aad, 0, buffer, at, seqHigh);
+    else for (let i = 0; i < espHeaderBytes; i++) aad[i] = buffer[at + i]; // RFC 4106 §5: SPI | sequence number
+    return at + headBytes;
   }
 }
 
@@ -117,56 +133,61 @@ class NodeCbcHmac implements EspCipher {
   readonly unpredictableIv = true;
   readonly #algorithm: string;
   readonly #hash: string;
-  readonly #key: Uint8Array;
-  readonly #integrityKey: Uint8Array;
+  readonly #key: Key;
+  readonly #integrityKey: Key;
   readonly #high: Uint8Array | undefined;
 
-  constructor(algorithm: string, { encr, integ, esn }: EspSuite, keys: EspKeys) {
+  constructor(algorithm: string, { encr, esn }: EspSuite, integ: IntegTransform, keys: EspKeys) {
     this.#algorithm = algorithm;
-    this.#hash = integ?.hash ?? '';
+    this.#hash = integ.hash;
     this.ivBytes = encr.ivBytes;
-    this.icvBytes = integ?.icvBytes ?? 0;
+    this.icvBytes = integ.icvBytes;
     this.alignment = encr.blockBytes;
-    this.#key = keys.encryption.slice();
-    this.#integrityKey = keys.integrity.slice();
+    this.#key = new Key(keys.encryption);
+    this.#integrityKey = new Key(keys.integrity);
     this.#high = esn ? new Uint8Array(4) : undefined;
   }
 
   seal(buffer: Uint8Array, at: number, length: number, seqHigh: number): void {
-    const iv = at + espHeaderBytes;
-    const from = iv + this.ivBytes;
-    const cipher = createCipheriv(this.#algorithm, this.#key, buffer.subarray(iv, from)).setAutoPadding(false);
-    buffer.set(cipher.update(buffer.subarray(from, from + length)), from);
-    cipher.final();
+    const from = this.#payload(buffer, at, length);
+    const iv = buffer.subarray(at + espHeaderBytes, from);
+    const cipher = createCipheriv(this.#algorithm, this.#key.get(), iv).setAutoPadding(false);
+    const ciphertext = cipher.update(buffer.subarray(from, from + length));
+    cipher.final(); // throws where the payload is not whole blocks
+    buffer.set(ciphertext, from);
     // RFC 4303 §3.3.2.1: encryption first, the ICV covers the ciphertext
     buffer.set(this.#icv(buffer, at, from + length, seqHigh), from + length);
   }
 
   open(buffer: Uint8Array, at: number, length: number, seqHigh: number): boolean {
-    const iv = at + espHeaderBytes;
-    const from = iv + this.ivBytes;
+    const from = this.#payload(buffer, at, length);
     const end = from + length;
     if (!equalConstantTime(this.#icv(buffer, at, end, seqHigh), buffer.subarray(end, end + this.icvBytes))) return false;
-    const decipher = createDecipheriv(this.#algorithm, this.#key, buffer.subarray(iv, from)).setAutoPadding(false);
+    if (length % this.alignment !== 0) return false; // authentic, but no ciphertext of CBC
+    const iv = buffer.subarray(at + espHeaderBytes, from);
+    const decipher = createDecipheriv(this.#algorithm, this.#key.get(), iv).setAutoPadding(false);
     buffer.set(decipher.update(buffer.subarray(from, end)), from);
     decipher.final();
     return true;
   }
 
   destroy(): void {
-    this.#key.fill(0);
-    this.#integrityKey.fill(0);
+    this.#key.destroy();
+    this.#integrityKey.destroy();
+  }
+
+  #payload(buffer: Uint8Array, at: number, length: number): number {
+    const headBytes = espHeaderBytes + this.ivBytes;
+    checkRoom(buffer, at, length, headBytes + this.icvBytes);
+    return at + headBytes;
   }
 
   /** Over SPI, sequence number, IV and ciphertext; with ESN the high half follows as if it were sent (RFC 4303 §2.2.1). */
   #icv(buffer: Uint8Array, from: number, end: number, seqHigh: number): Uint8Array {
-    const mac = createHmac(this.#hash, this.#integrityKey).update(buffer.subarray(from, end));
+    const mac = createHmac(this.#hash, this.#integrityKey.get()).update(buffer.subarray(from, end));
     const high = this.#high;
     if (high !== undefined) {
-      high[0] = seqHigh >>> 24;
-      high[1] = seqHigh >>> 16;
-      high[2] = seqHigh >>> 8;
-      high[3] = seqHigh;
+      writeU32(high, 0, seqHigh);
       mac.update(high);
     }
     return mac.digest().subarray(0, this.icvBytes);
