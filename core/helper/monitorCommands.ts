@@ -39,8 +39,9 @@ function readCommand(id: number, value: Fields, ours: ReadonlySet<string>): Chec
     case 'open-tun': {
       if (!only(value, ['id', 'command', 'mtu', 'offload', 'queues'])) return err('unknown field');
       const mtu = integer(value.mtu, LIMITS.mtu.min, LIMITS.mtu.max);
-      const offload = LIMITS.offloads.find((allowed) => allowed === (value.offload ?? 'none'));
-      const queues = integer(value.queues ?? 1, LIMITS.queues.min, LIMITS.queues.max);
+      const { offload: wanted = 'none', queues: count = 1 } = value;
+      const offload = LIMITS.offloads.find((allowed) => allowed === wanted);
+      const queues = integer(count, LIMITS.queues.min, LIMITS.queues.max);
       if (mtu === undefined) return err('mtu');
       if (offload === undefined) return err('offload');
       return queues === undefined ? err('queues') : ok({ id, command: 'open-tun', mtu, offload, queues });

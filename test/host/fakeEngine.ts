@@ -7,7 +7,7 @@ import { closeSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { connectMonitor } from '../../core/helper/monitorClient.ts';
-import { ENGINE_MONITOR_FD, ENGINE_RPC_FD, MONITOR_MESSAGE_MAX } from '../../core/helper/monitorContract.ts';
+import { ENGINE_MONITOR_FD, ENGINE_RPC_FD, MONITOR_MESSAGE_MAX, type TunOffload } from '../../core/helper/monitorContract.ts';
 import { dropPrivileges } from '../../core/helper/privileges.ts';
 import { MessageEnd } from '../../core/system/linux/channel.ts';
 import { localEndpoint } from '../../core/system/linux/udp.ts';
@@ -38,6 +38,8 @@ const held: number[] = [];
 interface Order {
   readonly do: string;
   readonly mtu?: number;
+  readonly offload?: TunOffload;
+  readonly queues?: number;
   readonly family?: 4 | 6;
   readonly port?: number;
   readonly plan?: HostPlan;
@@ -54,8 +56,9 @@ async function obey(order: Order): Promise<unknown> {
         env: process.env,
       };
     case 'open-tun': {
-      const opened = await monitor.openTun(order.mtu ?? 1400);
-      if (opened.ok) held.push(opened.value.fd);
+      const { mtu = 1400, offload, queues } = order;
+      const opened = await monitor.openTun(mtu, { offload, queues });
+      if (opened.ok) held.push(...opened.value.fds);
       return opened;
     }
     case 'bind-udp': {

@@ -57,6 +57,24 @@ if (isolated(import.meta.url)) {
     await until('the device to go', () => ip('link').length === 1);
   });
 
+  test('offloads and queues as asked for, and the engine is told what the device got', async () => {
+    await using scene = new Scene();
+    await scene.start();
+    const open = async (wanted: object): Promise<readonly [features: unknown, queues: number]> => {
+      const { features, fds, fd } = Object((await scene.ask({ do: 'open-tun', ...wanted })).value);
+      assert.equal(fds[0], fd);
+      assert.equal(new Set(fds).size, fds.length);
+      return [features, fds.length];
+    };
+    const features = { headers: true, tcp: true, udp: true };
+    assert.deepEqual(await open({}), [{ headers: false, tcp: false, udp: false }, 1]);
+    assert.deepEqual(await open({ offload: 'all', queues: 8 }), [features, 8]);
+    assert.deepEqual(await open({ offload: 'tcp', queues: 2 }), [{ ...features, udp: false }, 2]);
+    assert.match(run('ip', '-d', 'link', 'show', 'sally1'), /vnet_hdr on multi_queue numqueues 8/);
+    await scene.ask({ do: 'close' });
+    await until('the devices to go', () => ip('link').length === 1);
+  });
+
   test('a port in use: who uses it', async () => {
     await using scene = new Scene();
     await scene.start();
@@ -100,6 +118,8 @@ if (isolated(import.meta.url)) {
     };
     const pid = await scene.enginePid();
     for (const mtu of [575, 9001, 1400.5, -1]) await refused({ do: 'open-tun', mtu });
+    for (const offload of ['', 'udp', 'ALL', null, 1]) await refused({ do: 'open-tun', offload });
+    for (const queues of [0, 9, 1.5, '2', null]) await refused({ do: 'open-tun', queues });
     for (const port of [1, 53, 501, 65536, -4500]) await refused({ do: 'bind-udp', family: 4, port });
     await refused({ do: 'bind-udp', family: 5, port: 0 });
     const planWith = (change: object): object => ({ do: 'apply', plan: { ...plan, ...change } });
