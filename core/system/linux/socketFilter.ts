@@ -20,6 +20,11 @@ export function filterSocket(fd: number, program: readonly FilterInstruction[] |
     setIntegerOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0); // fails when there is none
     return true;
   }
+  return attachProgram(fd, SO_ATTACH_FILTER, program);
+}
+
+/** Gives the kernel a program by a socket option that takes one. False with errno. */
+export function attachProgram(fd: number, option: number, program: readonly FilterInstruction[]): boolean {
   const code = new Pinned(program.length * SOCK_FILTER.size);
   for (const [i, { code: operation, yes, no, value }] of program.entries()) {
     const at = i * SOCK_FILTER.size;
@@ -31,7 +36,7 @@ export function filterSocket(fd: number, program: readonly FilterInstruction[] |
   const whole = new Pinned(SOCK_FPROG.size);
   whole.view.setUint16(SOCK_FPROG.offset.length, program.length, true);
   whole.setPointer(SOCK_FPROG.offset.filter, code.address);
-  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, whole.address, SOCK_FPROG.size) === 0;
+  return setsockopt(fd, SOL_SOCKET, option, whole.address, SOCK_FPROG.size) === 0;
 }
 
 /** SK_MEMINFO_DROPS (linux/sock_diag.h), one of nine words. */
