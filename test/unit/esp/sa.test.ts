@@ -288,12 +288,15 @@ test('the fewest padding octets', () => {
   assert.deepEqual([...buffer], [1, 2, 3, 3, 41, 0]);
 });
 
-test('a destroyed SA holds no key: what it seals does not open', () => {
+test('a destroyed SA neither seals nor opens', () => {
   for (const keyword of ['aes128gcm16', 'aes128-sha1']) {
     const suite = suiteOf(keyword);
     const out = sender(suite);
     const into = receiver(suite);
+    const packet = seal(out, ipv4Packet(40));
     out.destroy();
-    assert.equal(open(into, seal(out, ipv4Packet(40))).verdict, 'integrity');
+    into.destroy();
+    assert.throws(() => seal(out, ipv4Packet(40)), /destroyed/);
+    assert.throws(() => open(into, packet), /destroyed/);
   }
 });
