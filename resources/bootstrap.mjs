@@ -7,7 +7,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -26,16 +26,20 @@ const strongswan = [
 ];
 const radius = ['freeradius'];
 const browser = ['chromium', 'fonts-noto-cjk', 'fonts-noto-core'];
+const traffic = ['iperf3'];
 const debianPackages = {
   demo: lab,
-  test: [...lab, ...strongswan, ...radius, 'tshark', 'openssl', ...browser],
-  interop: [...lab, ...strongswan, ...radius, 'tshark', 'openssl'],
-  bench: [...lab, ...strongswan],
+  test: [...lab, ...strongswan, ...radius, ...traffic, 'tshark', 'openssl', ...browser],
+  interop: [...lab, ...strongswan, ...radius, ...traffic, 'tshark', 'openssl'],
+  bench: [...lab, ...strongswan, ...traffic],
   ui: [...lab, ...browser],
   start: ['iproute2'],
   check: [],
   vectors: [],
 };
+/** What makes the tunnel faster where Debian has it: Intel's library for one kind of processor, in some of its releases. Never a must. */
+const ipsecMb = process.arch === 'x64' ? ['libipsec-mb1'] : [];
+const optionalPackages = { demo: ipsecMb, test: ipsecMb, interop: ipsecMb, bench: ipsecMb };
 
 main();
 
@@ -45,6 +49,7 @@ function main() {
   if (packages === undefined) fail(`bootstrap: unknown purpose "${purpose}"; one of ${Object.keys(debianPackages).join(', ')}`);
   installNpmPackages();
   installDebianPackages(purpose, packages);
+  installOptionalPackages(optionalPackages[purpose] ?? []);
 }
 
 /** `npm ci`, when the lock file is not the one that was last installed here. */
@@ -94,6 +99,17 @@ function installDebianPackages(purpose, packages) {
       `bootstrap: these Debian packages could not be installed: ${still.join(' ')}\nTry it by hand:\n\n  sudo apt-get update && sudo ${line}\n`,
     );
   }
+}
+
+function installOptionalPackages(packages) {
+  const missing = missingOf(packages);
+  const asRoot = process.getuid?.() === 0 ? [] : sudo();
+  if (missing.length === 0 || !existsSync('/usr/bin/apt-get') || asRoot === undefined) return;
+  if (!readdirSync('/var/lib/apt/lists').some((name) => name.includes('_Packages'))) run(asRoot, ['apt-get', 'update', '-qq']);
+  const known = missing.filter((name) => spawnSync('apt-cache', ['show', name], { stdio: 'ignore' }).status === 0);
+  if (known.length === 0) return;
+  say(`installing Debian packages that make it faster: ${known.join(' ')}`);
+  if (apt(asRoot, known) !== 0) say('they could not be installed; it works without them');
 }
 
 function missingOf(packages) {
