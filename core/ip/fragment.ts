@@ -17,6 +17,7 @@ export class Ipv4Fragments {
   count = 0;
   #bytes: Uint8Array = new Uint8Array(0);
   #from = 0;
+  #mtu = 0;
   #headerLength = 0;
   /** Octets of data in the packet, in its first fragment and in each that follows. */
   #data = 0;
@@ -49,9 +50,21 @@ export class Ipv4Fragments {
     // An offset that 13 bits cannot say: the packet was no part of any that can exist.
     if ((this.#flags & offsetBits) * 8 + this.#data > 0xffff) return 0;
     this.#bytes = bytes;
+    this.#mtu = mtu;
     this.#from = from;
     this.count = this.#data <= this.#firstData ? 1 : 1 + Math.ceil((this.#data - this.#firstData) / this.#nextData);
     return this.count;
+  }
+
+  /** The most that a fragment has: the `mtu` of `start`. */
+  packetLength(): number {
+    return this.#mtu;
+  }
+
+  /** Octets that `write` will return. */
+  packetLength(index: number): number {
+    if (index === 0) return this.#headerLength + Math.min(this.#firstData, this.#data);
+    return 20 + this.#optionsLength + Math.min(this.#nextData, this.#data - this.#firstData - (index - 1) * this.#nextData);
   }
 
   /** Writes fragment `index`, 0 first, at `to`, which overlaps nothing of the packet; its octets, at most the `mtu` of `start`. */
@@ -60,8 +73,8 @@ export class Ipv4Fragments {
     const bytes = this.#bytes;
     const first = index === 0;
     const begin = first ? 0 : this.#firstData + (index - 1) * this.#nextData;
-    const data = Math.min(first ? this.#firstData : this.#nextData, this.#data - begin);
     const headerLength = first ? this.#headerLength : 20 + this.#optionsLength;
+    const length = this.packetLength(index);
     if (first) {
       bytes.copyWithin(to, this.#from, this.#from + headerLength);
     } else {
@@ -70,9 +83,9 @@ export class Ipv4Fragments {
       bytes[to] = 0x40 | (headerLength >>> 2);
     }
     const source = this.#from + this.#headerLength + begin;
-    bytes.copyWithin(to + headerLength, source, source + data);
-    this.#writeLengths(bytes, to, headerLength + data, begin / 8, index < this.count - 1);
-    return headerLength + data;
+    bytes.copyWithin(to + headerLength, source, source + length - headerLength);
+    this.#writeLengths(bytes, to, length, begin / 8, index < this.count - 1);
+    return length;
   }
 
   /** The identification stays (RFC 6864 §4.2 has the source make it unique); a fragment of a fragment counts on from its offset. */

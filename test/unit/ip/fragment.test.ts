@@ -14,7 +14,8 @@ function split(packet: Uint8Array, mtu: number): Uint8Array[] {
     const count = fragments.start(bytes, 64, packet.length, mtu);
     assert.equal(fragments.count, count);
     return Array.from({ length: count }, (_, i) => {
-      const octets = fragments.write(i, room + 64);
+      const octets = fragments.packetLength(i);
+      assert.equal(fragments.write(i, room + 64), octets);
       const fragment = bytes.slice(room + 64, room + 64 + octets);
       bytes.fill(filler, room + 64, room + 64 + octets);
       assert.deepEqual(bytes.slice(64, 64 + packet.length), packet, 'the packet changed');
