@@ -13,7 +13,7 @@ import {
   type WycheproofTest,
 } from './wycheproof.ts';
 
-interface AeadTest extends WycheproofTest {
+export interface AeadTest extends WycheproofTest {
   readonly key: string;
   readonly iv: string;
   readonly aad: string;
@@ -22,7 +22,7 @@ interface AeadTest extends WycheproofTest {
   readonly tag: string;
 }
 
-interface AeadGroup {
+export interface AeadGroup {
   readonly ivSize: number;
   readonly keySize: number;
   readonly tagSize: number;

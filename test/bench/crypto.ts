@@ -1,0 +1,99 @@
+/**
+ * What one packet costs each crypto backend, our TypeScript around it included: seal and open of 64, 576 and 1400 octets of payload, as many
+ * packets behind each other as a super-packet makes. Nanoseconds per packet; all take turns, medians of the rounds.
+ */
+import type { EspBackend, EspCipher } from '../../core/crypto/espCipher.ts';
+import { contenders } from '../unit/esp/contenders.ts';
+import { keysFor, octets, suiteOf } from '../unit/esp/suites.ts';
+import type { BenchOptions, Figure } from './figure.ts';
+import { rounded } from './figure.ts';
+import { Samples } from './support.ts';
+
+const MAIN_SUITE = 'aes256gcm16';
+const MAIN_SIZES = [64, 576, 1400];
+/** Of the other families one each, at one size. */
+const OTHER_SUITES = ['chacha20poly1305', 'aes256-sha256'];
+const OTHER_SIZES = [1408]; // whole blocks
+const PACKETS = 40;
+const SLOT = 1536;
+const MILLISECONDS = 10;
+
+interface Case {
+  /** Without the suite where it is the main one. */
+  readonly name: string;
+  readonly suite: string;
+  readonly size: number;
+  readonly cipher: EspCipher;
+  readonly direction: 'seal' | 'open';
+}
+
+export async function benchCrypto({ rounds, say }: BenchOptions): Promise<readonly Figure[]> {
+  const cases = contenders.flatMap(({ name, backend }) => {
+    if (typeof backend !== 'string') return casesOf(name, backend);
+    say(`crypto: ${name}: ${backend}`);
+    return [];
+  });
+  const samples = new Samples();
+  for (const one of cases) measure(one); // compiled before it counts
+  for (let round = 0; round < rounds; round++) for (const one of cases) samples.add(one.name, measure(one));
+  return cases.map(({ name, suite, size }) => {
+    const nanoseconds = samples.median(name);
+    return {
+      suite: 'crypto',
+      case: name,
+      value: rounded(nanoseconds),
+      unit: 'ns per packet',
+      detail: { suite, gbit: rounded((8 * size) / nanoseconds) },
+    };
+  });
+}
+
+function casesOf(backendName: string, backend: EspBackend): Case[] {
+  const of = (suiteText: string, sizes: readonly number[]): Case[] => {
+    const suite = suiteOf(suiteText);
+    const cipher = backend.cipher(suite, keysFor(suite));
+    if (cipher === undefined) return [];
+    return sizes.flatMap((size) =>
+      (['seal', 'open'] as const).map((direction) => ({
+        name: `${backendName} ${suiteText === MAIN_SUITE ? '' : `${suiteText} `}${direction} ${size}`,
+        suite: suiteText,
+        size,
+        cipher,
+        direction,
+      })),
+    );
+  };
+  return [...of(MAIN_SUITE, MAIN_SIZES), ...OTHER_SUITES.flatMap((suite) => of(suite, OTHER_SIZES))];
+}
+
+const plain = octets(PACKETS * SLOT, 5);
+const buffer = new Uint8Array(PACKETS * SLOT);
+
+/** Nanoseconds per packet. */
+function measure({ cipher, size, direction }: Case): number {
+  const sealed = plain.slice();
+  for (let i = 0; i < PACKETS; i++) cipher.seal(sealed, i * SLOT, size, 0);
+  let nanoseconds = 0;
+  let packets = 0;
+  const end = performance.now() + MILLISECONDS;
+  while (performance.now() < end) {
+    buffer.set(direction === 'seal' ? plain : sealed);
+    const start = performance.now();
+    const good = direction === 'seal' ? sealAll(cipher, size) : openAll(cipher, size);
+    nanoseconds += 1e6 * (performance.now() - start);
+    if (!good) throw new Error(`${cipher.backend} does not open what it sealed`);
+    packets += PACKETS;
+  }
+  return nanoseconds / packets;
+}
+
+function sealAll(cipher: EspCipher, size: number): boolean {
+  for (let i = 0; i < PACKETS; i++) cipher.seal(buffer, i * SLOT, size, 0);
+  return true;
+}
+
+function openAll(cipher: EspCipher, size: number): boolean {
+  let good = true;
+  for (let i = 0; i < PACKETS; i++) good = cipher.open(buffer, i * SLOT, size, 0) && good;
+  return good;
+}
