@@ -12,7 +12,7 @@ import {
 } from '../../../core/ip/checksum.ts';
 import { sumOf } from '../../../core/ip/packetMemory.ts';
 
-/** A UDP datagram captured from a resolver: its header checksum and UDP checksum are the sender's. */
+/** The worked example that most texts on the Internet checksum use; its checksum is 0xb861. */
 const ipv4 = Uint8Array.from([
   0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11, 0xb8, 0x61, 0xc0, 0xa8, 0x00, 0x01, 0xc0, 0xa8, 0x00, 0xc7,
 ]);
