@@ -17,7 +17,6 @@ export class Ipv4Fragments {
   count = 0;
   #bytes: Uint8Array = new Uint8Array(0);
   #from = 0;
-  #mtu = 0;
   #headerLength = 0;
   /** Octets of data in the packet, in its first fragment and in each that follows. */
   #data = 0;
@@ -50,15 +49,9 @@ export class Ipv4Fragments {
     // An offset that 13 bits cannot say: the packet was no part of any that can exist.
     if ((this.#flags & offsetBits) * 8 + this.#data > 0xffff) return 0;
     this.#bytes = bytes;
-    this.#mtu = mtu;
     this.#from = from;
     this.count = this.#data <= this.#firstData ? 1 : 1 + Math.ceil((this.#data - this.#firstData) / this.#nextData);
     return this.count;
-  }
-
-  /** The most that a fragment has: the `mtu` of `start`. */
-  packetLength(): number {
-    return this.#mtu;
   }
 
   /** Octets that `write` will return. */
