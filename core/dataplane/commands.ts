@@ -1,8 +1,11 @@
 /** What the main thread and the two lanes say to each other. Everything is plain data that survives the structured clone. */
 import type { EspKeys } from '../crypto/espCipher.ts';
 import type { EncrTransform, IntegTransform } from '../crypto/types.ts';
+import type { BackendTrial } from '../esp/backends.ts';
 import type { Channel, Endpoint } from '../ike/sa/contract.ts';
 import type { TrafficSelector } from '../ike/wire/message.ts';
+import type { DscpRule } from '../ip/ecn.ts';
+import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 import type { DataplaneSocket } from './contract.ts';
 import type { LaneName } from './counters.ts';
 
@@ -13,6 +16,13 @@ export interface LaneStart {
   readonly counters: SharedArrayBuffer;
   readonly replayWindow: number;
   readonly keepaliveInterval: number;
+  /** Name of the one crypto backend to use; the fastest that is there when absent. */
+  readonly backend?: string;
+}
+
+/** A socket made ready for the lanes. */
+export interface LaneSocket extends DataplaneSocket {
+  readonly features: UdpFeatures;
 }
 
 /** One direction of a CHILD SA. The lane that gets it owns the keys. */
@@ -31,13 +41,17 @@ export interface LaneChild {
   readonly keepalive: boolean;
   /** Milliseconds, in place of the lane's; 0 is never. */
   readonly keepaliveInterval?: number;
+  /** Whether the DSCP of inner packets is shown outside; default `copy` (RFC 4301 §5.1.2.1). */
+  readonly dscp?: DscpRule;
+  /** Octets of the largest inner packet there may be; what fits the path may be less. */
+  readonly mtu: number;
   /** Where it counts. */
   readonly slot: number;
 }
 
 export type Command = { readonly id: number } & (
-  | { readonly kind: 'sockets'; readonly sockets: readonly DataplaneSocket[] }
-  | { readonly kind: 'tun'; readonly fd: number }
+  | { readonly kind: 'sockets'; readonly sockets: readonly LaneSocket[] }
+  | { readonly kind: 'tun'; readonly fd: number; readonly features: TunFeatures }
   | { readonly kind: 'install'; readonly child: LaneChild }
   | { readonly kind: 'remove'; readonly spiIn: number }
   | { readonly kind: 'detach' }
@@ -46,7 +60,7 @@ export type Command = { readonly id: number } & (
 
 export type Report =
   /** The self-test passed and the lane waits for commands. */
-  | { readonly kind: 'ready'; readonly backend: string }
+  | { readonly kind: 'ready'; readonly backend: string; readonly tried: readonly BackendTrial[] }
   | { readonly kind: 'done'; readonly id: number; readonly refused?: string }
   | { readonly kind: 'ike'; readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }
   | { readonly kind: 'trouble'; readonly detail: string };

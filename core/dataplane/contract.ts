@@ -1,5 +1,8 @@
 /** What the engine (and the test gateway) sees of the dataplane: threads behind a small asynchronous surface. */
+import type { BackendTrial } from '../esp/backends.ts';
 import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
+import type { DscpRule } from '../ip/ecn.ts';
+import type { TunFeatures } from '../system/ports.ts';
 
 export interface DataplaneOptions {
   /** An IKE message (non-ESP marker already stripped). The bytes are the receiver's own copy. */
@@ -10,12 +13,19 @@ export interface DataplaneOptions {
   readonly keepaliveInterval?: number;
   /** Packets the replay window spans, 64 to 4096; default 1024. */
   readonly replayWindow?: number;
+  /** Name of the one crypto backend to use (`ipsec-mb`, `evp`, …); the fastest that is there when absent. */
+  readonly backend?: string;
+  /** Entry of the threads, for benchmarks that bring a backend of their own; it calls `runLane`. */
+  readonly worker?: URL;
 }
 
 /** What a connection wants for its SAs in place of the dataplane's defaults. */
 export interface ChildOptions {
   /** Milliseconds; 0 is no keepalives even behind a NAT. */
   readonly keepaliveInterval?: number;
+  /** Octets of the largest inner packet, the MTU of the TUN device; default 65,535. */
+  readonly mtu?: number;
+  readonly dscp?: DscpRule;
 }
 
 /** A bound, non-blocking UDP socket. */
@@ -34,8 +44,8 @@ export interface Dataplane {
   attachSockets(sockets: readonly DataplaneSocket[]): Promise<void>;
   /** Sends an IKE message; on `natt` the marker is added here. False when the kernel refused it (logged by the caller). */
   sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean;
-  /** Starts carrying packets between this TUN descriptor and the SAs. The dataplane does not close it. */
-  attachTun(fd: number): Promise<void>;
+  /** Starts carrying packets between this TUN device, opened with these features, and the SAs. The dataplane does not close it. */
+  attachTun(fd: number, features: TunFeatures): Promise<void>;
   /**
    * Resolves when both directions use it. Inbound is in place before outbound. The threads get their own copies of the keys
    * before this returns; the arrays in `child` are then overwritten with zeros.
@@ -47,6 +57,8 @@ export interface Dataplane {
   globalCounters(): Readonly<Record<GlobalDrop, number>>;
   /** The crypto backend in use, as `status` shows it. */
   backend(): string;
+  /** What was tried when it started, and what came of it. */
+  backendTrials(): readonly BackendTrial[];
   /** Removes all SAs and lets go of TUN and sockets; resolves when no thread uses a descriptor any more. The threads stay. */
   detach(): Promise<void>;
   /** Ends the threads. */
@@ -62,6 +74,8 @@ export type GlobalDrop =
   | 'keepalive-in'
   | 'tun-full'
   | 'send-failed'
+  /** Runs of datagrams that the kernel dropped in our stead: nobody's (core/dataplane/earlyDrop.ts), or the queue was full. */
+  | 'kernel'
   /** IKE messages that came faster than the main thread takes them. */
   | 'ike-full';
 
@@ -77,6 +91,10 @@ export interface ChildCounters {
   readonly dropsIntegrity: number;
   readonly dropsSelector: number;
   readonly dropsMalformed: number;
+  /** Outbound packets that do not fit the path and may not be fragmented: the host was told. */
+  readonly dropsTooBig: number;
+  /** Inbound packets that met congestion and belong to a transport that learns of it by loss only (RFC 6040 §4.2). */
+  readonly dropsCongestion: number;
   /** Sequence numbers used up: the SA must be replaced (RFC 4303 §3.3.3). */
   readonly dropsExhausted: number;
 }

@@ -25,9 +25,14 @@ const fields = {
   bytesOut: 9,
   lastOut: 10,
   dropsExhausted: 11,
+  dropsTooBig: 12,
+  dropsCongestion: 7,
 } as const satisfies Record<keyof ChildCounters, number>;
 
 export type ChildField = keyof typeof fields;
+
+/** The kernel counts its own. */
+type LaneDrop = Exclude<GlobalDrop, 'kernel'>;
 
 const drops = {
   'unknown-spi': 0,
@@ -38,7 +43,7 @@ const drops = {
   'tun-full': 5,
   'send-failed': 6,
   'ike-full': 7,
-} as const satisfies Record<GlobalDrop, number>;
+} as const satisfies Record<LaneDrop, number>;
 const dropCount = 8;
 
 export class Counters {
@@ -51,10 +56,10 @@ export class Counters {
   constructor(shared?: SharedArrayBuffer) {
     const childBytes = maxChildren * perChild * 8;
     const globalBytes = 2 * dropCount * 8;
-    this.shared = shared ?? new SharedArrayBuffer(childBytes + globalBytes + 8);
+    this.shared = shared ?? new SharedArrayBuffer(childBytes + globalBytes + 16);
     this.#children = new Float64Array(this.shared, 0, maxChildren * perChild);
     this.#global = new Float64Array(this.shared, childBytes, 2 * dropCount);
-    this.#queue = new Int32Array(this.shared, childBytes + globalBytes, 2);
+    this.#queue = new Int32Array(this.shared, childBytes + globalBytes, 4);
   }
 
   /** For the thread that owns the field's direction. */
@@ -66,7 +71,7 @@ export class Counters {
     this.#children[slot * perChild + fields[field]] = value;
   }
 
-  drop(lane: LaneName, reason: GlobalDrop, amount = 1): void {
+  drop(lane: LaneName, reason: LaneDrop, amount = 1): void {
     this.#global[(lane === 'inbound' ? 0 : dropCount) + drops[reason]] += amount;
   }
 
@@ -89,11 +94,13 @@ export class Counters {
       dropsSelector: at('dropsSelector'),
       dropsMalformed: at('dropsMalformed'),
       dropsExhausted: at('dropsExhausted'),
+      dropsTooBig: at('dropsTooBig'),
+      dropsCongestion: at('dropsCongestion'),
     };
   }
 
-  global(): Record<GlobalDrop, number> {
-    const at = (reason: GlobalDrop): number => this.#global[drops[reason]] + this.#global[dropCount + drops[reason]];
+  global(): Record<LaneDrop, number> {
+    const at = (reason: LaneDrop): number => this.#global[drops[reason]] + this.#global[dropCount + drops[reason]];
     return {
       'unknown-spi': at('unknown-spi'),
       'short-packet': at('short-packet'),
@@ -104,6 +111,16 @@ export class Counters {
       'send-failed': at('send-failed'),
       'ike-full': at('ike-full'),
     };
+  }
+
+  /** Any thread: the network says that packets of more octets than this do not get through. Nobody vouches for it. */
+  reportMtu(mtu: number): void {
+    Atomics.store(this.#queue, 2, mtu);
+  }
+
+  /** The last such report, which is then forgotten; 0 when there is none. */
+  takeReportedMtu(): number {
+    return Atomics.exchange(this.#queue, 2, 0);
   }
 
   /** Inbound thread: whether one more IKE message may be posted; counts it when so. */

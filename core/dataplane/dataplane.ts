@@ -1,13 +1,16 @@
 /** The main thread's side of the dataplane: starts the two lanes once and hands them descriptors and SAs. */
 import { Worker } from 'node:worker_threads';
+import type { BackendTrial } from '../esp/backends.ts';
 import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
 import { EventFd } from '../system/linux/poll.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
-import { LinuxUdp } from '../system/linux/udp.ts';
-import { append, newBatch } from './batch.ts';
+import { filterSocket, kernelDrops } from '../system/linux/socketFilter.ts';
+import { LinuxUdp, prepareUdp } from '../system/linux/udp.ts';
+import type { TunFeatures } from '../system/ports.ts';
 import type { Command, LaneChild, LaneStart, Report } from './commands.ts';
 import type { ChildCounters, ChildOptions, Dataplane, DataplaneOptions, DataplaneSocket, GlobalDrop } from './contract.ts';
 import { Counters, type LaneName, maxChildren } from './counters.ts';
+import { earlyDrop, type FilteredSa } from './earlyDrop.ts';
 
 const defaultKeepalive = 20_000;
 const defaultWindow = 1024;
@@ -30,16 +33,23 @@ class Lanes implements Dataplane {
   readonly #counters = new Counters();
   readonly #inbound: LaneThread;
   readonly #outbound: LaneThread;
-  /** Counter slots of the installed SAs, by inbound SPI. */
-  readonly #slots = new Map<number, number>();
+  /** The installed SAs, by inbound SPI. */
+  readonly #installed = new Map<number, FilteredSa & { readonly slot: number }>();
   readonly #freeSlots = Array.from({ length: maxChildren }, (_, i) => maxChildren - 1 - i);
-  #sockets: readonly { readonly udp: LinuxUdp; readonly channel: Channel; readonly family: 4 | 6 }[] = [];
-  readonly #message = newBatch(1, maxDatagram, 0);
+  #sockets: readonly (DataplaneSocket & { readonly udp: LinuxUdp; readonly dropsBefore: number })[] = [];
+  /** Drops of sockets that were let go. */
+  #kernelDrops = 0;
+  readonly #message = new Uint8Array(maxDatagram);
 
   constructor(options: DataplaneOptions) {
     const { onIke, onFailure, keepaliveInterval = defaultKeepalive, replayWindow = defaultWindow } = options;
-    append(this.#message, 0, 0);
-    const common = { counters: this.#counters.shared, keepaliveInterval, replayWindow };
+    const { backend, worker } = options;
+    const common: LaneCommon = {
+      counters: this.#counters.shared,
+      keepaliveInterval,
+      replayWindow,
+      ...(backend !== undefined && { backend }),
+    };
     const onReport = (report: Report): void => {
       if (report.kind === 'trouble') onFailure(report.detail);
       if (report.kind !== 'ike') return;
@@ -47,8 +57,8 @@ class Lanes implements Dataplane {
       if (this.#sockets.length === 0) return; // it was under way when the sockets were let go
       onIke({ bytes: report.bytes, channel: report.channel, from: report.from });
     };
-    this.#inbound = new LaneThread('inbound', common, onReport, onFailure);
-    this.#outbound = new LaneThread('outbound', common, onReport, onFailure);
+    this.#inbound = new LaneThread('inbound', common, worker, onReport, onFailure);
+    this.#outbound = new LaneThread('outbound', common, worker, onReport, onFailure);
   }
 
   async started(): Promise<void> {
@@ -56,9 +66,15 @@ class Lanes implements Dataplane {
   }
 
   async attachSockets(sockets: readonly DataplaneSocket[]): Promise<void> {
-    const plain = sockets.map(({ fd, channel, family }) => ({ fd, channel, family }));
-    this.#sockets = [...this.#sockets, ...plain.map(({ fd, channel, family }) => ({ udp: new LinuxUdp(fd), channel, family }))];
-    await this.#both({ kind: 'sockets', sockets: plain });
+    const ready = sockets.map(({ fd, channel, family }) => ({ fd, channel, family, features: prepareUdp(fd, family) }));
+    const mine = ready.map(({ features, ...socket }) => ({
+      ...socket,
+      udp: new LinuxUdp(socket.fd, features),
+      dropsBefore: kernelDrops(socket.fd),
+    }));
+    this.#sockets = [...this.#sockets, ...mine];
+    this.#filter();
+    await this.#both({ kind: 'sockets', sockets: ready });
   }
 
   sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean {
@@ -67,24 +83,24 @@ class Lanes implements Dataplane {
     const sockaddr = packSockaddr(to);
     const marker = channel === 'natt' ? 4 : 0; // RFC 3948 §2.2: four zero octets
     if (socket === undefined || sockaddr === undefined || bytes.length + marker > maxDatagram) return false;
-    this.#message.buffer.fill(0, 0, marker);
-    this.#message.buffer.set(bytes, marker);
-    this.#message.length[0] = bytes.length + marker;
-    return socket.udp.sendBatch(this.#message, sockaddr) === 1;
+    this.#message.fill(0, 0, marker);
+    this.#message.set(bytes, marker);
+    return socket.udp.sendWhole(this.#message.subarray(0, marker + bytes.length), sockaddr);
   }
 
-  async attachTun(fd: number): Promise<void> {
-    await this.#both({ kind: 'tun', fd });
+  async attachTun(fd: number, { headers, tcp, udp }: TunFeatures): Promise<void> {
+    await this.#both({ kind: 'tun', fd, features: { headers, tcp, udp } });
   }
 
   async installChild(child: ChildSa, options: ChildOptions = {}): Promise<void> {
     const { spiIn } = child;
-    if (this.#slots.has(spiIn)) throw new Error(`an SA with inbound SPI ${spiIn.toString(16)} is installed already`);
+    if (this.#installed.has(spiIn)) throw new Error(`an SA with inbound SPI ${spiIn.toString(16)} is installed already`);
     const slot = this.#freeSlots.pop();
     if (slot === undefined) throw new Error(`more than ${maxChildren} SAs`);
     this.#counters.clear(slot);
-    this.#slots.set(spiIn, slot);
-    const inbound = laneChild(child, 'inbound', slot);
+    this.#installed.set(spiIn, { spi: spiIn, remote: child.remote, slot });
+    this.#filter();
+    const inbound = { ...laneChild(child, 'inbound', slot), ...options };
     const outbound = { ...laneChild(child, 'outbound', slot), ...options };
     for (const keys of [child.keysIn, child.keysOut]) {
       keys.encryption.fill(0);
@@ -100,29 +116,37 @@ class Lanes implements Dataplane {
   }
 
   async removeChild(spiIn: number): Promise<void> {
-    const slot = this.#slots.get(spiIn);
-    if (slot === undefined) return;
-    this.#slots.delete(spiIn);
+    const child = this.#installed.get(spiIn);
+    if (child === undefined) return;
+    this.#installed.delete(spiIn);
+    this.#filter();
     await this.#both({ kind: 'remove', spiIn });
-    this.#freeSlots.push(slot);
+    this.#freeSlots.push(child.slot);
   }
 
   counters(spiIn: number): ChildCounters | undefined {
-    const slot = this.#slots.get(spiIn);
-    return slot === undefined ? undefined : this.#counters.child(slot);
+    const child = this.#installed.get(spiIn);
+    return child === undefined ? undefined : this.#counters.child(child.slot);
   }
 
   globalCounters(): Readonly<Record<GlobalDrop, number>> {
-    return this.#counters.global();
+    let kernel = this.#kernelDrops;
+    for (const socket of this.#sockets) kernel += dropsSince(socket);
+    return { ...this.#counters.global(), kernel };
   }
 
   backend(): string {
     return this.#inbound.backend;
   }
 
+  backendTrials(): readonly BackendTrial[] {
+    return this.#inbound.tried;
+  }
+
   async detach(): Promise<void> {
-    const released = [...this.#slots.values()];
-    this.#slots.clear();
+    const released = [...this.#installed.values()].map(({ slot }) => slot);
+    this.#installed.clear();
+    for (const socket of this.#sockets) this.#kernelDrops += dropsSince(socket);
     this.#sockets = [];
     await this.#both({ kind: 'detach' });
     this.#freeSlots.push(...released);
@@ -130,8 +154,15 @@ class Lanes implements Dataplane {
 
   async stop(): Promise<void> {
     this.#sockets = [];
-    this.#slots.clear();
+    this.#installed.clear();
     await Promise.all([this.#inbound.stop(), this.#outbound.stop()]);
+  }
+
+  /** Tells the kernel whose datagrams are wanted. A kernel that cannot, or too many SAs: the lane then drops it all. */
+  #filter(): void {
+    for (const { fd, channel, family } of this.#sockets) {
+      if (channel === 'natt') filterSocket(fd, earlyDrop(family, [...this.#installed.values()]));
+    }
   }
 
   async #both(command: CommandBody): Promise<void> {
@@ -141,11 +172,18 @@ class Lanes implements Dataplane {
 
 type CommandBody = Command extends infer C ? (C extends Command ? Omit<C, 'id'> : never) : never;
 
+function dropsSince({ fd, dropsBefore }: { readonly fd: number; readonly dropsBefore: number }): number {
+  return (kernelDrops(fd) - dropsBefore) >>> 0;
+}
+
+type LaneCommon = Omit<LaneStart, 'lane' | 'wakeFd'>;
+
 /** One thread with its eventfd and the commands it has not answered yet. */
 class LaneThread {
   /** Resolves when the self-test passed. */
   readonly ready: Promise<void>;
   backend = '';
+  tried: readonly BackendTrial[] = [];
   readonly #lane: LaneName;
   readonly #wake = EventFd.create();
   readonly #worker: Worker;
@@ -157,13 +195,14 @@ class LaneThread {
 
   constructor(
     lane: LaneName,
-    common: Omit<LaneStart, 'lane' | 'wakeFd'>,
+    common: LaneCommon,
+    entry: URL = new URL('./worker.ts', import.meta.url),
     onReport: (report: Report) => void,
     onFailure: (detail: string) => void,
   ) {
     this.#lane = lane;
     const workerData: LaneStart = { ...common, lane, wakeFd: this.#wake.fd };
-    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData, name: `sallyport ${lane}` });
+    this.#worker = new Worker(entry, { workerData, name: `sallyport ${lane}` });
     const start = Promise.withResolvers<void>();
     const end = Promise.withResolvers<void>();
     this.ready = start.promise;
@@ -173,6 +212,7 @@ class LaneThread {
       if (report.kind === 'ready') {
         isReady = true;
         this.backend = report.backend;
+        this.tried = report.tried;
         start.resolve();
       } else if (report.kind === 'done') this.#answer(report.id, report.refused);
       else onReport(report);
@@ -237,6 +277,7 @@ function laneChild(child: ChildSa, lane: LaneName, slot: number): LaneChild {
     remoteSelectors: copy(child.remoteSelectors),
     remote: { address: child.remote.address, port: child.remote.port },
     keepalive: child.keepalive,
+    mtu: 65_535,
     slot,
   };
 }

@@ -1,6 +1,6 @@
 /**
- * UDP to TUN. The order for every datagram, each step only when the one before let it pass; nothing before step 5 changes
- * anything but a drop counter:
+ * UDP to TUN. The kernel hands over runs of datagrams; each is dealt with on its own, in the order in which they came. The order of
+ * steps for every datagram, each only when the one before let it pass; nothing before step 5 changes anything but a drop counter:
  *
  *  1. what it is: on the `ike` channel IKE; on `natt` IKE behind four zero octets, a NAT keepalive, or ESP (RFC 3948 §2)
  *  2. the SPI names an SA of ours
@@ -11,17 +11,23 @@
  *  7. the padding is 1, 2, 3, …; the next header is 4 or 41      /
  *  8. the inner header is one of that version and its total length is there; what lies behind it is cut off (TFC, RFC 4303 §2.7)
  *  9. source in the remote and destination in the local selectors (RFC 4303 §3.4.4, RFC 4301 §5.2)
- * 10. counted, and written to the TUN
+ * 10. congestion that the outer header tells of is brought in (RFC 6040); a SYN's maximum segment size is clamped
+ * 11. counted, joined with its neighbours where their checksums are right (core/ip/coalesce.ts), and written to the TUN
  */
 import type { EspBackend } from '../crypto/espCipher.ts';
 import { InboundSa } from '../esp/inbound.ts';
 import { nextHeaderIpv4, readU32 } from '../esp/packet.ts';
 import type { Channel } from '../ike/sa/contract.ts';
+import { applyOuterEcn, ecnDrop } from '../ip/ecn.ts';
 import { InnerHeader } from '../ip/header.ts';
-import type { BatchTun, BatchUdp, PacketBatch } from '../system/ports.ts';
-import { append, newBatch, viewOf } from './batch.ts';
+import { clampMss } from '../ip/mss.ts';
+import type { PacketMemory } from '../ip/packetMemory.ts';
+import { packetMemory } from '../ip/simdMemory.ts';
+import { virtioHeaderBytes } from '../ip/virtio.ts';
+import type { DatagramBatch, Pieces, Tun, UdpSocket } from '../system/ports.ts';
 import type { LaneChild } from './commands.ts';
 import type { ChildField, Counters } from './counters.ts';
+import { datagramBatch } from './datagrams.ts';
 import { SelectorSet } from './selectors.ts';
 
 export interface InboundLaneOptions {
@@ -33,34 +39,35 @@ export interface InboundLaneOptions {
   readonly onIke: (bytes: Uint8Array<ArrayBuffer>, channel: Channel, from: Uint8Array) => void;
   /** `Date.now`. */
   readonly clock: () => number;
-  /** Packets per read. */
+  /** Runs of datagrams per read. */
   readonly capacity?: number;
 }
 
-/** The largest UDP payload; an IKE message may be as long. Odd many cache lines, so that slots do not share cache sets. */
+/** The largest run of datagrams, or IKE message; odd many cache lines, so that slots do not share cache sets. */
 const slotBytes = 65_536 + 64;
-const defaultCapacity = 64;
+/** Octets in front of the first slot. */
+const base = 64;
+const defaultCapacity = 16;
 /** RFC 7296 §3.1 */
 const ikeHeaderBytes = 28;
 
 export class InboundLane {
-  tun: BatchTun | undefined;
   readonly #options: InboundLaneOptions;
   readonly #counters: Counters;
   readonly #sas = new Map<number, Entry>();
-  readonly #in: PacketBatch;
-  readonly #out: PacketBatch;
-  readonly #from: { readonly sockaddr: Uint8Array };
+  readonly #memory: PacketMemory;
+  readonly #batch: DatagramBatch;
   readonly #inner = new InnerHeader();
+  readonly #packet: Pieces = { offset: new Uint32Array(1), length: new Uint32Array(1), count: 1 };
+  tun: Tun | undefined;
   #now = 0;
 
   constructor(options: InboundLaneOptions) {
     this.#options = options;
     this.#counters = options.counters;
     const capacity = options.capacity ?? defaultCapacity;
-    this.#in = newBatch(capacity, slotBytes, 0);
-    this.#out = viewOf(this.#in);
-    this.#from = { sockaddr: new Uint8Array(28 * capacity) };
+    this.#memory = packetMemory(base + capacity * slotBytes);
+    this.#batch = datagramBatch(capacity, base, slotBytes);
   }
 
   /** Why not, or undefined when the SA is in place. */
@@ -71,6 +78,7 @@ export class InboundLane {
       sa: new InboundSa({ spi: child.spi, cipher, esn: child.esn, window: this.#options.window }),
       local: new SelectorSet(child.localSelectors),
       remote: new SelectorSet(child.remoteSelectors),
+      mtu: child.mtu,
       slot: child.slot,
     });
     return undefined;
@@ -83,35 +91,44 @@ export class InboundLane {
 
   clear(): void {
     for (const spi of [...this.#sas.keys()]) this.remove(spi);
-    this.#in.buffer.fill(0); // decrypted packets
+    this.#memory.bytes.fill(0); // decrypted packets
   }
 
-  /** Reads one batch from the socket and deals with all of it; the number of datagrams. */
-  receive(socket: BatchUdp, channel: Channel): number {
-    const count = socket.receiveBatch(this.#in, this.#from);
+  /** Reads one batch from the socket and deals with all of it; the number of runs. */
+  receive(socket: UdpSocket, channel: Channel): number {
+    const batch = this.#batch;
+    const count = socket.receive(this.#memory, batch);
     if (count === 0) return 0;
     this.#now = this.#options.clock();
-    this.#out.count = 0;
-    for (let i = 0; i < count; i++) this.#datagram(i, channel);
-    this.#flush();
+    for (let i = 0; i < count; i++) this.#run(i, channel);
     return count;
   }
 
-  #datagram(i: number, channel: Channel): void {
-    const { buffer } = this.#in;
-    const offset = this.#in.offset[i];
-    const length = this.#in.length[i];
+  /** A run of datagrams of one length (the last may be shorter), ESP and IKE mixed as they came. */
+  #run(i: number, channel: Channel): void {
+    const { offset, length, segment } = this.#batch;
+    const end = offset[i] + length[i];
+    const step = segment[i] === 0 ? length[i] : segment[i];
+    let at = offset[i];
+    do {
+      this.#datagram(i, at, Math.min(step, end - at), channel);
+      at += step;
+    } while (at < end);
+  }
+
+  #datagram(i: number, offset: number, length: number, channel: Channel): void {
+    const { bytes } = this.#memory;
     if (channel === 'ike') {
       this.#ike(i, offset, length, channel);
-    } else if (length === 1 && buffer[offset] === 0xff) {
+    } else if (length === 1 && bytes[offset] === 0xff) {
       this.#counters.drop('inbound', 'keepalive-in'); // RFC 3948 §2.3: ignored
     } else if (length < 8) {
       this.#counters.drop('inbound', 'short-packet');
     } else {
-      const spi = readU32(buffer, offset);
+      const spi = readU32(bytes, offset);
       if (spi === 0)
         this.#ike(i, offset + 4, length - 4, channel); // RFC 3948 §2.2: the non-ESP marker
-      else this.#esp(spi, offset, length);
+      else this.#esp(spi, offset, length, this.#batch.tos[i]);
     }
   }
 
@@ -121,43 +138,47 @@ export class InboundLane {
     } else if (!this.#counters.tryQueueIke()) {
       this.#counters.drop('inbound', 'ike-full');
     } else {
-      const bytes = this.#in.buffer.slice(offset, offset + length);
-      this.#options.onIke(bytes, channel, this.#from.sockaddr.subarray(28 * i, 28 * (i + 1)));
+      const bytes = this.#memory.bytes.slice(offset, offset + length);
+      this.#options.onIke(bytes, channel, this.#batch.from.subarray(28 * i, 28 * (i + 1)));
     }
   }
 
-  #esp(spi: number, offset: number, length: number): void {
+  #esp(spi: number, offset: number, length: number, tos: number): void {
     const entry = this.#sas.get(spi);
     if (entry === undefined) {
       this.#counters.drop('inbound', 'unknown-spi');
       return;
     }
-    const reason = this.#open(entry, offset, length);
+    const reason = this.#open(entry, offset, length, tos);
     if (reason !== undefined) this.#counters.add(entry.slot, reason, 1);
   }
 
-  /** Steps 3 to 10 for one packet; what to count it under when it is dropped. */
-  #open({ sa, local, remote, slot }: Entry, offset: number, length: number): ChildField | undefined {
-    const { buffer } = this.#in;
-    const verdict = sa.open(buffer, offset, length);
+  /** Steps 3 to 11 for one packet; what to count it under when it is dropped. */
+  #open({ sa, local, remote, slot, mtu }: Entry, offset: number, length: number, tos: number): ChildField | undefined {
+    const { bytes } = this.#memory;
+    const verdict = sa.open(bytes, offset, length);
     if (verdict !== 'ok' && verdict !== 'dummy') return dropOf[verdict];
     const counters = this.#counters;
     counters.set(slot, 'lastIn', this.#now);
     if (verdict === 'dummy') return undefined; // RFC 4303 §2.6: dropped without complaint; the peer is there all the same
     const inner = this.#inner;
-    const fault = inner.read(buffer, sa.innerOffset, sa.innerLength);
+    const fault = inner.read(bytes, sa.innerOffset, sa.innerLength);
     if (fault !== undefined || inner.version !== (sa.nextHeader === nextHeaderIpv4 ? 4 : 6)) return 'dropsMalformed';
     if (!remote.covers(inner, 'source') || !local.covers(inner, 'destination')) return 'dropsSelector';
+    if (applyOuterEcn(bytes, sa.innerOffset, tos) === ecnDrop) return 'dropsCongestion';
+    clampMss(bytes, sa.innerOffset, inner.totalLength, mtu, false);
     counters.add(slot, 'packetsIn', 1);
     counters.add(slot, 'bytesIn', inner.totalLength);
-    append(this.#out, sa.innerOffset, inner.totalLength);
+    this.#write(sa.innerOffset, inner.totalLength);
     return undefined;
   }
 
-  #flush(): void {
-    if (this.#out.count === 0) return;
-    const taken = this.tun?.writeBatch(this.#out) ?? 0;
-    if (taken < this.#out.count) this.#counters.drop('inbound', 'tun-full', this.#out.count - taken);
+  #write(at: number, length: number): void {
+    const header = this.tun?.features.headers ? virtioHeaderBytes : 0;
+    this.#memory.bytes.fill(0, at - header, at);
+    this.#packet.offset[0] = at - header;
+    this.#packet.length[0] = length + header;
+    if (this.tun?.write(this.#memory, this.#packet) !== true) this.#counters.drop('inbound', 'tun-full');
   }
 }
 
@@ -167,5 +188,6 @@ interface Entry {
   readonly sa: InboundSa;
   readonly local: SelectorSet;
   readonly remote: SelectorSet;
+  readonly mtu: number;
   readonly slot: number;
 }

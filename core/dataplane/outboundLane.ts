@@ -1,18 +1,28 @@
 /**
- * TUN to UDP: the inner header is read, the newest SA whose selectors cover the packet seals it in place, and runs of packets for
- * one peer go out together. A packet that no SA covers is dropped, never sent in clear.
+ * TUN to UDP. The host hands out frames of up to 64 KiB; the newest SA whose selectors cover the frame is found once, then each of its
+ * segments is written, complete, where it will be sent from, sealed in place, and runs of ESP packets for one peer go out in one system
+ * call. A frame that no SA covers is dropped, never sent in clear.
  */
 import type { EspBackend } from '../crypto/espCipher.ts';
 import type { Random } from '../crypto/types.ts';
 import { OutboundSa } from '../esp/outbound.ts';
 import { nextHeaderIpv4, nextHeaderIpv6 } from '../esp/packet.ts';
+import { outerMask, outerOctet } from '../ip/ecn.ts';
+import { Ipv4Fragments } from '../ip/fragment.ts';
 import { InnerHeader } from '../ip/header.ts';
+import { TooBigMessages } from '../ip/icmp.ts';
+import { clampMss } from '../ip/mss.ts';
+import type { PacketMemory } from '../ip/packetMemory.ts';
+import { Segmenter } from '../ip/segment.ts';
+import { packetMemory } from '../ip/simdMemory.ts';
+import { needsChecksum, VirtioHeader, virtioHeaderBytes } from '../ip/virtio.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
-import type { BatchTun, BatchUdp, PacketBatch } from '../system/ports.ts';
-import { append, newBatch, viewOf } from './batch.ts';
+import type { Pieces, Tun, UdpSocket } from '../system/ports.ts';
 import type { LaneChild } from './commands.ts';
 import type { Counters } from './counters.ts';
+import { datagramBatch } from './datagrams.ts';
 import { SelectorSet } from './selectors.ts';
+import { SendRuns } from './sendRuns.ts';
 
 export interface OutboundLaneOptions {
   readonly backend: EspBackend;
@@ -24,40 +34,55 @@ export interface OutboundLaneOptions {
   readonly clock: () => number;
   /** Milliseconds of a clock that never goes back, for keepalives. */
   readonly monotonic: () => number;
-  /** Packets per read. */
-  readonly capacity?: number;
+  /** Waits, not long, until the socket's queue has room again; false when it has none. Absent: it never has. */
+  readonly awaitRoom?: (socket: UdpSocket) => boolean;
 }
 
-/** Room for SPI, sequence number and the longest IV in front: 24 octets; for padding, trailer and the longest ICV behind: 49. */
-const headroom = 64;
-const tailroom = 64;
-/** The largest MTU the monitor gives a TUN. */
-const maxInner = 9000;
-const slotBytes = headroom + maxInner + tailroom + 88; // 9216
-const defaultCapacity = 64;
+/** The frame at hand: virtio header and the largest IP packet. */
+const frameAt = 64;
+const frameRoom = virtioHeaderBytes + 65_535;
+const keepaliveAt = 0;
+/** Where messages to the host are written, a virtio header in front. */
+const icmpAt = frameAt + 65_600;
+/** Room for the ESP packets of two of the largest frames, so that one more always fits when `flushAt` is not reached. */
+const runsAt = 67_072;
+const runsEnd = runsAt + 4 * 65_536;
+const flushAt = 65_536;
+/** Room for SPI, sequence number and the longest IV in front (24), for padding, trailer and the longest ICV behind (49). */
+const overhead = 80;
+/** Frames between two looks at commands and keepalives. */
+const maxFrames = 256;
 
 export class OutboundLane {
-  tun: BatchTun | undefined;
+  tun: Tun | undefined;
   /** The `natt` sockets by family: ESP is only ever sent in UDP (RFC 3948). */
-  socket4: BatchUdp | undefined;
-  socket6: BatchUdp | undefined;
+  socket4: UdpSocket | undefined;
+  socket6: UdpSocket | undefined;
   readonly #options: OutboundLaneOptions;
   readonly #counters: Counters;
+  readonly #memory: PacketMemory = packetMemory(runsEnd);
   /** Newest first, so that a rekeyed SA takes over when its successor is in place. */
   #policies: readonly Policy[] = [];
   readonly #peers = new Map<string, Peer>();
-  readonly #in: PacketBatch;
-  readonly #out: PacketBatch;
-  readonly #keepalive = newBatch(1, 64, 0);
+  readonly #runs = new SendRuns(runsAt, runsEnd);
+  /** Where the runs go. */
+  #peer: Peer | undefined;
+  readonly #keepalive = datagramBatch(1);
   readonly #inner = new InnerHeader();
+  readonly #virtio = new VirtioHeader();
+  readonly #segmenter = new Segmenter();
+  readonly #fragments = new Ipv4Fragments();
+  readonly #tooBig = new TooBigMessages();
+  readonly #message: Pieces = { offset: new Uint32Array(1), length: new Uint32Array(1), count: 1 };
+  #now = 0;
 
   constructor(options: OutboundLaneOptions) {
     this.#options = options;
     this.#counters = options.counters;
-    this.#in = newBatch(options.capacity ?? defaultCapacity, slotBytes, headroom);
-    this.#out = viewOf(this.#in);
-    this.#keepalive.buffer[0] = 0xff; // RFC 3948 §2.3
-    append(this.#keepalive, 0, 1);
+    this.#memory.bytes[keepaliveAt] = 0xff; // RFC 3948 §2.3
+    this.#keepalive.offset[0] = keepaliveAt;
+    this.#keepalive.length[0] = 1;
+    this.#keepalive.count = 1;
   }
 
   /** Why not, or undefined when the SA is in place. */
@@ -71,7 +96,9 @@ export class OutboundLane {
       sa: new OutboundSa({ spi: child.spi, cipher, esn: child.esn, random: this.#options.random }),
       local: new SelectorSet(child.localSelectors),
       remote: new SelectorSet(child.remoteSelectors),
-      peer: this.#peer(child, sockaddr),
+      peer: this.#peerOf(child, sockaddr),
+      path: { innerMtu: child.mtu },
+      tosMask: outerMask(child.dscp ?? 'copy'),
       keepalive: child.keepalive ? (child.keepaliveInterval ?? this.#options.keepaliveInterval) : 0,
       slot: child.slot,
     };
@@ -89,26 +116,28 @@ export class OutboundLane {
 
   clear(): void {
     for (const { spiIn } of this.#policies) this.remove(spiIn);
-    this.#in.buffer.fill(0);
+    this.#memory.bytes.fill(0, frameAt);
   }
 
-  /** Reads one batch from the TUN and sends it; the number of packets, -1 when the device is gone. */
+  /** Reads frames from the TUN until there is none, or many, and sends them; how many, -1 when the device is gone. */
   forward(): number {
-    const count = this.tun?.readBatch(this.#in) ?? 0;
-    if (count <= 0) return count;
-    const now = this.#options.clock();
-    let peer: Peer | undefined;
-    for (let i = 0; i < count; i++) {
-      const policy = this.#policyFor(i);
-      if (policy === undefined) continue;
-      const length = this.#seal(policy, i, now);
-      if (length === 0) continue;
-      if (peer !== undefined && peer !== policy.peer) this.#flush(peer);
-      peer = policy.peer;
-      append(this.#out, this.#in.offset[i] - policy.sa.headBytes, length);
+    const { tun } = this;
+    if (tun === undefined) return 0;
+    this.#now = this.#options.clock();
+    let frames = 0;
+    while (frames < maxFrames) {
+      const length = tun.read(this.#memory, frameAt, frameRoom);
+      if (length <= 0) {
+        if (length < 0 && frames === 0) return -1;
+        break;
+      }
+      frames++;
+      if (tun.features.headers) this.#headed(length);
+      else this.#headless(length);
+      if (this.#runs.pending >= flushAt) this.#flush();
     }
-    if (peer !== undefined) this.#flush(peer);
-    return count;
+    this.#flush();
+    return frames;
   }
 
   /** Milliseconds until the next keepalive may be due; -1 when none will be. */
@@ -130,64 +159,134 @@ export class OutboundLane {
       if (keepalive === 0 || now - peer.lastSent < keepalive) continue;
       // The attempt counts, sent or not: a network that is down is asked once per interval, not in a loop.
       peer.lastSent = now;
-      const sent = this.#socketFor(peer)?.sendBatch(this.#keepalive, peer.sockaddr) ?? 0;
+      const sent = this.#socketFor(peer)?.send(this.#memory, this.#keepalive, peer.sockaddr) ?? 0;
       if (sent === 0) this.#counters.drop('outbound', 'send-failed');
     }
   }
 
-  #policyFor(i: number): Policy | undefined {
+  /** A frame behind a virtio header. */
+  #headed(length: number): void {
+    this.#virtio.read(this.#memory.bytes, frameAt);
+    this.#frame(frameAt + virtioHeaderBytes, length - virtioHeaderBytes);
+  }
+
+  #headless(length: number): void {
+    this.#virtio.clear();
+    this.#frame(frameAt, length);
+  }
+
+  #frame(at: number, length: number): void {
     const inner = this.#inner;
-    const length = this.#in.length[i];
-    if (length > maxInner || inner.read(this.#in.buffer, this.#in.offset[i], length) !== undefined) {
+    if (inner.read(this.#memory.bytes, at, length) !== undefined) {
       this.#counters.drop('outbound', 'not-ip');
-      return undefined;
+      return;
     }
+    const policy = this.#policyFor();
+    if (policy === undefined) {
+      this.#counters.drop('outbound', 'no-policy');
+      return;
+    }
+    const { bytes } = this.#memory;
+    const mtu = policy.path.innerMtu;
+    clampMss(bytes, at, inner.totalLength, mtu, (this.#virtio.flags & needsChecksum) !== 0);
+    // What lies behind the packet by its own header is not sent.
+    const count = this.#segmenter.begin(this.#memory, at, inner.totalLength, this.#virtio);
+    if (count < 0) this.#counters.drop('outbound', 'not-ip');
+    else if (this.#segmenter.packetLength(0) <= mtu) this.#send(policy, at, this.#segmenter, count);
+    else this.#sendTooLarge(policy, at, mtu, count);
+  }
+
+  /** RFC 4301 §8.2.1: larger than the tunnel carries. Fragments where IPv4 allows it, else the host is told. */
+  #sendTooLarge(policy: Policy, at: number, mtu: number, count: number): void {
+    const { totalLength } = this.#inner;
+    if (count === 1) this.#segmenter.write(0, at); // finishes its checksum in place
+    const fragments = count === 1 ? this.#fragments.start(this.#memory.bytes, at, totalLength, mtu) : 0;
+    if (fragments > 0) {
+      this.#send(policy, at, this.#fragments, fragments);
+      return;
+    }
+    this.#counters.add(policy.slot, 'dropsTooBig', count);
+    const octets = this.#tooBig.write(this.#memory, at, totalLength, mtu, icmpAt, this.#options.monotonic());
+    if (octets === 0 || this.tun === undefined) return;
+    const header = this.tun.features.headers ? virtioHeaderBytes : 0;
+    this.#memory.bytes.fill(0, icmpAt - header, icmpAt);
+    this.#message.offset[0] = icmpAt - header;
+    this.#message.length[0] = octets + header;
+    this.tun.write(this.#memory, this.#message);
+  }
+
+  /** Seals `count` packets, which `source` writes one by one; the inner packet they come from is at `at`. */
+  #send(policy: Policy, at: number, source: PacketSource, count: number): void {
+    const runs = this.#runs;
+    const { sa, peer, slot } = policy;
+    const { bytes } = this.#memory;
+    const nextHeader = this.#inner.version === 4 ? nextHeaderIpv4 : nextHeaderIpv6;
+    const tos = outerOctet(bytes, at, policy.tosMask);
+    if (peer !== this.#peer) {
+      this.#flush();
+      this.#peer = peer;
+    }
+    let octets = 0;
+    let sealed = 0;
+    for (let i = 0; i < count; i++) {
+      if (!runs.fits(source.packetLength(i) + overhead)) this.#flush();
+      const to = runs.cursor + sa.headBytes;
+      const length = source.write(i, to);
+      const wire = sa.seal(bytes, to, length, nextHeader);
+      if (wire === 0) break; // sequence numbers used up
+      runs.add(wire, tos);
+      octets += length;
+      sealed++;
+    }
+    const counters = this.#counters;
+    if (sealed < count) counters.add(slot, 'dropsExhausted', count - sealed);
+    if (sealed === 0) return;
+    counters.add(slot, 'packetsOut', sealed);
+    counters.add(slot, 'bytesOut', octets);
+    counters.set(slot, 'lastOut', this.#now);
+  }
+
+  #policyFor(): Policy | undefined {
     const policies = this.#policies;
     for (let p = 0; p < policies.length; p++) {
-      if (policies[p].remote.covers(inner, 'destination') && policies[p].local.covers(inner, 'source')) return policies[p];
+      if (policies[p].remote.covers(this.#inner, 'destination') && policies[p].local.covers(this.#inner, 'source'))
+        return policies[p];
     }
-    this.#counters.drop('outbound', 'no-policy');
     return undefined;
   }
 
-  /** Length of the ESP packet, 0 when the SA is used up. */
-  #seal({ sa, slot }: Policy, i: number, now: number): number {
-    const inner = this.#inner;
-    const nextHeader = inner.version === 4 ? nextHeaderIpv4 : nextHeaderIpv6;
-    const length = sa.seal(this.#in.buffer, this.#in.offset[i], inner.totalLength, nextHeader);
-    if (length === 0) {
-      this.#counters.add(slot, 'dropsExhausted', 1);
-      return 0;
-    }
-    this.#counters.add(slot, 'packetsOut', 1);
-    this.#counters.add(slot, 'bytesOut', inner.totalLength);
-    this.#counters.set(slot, 'lastOut', now);
-    return length;
-  }
-
-  #flush(peer: Peer): void {
+  #flush(): void {
+    const runs = this.#runs;
+    const peer = this.#peer;
+    if (peer === undefined || runs.batch.count === 0) return;
     const socket = this.#socketFor(peer);
-    const out = this.#out;
-    while (out.count > 0) {
-      const sent = socket?.sendBatch(out, peer.sockaddr) ?? 0;
-      if (sent > 0) peer.lastSent = this.#options.monotonic();
-      if (sent >= out.count) break;
-      // A full queue refuses what follows too; any other refusal is about this one packet (EMSGSIZE, EPERM, …).
+    while (runs.batch.count > 0) {
+      const sent = socket?.send(this.#memory, runs.batch, peer.sockaddr) ?? 0;
+      if (sent > 0) {
+        peer.lastSent = this.#options.monotonic();
+        runs.drop(sent);
+      }
+      if (runs.batch.count === 0) break;
+      // A full queue is waited for, so that the device's queue holds the host back; any other refusal is about this one run.
       const full = socket === undefined || socket.lastError === 'EAGAIN' || socket.lastError === 'ENOBUFS';
-      const lost = full ? out.count - sent : 1;
-      this.#counters.drop('outbound', 'send-failed', lost);
-      out.offset.copyWithin(0, sent + lost, out.count);
-      out.length.copyWithin(0, sent + lost, out.count);
-      out.count -= sent + lost;
+      if (full && socket !== undefined && this.#options.awaitRoom?.(socket)) continue;
+      this.#giveUp(full ? runs.batch.count : 1);
     }
-    out.count = 0;
+    runs.reset();
   }
 
-  #socketFor(peer: Peer): BatchUdp | undefined {
+  #giveUp(count: number): void {
+    let packets = 0;
+    for (let i = 0; i < count; i++) packets += this.#runs.packets(i);
+    this.#counters.drop('outbound', 'send-failed', packets);
+    this.#runs.drop(count);
+  }
+
+  #socketFor(peer: Peer): UdpSocket | undefined {
     return peer.family === 4 ? this.socket4 : this.socket6;
   }
 
-  #peer({ remote }: LaneChild, sockaddr: Uint8Array): Peer {
+  #peerOf({ remote }: LaneChild, sockaddr: Uint8Array): Peer {
     const key = `${remote.address} ${remote.port}`;
     const known = this.#peers.get(key);
     if (known !== undefined) return known;
@@ -206,12 +305,29 @@ interface Peer {
   lastSent: number;
 }
 
+/** What the way to a peer carries. */
+interface Path {
+  /** Octets of the largest inner packet. */
+  readonly innerMtu: number;
+}
+
+/** Writes packets where they will be sealed. */
+interface PacketSource {
+  /** At least what `write` will return. */
+  packetLength(i: number): number;
+  /** Octets of packet `i`, now at `to`. */
+  write(i: number, to: number): number;
+}
+
 interface Policy {
   readonly spiIn: number;
   readonly sa: OutboundSa;
   readonly local: SelectorSet;
   readonly remote: SelectorSet;
   readonly peer: Peer;
+  readonly path: Path;
+  /** What of the inner TOS octet goes out. */
+  readonly tosMask: number;
   /** Milliseconds of silence after which a keepalive goes out; 0 is never. */
   readonly keepalive: number;
   readonly slot: number;

@@ -158,7 +158,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     if (!config.ok) return config;
     attached = true;
     await deps.dataplane.attachSockets([ike.value.socket, natt.value.socket]);
-    await deps.dataplane.attachTun(device.value.fd);
+    await deps.dataplane.attachTun(device.value.fd, device.value.features);
     if (ended()) return ok(undefined);
 
     driver = createDriver(deps.createMachine(config.value), {
@@ -252,7 +252,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   async function install(child: ChildSa): Promise<void> {
     if (ended()) return;
     const { spiIn, spiOut, encr, integ, esn } = child;
-    const carried = deps.dataplane.installChild(child, { keepaliveInterval: profile.natKeepalive * 1000 });
+    const carried = deps.dataplane.installChild(child, {
+      keepaliveInterval: profile.natKeepalive * 1000,
+      mtu: profile.mtu,
+    });
     children.set(spiIn, {
       sa: { spiIn, spiOut, encr, integ, esn },
       localSelectors: child.localSelectors.map(selectorText),

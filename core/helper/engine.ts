@@ -75,6 +75,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     startDataplane({
       onIke: ({ bytes, channel, from }) => tunnel?.datagram(bytes, channel, from),
       onFailure: (detail) => tunnel?.dataplaneFailed(detail),
+      ...(args.espBackend !== undefined && { backend: args.espBackend }),
     }),
     // Without it there are tunnels still, but none with a private key: each of them starts it again.
     agent.start(),
@@ -108,7 +109,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   const history = openHistory({ directory: 'history', now: Date.now, log: logs.log });
   const keeper = createTunnelKeeper({
     history,
-    monitor,
+    monitor: { ...monitor, openTun: (mtu) => monitor.openTun(mtu, { offload: args.offload }) },
     dataplane,
     profiles,
     logs,
@@ -151,6 +152,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   monitor.onClosed(() => void end(server, keeper, dataplane, 'orphaned'));
   process.on('SIGTERM', () => void end(server, keeper, dataplane, 'asked'));
   logs.log('info', 'engine', 'ready', { version, uid: args.uid, backend: dataplane.backend() });
+  for (const { name, outcome } of dataplane.backendTrials()) logs.log('debug', 'engine', 'ESP backend', { name, outcome });
 }
 
 /** Says goodbye to the gateway, then ends; the monitor, or the next one, puts the host back. */

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { LogLevel } from '../system/log.ts';
+import type { TunOffload } from './monitorContract.ts';
 
 export interface EngineArgs {
   /** Who the engine becomes. */
@@ -12,6 +13,10 @@ export interface EngineArgs {
   /** Folder for Wireshark's key tables; only when the administrator asks. */
   readonly keyLog: string | undefined;
   readonly logLevel: LogLevel;
+  /** The one backend of ESP to use; the fastest there is when absent. */
+  readonly espBackend: string | undefined;
+  /** What the kernel may do for the TUN device at most. */
+  readonly offload: TunOffload;
 }
 
 const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'] satisfies readonly LogLevel[];
@@ -26,6 +31,8 @@ export function parseEngineArguments(argv: readonly string[]): Result<EngineArgs
         'state-dir': { type: 'string' },
         'key-log': { type: 'string' },
         'log-level': { type: 'string' },
+        'esp-backend': { type: 'string' },
+        offload: { type: 'string' },
       },
     });
     const uid = Number(values['engine-uid']);
@@ -36,10 +43,16 @@ export function parseEngineArguments(argv: readonly string[]): Result<EngineArgs
     const state = values['state-dir'];
     if (state === undefined) return err('--state-dir is missing');
     if (!isLevel(level)) return err('--log-level must be debug, info, warn or error');
-    return ok({ uid, gid, state, keyLog: values['key-log'], logLevel: level });
+    const offload = values.offload ?? 'all';
+    if (!isOffload(offload)) return err('--offload must be all, tcp or none');
+    return ok({ uid, gid, state, keyLog: values['key-log'], logLevel: level, espBackend: values['esp-backend'], offload });
   } catch (problem) {
     return err(problem instanceof Error ? problem.message : 'not understood');
   }
+}
+
+function isOffload(text: string): text is TunOffload {
+  return text === 'all' || text === 'tcp' || text === 'none';
 }
 
 function isLevel(text: string): text is LogLevel {

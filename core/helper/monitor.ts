@@ -30,6 +30,9 @@ export interface MonitorOptions {
   readonly stateDir: string;
   readonly engineUser: string;
   readonly logLevel: LogLevel;
+  /** For the engine, which knows what they mean. */
+  readonly espBackend?: string;
+  readonly offload?: string;
   readonly keyLog: string | undefined;
   readonly engineScript: string;
   readonly resolver: ResolverTools;
@@ -57,6 +60,8 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     args: [
       ...['--state-dir', join(options.stateDir, 'engine'), '--engine-uid', String(owner.uid), '--engine-gid', String(owner.gid)],
       ...['--log-level', options.logLevel],
+      ...(options.espBackend === undefined ? [] : ['--esp-backend', options.espBackend]),
+      ...(options.offload === undefined ? [] : ['--offload', options.offload]),
       ...(options.keyLog === undefined ? [] : ['--key-log', options.keyLog]),
     ],
     rpcFd,
@@ -237,6 +242,8 @@ const usage = `usage: monitor.ts [options]
   --state-dir DIR      journal and the engine's state (default /var/lib/sallyport)
   --engine-user NAME   who the engine runs as (default sallyport; a free uid where there is no such user)
   --log-level LEVEL    debug, info, warn or error (default info)
+  --esp-backend NAME   use this one for packets: ipsec-mb, evp, node:crypto or noble (default the fastest that is there)
+  --offload KIND       all, tcp or none: what the kernel may put together and take apart (default all)
   --key-log DIR        write session keys for Wireshark there: whoever reads them reads the traffic
   --repair             undo what a monitor that is gone has left on this host, print it as JSON, end
 `;
@@ -264,6 +271,15 @@ function terminated(): Promise<string> {
   });
 }
 
+const espBackends = ['ipsec-mb', 'evp', 'node:crypto', 'noble'];
+const offloads = ['all', 'tcp', 'none'];
+
+/** What is wrong with the value of an option, if it was given. */
+function misnamed(value: string | boolean | undefined, names: readonly string[]): string | undefined {
+  if (value === undefined || names.includes(String(value))) return undefined;
+  return `"${value}" is none of ${names.join(', ')}`;
+}
+
 async function main(): Promise<number> {
   const text = { type: 'string' } as const;
   let values: { readonly [option: string]: string | boolean | undefined };
@@ -275,6 +291,8 @@ async function main(): Promise<number> {
         'engine-user': { ...text, default: 'sallyport' },
         'log-level': { ...text, default: 'info' },
         'key-log': text,
+        'esp-backend': text,
+        offload: text,
         repair: { type: 'boolean' },
         help: { type: 'boolean' },
       },
@@ -288,12 +306,19 @@ async function main(): Promise<number> {
     process.stderr.write(usage);
     return values.help === true ? 0 : 2;
   }
+  const wrong = misnamed(values['esp-backend'], espBackends) ?? misnamed(values.offload, offloads);
+  if (wrong !== undefined) {
+    process.stderr.write(`${wrong}\n${usage}`);
+    return 2;
+  }
   const options: MonitorOptions = {
     runDir: resolve(String(values['run-dir'])),
     stateDir: resolve(String(values['state-dir'])),
     engineUser: String(values['engine-user']),
     logLevel,
     keyLog: typeof values['key-log'] === 'string' ? resolve(values['key-log']) : undefined,
+    ...(typeof values['esp-backend'] === 'string' && { espBackend: values['esp-backend'] }),
+    ...(typeof values.offload === 'string' && { offload: values.offload }),
     engineScript: fileURLToPath(new URL('./engine.ts', import.meta.url)),
     resolver: findResolverTools(),
   };

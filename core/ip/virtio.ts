@@ -41,6 +41,16 @@ export class VirtioHeader {
     this.checksumOffset = bytes[at + 8] | (bytes[at + 9] << 8);
   }
 
+  /** A packet of which nothing needs to be said. */
+  clear(): void {
+    this.flags = 0;
+    this.gsoType = gsoNone;
+    this.headerLength = 0;
+    this.gsoSize = 0;
+    this.checksumStart = 0;
+    this.checksumOffset = 0;
+  }
+
   /** Writes the header at `at`. */
   write(bytes: Uint8Array, at: number): void {
     bytes[at] = this.flags;

@@ -78,6 +78,8 @@ const NO_COUNTERS: ChildCounters = {
   dropsSelector: 0,
   dropsMalformed: 0,
   dropsExhausted: 0,
+  dropsTooBig: 0,
+  dropsCongestion: 0,
 };
 
 const NOTHING = { virtualIps: [], dns: [], domains: [], routes: [], children: [], steps: [] } as const;

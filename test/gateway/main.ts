@@ -22,6 +22,7 @@ import { startDataplane } from '../../core/dataplane/dataplane.ts';
 import type { Channel, ChildSa } from '../../core/ike/sa/contract.ts';
 import { openTun } from '../../core/system/linux/tun.ts';
 import { openUdp } from '../../core/system/linux/udp.ts';
+import type { TunFeatures } from '../../core/system/ports.ts';
 import type { HeadOffice, HeadOfficeInput, HeadOfficeOutput } from './config.ts';
 import { type ProcessConfig, readConfig } from './mainConfig.ts';
 import { officeTls } from './mainCredentials.ts';
@@ -63,8 +64,8 @@ function openSockets(config: ProcessConfig): readonly DataplaneSocket[] {
 }
 
 /** The device, up, with the routes to the clients; the namespace forwards. */
-function openOfficeTun({ tun, office }: ProcessConfig): number {
-  const opened = openTun(tun.name);
+function openOfficeTun({ tun, office }: ProcessConfig): { readonly fd: number; readonly features: TunFeatures } {
+  const opened = openTun(tun.name, { offload: 'all' });
   if (!opened.ok) throw new Error(`${opened.error.code}: ${opened.error.detail}`);
   execFileSync('ip', ['link', 'set', tun.name, 'mtu', String(tun.mtu), 'up']);
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
@@ -72,7 +73,7 @@ function openOfficeTun({ tun, office }: ProcessConfig): number {
   for (const network of [office.pool.ipv4, office.pool.ipv6]) {
     if (network !== undefined) execFileSync('ip', ['route', 'replace', network, 'dev', tun.name]);
   }
-  return opened.value.fd;
+  return opened.value;
 }
 
 class Process {
@@ -100,7 +101,8 @@ class Process {
       onFailure: failed,
     });
     self = new Process(config, dataplane);
-    await dataplane.attachTun(openOfficeTun(config));
+    const { fd, features } = openOfficeTun(config);
+    await dataplane.attachTun(fd, features);
     await dataplane.attachSockets(openSockets(config));
     return self;
   }

@@ -88,7 +88,7 @@ before(async () => {
   }
   [office, laptop, tablet] = peers;
   for (const peer of peers) {
-    assert.equal(await peer.call('start', { keepaliveInterval: 100 }), 'node:crypto');
+    assert.match(await peer.call('start', { keepaliveInterval: 100 }), /^(ipsec-mb \w+|evp)$/);
     await peer.call('sockets');
   }
   await office.call('tun', 1400, ['10.99.0.1/24', 'fd99::1/64'], ['10.88.0.0/24', 'fd88::/64', '10.77.0.0/24']);
@@ -226,7 +226,7 @@ test('IKE on both channels, with the non-ESP marker added and taken off (RFC 394
 
 test('NAT keepalives go out when nothing else does, and only then stop when their SA goes', async () => {
   const children = pair('aes256gcm16', 0x6000, 1, { keepalive: true });
-  const keepalives = async (): Promise<number> => (await office.call('globals'))['keepalive-in'];
+  const keepalives = async (): Promise<number> => (await office.call('globals')).kernel; // which drops them in our stead
   const before = await keepalives();
   await install(laptop, children);
   await until(async () => (await keepalives()) >= before + 3, 'three keepalives');
@@ -261,9 +261,9 @@ test('garbage is counted and changes nothing; a flood of IKE is bounded by the q
   );
   await until(async () => (await office.counters(0x7001)).dropsReplay === 10, 'all of it was read');
   const now = await office.call('globals');
-  assert.equal(now['keepalive-in'] - before['keepalive-in'], 10);
-  assert.equal(now['unknown-spi'] - before['unknown-spi'], 10);
-  assert.equal(now['short-packet'] - before['short-packet'], 70);
+  // All but the marker with too little behind it the kernel drops before it takes room in the queue.
+  assert.equal(now.kernel - before.kernel, 80);
+  assert.equal(now['short-packet'] - before['short-packet'], 10);
   const counters = await office.counters(0x7001);
   assert.deepEqual([counters.dropsMalformed, counters.dropsIntegrity, counters.dropsReplay], [10, 20, 10]);
   assert.ok(await laptop.ping('10.99.0.1')); // the forged high numbers did not move the window

@@ -9,7 +9,7 @@ import { connect, createServer } from 'node:net';
 import { fromHex, toHex } from '../../core/bytes/bytes.ts';
 import type { EspSuite } from '../../core/crypto/espCipher.ts';
 import { byKeyword, esnTransforms } from '../../core/crypto/transforms.ts';
-import type { Dataplane } from '../../core/dataplane/contract.ts';
+import type { Dataplane, DataplaneOptions } from '../../core/dataplane/contract.ts';
 import { startDataplane } from '../../core/dataplane/dataplane.ts';
 import type { Channel, ChildSa, Endpoint } from '../../core/ike/sa/contract.ts';
 import type { TrafficSelector } from '../../core/ike/wire/message.ts';
@@ -32,8 +32,13 @@ export interface PeerChild {
   readonly keepalive?: boolean;
 }
 
+export interface PeerOptions extends Omit<DataplaneOptions, 'onIke' | 'onFailure' | 'worker'> {
+  /** Text of a URL. */
+  readonly worker?: string;
+}
+
 export interface PeerCalls {
-  start(options: { readonly keepaliveInterval?: number; readonly replayWindow?: number }): Promise<string>;
+  start(options: PeerOptions): Promise<string>;
   /** Opens 500 and 4500 for both families. */
   sockets(): Promise<void>;
   /** Opens `sally0`, configures it with `ip` and hands it over. */
@@ -66,9 +71,10 @@ let dataplane: Dataplane | undefined;
 let tunFd = -1;
 
 const calls: PeerCalls = {
-  async start(options) {
+  async start({ worker, ...options }) {
     dataplane = await startDataplane({
       ...options,
+      ...(worker !== undefined && { worker: new URL(worker) }),
       onIke: ({ bytes, channel, from }) => received.push({ channel, from, hex: toHex(bytes) }),
       onFailure: (detail) => failures.push(detail),
     });
@@ -90,13 +96,13 @@ const calls: PeerCalls = {
     await running().attachSockets(sockets);
   },
   async tun(mtu, addresses, routes) {
-    const opened = openTun('sally0');
+    const opened = openTun('sally0', { offload: 'all' });
     if (!opened.ok) throw new Error(opened.error.detail);
     tunFd = opened.value.fd;
     ip('link', 'set', 'sally0', 'mtu', String(mtu), 'up');
     for (const address of addresses) ip('address', 'add', address, 'dev', 'sally0', ...(address.includes(':') ? ['nodad'] : []));
     for (const route of routes) ip('route', 'add', route, 'dev', 'sally0');
-    await running().attachTun(tunFd);
+    await running().attachTun(tunFd, opened.value.features);
   },
   install: (child) => running().installChild(childSa(child)),
   remove: (spiIn) => running().removeChild(spiIn),

@@ -1,5 +1,5 @@
 /** Waiting in a worker thread: poll(2), and an eventfd that ends the wait from elsewhere. */
-import { EFD_CLOEXEC, EFD_NONBLOCK, EINTR, POLLERR, POLLHUP, POLLIN, POLLNVAL } from '../ffi/constants.ts';
+import { EFD_CLOEXEC, EFD_NONBLOCK, EINTR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from '../ffi/constants.ts';
 import { POLLFD } from '../ffi/layouts.ts';
 import { close, errno, errnoName, eventfd, poll, read, write } from '../ffi/libc.ts';
 import { Pinned } from '../ffi/memory.ts';
@@ -36,9 +36,9 @@ export class Poller {
     return this.#events(index) !== 0;
   }
 
-  /** Of the last wait: hung up, in error, or not open. */
+  /** Of the last wait: hung up, or not open. */
   failed(index: number): boolean {
-    return (this.#events(index) & (POLLERR | POLLHUP | POLLNVAL)) !== 0;
+    return (this.#events(index) & (POLLHUP | POLLNVAL)) !== 0;
   }
 
   #events(index: number): number {
@@ -51,6 +51,15 @@ export function waitReadable(fds: readonly number[], timeoutMs: number): boolean
   const poller = new Poller(fds);
   poller.wait(timeoutMs);
   return fds.map((_, index) => poller.ready(index));
+}
+
+const writable = new Pinned(POLLFD.size);
+
+/** Waits until there is room to write; false when there was none for so many milliseconds. */
+export function waitWritable(fd: number, timeoutMs: number): boolean {
+  writable.view.setInt32(POLLFD.offset.fd, fd, true);
+  writable.view.setInt16(POLLFD.offset.events, POLLOUT, true);
+  return poll(writable.address, 1, timeoutMs) === 1;
 }
 
 /** Wakes a thread that waits. `fd` may be handed to another thread, which makes its own object with `EventFd.of`. */

@@ -5,7 +5,7 @@ import { nodeEspBackend } from '../../../core/crypto/node/esp.ts';
 import type { LaneChild } from '../../../core/dataplane/commands.ts';
 import { Counters } from '../../../core/dataplane/counters.ts';
 import { InboundLane } from '../../../core/dataplane/inboundLane.ts';
-import { OutboundLane } from '../../../core/dataplane/outboundLane.ts';
+import { OutboundLane, type OutboundLaneOptions } from '../../../core/dataplane/outboundLane.ts';
 import type { TrafficSelector } from '../../../core/ike/wire/message.ts';
 import { parseCidr, rangeOfCidr } from '../../../core/ip/cidr.ts';
 import { MemoryTun } from '../../../core/system/memory/tun.ts';
@@ -32,6 +32,7 @@ export function laneChild(suite: string, change: Partial<LaneChild> = {}): LaneC
     remoteSelectors: [selector('10.1.0.0/16'), selector('fd01::/64')],
     remote: { address: '192.0.2.1', port: 4500 },
     keepalive: false,
+    mtu: 9000,
     slot: 0,
     ...change,
   };
@@ -57,6 +58,15 @@ export interface OutboundFixture {
 }
 
 export function outbound(...children: readonly LaneChild[]): OutboundFixture {
+  return fixtureOf({}, children);
+}
+
+/** A lane that is told that a full queue has room again. */
+export function outboundThatWaits(...children: readonly LaneChild[]): OutboundFixture {
+  return fixtureOf({ awaitRoom: () => true }, children);
+}
+
+function fixtureOf(options: Partial<OutboundLaneOptions>, children: readonly LaneChild[]): OutboundFixture {
   const counters = new Counters();
   const time = { now: 1_000_000 };
   let seed = 1;
@@ -67,7 +77,7 @@ export function outbound(...children: readonly LaneChild[]): OutboundFixture {
     keepaliveInterval: 20_000,
     clock: () => time.now,
     monotonic: () => time.now,
-    capacity: 8,
+    ...options,
   });
   const fixture = { lane, tun: new MemoryTun(), udp: new MemoryUdp(), udp6: new MemoryUdp(), counters, time };
   lane.tun = fixture.tun;
@@ -100,6 +110,18 @@ export function inbound(...children: readonly LaneChild[]): InboundFixture {
   lane.tun = fixture.tun;
   for (const child of children) assert.equal(lane.install(child), undefined);
   return fixture;
+}
+
+/** What was sent so far, the runs taken apart, and forgotten. */
+export function sentDatagrams(udp: MemoryUdp): { readonly bytes: Uint8Array; readonly to: Uint8Array; readonly tos: number }[] {
+  return udp.sent.splice(0).flatMap(({ bytes, to, segment, tos }) => {
+    const step = segment === 0 ? bytes.length : segment;
+    return Array.from({ length: Math.ceil(bytes.length / step) }, (_, i) => ({
+      bytes: bytes.slice(i * step, (i + 1) * step),
+      to,
+      tos,
+    }));
+  });
 }
 
 /** An inner packet with ports; length is that of the whole. */

@@ -4,7 +4,17 @@ import { concat, toHex } from '../../../core/bytes/bytes.ts';
 import { readU32 } from '../../../core/esp/packet.ts';
 import { packSockaddr } from '../../../core/system/linux/sockaddr.ts';
 import { allSuites, suiteName } from '../esp/suites.ts';
-import { inbound, inner, laneChild, mirrored, type OutboundFixture, outbound, selector } from './fixtures.ts';
+import {
+  inbound,
+  inner,
+  laneChild,
+  mirrored,
+  type OutboundFixture,
+  outbound,
+  outboundThatWaits,
+  selector,
+  sentDatagrams,
+} from './fixtures.ts';
 
 const child = laneChild('aes256gcm16');
 const good = inner('10.0.0.1', '10.1.2.3');
@@ -24,7 +34,7 @@ test('every suite: what one end reads off its TUN, the other writes to its own',
     );
     from.tun.inject(...packets);
     forwardAll(from);
-    for (const { bytes } of from.udp.sent) to.udp.arrive(bytes);
+    for (const { bytes, segment } of from.udp.sent) to.udp.arrive(bytes, { segment });
     while (to.lane.receive(to.udp, 'natt') > 0);
     assert.deepEqual(to.tun.written.map(toHex), packets.map(toHex), suiteName(suite));
     const octets = packets.reduce((sum, packet) => sum + packet.length, 0);
@@ -40,7 +50,7 @@ test('the largest packet a TUN can give passes unharmed among others', () => {
   const packets = [8999, 9000, 20, 9000, 8998].map((length) => inner('10.0.0.1', '10.1.2.3', { length: Math.max(length, 24) }));
   from.tun.inject(...packets);
   forwardAll(from);
-  for (const { bytes } of from.udp.sent) to.udp.arrive(bytes);
+  for (const { bytes, segment } of from.udp.sent) to.udp.arrive(bytes, { segment });
   while (to.lane.receive(to.udp, 'natt') > 0);
   assert.deepEqual(to.tun.written.map(toHex), packets.map(toHex));
 });
@@ -65,7 +75,8 @@ test('octets behind the inner packet are not sent', () => {
   const fixture = outbound(child);
   fixture.tun.inject(good, concat(good, new Uint8Array(100)));
   forwardAll(fixture);
-  assert.equal(fixture.udp.sent[0].bytes.length, fixture.udp.sent[1].bytes.length);
+  const [first, second] = sentDatagrams(fixture.udp);
+  assert.equal(first.bytes.length, second.bytes.length);
 });
 
 test('many SAs: each packet by its destination, to its own peer, runs together and in order', () => {
@@ -82,14 +93,14 @@ test('many SAs: each packet by its destination, to its own peer, runs together a
   const order = [0, 0, 1, 4, 1, 1, 3, 0, 2, 2, 4];
   fixture.tun.inject(...order.map((i) => inner('10.0.0.1', `172.16.${i}.9`)));
   forwardAll(fixture);
-  const sent = fixture.udp.sent.map(({ bytes, to }) => [readU32(bytes, 0) - 0x3000, toHex(to)]);
+  const sent = sentDatagrams(fixture.udp).map(({ bytes, to }) => [readU32(bytes, 0) - 0x3000, toHex(to)]);
   const slot = (i: number): string => toHex(packSockaddr(sas[i].remote) ?? new Uint8Array(0));
   assert.deepEqual(
     sent,
     order.filter((i) => i !== 4).map((i) => [i, slot(i)]),
   );
   assert.deepEqual(
-    fixture.udp6.sent.map(({ bytes }) => readU32(bytes, 0)),
+    sentDatagrams(fixture.udp6).map(({ bytes }) => readU32(bytes, 0)),
     [0x3004, 0x3004],
   );
   assert.deepEqual(
@@ -103,7 +114,7 @@ test('the newest SA that covers a packet is used; after its removal the older on
   const spis = (): number[] => {
     fixture.tun.inject(good);
     forwardAll(fixture);
-    return fixture.udp.sent.splice(0).map(({ bytes }) => readU32(bytes, 0));
+    return sentDatagrams(fixture.udp).map(({ bytes }) => readU32(bytes, 0));
   };
   assert.deepEqual(spis(), [2000]);
   fixture.lane.remove(2000);
@@ -112,26 +123,51 @@ test('the newest SA that covers a packet is used; after its removal the older on
   assert.deepEqual(spis(), []);
 });
 
-test('a refused packet costs only itself; a full queue the rest of its run', () => {
+test('packets of one length are one run, a shorter one ends it, a longer one or 64 packets begin the next', () => {
+  const fixture = outbound(child);
+  const lengths = [1400, 1400, 900, 900, 1400, ...new Array(130).fill(60)];
+  fixture.tun.inject(...lengths.map((length) => inner('10.0.0.1', '10.1.2.3', { length })));
+  forwardAll(fixture);
+  const runs = fixture.udp.sent.map(({ bytes, segment }) => [segment, Math.ceil(bytes.length / segment)]);
+  assert.deepEqual(runs, [
+    [1436, 3],
+    [936, 1],
+    [1436, 2],
+    [96, 64],
+    [96, 64],
+    [96, 1],
+  ]);
+  const sequence = sentDatagrams(fixture.udp).map(({ bytes }) => readU32(bytes, 4));
+  assert.deepEqual(
+    sequence,
+    lengths.map((_, i) => i + 1),
+  );
+});
+
+test('a refused run costs only itself; a full queue all that waits; room that comes costs nothing', () => {
+  const longer = (): Uint8Array[] => Array.from({ length: 6 }, (_, i) => inner('10.0.0.1', '10.1.2.3', { length: 60 + 8 * i }));
+  const sequences = ({ udp }: OutboundFixture): number[] => sentDatagrams(udp).map(({ bytes }) => readU32(bytes, 4));
   const fixture = outbound(child);
   fixture.udp.refuse.set(1, 'EMSGSIZE');
-  fixture.tun.inject(...Array.from({ length: 6 }, () => good));
+  fixture.tun.inject(...longer());
   forwardAll(fixture);
-  assert.deepEqual(
-    fixture.udp.sent.map(({ bytes }) => readU32(bytes, 4)),
-    [1, 3, 4, 5, 6],
-  );
+  assert.deepEqual(sequences(fixture), [1, 3, 4, 5, 6]);
   assert.equal(fixture.counters.global()['send-failed'], 1);
 
   const full = outbound(child);
   full.udp.refuse.set(2, 'EAGAIN');
-  full.tun.inject(...Array.from({ length: 6 }, () => good));
+  full.tun.inject(...longer());
   forwardAll(full);
-  assert.deepEqual(
-    full.udp.sent.map(({ bytes }) => readU32(bytes, 4)),
-    [1, 2],
-  );
+  assert.deepEqual(sequences(full), [1, 2]);
   assert.equal(full.counters.global()['send-failed'], 4);
+
+  const waiting = outboundThatWaits(child);
+  waiting.udp.refuse.set(2, 'EAGAIN');
+  waiting.udp.refuse.set(3, 'ENOBUFS');
+  waiting.tun.inject(...longer());
+  forwardAll(waiting);
+  assert.deepEqual(sequences(waiting), [1, 2, 3, 4, 5, 6]);
+  assert.equal(waiting.counters.global()['send-failed'], 0);
 
   const none = outbound(child);
   none.lane.socket4 = undefined;

@@ -174,6 +174,8 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       dropsSelector: 0,
       dropsMalformed: 0,
       dropsExhausted: 0,
+      dropsTooBig: 0,
+      dropsCongestion: 0,
     }),
     globalCounters: () => ({
       'unknown-spi': 0,
@@ -184,8 +186,10 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       'tun-full': 0,
       'send-failed': 0,
       'ike-full': 0,
+      kernel: 0,
     }),
     backend: () => 'fake',
+    backendTrials: () => [],
     detach: () => call('detach'),
     stop: () => call('stop'),
   };

@@ -1,0 +1,192 @@
+/** What both threads of the dataplane do: they block in poll(2) and never return to an event loop until they are told to stop. */
+import { randomFillSync } from 'node:crypto';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { EspBackend } from '../crypto/espCipher.ts';
+import type { BackendChoice } from '../esp/backends.ts';
+import { EventFd, Poller, waitWritable } from '../system/linux/poll.ts';
+import { unpackSockaddr } from '../system/linux/sockaddr.ts';
+import { LinuxTun } from '../system/linux/tun.ts';
+import { LinuxUdp } from '../system/linux/udp.ts';
+import type { Command, LaneStart, Report } from './commands.ts';
+import type { DataplaneSocket } from './contract.ts';
+import { Counters } from './counters.ts';
+import { InboundLane } from './inboundLane.ts';
+import { OutboundLane } from './outboundLane.ts';
+
+/** What the loop below asks of a lane; the two makers adapt the lanes to descriptors. */
+interface LaneLoop {
+  /** Descriptors to wait for, in the order `serve` counts them. */
+  fds(): number[];
+  /** Reads what is at a descriptor; false when there was nothing. */
+  serve(index: number): boolean;
+  /** Milliseconds, -1 for ever. */
+  timeout(): number;
+  afterWait(): void;
+  /** Why the command cannot be obeyed, or undefined. */
+  obey(command: Command): string | undefined;
+}
+
+/** Polls in a row in which a descriptor is said to be closed while nothing can be read off it. */
+const maxFutile = 100;
+
+/** Milliseconds a lane waits for room in a socket's queue before it gives up what it wanted to send. */
+const maxWaitForRoom = 20;
+
+const start: LaneStart = workerData;
+const wake = EventFd.of(start.wakeFd);
+const counters = new Counters(start.counters);
+
+/** Serves until the command to stop comes. */
+export function runLane({ backend, tried = [] }: Pick<BackendChoice, 'backend'> & Partial<BackendChoice>): void {
+  report({ kind: 'ready', backend: backend.name, tried });
+  run(start.lane === 'inbound' ? inboundLoop(backend) : outboundLoop(backend));
+}
+
+function run(lane: LaneLoop): void {
+  let poller = new Poller([start.wakeFd, ...lane.fds()]);
+  let count = lane.fds().length;
+  let futile = 0;
+  for (;;) {
+    poller.wait(lane.timeout());
+    lane.afterWait();
+    for (let i = 0; i < count; i++) {
+      if (!poller.ready(i + 1)) continue;
+      if (lane.serve(i)) futile = 0;
+      else if (poller.failed(i + 1) && ++futile > maxFutile)
+        throw new Error(`a descriptor of the ${start.lane} lane is not open any more`);
+    }
+    if (!poller.ready(0)) continue;
+    wake.drain();
+    if (!obeyAll(lane)) return;
+    poller = new Poller([start.wakeFd, ...lane.fds()]);
+    count = lane.fds().length;
+  }
+}
+
+/** False once told to stop. */
+function obeyAll(lane: LaneLoop): boolean {
+  if (parentPort === null) throw new Error('not a worker thread');
+  for (;;) {
+    const received: { message: Command } | undefined = receiveMessageOnPort(parentPort);
+    if (received === undefined) return true;
+    const command = received.message;
+    const refused = lane.obey(command);
+    report({ kind: 'done', id: command.id, ...(refused === undefined ? {} : { refused }) });
+    if (command.kind === 'stop') return false;
+  }
+}
+
+function inboundLoop(backend: EspBackend): LaneLoop {
+  const lane = new InboundLane({
+    backend,
+    counters,
+    window: start.replayWindow,
+    clock: Date.now,
+    onIke: (bytes, channel, slot) => {
+      const from = unpackSockaddr(slot);
+      if (from !== undefined) report({ kind: 'ike', bytes, channel, from }, [bytes.buffer]);
+      else counters.ikeTaken();
+    },
+  });
+  let sockets: readonly { readonly udp: LinuxUdp; readonly channel: DataplaneSocket['channel'] }[] = [];
+  return {
+    fds: () => sockets.map(({ udp }) => udp.fd),
+    serve(index) {
+      const { udp, channel } = sockets[index];
+      if (lane.receive(udp, channel) > 0) return true;
+      // Woken by a report of the network (ICMP): it must be taken off the queue, or the next wait ends at once.
+      const mtu = udp.reportedMtu();
+      if (mtu > 0) counters.reportMtu(mtu);
+      return false;
+    },
+    timeout: () => -1,
+    afterWait: () => {},
+    obey(command) {
+      switch (command.kind) {
+        case 'sockets':
+          sockets = [
+            ...sockets,
+            ...command.sockets.map(({ fd, channel, features }) => ({ udp: new LinuxUdp(fd, features), channel })),
+          ];
+          return undefined;
+        case 'tun':
+          lane.tun = new LinuxTun(command.fd, command.features);
+          return undefined;
+        case 'install':
+          return installAndWipe(lane, command);
+        case 'remove':
+          lane.remove(command.spiIn);
+          return undefined;
+        case 'detach':
+        case 'stop':
+          lane.clear();
+          lane.tun = undefined;
+          sockets = [];
+          return undefined;
+      }
+    },
+  };
+}
+
+function outboundLoop(backend: EspBackend): LaneLoop {
+  const lane = new OutboundLane({
+    backend,
+    counters,
+    random: (length) => randomFillSync(new Uint8Array(length)),
+    keepaliveInterval: start.keepaliveInterval,
+    clock: Date.now,
+    monotonic: () => performance.now(),
+    awaitRoom: ({ fd }) => waitWritable(fd, maxWaitForRoom),
+  });
+  return {
+    fds: () => (lane.tun === undefined ? [] : [lane.tun.fd]),
+    serve() {
+      const count = lane.forward();
+      if (count >= 0) return count > 0;
+      lane.tun = undefined;
+      report({ kind: 'trouble', detail: 'the TUN device is gone' });
+      wake.signal(); // so that the loop builds its set of descriptors anew
+      return true;
+    },
+    timeout: () => lane.timeout(),
+    afterWait: () => lane.keepAlive(),
+    obey(command) {
+      switch (command.kind) {
+        case 'sockets':
+          for (const { fd, channel, family, features } of command.sockets) {
+            if (channel !== 'natt') continue;
+            if (family === 4) lane.socket4 = new LinuxUdp(fd, features);
+            else lane.socket6 = new LinuxUdp(fd, features);
+          }
+          return undefined;
+        case 'tun':
+          lane.tun = new LinuxTun(command.fd, command.features);
+          return undefined;
+        case 'install':
+          return installAndWipe(lane, command);
+        case 'remove':
+          lane.remove(command.spiIn);
+          return undefined;
+        case 'detach':
+        case 'stop':
+          lane.clear();
+          lane.tun = undefined;
+          lane.socket4 = undefined;
+          lane.socket6 = undefined;
+          return undefined;
+      }
+    },
+  };
+}
+
+/** The cipher has copied the keys; what the message brought is overwritten. */
+function installAndWipe(lane: InboundLane | OutboundLane, { child }: Command & { readonly kind: 'install' }): string | undefined {
+  const refused = lane.install(child);
+  child.keys.encryption.fill(0);
+  child.keys.integrity.fill(0);
+  return refused;
+}
+
+function report(message: Report, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
+}
