@@ -21,17 +21,22 @@ export function copyIv8(to: Uint8Array, offset: number, buffer: Uint8Array, at: 
   to[offset + 7] = buffer[iv + 7];
 }
 
-/** RFC 4106 §5, RFC 7634 §2.1: with ESN the 12 octets of additional data are SPI | high half | low half of the sequence number. */
-export function writeEsnAad(to: Uint8Array, offset: number, buffer: Uint8Array, at: number, seqHigh: number): void {
+/**
+ * The additional data of an AEAD (RFC 4106 §5, RFC 7634 §2.1): SPI | sequence number, with ESN SPI | high half | low half. Returns its length.
+ */
+export function writeAad(to: Uint8Array, offset: number, buffer: Uint8Array, at: number, esn: boolean, seqHigh: number): 8 | 12 {
   to[offset] = buffer[at];
   to[offset + 1] = buffer[at + 1];
   to[offset + 2] = buffer[at + 2];
   to[offset + 3] = buffer[at + 3];
+  const low = esn ? offset + 8 : offset + 4;
+  to[low] = buffer[at + 4];
+  to[low + 1] = buffer[at + 5];
+  to[low + 2] = buffer[at + 6];
+  to[low + 3] = buffer[at + 7];
+  if (!esn) return 8;
   writeU32(to, offset + 4, seqHigh);
-  to[offset + 8] = buffer[at + 4];
-  to[offset + 9] = buffer[at + 5];
-  to[offset + 10] = buffer[at + 6];
-  to[offset + 11] = buffer[at + 7];
+  return 12;
 }
 
 export function writeU32(to: Uint8Array, offset: number, value: number): void {

@@ -1,7 +1,7 @@
-import { addressOfPackets, NativeBlock } from '../../system/ffi/nativeBlock.ts';
+import { addressOfPackets, type FixedAddresses, NativeBlock } from '../../system/ffi/nativeBlock.ts';
 import { type OpenSsl, OSSL_PARAM_OCTET_STRING, paramBytes } from '../../system/ffi/openssl.ts';
 import type { EspCipher, EspKeys, EspSuite } from '../espCipher.ts';
-import { checkRoom, copyIv8, writeEsnAad } from '../espFrame.ts';
+import { checkRoom, copyIv8, writeAad } from '../espFrame.ts';
 
 /** Offsets in the block of a cipher. */
 const paramsAt = 0; // the tag, and the end of the array
@@ -30,9 +30,9 @@ export class EvpAead implements EspCipher {
   readonly #openssl: OpenSsl;
   readonly #esn: boolean;
   readonly #block = new NativeBlock(blockBytes);
-  readonly #address: number;
-  /** 0 once destroyed. */
-  #context: number;
+  readonly #bytes: Uint8Array;
+  /** Of context (0 once destroyed), nonce, additional data, where OpenSSL writes lengths, and the parameters. */
+  readonly #fixed: FixedAddresses;
 
   constructor(openssl: OpenSsl, backend: string, cipher: number, { encr, esn }: EspSuite, keys: EspKeys) {
     this.backend = backend;
@@ -40,7 +40,7 @@ export class EvpAead implements EspCipher {
     this.#openssl = openssl;
     this.#esn = esn;
     const { bytes, words, address } = this.#block;
-    this.#address = address;
+    this.#bytes = bytes;
     // EVP_EncryptInit(3): OSSL_CIPHER_PARAM_AEAD_TAG is "tag"
     bytes.set([0x74, 0x61, 0x67, 0], nameAt);
     this.#block.setPointer(paramsAt, address + nameAt);
@@ -48,71 +48,55 @@ export class EvpAead implements EspCipher {
     this.#block.setPointer(paramsAt + sizeOffset, encr.icvBytes);
     bytes.set(keys.encryption.subarray(0, encr.keyBytes), keyAt);
     bytes.set(keys.encryption.subarray(encr.keyBytes), nonceAt); // the nonce is salt | IV: RFC 4106 §4, RFC 7634 §2
-    this.#context = openssl.EVP_CIPHER_CTX_new();
-    const ready =
-      this.#context !== 0 && openssl.EVP_CipherInit_ex2(this.#context, cipher, address + keyAt, address + nonceAt, 1, 0) === 1;
+    const context = openssl.EVP_CIPHER_CTX_new();
+    this.#fixed = ['fixed', context, address + nonceAt, address + aadAt, address + outLengthAt, address + paramsAt];
+    const ready = context !== 0 && openssl.EVP_CipherInit_ex2(context, cipher, address + keyAt, address + nonceAt, 1, 0) === 1;
     bytes.fill(0, keyAt);
-    if (!ready) throw new Error('OpenSSL takes no key');
+    if (ready) return;
+    this.destroy();
+    openssl.ERR_clear_error();
+    throw new Error('OpenSSL takes no key');
   }
 
   seal(buffer: Uint8Array, at: number, length: number, seqHigh: number): void {
     checkRoom(buffer, at, length, headBytes + this.icvBytes);
-    const packet = addressOfPackets(buffer) + at;
-    const params = this.#tagAt(packet + headBytes + length);
-    const done =
-      this.#crypt(1, 0, buffer, at, packet, length, seqHigh) &&
-      this.#openssl.EVP_CIPHER_CTX_get_params(this.#context, params) === 1;
-    if (!done) this.#fail();
+    const data = addressOfPackets(buffer) + at + headBytes;
+    if (!this.#crypt(1, 0, buffer, at, data, length, seqHigh)) this.#fail();
+    const fixed = this.#fixed;
+    this.#block.setPointer(paramsAt + dataOffset, data + length);
+    if (this.#openssl.EVP_CIPHER_CTX_get_params(fixed[1], fixed[5]) !== 1) this.#fail();
   }
 
   open(buffer: Uint8Array, at: number, length: number, seqHigh: number): boolean {
     checkRoom(buffer, at, length, headBytes + this.icvBytes);
-    const packet = addressOfPackets(buffer) + at;
-    if (this.#crypt(0, this.#tagAt(packet + headBytes + length), buffer, at, packet, length, seqHigh)) return true;
+    const data = addressOfPackets(buffer) + at + headBytes;
+    this.#block.setPointer(paramsAt + dataOffset, data + length);
+    if (this.#crypt(0, this.#fixed[5], buffer, at, data, length, seqHigh)) return true;
     // Not authentic: what was deciphered is enciphered again before anybody can look at it.
     this.#openssl.ERR_clear_error();
-    if (!this.#crypt(1, 0, buffer, at, packet, length, seqHigh)) this.#fail();
+    if (!this.#crypt(1, 0, buffer, at, data, length, seqHigh)) this.#fail();
     return false;
   }
 
   destroy(): void {
-    if (this.#context !== 0) this.#openssl.EVP_CIPHER_CTX_free(this.#context); // wipes what it held
-    this.#context = 0;
+    this.#openssl.EVP_CIPHER_CTX_free(this.#fixed[1]); // wipes what it held; 0 is allowed
+    this.#fixed[1] = 0;
     this.#block.wipe();
   }
 
-  /** Lets the parameter be the ICV where it lies. */
-  #tagAt(address: number): number {
-    this.#block.setPointer(paramsAt + dataOffset, address);
-    return this.#address + paramsAt;
-  }
-
-  #crypt(
-    encrypt: 0 | 1,
-    params: number,
-    buffer: Uint8Array,
-    at: number,
-    packet: number,
-    length: number,
-    seqHigh: number,
-  ): boolean {
-    const context = this.#context;
-    if (context === 0) throw new Error('the cipher was destroyed');
+  /** All but the ICV of a sealed packet; that of one to open is in the parameters. */
+  #crypt(encrypt: 0 | 1, params: number, buffer: Uint8Array, at: number, data: number, length: number, seqHigh: number): boolean {
     const openssl = this.#openssl;
-    const { bytes } = this.#block;
-    const address = this.#address;
-    const outLength = address + outLengthAt;
-    const data = packet + headBytes;
-    copyIv8(bytes, nonceAt + 4, buffer, at);
-    if (openssl.EVP_CipherInit_ex2(context, 0, 0, address + nonceAt, encrypt, params) !== 1) return false;
-    if (this.#esn) {
-      writeEsnAad(bytes, aadAt, buffer, at, seqHigh);
-      if (openssl.EVP_CipherUpdate(context, 0, outLength, address + aadAt, 12) !== 1) return false;
-      // RFC 4106 §5: SPI | sequence number, as they lie in the packet
-    } else if (openssl.EVP_CipherUpdate(context, 0, outLength, packet, 8) !== 1) return false;
+    const fixed = this.#fixed;
+    if (fixed[1] === 0) throw new Error('the cipher was destroyed');
+    copyIv8(this.#bytes, nonceAt + 4, buffer, at);
+    const aadLength = writeAad(this.#bytes, aadAt, buffer, at, this.#esn, seqHigh);
     return (
-      openssl.EVP_CipherUpdate(context, data, outLength, data, length) === 1 &&
-      openssl.EVP_CipherFinal_ex(context, data + length, outLength) === 1
+      openssl.EVP_CipherInit_ex2(fixed[1], 0, 0, fixed[2], encrypt, params) === 1 &&
+      openssl.EVP_CipherUpdate(fixed[1], 0, fixed[4], fixed[3], aadLength) === 1 &&
+      openssl.EVP_CipherUpdate(fixed[1], data, fixed[4], data, length) === 1 &&
+      // AEADs have nothing left to write, so any address will do.
+      openssl.EVP_CipherFinal_ex(fixed[1], fixed[3], fixed[4]) === 1
     );
   }
 

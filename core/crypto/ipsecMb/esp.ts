@@ -1,8 +1,8 @@
 /** ESP protection by libipsec-mb: AES-GCM in one call per packet. */
 import { type GcmFunctions, gcmContextBytes, gcmKeyDataBytes, type IpsecMb, loadIpsecMb } from '../../system/ffi/ipsecMb.ts';
-import { addressOfPackets, NativeBlock } from '../../system/ffi/nativeBlock.ts';
+import { addressOfPackets, type FixedAddresses, NativeBlock } from '../../system/ffi/nativeBlock.ts';
 import { type EspBackend, type EspCipher, type EspKeys, type EspSuite, keysFit } from '../espCipher.ts';
-import { checkRoom, copyIv8, sameOctets, writeEsnAad } from '../espFrame.ts';
+import { checkRoom, copyIv8, sameOctets, writeAad } from '../espFrame.ts';
 import { type GcmVariant, gcmVariants, has, processorFlags } from './variants.ts';
 
 export const ipsecMbName = 'ipsec-mb';
@@ -67,7 +67,8 @@ class MbGcm implements EspCipher {
   readonly #esn: boolean;
   readonly #block = new NativeBlock(blockBytes);
   readonly #bytes: Uint8Array;
-  readonly #address: number;
+  /** Of key data, context, nonce, additional data and tag. */
+  readonly #fixed: FixedAddresses;
   #alive = true;
 
   constructor(backend: string, functions: GcmFunctions, { encr, esn }: EspSuite, keys: EspKeys) {
@@ -75,29 +76,30 @@ class MbGcm implements EspCipher {
     this.icvBytes = encr.icvBytes;
     this.#functions = functions;
     this.#esn = esn;
-    this.#bytes = this.#block.bytes;
-    this.#address = this.#block.address;
+    const { address, bytes } = this.#block;
+    this.#bytes = bytes;
+    this.#fixed = ['fixed', address, address + contextAt, address + nonceAt, address + aadAt, address + tagAt];
     // The key lies where the context will be, for as long as it is expanded.
-    this.#bytes.set(keys.encryption.subarray(0, encr.keyBytes), contextAt);
-    functions.precompute(this.#address + contextAt, this.#address);
-    this.#bytes.fill(0, contextAt, contextAt + encr.keyBytes);
-    this.#bytes.set(keys.encryption.subarray(encr.keyBytes), nonceAt); // RFC 4106 §4: the nonce is salt | IV
+    bytes.set(keys.encryption.subarray(0, encr.keyBytes), contextAt);
+    functions.precompute(address + contextAt, address);
+    bytes.fill(0, contextAt, contextAt + encr.keyBytes);
+    bytes.set(keys.encryption.subarray(encr.keyBytes), nonceAt); // RFC 4106 §4: the nonce is salt | IV
   }
 
   seal(buffer: Uint8Array, at: number, length: number, seqHigh: number): void {
     checkRoom(buffer, at, length, headBytes + this.icvBytes);
-    const packet = addressOfPackets(buffer) + at;
-    this.#crypt(this.#functions.encrypt, buffer, at, packet, length, seqHigh, packet + headBytes + length);
+    const data = addressOfPackets(buffer) + at + headBytes;
+    this.#crypt(this.#functions.encrypt, buffer, at, data, length, seqHigh, data + length);
   }
 
   open(buffer: Uint8Array, at: number, length: number, seqHigh: number): boolean {
     checkRoom(buffer, at, length, headBytes + this.icvBytes);
-    const packet = addressOfPackets(buffer) + at;
-    const tag = this.#address + tagAt;
-    this.#crypt(this.#functions.decrypt, buffer, at, packet, length, seqHigh, tag);
+    const data = addressOfPackets(buffer) + at + headBytes;
+    const tag = this.#fixed[5];
+    this.#crypt(this.#functions.decrypt, buffer, at, data, length, seqHigh, tag);
     if (sameOctets(this.#bytes, tagAt, buffer, at + headBytes + length, this.icvBytes)) return true;
     // Not authentic: what was deciphered is enciphered again before anybody can look at it.
-    this.#crypt(this.#functions.encrypt, buffer, at, packet, length, seqHigh, tag);
+    this.#crypt(this.#functions.encrypt, buffer, at, data, length, seqHigh, tag);
     return false;
   }
 
@@ -110,21 +112,15 @@ class MbGcm implements EspCipher {
     call: GcmFunctions['encrypt'],
     buffer: Uint8Array,
     at: number,
-    packet: number,
+    data: number,
     length: number,
     seqHigh: number,
     tag: number,
   ): void {
     if (!this.#alive) throw new Error('the cipher was destroyed');
-    const address = this.#address;
-    const data = packet + headBytes;
+    const fixed = this.#fixed;
     copyIv8(this.#bytes, nonceAt + 4, buffer, at);
-    if (this.#esn) {
-      writeEsnAad(this.#bytes, aadAt, buffer, at, seqHigh);
-      call(address, address + contextAt, data, data, length, address + nonceAt, address + aadAt, 12, tag, this.icvBytes);
-    } else {
-      // RFC 4106 §5: SPI | sequence number, as they lie in the packet
-      call(address, address + contextAt, data, data, length, address + nonceAt, packet, 8, tag, this.icvBytes);
-    }
+    const aadLength = writeAad(this.#bytes, aadAt, buffer, at, this.#esn, seqHigh);
+    call(fixed[1], fixed[2], data, data, length, fixed[3], fixed[4], aadLength, tag, this.icvBytes);
   }
 }

@@ -1,7 +1,7 @@
 /** ESP protection by pure TypeScript: slow, but always there, and sharing no line with the others. */
 import { concat, equalConstantTime } from '../../bytes/bytes.ts';
 import { type EspBackend, type EspCipher, type EspKeys, type EspSuite, espHeaderBytes, keysFit } from '../espCipher.ts';
-import { checkRoom, writeEsnAad, writeU32 } from '../espFrame.ts';
+import { checkRoom, writeAad, writeU32 } from '../espFrame.ts';
 import type { IntegTransform } from '../types.ts';
 import { type Aead, aesGcm, chachaPoly } from './aead.ts';
 import { cbcDecrypt, cbcEncrypt } from './cbc.ts';
@@ -83,9 +83,8 @@ class NobleAead implements EspCipher {
   }
 
   #aad(buffer: Uint8Array, at: number, seqHigh: number): Uint8Array {
-    if (!this.#esn) return buffer.slice(at, at + espHeaderBytes);
-    const aad = new Uint8Array(12);
-    writeEsnAad(aad, 0, buffer, at, seqHigh);
+    const aad = new Uint8Array(this.#esn ? 12 : 8);
+    writeAad(aad, 0, buffer, at, this.#esn, seqHigh);
     return aad;
   }
 }

@@ -2,7 +2,7 @@
 import { type CipherGCMTypes, createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { equalConstantTime } from '../../bytes/bytes.ts';
 import { type EspBackend, type EspCipher, type EspKeys, type EspSuite, espHeaderBytes, keysFit } from '../espCipher.ts';
-import { checkRoom, copyIv8, writeEsnAad, writeU32 } from '../espFrame.ts';
+import { checkRoom, copyIv8, writeAad, writeU32 } from '../espFrame.ts';
 import type { IntegTransform } from '../types.ts';
 
 const name = 'node:crypto';
@@ -118,9 +118,7 @@ class NodeAead implements EspCipher {
     const headBytes = espHeaderBytes + this.ivBytes;
     checkRoom(buffer, at, length, headBytes + this.icvBytes);
     copyIv8(this.#nonce, this.#saltBytes, buffer, at);
-    const aad = this.#aad;
-    if (this.#esn) writeEsnAad(aad, 0, buffer, at, seqHigh);
-    else for (let i = 0; i < espHeaderBytes; i++) aad[i] = buffer[at + i]; // RFC 4106 §5: SPI | sequence number
+    writeAad(this.#aad, 0, buffer, at, this.#esn, seqHigh);
     return at + headBytes;
   }
 }

@@ -30,6 +30,12 @@ export class NativeBlock {
   }
 }
 
+/**
+ * Addresses that are given to native code for every packet. V8 keeps a number of 2^31 and more in a box of its own and makes a new one each time
+ * it takes one from a field or from an array of numbers; here, because the first element is no number, the boxes stay.
+ */
+export type FixedAddresses = ['fixed', ...number[]];
+
 let lastBytes: Uint8Array | undefined;
 let lastAddress = 0;
 
