@@ -1,5 +1,5 @@
 /**
- * The C library's functions this product calls, each declared once. The only importer of koffi besides `layouts.ts`, `memory.ts` and `poll.ts`.
+ * The C library's functions this product calls, each declared once. What else uses koffi is in this folder too.
  *
  * A function returns what the C function returns; after -1 ask `errno()` before anything else is called. Addresses are plain
  * numbers (user space ends at 2^47) from `Pinned`, whose owner must stay referenced for the length of the call.
