@@ -1,52 +1,8 @@
 /**
- * What the product asks of a machine. Adapters: `linux/` (FFI), `memory/` (tests). Batches from the start, so that offloads and
- * many packets per system call change no other layer.
+ * What the product asks of a machine. Adapters: `linux/` (FFI), `memory/` (tests). Many packets per system call, and what the kernel
+ * can do with many at once, are in the ports, so that no other layer knows a system call.
  */
 import type { PacketMemory } from '../ip/packetMemory.ts';
-
-/**
- * Packets side by side in one buffer. Packet `i` is `buffer.subarray(offset[i], offset[i] + length[i])`.
- * Slot `i` is the `stride` octets from `i * stride`. A read puts its packet `headroom` octets into the slot, so that headers go in
- * front without a copy, and sets `offset`, `length` and `count`; a write takes `offset`, `length` and `count` as they are.
- */
-export interface PacketBatch {
-  /** Never replaced or resized while in use: adapters take its address once. */
-  readonly buffer: Uint8Array;
-  readonly capacity: number;
-  readonly stride: number;
-  readonly headroom: number;
-  readonly offset: Uint32Array;
-  readonly length: Uint32Array;
-  count: number;
-}
-
-/** A TUN device without packet information; inner IPv4 or IPv6 packets. `stride - headroom` must not be below its MTU. */
-export interface BatchTun {
-  readonly fd: number;
-  /** Fills the batch with what is there, without waiting. Returns the number of packets, 0 when none, -1 when the device is gone. */
-  readBatch(batch: PacketBatch): number;
-  /** Writes all, in order; returns how many the kernel took (a packet it finds malformed counts as taken: nobody can send it). */
-  writeBatch(batch: PacketBatch): number;
-}
-
-/** Peer address of a datagram: 4 or 16 octets and port, packed for the hot path; see `linux/udp.ts`. */
-export interface DatagramAddresses {
-  /** One `sockaddr` slot of 28 octets per packet. */
-  readonly sockaddr: Uint8Array;
-}
-
-export interface BatchUdp {
-  readonly fd: number;
-  /**
-   * Fills the batch and the addresses without waiting; number of datagrams, 0 when none. An empty datagram, or one that did not
-   * fit its slot, has length 0. Errors the network reported (ICMP) are taken off the socket and not told.
-   */
-  receiveBatch(batch: PacketBatch, from: DatagramAddresses): number;
-  /** Sends all to one destination (`packSockaddr`); how many the kernel took. Fewer than `count`: `lastError` says why. */
-  sendBatch(batch: PacketBatch, to: Uint8Array): number;
-  /** Name of the errno (`EAGAIN`, `ENETUNREACH`, …) that stopped the last `sendBatch`; empty when it took all. */
-  readonly lastError: string;
-}
 
 /** Pieces of a packet memory, in order: together one packet. */
 export interface Pieces {

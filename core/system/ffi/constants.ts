@@ -57,7 +57,6 @@ export const MSG_CMSG_CLOEXEC = 0x40000000;
 
 export const POLLIN = 0x1;
 export const POLLOUT = 0x4;
-export const POLLERR = 0x8;
 export const POLLHUP = 0x10;
 export const POLLNVAL = 0x20;
 
@@ -105,4 +104,5 @@ export const EBADFD = 77;
 export const EMSGSIZE = 90;
 export const EADDRINUSE = 98;
 export const ENETUNREACH = 101;
+export const ENOBUFS = 105;
 export const EADDRNOTAVAIL = 99;

@@ -22,9 +22,9 @@ import {
   TUNSETOFFLOAD,
 } from '../ffi/constants.ts';
 import { IFREQ, IOVEC } from '../ffi/layouts.ts';
-import { errno, ioctl, read, write, writev } from '../ffi/libc.ts';
+import { errno, ioctl, read, writev } from '../ffi/libc.ts';
 import { Pinned } from '../ffi/memory.ts';
-import type { BatchTun, HostError, PacketBatch, Pieces, Tun, TunFeatures } from '../ports.ts';
+import type { HostError, Pieces, Tun, TunFeatures } from '../ports.ts';
 import { addressOfBuffer } from './buffers.ts';
 import { hostError, hostErrorOf } from './errors.ts';
 
@@ -36,7 +36,7 @@ const IOVEC_WORDS = IOVEC.size / 4;
 export const plainTun: TunFeatures = { headers: false, tcp: false, udp: false };
 
 /** A device by its descriptor, in any thread. Whoever opened it closes it. */
-export class LinuxTun implements BatchTun, Tun {
+export class LinuxTun implements Tun {
   readonly fd: number;
   readonly features: TunFeatures;
   readonly #iovecs = new Pinned(PIECES_MAX * IOVEC.size);
@@ -84,45 +84,6 @@ export class LinuxTun implements BatchTun, Tun {
   #use(bytes: Uint8Array): void {
     this.#base = addressOfBuffer(bytes);
     this.#bytes = bytes;
-  }
-
-  readBatch(batch: PacketBatch): number {
-    const base = addressOfBuffer(batch.buffer);
-    const { stride, headroom, capacity } = batch;
-    let count = 0;
-    while (count < capacity) {
-      const offset = count * stride + headroom;
-      const length = read(this.fd, base + offset, stride - headroom);
-      if (length < 0) {
-        const number = errno();
-        if (number === EINTR) continue;
-        // EBADFD: the device was deleted under us; what was read so far still counts.
-        if (number === EBADFD && count === 0) {
-          batch.count = 0;
-          return -1;
-        }
-        break;
-      }
-      batch.offset[count] = offset;
-      batch.length[count] = length;
-      count += 1;
-    }
-    batch.count = count;
-    return count;
-  }
-
-  writeBatch(batch: PacketBatch): number {
-    const base = addressOfBuffer(batch.buffer);
-    let index = 0;
-    while (index < batch.count) {
-      if (write(this.fd, base + batch.offset[index], batch.length[index]) < 0) {
-        const number = errno();
-        if (number === EINTR) continue;
-        if (number !== EINVAL) return index;
-      }
-      index += 1;
-    }
-    return index;
   }
 }
 

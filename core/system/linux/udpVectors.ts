@@ -159,13 +159,13 @@ export class SendVector {
     }
   }
 
-  /** Before `set`: the memory of the datagrams, and the one destination of all. */
-  begin(memory: PacketMemory, to: Uint8Array): void {
-    if (memory.bytes !== this.#bytes) {
-      const base = addressOfBuffer(memory.bytes);
+  /** Before `set`: the octets that the datagrams are in, and the one destination of all. */
+  begin(bytes: Uint8Array, to: Uint8Array): void {
+    if (bytes !== this.#bytes) {
+      const base = addressOfBuffer(bytes);
       this.#high = Math.floor(base / 0x1_0000_0000);
       this.#low = base - this.#high * 0x1_0000_0000;
-      this.#bytes = memory.bytes;
+      this.#bytes = bytes;
     }
     const slot = this.#to.bytes;
     const nameLength = sockaddrLength(to);

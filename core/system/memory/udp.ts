@@ -1,7 +1,6 @@
 /** A UDP socket without a kernel, for tests. */
 import type { PacketMemory } from '../../ip/packetMemory.ts';
-import type { BatchUdp, DatagramAddresses, DatagramBatch, PacketBatch, UdpFeatures, UdpSocket } from '../ports.ts';
-import { putInto } from './tun.ts';
+import type { DatagramBatch, UdpFeatures, UdpSocket } from '../ports.ts';
 
 const slotBytes = 28;
 
@@ -20,7 +19,7 @@ export interface Arrival {
   readonly tos?: number;
 }
 
-export class MemoryUdp implements BatchUdp, UdpSocket {
+export class MemoryUdp implements UdpSocket {
   readonly fd = -1;
   /** The test takes `segmentation` away as a network device would. */
   features: UdpFeatures;
@@ -84,31 +83,5 @@ export class MemoryUdp implements BatchUdp, UdpSocket {
     const told = this.mtu;
     this.mtu = 0;
     return told;
-  }
-
-  receiveBatch(batch: PacketBatch, from: DatagramAddresses): number {
-    batch.count = 0;
-    while (batch.count < batch.capacity) {
-      const datagram = this.#waiting.shift();
-      if (datagram === undefined) break;
-      from.sockaddr.set(datagram.from, batch.count * slotBytes);
-      const fits = datagram.bytes.length <= batch.stride - batch.headroom;
-      putInto(batch, fits ? datagram.bytes : new Uint8Array(0));
-    }
-    return batch.count;
-  }
-
-  sendBatch(batch: PacketBatch, to: Uint8Array): number {
-    this.lastError = '';
-    for (let i = 0; i < batch.count; i++) {
-      const error = this.refuse.get(this.#offered++);
-      if (error !== undefined) {
-        this.lastError = error;
-        return i;
-      }
-      const bytes = batch.buffer.slice(batch.offset[i], batch.offset[i] + batch.length[i]);
-      this.sent.push({ bytes, to: to.slice(), segment: 0, tos: 0 });
-    }
-    return batch.count;
   }
 }

@@ -2,21 +2,6 @@
 import type { PacketMemory } from '../../../core/ip/packetMemory.ts';
 import type { DatagramBatch } from '../../../core/system/ports.ts';
 
-/** Empty, with its slots from `base` on. */
-export function datagramBatch(capacity: number, base: number, stride: number): DatagramBatch {
-  return {
-    capacity,
-    base,
-    stride,
-    offset: new Uint32Array(capacity),
-    length: new Uint32Array(capacity),
-    segment: new Uint32Array(capacity),
-    tos: new Uint8Array(capacity),
-    from: new Uint8Array(capacity * 28),
-    count: 0,
-  };
-}
-
 /** Something to send: octets one by one, in datagrams of `segment` where that is not 0. */
 export interface Entry {
   readonly bytes: Uint8Array;

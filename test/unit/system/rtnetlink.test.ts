@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { closeSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { datagramBatch } from '../../../core/dataplane/datagrams.ts';
+import { plainMemory } from '../../../core/ip/packetMemory.ts';
 import { decodeMessages } from '../../../core/system/linux/netlinkCodec.ts';
 import { Rtnetlink, type Rule } from '../../../core/system/linux/rtnetlink.ts';
 import { packSockaddr, unpackSockaddr } from '../../../core/system/linux/sockaddr.ts';
 import { type LinuxTun, openTun } from '../../../core/system/linux/tun.ts';
 import { LinuxUdp, openUdp } from '../../../core/system/linux/udp.ts';
-import type { PacketBatch } from '../../../core/system/ports.ts';
 import { ip, isolated, run } from '../../host/isolated.ts';
+import { fillDatagrams } from './datagrams.ts';
 
 if (isolated(import.meta.url)) {
   const opened = Rtnetlink.open();
@@ -167,7 +169,7 @@ if (isolated(import.meta.url)) {
     assert.deepEqual(decodeMessages(new Uint8Array(0)), []);
   });
 
-  test('a TUN device carries packets in batches, and says when it is gone', () => {
+  test('a TUN device carries packets both ways, and says when it is gone', () => {
     using sally = device('sally5');
     // Else the device sends router solicitations and multicast reports of its own, whenever it likes.
     writeFileSync('/proc/sys/net/ipv6/conf/sally5/disable_ipv6', '1');
@@ -175,34 +177,24 @@ if (isolated(import.meta.url)) {
     must(netlink.setLink(sally.index, { up: true, mtu: 1400 }));
     must(netlink.addAddress(sally.index, { address: '10.9.8.7', prefix: 32 }));
     must(netlink.addRoute({ family: 4, destination: '10.20.0.0/16', table: 254, interface: sally.index }));
-    const capacity = 8;
-    const batch = (headroom: number): PacketBatch => ({
-      buffer: new Uint8Array(capacity * 2048),
-      capacity,
-      stride: 2048,
-      headroom,
-      offset: new Uint32Array(capacity),
-      length: new Uint32Array(capacity),
-      count: 0,
-    });
-    const received = batch(64);
-    assert.equal(sally.tun.readBatch(received), 0);
+    const memory = plainMemory(64 * 2048);
+    assert.equal(sally.tun.read(memory, 0, 2048), 0);
     const socket = must(openUdp({ family: 4, port: 0, address: '10.9.8.7' }));
     const udp = new LinuxUdp(socket.fd);
     const to = packSockaddr({ address: '10.20.0.1', port: 9 });
-    const out = batch(0);
+    const out = datagramBatch(5);
+    fillDatagrams(
+      memory,
+      out,
+      Array.from({ length: 5 }, (_, i) => ({ bytes: new Uint8Array(100 + i).fill(i + 1) })),
+    );
+    assert(to !== undefined && udp.send(memory, out, to) === 5);
+    const pieces = { offset: new Uint32Array(3), length: new Uint32Array(3), count: 3 };
     for (let i = 0; i < 5; i++) {
-      out.offset[i] = i * 2048;
-      out.length[i] = 100 + i;
-      out.buffer.fill(i + 1, i * 2048, i * 2048 + 200);
-    }
-    out.count = 5;
-    assert(to !== undefined && udp.sendBatch(out, to) === 5);
-    assert.equal(sally.tun.readBatch(received), 5);
-    for (let i = 0; i < 5; i++) {
-      assert.equal(received.offset[i], i * 2048 + 64);
-      assert.equal(received.length[i], 28 + 100 + i);
-      const packet = received.buffer.subarray(received.offset[i], received.offset[i] + received.length[i]);
+      const at = 8000 + i * 2048;
+      const length = sally.tun.read(memory, at, 2048);
+      assert.equal(length, 28 + 100 + i);
+      const packet = memory.bytes.subarray(at, at + length);
       assert.deepEqual([...packet.subarray(12, 20)], [10, 9, 8, 7, 10, 20, 0, 1]);
       assert.deepEqual(packet.slice(28), new Uint8Array(100 + i).fill(i + 1));
       // Turned round they are answers to us. Swapping addresses and ports leaves the checksums right.
@@ -210,19 +202,20 @@ if (isolated(import.meta.url)) {
       packet.set([10, 9, 8, 7], 16);
       const ports = packet.slice(20, 24);
       packet.set([...ports.subarray(2), ...ports.subarray(0, 2)], 20);
+      // In three pieces; a malformed one in between is nobody's to send again.
+      pieces.offset.set([at, at + 20, at + 57]);
+      pieces.length.set(i === 2 ? [1, 1, 1] : [20, 37, length - 57]);
+      assert.equal(sally.tun.write(memory, pieces), true);
     }
-    // A malformed one in between is nobody's to send again.
-    received.length[2] = 3;
-    assert.equal(sally.tun.writeBatch(received), 5);
-    const answers = batch(0);
-    const from = { sockaddr: new Uint8Array(capacity * 28) };
-    assert.equal(udp.receiveBatch(answers, from), 4);
+    assert.equal(sally.tun.read(memory, 0, 2048), 0);
+    const answers = datagramBatch(8, 32 * 2048, 2048);
+    assert.equal(udp.receive(memory, answers), 4);
     assert.deepEqual([...answers.length.subarray(0, 4)], [100, 101, 103, 104]);
-    assert.deepEqual(unpackSockaddr(from.sockaddr), { address: '10.20.0.1', port: 9 });
+    assert.deepEqual(unpackSockaddr(answers.from), { address: '10.20.0.1', port: 9 });
     closeSync(socket.fd);
     must(netlink.deleteLink(sally.index));
-    assert.equal(sally.tun.readBatch(received), -1);
-    assert.equal(sally.tun.writeBatch(answers), 0);
+    assert.equal(sally.tun.read(memory, 0, 2048), -1);
+    assert.equal(sally.tun.write(memory, pieces), false);
   });
 
   test('openTun says what is wrong', () => {

@@ -9,13 +9,14 @@ import { closeSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { datagramBatch } from '../../../core/dataplane/datagrams.ts';
 import { plainMemory } from '../../../core/ip/packetMemory.ts';
 import { gsoNone, gsoTcpv4, gsoTcpv6, gsoUdp, needsChecksum, VirtioHeader, virtioHeaderBytes } from '../../../core/ip/virtio.ts';
 import { packSockaddr } from '../../../core/system/linux/sockaddr.ts';
 import { LinuxTun, openTun, type TunOptions } from '../../../core/system/linux/tun.ts';
 import { LinuxUdp, openUdp, prepareUdp } from '../../../core/system/linux/udp.ts';
 import { isolated, neighbour, run } from '../../host/isolated.ts';
-import { cut, datagramBatch, fillDatagrams, pattern } from './datagrams.ts';
+import { cut, fillDatagrams, pattern } from './datagrams.ts';
 
 if (isolated(import.meta.url)) {
   const memory = plainMemory(1 << 20);

@@ -1,33 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { datagramBatch } from '../../../core/dataplane/datagrams.ts';
+import { plainMemory } from '../../../core/ip/packetMemory.ts';
 import { close } from '../../../core/system/ffi/libc.ts';
 import { addressOf, Pinned } from '../../../core/system/ffi/memory.ts';
 import { EventFd, Poller, waitReadable } from '../../../core/system/linux/poll.ts';
 import { packSockaddr, SOCKADDR_SLOT, unpackSockaddr } from '../../../core/system/linux/sockaddr.ts';
 import { LinuxUdp, openUdp } from '../../../core/system/linux/udp.ts';
-import type { PacketBatch } from '../../../core/system/ports.ts';
+import { datagramsOf, fillDatagrams } from './datagrams.ts';
 
-function batchOf(
-  capacity: number,
-  stride: number,
-  headroom: number,
-  buffer: Uint8Array = new Uint8Array(capacity * stride),
-): PacketBatch {
-  return { buffer, capacity, stride, headroom, offset: new Uint32Array(capacity), length: new Uint32Array(capacity), count: 0 };
-}
-
-function fill(batch: PacketBatch, packets: readonly Uint8Array[]): void {
-  for (const [i, packet] of packets.entries()) {
-    batch.offset[i] = i * batch.stride + batch.headroom;
-    batch.length[i] = packet.length;
-    batch.buffer.set(packet, batch.offset[i]);
-  }
-  batch.count = packets.length;
-}
-
-function packetAt(batch: PacketBatch, i: number): Uint8Array {
-  return batch.buffer.slice(batch.offset[i], batch.offset[i] + batch.length[i]);
-}
+const memory = plainMemory(1 << 20);
 
 function open(family: 4 | 6): { socket: LinuxUdp; port: number; [Symbol.dispose](): void } {
   const opened = openUdp({ family, port: 0, address: family === 4 ? '127.0.0.1' : '::1' });
@@ -54,77 +36,63 @@ test('socket addresses pack to the ABI’s octets and back', () => {
 });
 
 for (const family of [4, 6] as const) {
-  test(`IPv${family} batches arrive whole, in order, with the sender’s address`, () => {
+  test(`IPv${family} datagrams arrive whole, in order, with the sender’s address`, () => {
     using a = open(family);
     using b = open(family);
     const address = family === 4 ? '127.0.0.1' : '::1';
     const to = packSockaddr({ address, port: b.port });
     assert(to !== undefined);
     // More than one system call takes.
-    const packets = Array.from({ length: 150 }, (_, i) => new Uint8Array(1 + ((i * 37) % 1400)).fill(i));
-    const out = batchOf(150, 1600, 40);
-    fill(out, packets);
-    assert.equal(a.socket.sendBatch(out, to), 150);
+    const datagrams = Array.from({ length: 150 }, (_, i) => new Uint8Array(1 + ((i * 37) % 1400)).fill(i));
+    const out = datagramBatch(150);
+    fillDatagrams(
+      memory,
+      out,
+      datagrams.map((bytes) => ({ bytes })),
+    );
+    assert.equal(a.socket.send(memory, out, to), 150);
     assert.equal(a.socket.lastError, '');
 
-    const into = batchOf(200, 1600, 64);
-    const from = { sockaddr: new Uint8Array(200 * SOCKADDR_SLOT) };
-    assert.equal(b.socket.receiveBatch(into, from), 150);
+    const into = datagramBatch(200, 400_000, 1600);
+    assert.equal(b.socket.receive(memory, into), 150);
     assert.equal(into.count, 150);
-    for (const [i, packet] of packets.entries()) {
-      assert.equal(into.offset[i], i * 1600 + 64);
-      assert.deepEqual(packetAt(into, i), packet);
-      assert.deepEqual(unpackSockaddr(from.sockaddr.subarray(i * SOCKADDR_SLOT, (i + 1) * SOCKADDR_SLOT)), {
-        address,
-        port: a.port,
-      });
+    assert.deepEqual(datagramsOf(memory, into), datagrams);
+    for (let i = 0; i < 150; i++) {
+      assert.equal(into.offset[i], 400_000 + i * 1600);
+      const from = into.from.subarray(i * SOCKADDR_SLOT, (i + 1) * SOCKADDR_SLOT);
+      assert.deepEqual(unpackSockaddr(from), { address, port: a.port });
     }
-    assert.equal(b.socket.receiveBatch(into, from), 0);
+    assert.equal(b.socket.receive(memory, into), 0);
     assert.equal(into.count, 0);
   });
 }
 
-test('an empty and a too long datagram have length 0, and nothing is written past the slot', () => {
+test('a memory that begins inside its buffer, and another one after it', () => {
   using a = open(4);
   using b = open(4);
   const to = packSockaddr({ address: '127.0.0.1', port: b.port });
   assert(to !== undefined);
-  const out = batchOf(3, 500, 0);
-  fill(out, [new Uint8Array(0), new Uint8Array(300).fill(7), new Uint8Array(100).fill(9)]);
-  assert.equal(a.socket.sendBatch(out, to), 3);
-  const into = batchOf(3, 128, 28);
-  const from = { sockaddr: new Uint8Array(3 * SOCKADDR_SLOT) };
-  assert.equal(b.socket.receiveBatch(into, from), 3);
-  assert.deepEqual([...into.length], [0, 0, 100]);
-  assert.deepEqual(packetAt(into, 2), new Uint8Array(100).fill(9));
-  assert.equal(into.buffer[2 * 128 + 27], 0, 'headroom of the next slot is untouched');
-});
-
-test('batches may lie anywhere in shared memory', () => {
-  using a = open(4);
-  using b = open(4);
-  const to = packSockaddr({ address: '127.0.0.1', port: b.port });
-  assert(to !== undefined);
-  const shared = new Uint8Array(new SharedArrayBuffer(8192));
-  const out = batchOf(2, 100, 10, shared.subarray(1000, 1200));
-  fill(out, [Uint8Array.of(1, 2, 3), Uint8Array.of(4)]);
-  assert.equal(a.socket.sendBatch(out, to), 2);
-  const into = batchOf(2, 100, 10, shared.subarray(3001, 3201));
-  const names = new Uint8Array(new SharedArrayBuffer(4096)).subarray(77, 77 + 2 * SOCKADDR_SLOT);
-  assert.equal(b.socket.receiveBatch(into, { sockaddr: names }), 2);
-  assert.deepEqual(packetAt(into, 0), Uint8Array.of(1, 2, 3));
-  assert.deepEqual(packetAt(into, 1), Uint8Array.of(4));
-  assert.equal(unpackSockaddr(names.subarray(28))?.port, a.port);
-  assert.deepEqual(shared.slice(3011, 3014), Uint8Array.of(1, 2, 3));
+  const bytes = new Uint8Array(new ArrayBuffer(8192), 1001, 4000);
+  for (const place of [{ ...memory, bytes }, memory]) {
+    const out = datagramBatch(2, 7);
+    fillDatagrams(place, out, [{ bytes: Uint8Array.of(1, 2, 3) }, { bytes: Uint8Array.of(4) }]);
+    assert.equal(a.socket.send(place, out, to), 2);
+    const into = datagramBatch(2, 2000, 100);
+    assert.equal(b.socket.receive(place, into), 2);
+    assert.deepEqual(datagramsOf(place, into), [Uint8Array.of(1, 2, 3), Uint8Array.of(4)]);
+    assert.equal(place.bytes[2000], 1);
+  }
 });
 
 test('what the kernel refuses to send is told', () => {
   using a = open(4);
   const broadcast = packSockaddr({ address: '255.255.255.255', port: 9 });
   assert(broadcast !== undefined);
-  const out = batchOf(1, 100, 0);
-  fill(out, [Uint8Array.of(1)]);
-  assert.equal(a.socket.sendBatch(out, broadcast), 0);
+  const out = datagramBatch(1);
+  fillDatagrams(memory, out, [{ bytes: Uint8Array.of(1) }]);
+  assert.equal(a.socket.send(memory, out, broadcast), 0);
+  assert.equal(a.socket.lastError, 'EACCES');
+  assert.equal(a.socket.sendWhole(Uint8Array.of(1), broadcast), false);
   assert.equal(a.socket.lastError, 'EACCES');
 });
 
@@ -149,9 +117,7 @@ test('poll tells which descriptors are ready, and an eventfd ends it', () => {
   assert.equal(wake.drain(), true);
   assert.equal(wake.drain(), false);
   const to = packSockaddr({ address: '127.0.0.1', port: b.port });
-  const out = batchOf(1, 100, 0);
-  fill(out, [Uint8Array.of(1)]);
-  assert(to !== undefined && a.socket.sendBatch(out, to) === 1);
+  assert(to !== undefined && a.socket.sendWhole(Uint8Array.of(1), to));
   assert.deepEqual(waitReadable([b.socket.fd, wake.fd], 1000), [true, false]);
   wake.close();
   assert.equal(new Poller([wake.fd]).wait(0), 1);

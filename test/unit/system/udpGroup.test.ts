@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { datagramBatch } from '../../../core/dataplane/datagrams.ts';
 import { plainMemory } from '../../../core/ip/packetMemory.ts';
 import { close } from '../../../core/system/ffi/libc.ts';
 import { packSockaddr } from '../../../core/system/linux/sockaddr.ts';
 import { LinuxUdp, openUdp, prepareUdp } from '../../../core/system/linux/udp.ts';
 import { openUdpGroup } from '../../../core/system/linux/udpGroup.ts';
-import { datagramBatch, datagramsOf, fillDatagrams } from './datagrams.ts';
+import { datagramsOf, fillDatagrams } from './datagrams.ts';
 
 for (const family of [4, 6] as const) {
   test(`IPv${family}: a group of sockets shares a port, and the SPI says which of them receives`, () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { datagramBatch } from '../../../core/dataplane/datagrams.ts';
 import { plainMemory } from '../../../core/ip/packetMemory.ts';
 import { SO_SNDBUF, SOL_SOCKET } from '../../../core/system/ffi/constants.ts';
 import { close } from '../../../core/system/ffi/libc.ts';
@@ -10,7 +11,7 @@ import { packSockaddr, unpackSockaddr } from '../../../core/system/linux/sockadd
 import { LinuxUdp, openUdp, prepareUdp, setIntegerOption } from '../../../core/system/linux/udp.ts';
 import type { UdpFeatures } from '../../../core/system/ports.ts';
 import { isolated, type Neighbour, neighbour, run } from '../../host/isolated.ts';
-import { cut, datagramBatch, datagramsOf, fillDatagrams, pattern } from './datagrams.ts';
+import { cut, datagramsOf, fillDatagrams, pattern } from './datagrams.ts';
 
 if (isolated(import.meta.url)) {
   run('ip', 'link', 'set', 'lo', 'up');
@@ -167,6 +168,22 @@ if (isolated(import.meta.url)) {
     }
     run('tc', 'qdisc', 'delete', 'dev', 'lo', 'root');
     assert.deepEqual(got, [pattern(33, 1), ...cut(bytes, 1000)]);
+  });
+
+  test('what this host’s own queue drops is lost and is no error', async () => {
+    for (const offload of ['all', 'plain'] as const) {
+      using a = open(4, { offload });
+      using b = open(4);
+      run('tc', 'qdisc', 'replace', 'dev', 'lo', 'root', 'tbf', 'rate', '8mbit', 'burst', '3000', 'limit', '6000');
+      const out = datagramBatch(20, 0, 65_536);
+      fillDatagrams(memory, out, Array(20).fill({ bytes: pattern(2000), segment: 1000 }));
+      assert.equal(a.socket.send(memory, out, b.to), 20, a.socket.lastError);
+      run('tc', 'qdisc', 'delete', 'dev', 'lo', 'root');
+      const count = receiveAll(b).length;
+      assert(count < 40, `${count}`);
+      assert.equal(a.socket.send(memory, out, b.to), 20);
+      assert.equal(receiveAll(b).length, 40);
+    }
   });
 
   for (const family of [4, 6] as const) {
