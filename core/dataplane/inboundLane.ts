@@ -18,13 +18,13 @@ import type { EspBackend } from '../crypto/espCipher.ts';
 import { InboundSa } from '../esp/inbound.ts';
 import { nextHeaderIpv4, readU32 } from '../esp/packet.ts';
 import type { Channel } from '../ike/sa/contract.ts';
+import { Coalescer } from '../ip/coalesce.ts';
 import { applyOuterEcn, ecnDrop } from '../ip/ecn.ts';
 import { InnerHeader } from '../ip/header.ts';
 import { clampMss } from '../ip/mss.ts';
 import type { PacketMemory } from '../ip/packetMemory.ts';
 import { packetMemory } from '../ip/simdMemory.ts';
-import { virtioHeaderBytes } from '../ip/virtio.ts';
-import type { DatagramBatch, Pieces, Tun, UdpSocket } from '../system/ports.ts';
+import type { DatagramBatch, Tun, UdpSocket } from '../system/ports.ts';
 import type { LaneChild } from './commands.ts';
 import type { ChildField, Counters } from './counters.ts';
 import { datagramBatch } from './datagrams.ts';
@@ -48,6 +48,8 @@ const slotBytes = 65_536 + 64;
 /** Octets in front of the first slot. */
 const base = 64;
 const defaultCapacity = 16;
+/** Packets that wait to be written together. */
+const maxPackets = 1024;
 /** RFC 7296 §3.1 */
 const ikeHeaderBytes = 28;
 
@@ -58,8 +60,8 @@ export class InboundLane {
   readonly #memory: PacketMemory;
   readonly #batch: DatagramBatch;
   readonly #inner = new InnerHeader();
-  readonly #packet: Pieces = { offset: new Uint32Array(1), length: new Uint32Array(1), count: 1 };
-  tun: Tun | undefined;
+  readonly #coalescer: Coalescer;
+  #tun: Tun | undefined;
   #now = 0;
 
   constructor(options: InboundLaneOptions) {
@@ -68,6 +70,13 @@ export class InboundLane {
     const capacity = options.capacity ?? defaultCapacity;
     this.#memory = packetMemory(base + capacity * slotBytes);
     this.#batch = datagramBatch(capacity, base, slotBytes);
+    this.#coalescer = new Coalescer(this.#memory, maxPackets);
+  }
+
+  /** Where inner packets go; none for the time being when undefined. */
+  set tun(tun: Tun | undefined) {
+    this.#tun = tun;
+    if (tun !== undefined) this.#coalescer.features = tun.features;
   }
 
   /** Why not, or undefined when the SA is in place. */
@@ -101,6 +110,7 @@ export class InboundLane {
     if (count === 0) return 0;
     this.#now = this.#options.clock();
     for (let i = 0; i < count; i++) this.#run(i, channel);
+    this.#flush();
     return count;
   }
 
@@ -169,16 +179,17 @@ export class InboundLane {
     clampMss(bytes, sa.innerOffset, inner.totalLength, mtu, false);
     counters.add(slot, 'packetsIn', 1);
     counters.add(slot, 'bytesIn', inner.totalLength);
-    this.#write(sa.innerOffset, inner.totalLength);
+    if (!this.#coalescer.add(sa.innerOffset, inner.totalLength)) {
+      this.#flush();
+      this.#coalescer.add(sa.innerOffset, inner.totalLength);
+    }
     return undefined;
   }
 
-  #write(at: number, length: number): void {
-    const header = this.tun?.features.headers ? virtioHeaderBytes : 0;
-    this.#memory.bytes.fill(0, at - header, at);
-    this.#packet.offset[0] = at - header;
-    this.#packet.length[0] = length + header;
-    if (this.tun?.write(this.#memory, this.#packet) !== true) this.#counters.drop('inbound', 'tun-full');
+  #flush(): void {
+    if (this.#tun !== undefined && this.#coalescer.flush(this.#tun)) return;
+    const lost = this.#coalescer.clear();
+    if (lost > 0) this.#counters.drop('inbound', 'tun-full', lost);
   }
 }
 
