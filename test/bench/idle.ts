@@ -12,7 +12,7 @@ const MOST_WAKE_UPS = 2;
 const MOST_MEGABYTES = 160;
 
 export async function benchIdle({ say }: BenchOptions): Promise<readonly Figure[]> {
-  return withTunnels([openOurs], async ([{ client }]) => {
+  return withTunnels([() => openOurs()], async ([{ client }]) => {
     const processes = Object.entries(client);
     await sleep(SETTLE_SECONDS * 1000);
     const before = processes.map(([, pid]) => contextSwitches(pid));

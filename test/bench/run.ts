@@ -5,14 +5,24 @@
  */
 import { parseArgs } from 'node:util';
 import { benchConnect } from './connect.ts';
+import { benchCpu } from './cpu.ts';
+import { benchCrypto } from './crypto.ts';
 import { type BenchOptions, type Figure, figureLine, figureText, hasBar, isMet, type Suite } from './figure.ts';
 import { benchIdle } from './idle.ts';
+import { benchLatency } from './latency.ts';
+import { benchNull } from './null.ts';
+import { benchSmallPackets } from './smallpackets.ts';
 import { benchPeer, benchThroughput } from './throughput.ts';
 
 const SUITES: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['throughput', benchThroughput],
   ['peer', benchPeer],
   ['connect', benchConnect],
+  ['null', benchNull],
+  ['smallpackets', benchSmallPackets],
+  ['latency', benchLatency],
+  ['crypto', benchCrypto],
+  ['cpu', benchCpu],
   ['idle', benchIdle],
   // RFC 7296 §2.8; there is none yet.
   ['rekey', async () => ({ skipped: 'there is no rekeying yet' })],

@@ -61,31 +61,25 @@ export async function startIperf(namespace: Namespace): Promise<void> {
 export interface IperfOptions {
   readonly direction: Direction;
   readonly streams?: number;
-  /** Measured after a second that does not count. */
-  readonly seconds: number;
+  /** Measured after a second that does not count, or until so many octets of payload were carried. */
+  readonly amount: { readonly seconds: number } | { readonly octets: number };
 }
 
-export interface IperfResult {
-  /** Of what the receiver got. */
-  readonly gbits: number;
-  readonly octets: number;
-}
-
-/** TCP from or to `host`, as iperf3 does it by default. */
-export async function iperf(from: Namespace, host: string, options: IperfOptions): Promise<IperfResult> {
-  const { direction, streams = 1, seconds } = options;
-  const argv = ['iperf3', '-J', '-c', host, '-p', String(IPERF_PORT), '-O', '1', '-t', String(seconds), '-P', String(streams)];
-  const done = await from.exec([...argv, ...(direction === 'down' ? ['-R'] : [])], { timeoutMs: (seconds + 20) * 1000 });
+/** TCP from or to `host`, as iperf3 does it by default; Gbit/s of what the receiver got. */
+export async function iperf(from: Namespace, host: string, { direction, streams = 1, amount }: IperfOptions): Promise<number> {
+  const length = 'octets' in amount ? ['-n', amount.octets] : ['-O', 1, '-t', amount.seconds];
+  const argv = ['iperf3', '-J', '-c', host, '-p', IPERF_PORT, '-P', streams, ...length, ...(direction === 'down' ? ['-R'] : [])];
+  const done = await from.exec(argv.map(String), { timeoutMs: 60_000 });
   const report: IperfReport = done.stdout === '' ? {} : JSON.parse(done.stdout);
   const received = report.end?.sum_received;
   if (received === undefined || report.error !== undefined)
     throw new Error(`iperf3 to ${host}: ${report.error ?? ''} ${done.stderr}`);
-  return { gbits: received.bits_per_second / 1e9, octets: received.bytes };
+  return received.bits_per_second / 1e9;
 }
 
 interface IperfReport {
   readonly error?: string;
-  readonly end?: { readonly sum_received?: { readonly bytes: number; readonly bits_per_second: number } };
+  readonly end?: { readonly sum_received?: { readonly bits_per_second: number } };
 }
 
 /** Resolves when the process has printed what matches. */

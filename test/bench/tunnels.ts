@@ -51,11 +51,11 @@ export function openOurs(backend?: string): Promise<Tunnel> {
     process.once('exit', remove);
     undo.push(async () => remove());
     const config = join(folder, 'gateway.json');
-    writeFileSync(config, JSON.stringify(officeFile()), { mode: 0o600 });
+    writeFileSync(config, JSON.stringify(officeFile(backend)), { mode: 0o600 });
     const program = fileURLToPath(new URL('../gateway/main.ts', import.meta.url));
     const gateway = await startJson(lab.office, [process.execPath, program, config], 'the head office');
     undo.push(() => gateway.stop());
-    return { target: TARGET, client: await connectOurs(lab, undo) };
+    return { target: TARGET, client: await connectOurs(lab, undo, backend) };
   });
 }
 
@@ -132,8 +132,8 @@ export async function withTunnels<T>(
   }
 }
 
-async function connectOurs(lab: Lab, undo: Undo): Promise<Tunnel['client']> {
-  const client = new Client(lab.laptop, []);
+async function connectOurs(lab: Lab, undo: Undo, backend?: string): Promise<Tunnel['client']> {
+  const client = new Client(lab.laptop, backend === undefined ? [] : ['--esp-backend', backend]);
   undo.push(() => client.stop());
   await client.start();
   await client.importProfile({
@@ -180,7 +180,7 @@ async function setMtu(namespace: Namespace): Promise<void> {
   await namespace.ip([`link set ipsec0 mtu ${MTU}`]);
 }
 
-function officeFile(): HeadOfficeFile {
+function officeFile(backend: string | undefined): HeadOfficeFile {
   return {
     addresses: [addresses.office.wan4],
     identity: addresses.names.gateway,
@@ -191,5 +191,6 @@ function officeFile(): HeadOfficeFile {
     networks: NETWORKS,
     tun: { name: 'office0', mtu: MTU },
     log: 'warn',
+    ...(backend !== undefined && { espBackend: backend }),
   };
 }

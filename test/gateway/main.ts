@@ -97,6 +97,7 @@ class Process {
     // The threads are started first: the callback needs the process, which needs the dataplane.
     let self: Process | undefined;
     const dataplane = await startDataplane({
+      ...(config.espBackend !== undefined && { backend: config.espBackend }),
       onIke: (message) => self?.input({ kind: 'datagram', ...message }),
       onFailure: failed,
     });

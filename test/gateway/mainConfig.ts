@@ -39,6 +39,8 @@ const schema = v.strictObject({
   livenessAfter: v.optional(milliseconds, 30_000),
   misbehave: v.optional(strings, []),
   tun: v.optional(v.strictObject({ name: v.string(), mtu: v.number() }), { name: 'office0', mtu: 1400 }),
+  /** The one ESP backend to use; default the fastest that is there. */
+  espBackend: v.optional(v.string()),
   /** Lowest level of log events printed. */
   log: v.optional(v.picklist(['debug', 'info', 'warn', 'error']), 'info'),
   keyLog: v.optional(v.boolean(), false),
@@ -48,6 +50,7 @@ export interface ProcessConfig {
   readonly office: HeadOfficeConfig;
   readonly credentials: OfficeCredentials;
   readonly tun: { readonly name: string; readonly mtu: number };
+  readonly espBackend: string | undefined;
   readonly log: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -60,6 +63,7 @@ export function readConfig(path: string): ProcessConfig {
   for (const name of file.misbehave) if (!isMisbehaviour(name)) throw new Error(`misbehave: ${name} is not known`);
   return {
     tun: file.tun,
+    espBackend: file.espBackend,
     log: file.log,
     credentials: file,
     office: {
