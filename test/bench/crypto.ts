@@ -7,7 +7,7 @@ import { contenders } from '../unit/esp/contenders.ts';
 import { keysFor, octets, suiteOf } from '../unit/esp/suites.ts';
 import type { BenchOptions, Figure } from './figure.ts';
 import { rounded } from './figure.ts';
-import { Samples } from './support.ts';
+import { median, Samples } from './support.ts';
 
 const MAIN_SUITE = 'aes256gcm16';
 const MAIN_SIZES = [64, 576, 1400];
@@ -69,22 +69,20 @@ function casesOf(backendName: string, backend: EspBackend): Case[] {
 const plain = octets(PACKETS * SLOT, 5);
 const buffer = new Uint8Array(PACKETS * SLOT);
 
-/** Nanoseconds per packet. */
+/** Nanoseconds per packet: the median of many short runs, of which hardly any loses the processor in the middle. */
 function measure({ cipher, size, direction }: Case): number {
   const sealed = plain.slice();
   for (let i = 0; i < PACKETS; i++) cipher.seal(sealed, i * SLOT, size, 0);
-  let nanoseconds = 0;
-  let packets = 0;
+  const times: number[] = [];
   const end = performance.now() + MILLISECONDS;
   while (performance.now() < end) {
     buffer.set(direction === 'seal' ? plain : sealed);
     const start = performance.now();
     const good = direction === 'seal' ? sealAll(cipher, size) : openAll(cipher, size);
-    nanoseconds += 1e6 * (performance.now() - start);
+    times.push(performance.now() - start);
     if (!good) throw new Error(`${cipher.backend} does not open what it sealed`);
-    packets += PACKETS;
   }
-  return nanoseconds / packets;
+  return (1e6 * median(times)) / PACKETS;
 }
 
 function sealAll(cipher: EspCipher, size: number): boolean {
