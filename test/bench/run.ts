@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- [--json] [--readme] [--rounds N] [--seconds N] [SUITE…]`: measures, and holds the figures against their bars.
  * With `--json` one line per figure, `{"suite","case","value","unit","bar","ok"}` (`bar` and `ok` where there is one), then
- * `{"summary":…}`; else a table. Progress goes to standard error. Exit 1 when a bar is missed, 2 for a wrong command line.
+ * `{"summary":…}`; else a table. `--readme` puts the figures into README.md. Progress goes to standard error. Exit 1 when a bar is missed, 2 for a wrong command line.
  */
 import { parseArgs } from 'node:util';
 import { benchConnect } from './connect.ts';
@@ -11,19 +11,20 @@ import { type BenchOptions, type Figure, figureLine, figureText, hasBar, isMet, 
 import { benchIdle } from './idle.ts';
 import { benchLatency } from './latency.ts';
 import { benchNull } from './null.ts';
+import { writeReadme } from './readme.ts';
 import { benchSmallPackets } from './smallpackets.ts';
 import { benchPeer, benchThroughput } from './throughput.ts';
 
 const SUITES: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['throughput', benchThroughput],
   ['peer', benchPeer],
-  ['connect', benchConnect],
   ['null', benchNull],
   ['smallpackets', benchSmallPackets],
   ['latency', benchLatency],
   ['crypto', benchCrypto],
   ['cpu', benchCpu],
   ['idle', benchIdle],
+  ['connect', benchConnect],
   // RFC 7296 §2.8; there is none yet.
   ['rekey', async () => ({ skipped: 'there is no rekeying yet' })],
 ]);
@@ -35,7 +36,7 @@ const usage = (why: string): never => {
   process.exit(2);
 };
 
-const { json, wanted, rounds, seconds } = readArguments();
+const { json, readme, wanted, rounds, seconds } = readArguments();
 if (process.getuid?.() !== 0) usage('needs root for network namespaces; run `sudo npm run bench`');
 process.exit(await run(wanted));
 
@@ -88,6 +89,7 @@ async function run(names: readonly string[]): Promise<number> {
       process.stderr.write(`bench: ${name} could not be measured: ${problem instanceof Error ? problem.stack : problem}\n`);
     }
   }
+  if (readme) writeReadme(figures, rounds);
   process.stdout.write(
     `${json ? JSON.stringify({ summary }) : `${summary.passed} met, ${summary.failed} missed, ${summary.skipped} skipped`}\n`,
   );
