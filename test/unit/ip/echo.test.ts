@@ -53,6 +53,8 @@ test('RFC 792, RFC 4443 §4.1: an echo request of exactly the size, with right c
     assert.equal(getU16(four, 2), octets);
     assert.ok(headerIsRight(four));
     assert.equal(four[6] & 0x40, 0, 'no DF inside');
+    assert.deepEqual([...four.subarray(8, 10)], [64, 1]);
+    assert.deepEqual([...four.subarray(12, 20)], [10, 0, 0, 1, 10, 1, 2, 3]);
     assert.deepEqual([...four.subarray(20, 22)], [8, 0]);
     assert.equal(internetChecksum(four.subarray(20)), 0);
     assert.deepEqual([getU16(four, 24), getU16(four, 26)], [0xbeef, 0x1234]);

@@ -123,6 +123,10 @@ test('RFC 791 §3.1: options with the copied flag go into every fragment, others
       [...strange, ...strange, 1, 0],
       [...strange, ...strange, 0, 0],
     ],
+    [
+      [0x82, 2, 0x82, 2],
+      [0x82, 2, 0x82, 2],
+    ], // options without data
     [[0, 7, 4, 0x94], []], // nothing behind the end of the list
     [Array.from({ length: 10 }, () => routerAlert).flat(), Array.from({ length: 10 }, () => routerAlert).flat()],
   ];
