@@ -8,11 +8,13 @@ import { benchConnect } from './connect.ts';
 import { benchCpu } from './cpu.ts';
 import { benchCrypto } from './crypto.ts';
 import { type BenchOptions, type Figure, figureLine, figureText, hasBar, isMet, type Suite } from './figure.ts';
+import { benchFlood } from './flood.ts';
 import { benchIdle } from './idle.ts';
 import { benchLatency } from './latency.ts';
 import { benchNull } from './null.ts';
 import { writeReadme } from './readme.ts';
 import { benchSmallPackets } from './smallpackets.ts';
+import { benchTenMillion } from './tenMillion.ts';
 import { benchPeer, benchThroughput } from './throughput.ts';
 
 const SUITES: ReadonlyMap<string, Suite> = new Map<string, Suite>([
@@ -24,6 +26,8 @@ const SUITES: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['crypto', benchCrypto],
   ['cpu', benchCpu],
   ['idle', benchIdle],
+  ['flood', benchFlood],
+  ['ten-million', benchTenMillion],
   ['connect', benchConnect],
   // RFC 7296 §2.8; there is none yet.
   ['rekey', async () => ({ skipped: 'there is no rekeying yet' })],

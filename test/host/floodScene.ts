@@ -81,12 +81,16 @@ export class FloodScene {
     await Promise.all([laptop.call('install', near), office.call('install', far)]);
   }
 
-  /** Starts a flood upon the laptop; the end of it tells how much it was. */
-  async flood(kind: string, spoofed: boolean): Promise<{ readonly process: ChildProcess; stop(): Promise<FloodReport> }> {
+  /** Starts a flood upon a port of the laptop; the end of it tells how much it was. */
+  async flood(
+    kind: string,
+    spoofed: boolean,
+    port = 4500,
+  ): Promise<{ readonly process: ChildProcess; stop(): Promise<FloodReport> }> {
     const order: FloodOrder = {
       kind,
       source: spoofed ? `${outer.office}:4500` : `${outer.attacker}:0`,
-      target: `${outer.laptop}:4500`,
+      target: `${outer.laptop}:${port}`,
       spi: spiAtLaptop,
       ikeSpis: '11'.repeat(8) + '22'.repeat(8),
     };
