@@ -128,7 +128,6 @@ export class PathMtu {
     this.#path = change.path ?? this.#path;
     this.#shape = change.shape ?? this.#shape;
     this.#configured = change.configured ?? this.#configured;
-    this.#stopSearch();
     if (change.path === undefined) {
       if (probed !== undefined) this.#probed = largestInner(this.#shape, family, probed);
     } else {
@@ -242,7 +241,6 @@ export class PathMtu {
     if (this.#routes.length === 0) return;
     this.#search = search;
     this.#round.find(this.#routes, now);
-    this.#advance(now);
   }
 
   #stopSearch(): void {

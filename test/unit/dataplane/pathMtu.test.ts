@@ -213,6 +213,13 @@ test('the first of several that answers is asked, and no more than four are trie
   other.answering = [9];
   other.do((machine, now) => machine.probeThrough([to(5), to(6), to(7), to(8), to(9)], now)).pass(60_000);
   assert.equal(other.sent.length, 12);
+  // The next search begins with the likeliest again.
+  world.answering = [5, 7];
+  world.pass(11 * minutes);
+  assert.deepEqual(
+    world.sent.slice(9).map(({ target }) => target),
+    [5, 5, 5],
+  );
 });
 
 test('a target that answers only small echoes changes nothing', () => {
@@ -351,6 +358,18 @@ test('what cannot be checked any more is believed', () => {
     .do((machine, now) => machine.reported(1300, now))
     .pass(10_000);
   assert.equal(world.inner, 1238);
+  // And forgotten, as where there never was anybody to ask.
+  world.pass(10 * minutes);
+  assert.equal(world.inner, 1400);
+});
+
+test('a suspicion does not end the check of a report', () => {
+  const world = probe(new World()).pass(10_000);
+  world.do((machine, now) => machine.reported(600, now)).do((machine, now) => machine.suspect(now));
+  assert.equal(world.sent.length, 4, 'one small echo, no second one');
+  world.pass(100);
+  assert.equal(world.inner, 1400);
+  assert.deepEqual(kinds(world), ['reported', 'proven']);
 });
 
 test('floors: 576 outside, below which packets are fragmented outside; 1280 for IPv6, below which a report is none', () => {
@@ -393,6 +412,10 @@ test('another path is learned anew; another suite keeps what was learned', () =>
   assert.equal(world.inner, 1400);
   world.do((machine, now) => machine.change({ configured: 1300 }, now));
   assert.equal(world.inner, 1300);
+  // A new path is no evidence of a black hole below the base.
+  world.path = 1100;
+  world.do((machine, now) => machine.change({ path: { family: 4 } }, now)).pass(60_000);
+  assert.equal(world.inner, 1300);
 });
 
 test('answers that are late, doubled or of somebody else change nothing', () => {
@@ -431,6 +454,10 @@ test('answers that are late, doubled or of somebody else change nothing', () => 
   assert.equal(give(answerTo(packets[1])), true);
   assert.equal(give(answerTo(packets[2])), false, 'late: the size is decided');
   assert.equal(packets.length, 3);
+  machine.probeThrough([route], 2000);
+  machine.probeThrough([], 2000);
+  drain();
+  assert.equal(give(answerTo(packets[3])), false, 'nobody asks any more');
 });
 
 test('no route any more: nothing is sent and nobody woken', () => {
@@ -438,4 +465,11 @@ test('no route any more: nothing is sent and nobody woken', () => {
   world.do((machine, now) => machine.probeThrough([], now)).pass(60 * minutes);
   assert.equal(world.sent.length, 1);
   assert.equal(world.wakeUps, 0);
+  // Also once a search was over.
+  probe(world).pass(1000);
+  const before = world.sent.length;
+  world.do((machine, now) => machine.probeThrough([], now));
+  assert.equal(world.machine.deadline(), undefined);
+  world.pass(60 * minutes);
+  assert.deepEqual([world.sent.length, world.wakeUps], [before, 0]);
 });
