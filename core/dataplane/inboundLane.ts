@@ -62,6 +62,9 @@ export class InboundLane {
   readonly #inner = new InnerHeader();
   readonly #coalescer: Coalescer;
   #tun: Tun | undefined;
+  /** The SA whose packets were admitted and are not opened yet, and TOS of their outer headers. */
+  #pending: Entry | undefined;
+  readonly #tos = new Uint8Array(128);
   #now = 0;
 
   constructor(options: InboundLaneOptions) {
@@ -110,6 +113,7 @@ export class InboundLane {
     if (count === 0) return 0;
     this.#now = this.#options.clock();
     for (let i = 0; i < count; i++) this.#run(i, channel);
+    this.#open();
     this.#flush();
     return count;
   }
@@ -159,14 +163,33 @@ export class InboundLane {
       this.#counters.drop('inbound', 'unknown-spi');
       return;
     }
-    const reason = this.#open(entry, offset, length, tos);
-    if (reason !== undefined) this.#counters.add(entry.slot, reason, 1);
+    if (entry !== this.#pending || entry.sa.full) {
+      this.#open();
+      this.#pending = entry;
+    }
+    const refused = entry.sa.admit(this.#memory.bytes, offset, length);
+    if (refused === undefined) this.#tos[entry.sa.admitted - 1] = tos;
+    else this.#counters.add(entry.slot, dropOf[refused], 1);
   }
 
-  /** Steps 3 to 11 for one packet; what to count it under when it is dropped. */
-  #open({ sa, local, remote, slot, mtu }: Entry, offset: number, length: number, tos: number): ChildField | undefined {
+  /** Steps 5 to 11 for all that were admitted. */
+  #open(): void {
+    const entry = this.#pending;
+    if (entry === undefined) return;
+    this.#pending = undefined;
+    const { sa, slot } = entry;
+    sa.open(this.#memory.bytes);
+    for (let i = 0; i < sa.admitted; i++) {
+      const reason = this.#deliver(entry, i);
+      if (reason !== undefined) this.#counters.add(slot, reason, 1);
+    }
+    sa.clear();
+  }
+
+  /** One packet of them; what to count it under when it is dropped. */
+  #deliver({ sa, local, remote, slot, mtu }: Entry, i: number): ChildField | undefined {
     const { bytes } = this.#memory;
-    const verdict = sa.open(bytes, offset, length);
+    const verdict = sa.take(bytes, i);
     if (verdict !== 'ok' && verdict !== 'dummy') return dropOf[verdict];
     const counters = this.#counters;
     counters.set(slot, 'lastIn', this.#now);
@@ -175,7 +198,7 @@ export class InboundLane {
     const fault = inner.read(bytes, sa.innerOffset, sa.innerLength);
     if (fault !== undefined || inner.version !== (sa.nextHeader === nextHeaderIpv4 ? 4 : 6)) return 'dropsMalformed';
     if (!remote.covers(inner, 'source') || !local.covers(inner, 'destination')) return 'dropsSelector';
-    if (applyOuterEcn(bytes, sa.innerOffset, tos) === ecnDrop) return 'dropsCongestion';
+    if (applyOuterEcn(bytes, sa.innerOffset, this.#tos[i]) === ecnDrop) return 'dropsCongestion';
     clampMss(bytes, sa.innerOffset, inner.totalLength, mtu, false);
     counters.add(slot, 'packetsIn', 1);
     counters.add(slot, 'bytesIn', inner.totalLength);

@@ -67,6 +67,8 @@ export class OutboundLane {
   readonly #runs = new SendRuns(runsAt, runsEnd);
   /** Where the runs go. */
   #peer: Peer | undefined;
+  /** What seals them. */
+  #sa: OutboundSa | undefined;
   readonly #keepalive = datagramBatch(1);
   readonly #inner = new InnerHeader();
   readonly #virtio = new VirtioHeader();
@@ -215,16 +217,17 @@ export class OutboundLane {
     this.tun.write(this.#memory, this.#message);
   }
 
-  /** Seals `count` packets, which `source` writes one by one; the inner packet they come from is at `at`. */
+  /** Frames `count` packets, which `source` writes one by one; the inner packet they come from is at `at`. */
   #send(policy: Policy, at: number, source: PacketSource, count: number): void {
     const runs = this.#runs;
     const { sa, peer, slot } = policy;
     const { bytes } = this.#memory;
     const nextHeader = this.#inner.version === 4 ? nextHeaderIpv4 : nextHeaderIpv6;
     const tos = outerOctet(bytes, at, policy.tosMask);
-    if (peer !== this.#peer) {
+    if (peer !== this.#peer || sa !== this.#sa) {
       this.#flush();
       this.#peer = peer;
+      this.#sa = sa;
     }
     let octets = 0;
     let sealed = 0;
@@ -232,7 +235,7 @@ export class OutboundLane {
       if (!runs.fits(source.packetLength(i) + overhead)) this.#flush();
       const to = runs.cursor + sa.headBytes;
       const length = source.write(i, to);
-      const wire = sa.seal(bytes, to, length, nextHeader);
+      const wire = sa.frame(bytes, to, length, nextHeader);
       if (wire === 0) break; // sequence numbers used up
       runs.add(wire, tos);
       octets += length;
@@ -259,6 +262,7 @@ export class OutboundLane {
     const runs = this.#runs;
     const peer = this.#peer;
     if (peer === undefined || runs.batch.count === 0) return;
+    this.#sa?.seal(this.#memory.bytes);
     const socket = this.#socketFor(peer);
     while (runs.batch.count > 0) {
       const sent = socket?.send(this.#memory, runs.batch, peer.sockaddr) ?? 0;

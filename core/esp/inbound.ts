@@ -1,5 +1,5 @@
 /** The receiving half of an ESP SA (RFC 4303 §3.4). */
-import { type EspCipher, espHeaderBytes } from '../crypto/espCipher.ts';
+import { cipherBatch, type EspCipher, openAll } from '../crypto/espCipher.ts';
 import { headBytes, nextHeaderDummy, nextHeaderIpv4, nextHeaderIpv6, payloadLength, readU32 } from './packet.ts';
 import { ReplayWindow } from './replay.ts';
 
@@ -17,9 +17,12 @@ export interface InboundSaOptions {
 /** `dummy` is an authenticated packet without content (RFC 4303 §2.6); all but it and `ok` are reasons to drop and count. */
 export type InboundVerdict = 'ok' | 'dummy' | 'malformed' | 'replay' | 'integrity';
 
+/** Packets that are opened in one go. */
+const batchPackets = 128;
+
 export class InboundSa {
   readonly spi: number;
-  /** Where the inner packet is, after `open` said `ok`. TFC padding is still behind it (RFC 4303 §2.7). */
+  /** Where the inner packet is, after `take` said `ok`. TFC padding is still behind it (RFC 4303 §2.7). */
   innerOffset = 0;
   innerLength = 0;
   /** 4 or 41. */
@@ -27,6 +30,7 @@ export class InboundSa {
   readonly #cipher: EspCipher;
   readonly #window: ReplayWindow;
   readonly #headBytes: number;
+  readonly #batch = cipherBatch(batchPackets);
 
   constructor({ spi, cipher, esn, window, start }: InboundSaOptions) {
     this.spi = spi;
@@ -35,24 +39,52 @@ export class InboundSa {
     this.#headBytes = headBytes(cipher);
   }
 
+  /** Packets admitted and not taken yet; at `batchPackets` no more may be admitted. */
+  get admitted(): number {
+    return this.#batch.count;
+  }
+
+  get full(): boolean {
+    return this.#batch.count === batchPackets;
+  }
+
   /**
-   * Opens the ESP packet of `length` octets at `offset` in place. The order is fixed: lengths, replay check, ICV and decryption,
-   * replay mark, padding, next header. Nothing before the ICV's check changes the SA or the buffer.
+   * The ESP packet of `length` octets at `offset`, which is to be opened: lengths and replay check. Undefined when it is admitted, else why
+   * it is dropped. Then come `open`, for all that were admitted, and `take` for each in order: ICV and decryption, replay mark, padding,
+   * next header. Nothing before the ICV's check changes the window or the buffer.
    */
-  open(buffer: Uint8Array, offset: number, length: number): InboundVerdict {
+  admit(buffer: Uint8Array, offset: number, length: number): 'malformed' | 'replay' | undefined {
     const cipher = this.#cipher;
     const sealed = length - this.#headBytes - cipher.icvBytes;
     // Two octets of trailer at least, and only whole blocks reach the cipher.
     if (sealed < 2 || sealed % cipher.alignment !== 0) return 'malformed';
-
-    const low = readU32(buffer, offset + 4);
-    const high = this.#window.locate(low); // RFC 4303 §3.4.3: checked first, so a replay costs no cryptography
+    const high = this.#window.locate(readU32(buffer, offset + 4)); // RFC 4303 §3.4.3: checked first, so a replay costs no cryptography
     if (high < 0) return 'replay';
+    const batch = this.#batch;
+    batch.at[batch.count] = offset;
+    batch.length[batch.count] = sealed;
+    batch.seqHigh[batch.count] = high;
+    batch.count++;
+    return undefined;
+  }
 
-    if (!cipher.open(buffer, offset, sealed, high)) return 'integrity';
+  /** Verifies and decrypts in place all that were admitted. */
+  open(buffer: Uint8Array): void {
+    openAll(this.#cipher, buffer, this.#batch);
+  }
+
+  /** What became of the packet that was admitted as number `i`, counted from 0; once each, in order. */
+  take(buffer: Uint8Array, i: number): InboundVerdict {
+    const { at, length, seqHigh, intact } = this.#batch;
+    if (intact[i] === 0) return 'integrity';
+    const low = readU32(buffer, at[i] + 4);
+    // Again, since others of the batch moved the window meanwhile: a packet twice in one batch was admitted twice.
+    const high = this.#window.locate(low);
+    if (high !== seqHigh[i]) return 'replay';
     this.#window.mark(high, low); // RFC 4303 §3.4.3: only after the ICV was verified
 
-    const from = offset + espHeaderBytes + cipher.ivBytes;
+    const sealed = length[i];
+    const from = at[i] + this.#headBytes;
     const payload = payloadLength(buffer, from, sealed);
     if (payload < 0) return 'malformed';
     const nextHeader = buffer[from + sealed - 1];
@@ -62,6 +94,11 @@ export class InboundSa {
     this.innerLength = payload;
     this.nextHeader = nextHeader;
     return 'ok';
+  }
+
+  /** All were taken. */
+  clear(): void {
+    this.#batch.count = 0;
   }
 
   destroy(): void {

@@ -1,5 +1,5 @@
 /** The sending half of an ESP SA: sequence numbers, IVs and the packet around an inner one (RFC 4303 §3.3). */
-import { type EspCipher, espHeaderBytes } from '../crypto/espCipher.ts';
+import { cipherBatch, type EspCipher, espHeaderBytes, sealAll } from '../crypto/espCipher.ts';
 import type { Random } from '../crypto/types.ts';
 import { headBytes, maxTailBytes, padLength, writeTrailer, writeU32 } from './packet.ts';
 
@@ -13,6 +13,9 @@ export interface OutboundSaOptions {
   readonly start?: { readonly high: number; readonly low: number };
 }
 
+/** Packets that are sealed in one go. */
+const batchPackets = 128;
+
 export class OutboundSa {
   readonly spi: number;
   /** Octets that must be free before, and that may be written behind, a packet handed to `seal`. */
@@ -21,6 +24,7 @@ export class OutboundSa {
   readonly #cipher: EspCipher;
   readonly #esn: boolean;
   readonly #random: Random;
+  readonly #batch = cipherBatch(batchPackets);
   #high: number;
   #low: number;
   #pool: Uint8Array = new Uint8Array(0);
@@ -38,10 +42,11 @@ export class OutboundSa {
   }
 
   /**
-   * Turns the inner packet of `length` octets at `offset` into an ESP packet in place. It then starts at `offset - headBytes`;
-   * returned is its length, or 0 when the sequence numbers are used up: then nothing was changed and nothing may be sent.
+   * Puts the inner packet of `length` octets at `offset` into an ESP packet in place. It then starts at `offset - headBytes`;
+   * returned is its length, or 0 when the sequence numbers are used up: then nothing was changed and nothing may be sent. The packet
+   * is in clear until `seal`, which must come before another buffer does, and before anything is sent.
    */
-  seal(buffer: Uint8Array, offset: number, length: number, nextHeader: number): number {
+  frame(buffer: Uint8Array, offset: number, length: number, nextHeader: number): number {
     if (!this.#advance()) return 0;
     const at = offset - this.headBytes;
     const padding = padLength(length, this.#cipher.alignment);
@@ -50,8 +55,19 @@ export class OutboundSa {
     writeU32(buffer, at + 4, this.#low);
     this.#writeIv(buffer, at + espHeaderBytes);
     const sealed = length + padding + 2;
-    this.#cipher.seal(buffer, at, sealed, this.#high);
+    const batch = this.#batch;
+    batch.at[batch.count] = at;
+    batch.length[batch.count] = sealed;
+    batch.seqHigh[batch.count] = this.#high;
+    if (++batch.count === batchPackets) this.seal(buffer);
     return this.headBytes + sealed + this.#cipher.icvBytes;
+  }
+
+  /** Encrypts and authenticates all packets framed since the last time. */
+  seal(buffer: Uint8Array): void {
+    if (this.#batch.count === 0) return;
+    sealAll(this.#cipher, buffer, this.#batch);
+    this.#batch.count = 0;
   }
 
   destroy(): void {

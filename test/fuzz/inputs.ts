@@ -8,6 +8,7 @@ import { InnerHeader, opaque } from '../../core/ip/header.ts';
 import { importProfile } from '../../core/profile/import.ts';
 import { parseJson } from '../../core/profile/json.ts';
 import { createFrameDecoder, decodeFrame, encodeFrame } from '../../core/rpc/framing.ts';
+import { openOne, sealOne } from '../unit/esp/one.ts';
 import { ipv4Packet, keysFor, octets, suiteOf } from '../unit/esp/suites.ts';
 import { profileText } from '../unit/profile/sample.ts';
 import { type CaseResult, demand, runTarget } from './harness.ts';
@@ -162,7 +163,7 @@ function fuzzEsp(suiteText: string, runs: number, seed: number): CaseResult {
     check: (bytes, random) => {
       const buffer = new Uint8Array(bytes.length + 2 * GUARD).fill(0x5a);
       buffer.set(bytes, GUARD);
-      const verdict = own.has(toHex(bytes)) ? 'unchanged' : into.open(buffer, GUARD, bytes.length);
+      const verdict = own.has(toHex(bytes)) ? 'unchanged' : openOne(into, buffer, GUARD, bytes.length);
       demand(verdict !== 'ok' && verdict !== 'dummy', `a forged packet is ${verdict}`);
       demand(
         buffer.every((octet, i) => octet === 0x5a || (i >= GUARD && i < GUARD + bytes.length)),
@@ -170,7 +171,7 @@ function fuzzEsp(suiteText: string, runs: number, seed: number): CaseResult {
       );
       if (random.oneIn(Math.ceil(runs / 70)) && next < genuine.length) {
         const packet = genuine[next++].slice();
-        demand(into.open(packet, 0, packet.length) === 'ok', `genuine packet ${next} is not opened any more`);
+        demand(openOne(into, packet, 0, packet.length) === 'ok', `genuine packet ${next} is not opened any more`);
       }
       return verdict;
     },
@@ -180,7 +181,7 @@ function fuzzEsp(suiteText: string, runs: number, seed: number): CaseResult {
 function sealed(sa: OutboundSa, inner: Uint8Array): Uint8Array {
   const buffer = new Uint8Array(sa.headBytes + inner.length + sa.tailBytes);
   buffer.set(inner, sa.headBytes);
-  return buffer.slice(0, sa.seal(buffer, sa.headBytes, inner.length, 4));
+  return buffer.slice(0, sealOne(sa, buffer, sa.headBytes, inner.length, 4));
 }
 
 /** Every field read from a packet is a number in its range, or the packet is refused. Octets behind the packet play no part. */

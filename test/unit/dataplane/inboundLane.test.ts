@@ -9,6 +9,7 @@ import type { ChildCounters, GlobalDrop } from '../../../core/dataplane/contract
 import { maxIkeQueued } from '../../../core/dataplane/counters.ts';
 import { OutboundSa } from '../../../core/esp/outbound.ts';
 import { writeU32 } from '../../../core/esp/packet.ts';
+import { sealOne } from '../esp/one.ts';
 import { keysFor, octets } from '../esp/suites.ts';
 import { type InboundFixture, inbound, inner, laneChild } from './fixtures.ts';
 
@@ -24,7 +25,7 @@ function peer(of: LaneChild = child): (packet: Uint8Array, nextHeader?: number) 
   return (packet, nextHeader = packet[0] >>> 4 === 4 ? 4 : 41) => {
     const buffer = new Uint8Array(sa.headBytes + packet.length + sa.tailBytes);
     buffer.set(packet, sa.headBytes);
-    return buffer.slice(0, sa.seal(buffer, sa.headBytes, packet.length, nextHeader));
+    return buffer.slice(0, sealOne(sa, buffer, sa.headBytes, packet.length, nextHeader));
   };
 }
 
