@@ -14,6 +14,7 @@ import { programVersion } from '../rpc/version.ts';
 import { F_SETFD, FD_CLOEXEC } from '../system/ffi/constants.ts';
 import { close, fcntl } from '../system/ffi/libc.ts';
 import { descriptorOf, peerCredentials } from '../system/linux/peer.ts';
+import { giveBackCode } from '../system/linux/programCode.ts';
 import { openAgentKey } from './agentKey.ts';
 import { createCertificateFetch } from './certificateFetch.ts';
 import { type EngineArgs, parseEngineArguments } from './engineArgs.ts';
@@ -37,6 +38,8 @@ const LOG_LINES = 100_000;
 const LAST_WORDS = { asked: 2_500, orphaned: 300 };
 /** Of certificates that somebody only looks at; a connection never waits for them. */
 const LENS_CHECKS = 4;
+/** Milliseconds without news of a tunnel after which the memory of what start or connection needed is given back. */
+const AT_REST = 3_000;
 
 await main();
 
@@ -103,6 +106,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   const dropped = dropPrivileges(args.uid, args.gid);
   if (!dropped.ok) fatal(`engine: cannot give up root: ${dropped.error.detail}`);
 
+  const atRest = setTimeout(giveBackCode, AT_REST);
   const profiles = openProfileStore('profiles', logs.log);
   const proof = createProofPorts(logs.log);
   const machine = (logKeys: boolean) => (config: IkeConfig) => createInitiator(config, { random: randomBytes, keyLog: logKeys });
@@ -123,7 +127,10 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     ...(keyLog && { keyLog }),
     now: Date.now,
     monotonic: () => performance.now(),
-    onChange: () => publisher.changed(),
+    onChange: () => {
+      publisher.changed();
+      atRest.refresh();
+    },
   });
   tunnel = keeper;
   const publisher = createPublisher({ statusFor: keeper.statusFor, running: keeper.active, logs });

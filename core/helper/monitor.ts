@@ -14,6 +14,7 @@ import { close, prctl } from '../system/ffi/libc.ts';
 import { findResolverTools, type ResolverTools } from '../system/linux/dns.ts';
 import { LinuxHost } from '../system/linux/hostPlan.ts';
 import { Journal } from '../system/linux/journal.ts';
+import { giveBackCode } from '../system/linux/programCode.ts';
 import { Rtnetlink } from '../system/linux/rtnetlink.ts';
 import { type OpenTun, openTun } from '../system/linux/tun.ts';
 import { openUdp } from '../system/linux/udp.ts';
@@ -24,6 +25,9 @@ import type { MonitorCommand, MonitorReply } from './monitorContract.ts';
 import { type Reply, superviseEngine } from './monitorEngine.ts';
 import { udpPortOwner } from './monitorPortOwner.ts';
 import { engineFolder, engineOwner, listenUnix, type Owner, rootFolder, tryLock } from './monitorSetup.ts';
+
+/** Milliseconds without a command after which the memory of what start or command needed is given back. */
+const AT_REST = 3_000;
 
 export interface MonitorOptions {
   readonly runDir: string;
@@ -55,6 +59,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
 
   /** Devices this engine opened; the kernel removes them with it. */
   const ours = new Set<string>();
+  const atRest = setTimeout(giveBackCode, AT_REST);
   const engine = superviseEngine({
     script: options.engineScript,
     args: [
@@ -67,13 +72,17 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     rpcFd,
     lockPath: join(realpathSync(options.runDir), 'engine.lock'),
     log,
-    onMessage: (bytes, reply) => serve(bytes, reply, { host, netlink, ours, log }),
+    onMessage: (bytes, reply) => {
+      atRest.refresh();
+      return serve(bytes, reply, { host, netlink, ours, log });
+    },
     onGone: () => {
       ours.clear();
       revert(host, log);
     },
   });
   const signal = await terminated();
+  clearTimeout(atRest);
   log('info', 'monitor', 'ending', { signal });
   rmSync(socketPath, { force: true });
   await engine.stop();

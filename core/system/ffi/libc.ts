@@ -134,6 +134,12 @@ export const recvmmsg: (fd: number, messages: number, count: number, flags: numb
   'int',
   ['int', 'uintptr_t', 'uint', 'int', 'uintptr_t'],
 );
+export const madvise: (address: number, length: number, advice: number) => number = library.func('madvise', 'int', [
+  'uintptr_t',
+  'size_t',
+  'int',
+]);
+
 // Processes
 
 /** glibc applies these three to all threads of the process (nptl's setxid), as POSIX asks. */
