@@ -2,6 +2,7 @@
 import { cipherBatch, type EspCipher, espHeaderBytes, sealAll } from '../crypto/espCipher.ts';
 import type { Random } from '../crypto/types.ts';
 import { headBytes, maxTailBytes, padLength, writeTrailer, writeU32 } from './packet.ts';
+import { SharedSequence } from './sharedSequence.ts';
 
 export interface OutboundSaOptions {
   /** Host-order SPI the peer chose. */
@@ -11,10 +12,14 @@ export interface OutboundSaOptions {
   readonly random: Random;
   /** The last number taken as used already; for tests of the far end. */
   readonly start?: { readonly high: number; readonly low: number };
+  /** `SharedSequence.memory`, where several threads send on the SA; `start` is then its own. */
+  readonly shared?: SharedArrayBuffer;
 }
 
 /** Packets that are sealed in one go. */
 const batchPackets = 128;
+/** Milliseconds in which another thread must send what it sealed; a full queue is waited for less long. */
+const patience = 250;
 
 export class OutboundSa {
   readonly spi: number;
@@ -25,12 +30,14 @@ export class OutboundSa {
   readonly #esn: boolean;
   readonly #random: Random;
   readonly #batch = cipherBatch(batchPackets);
+  /** Numbers are then given when packets are sealed: a thread's are without a gap, and it waits for its turn once. */
+  readonly #shared: SharedSequence | undefined;
   #high: number;
   #low: number;
   #pool: Uint8Array = new Uint8Array(0);
   #poolAt = 0;
 
-  constructor({ spi, cipher, esn, random, start }: OutboundSaOptions) {
+  constructor({ spi, cipher, esn, random, start, shared }: OutboundSaOptions) {
     this.spi = spi;
     this.headBytes = headBytes(cipher);
     this.tailBytes = maxTailBytes(cipher);
@@ -39,35 +46,54 @@ export class OutboundSa {
     this.#random = random;
     this.#high = start?.high ?? 0;
     this.#low = start?.low ?? 0;
+    this.#shared = shared === undefined ? undefined : new SharedSequence(shared, esn);
+  }
+
+  /** Whether all must be sealed and sent before the next packet is framed. */
+  get full(): boolean {
+    return this.#shared !== undefined && this.#batch.count === batchPackets;
   }
 
   /**
    * Puts the inner packet of `length` octets at `offset` into an ESP packet in place. It then starts at `offset - headBytes`;
    * returned is its length, or 0 when the sequence numbers are used up: then nothing was changed and nothing may be sent. The packet
-   * is in clear until `seal`, which must come before another buffer does, and before anything is sent.
+   * is in clear until `seal`, which must come before another buffer does, and before anything is sent. Not while `full`.
    */
   frame(buffer: Uint8Array, offset: number, length: number, nextHeader: number): number {
-    if (!this.#advance()) return 0;
+    if (this.#shared === undefined && !this.#advance()) return 0;
     const at = offset - this.headBytes;
     const padding = padLength(length, this.#cipher.alignment);
     writeTrailer(buffer, offset + length, padding, nextHeader);
     writeU32(buffer, at, this.spi);
-    writeU32(buffer, at + 4, this.#low);
-    this.#writeIv(buffer, at + espHeaderBytes);
     const sealed = length + padding + 2;
     const batch = this.#batch;
     batch.at[batch.count] = at;
     batch.length[batch.count] = sealed;
-    batch.seqHigh[batch.count] = this.#high;
-    if (++batch.count === batchPackets) this.seal(buffer);
+    if (this.#shared === undefined) this.#number(buffer, batch.count);
+    if (++batch.count === batchPackets && this.#shared === undefined) this.seal(buffer);
     return this.headBytes + sealed + this.#cipher.icvBytes;
   }
 
-  /** Encrypts and authenticates all packets framed since the last time. */
-  seal(buffer: Uint8Array): void {
-    if (this.#batch.count === 0) return;
-    sealAll(this.#cipher, buffer, this.#batch);
-    this.#batch.count = 0;
+  /**
+   * Encrypts and authenticates all packets framed since the last time. False when there are no numbers for them any more, which only
+   * an SA of several threads finds out so late: they are in clear then and must not be sent.
+   */
+  seal(buffer: Uint8Array): boolean {
+    const batch = this.#batch;
+    if (batch.count === 0) return true;
+    const numbered = this.#shared === undefined || this.#numberAll(buffer, this.#shared);
+    if (numbered) sealAll(this.#cipher, buffer, batch);
+    batch.count = 0;
+    return numbered;
+  }
+
+  /** Before what was sealed is sent, and after it was: an SA of several threads sends in the order of its numbers. */
+  awaitTurn(): void {
+    this.#shared?.awaitTurn(patience);
+  }
+
+  passTurn(): void {
+    this.#shared?.passTurn();
   }
 
   destroy(): void {
@@ -85,6 +111,26 @@ export class OutboundSa {
     this.#high++;
     this.#low = 0;
     return true;
+  }
+
+  #numberAll(buffer: Uint8Array, shared: SharedSequence): boolean {
+    const { count } = this.#batch;
+    if (!shared.take(count)) return false;
+    this.#high = shared.high;
+    this.#low = shared.low;
+    for (let i = 0; i < count; i++) {
+      if (i > 0) this.#advance(); // there is one: the whole range is ours
+      this.#number(buffer, i);
+    }
+    return true;
+  }
+
+  /** Writes the number at hand, and an IV, into packet `i` of the batch. */
+  #number(buffer: Uint8Array, i: number): void {
+    const at = this.#batch.at[i];
+    writeU32(buffer, at + 4, this.#low);
+    this.#writeIv(buffer, at + espHeaderBytes);
+    this.#batch.seqHigh[i] = this.#high;
   }
 
   #writeIv(buffer: Uint8Array, at: number): void {
