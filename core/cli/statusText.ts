@@ -1,5 +1,15 @@
 /** A status as lines of text: state, gateway, addresses, algorithms, SPIs, traffic, ages and NAT at one look. Pure. */
-import type { ChildStatus, GatewayCertificate, Prompt, Status, Step, StepName, TunnelState } from '../rpc/contract.ts';
+import type {
+  ChildStatus,
+  DropReason,
+  GatewayCertificate,
+  KernelOffload,
+  Prompt,
+  Status,
+  Step,
+  StepName,
+  TunnelState,
+} from '../rpc/contract.ts';
 import { revocationText, untilText, warningText } from './certificateText.ts';
 import { clock, columns, count, octets, span } from './text.ts';
 
@@ -89,7 +99,11 @@ export function statusText(status: Status, now: number): string[] {
     row('IKE SPIs', `${ike.spiI} (initiator)`, `${ike.spiR} (responder)`);
   }
   for (const child of status.children) childRows(child, now, row);
-  row('Cipher code', status.backend);
+  const { drops } = status;
+  if (drops) row('Dropped besides', ...strayDrops.map(([reason, why]) => dropText(drops[reason], why)));
+  // Each child says who carries it; before there is one, who would.
+  if (status.children.every(({ backend }) => backend === undefined)) row('Cipher code', status.backend);
+  if (status.offload) row('Kernel offload', offloadText(status.offload));
   return [head, ...columns(rows)];
 }
 
@@ -117,9 +131,40 @@ function childRows(child: ChildStatus, now: number, row: Row): void {
     ['forged or damaged', child.dropsIntegrity],
     ['outside the networks', child.dropsSelector],
     ['malformed', child.dropsMalformed],
+    ['too large for the path', child.dropsTooBig],
+    ['lost to congestion', child.dropsCongestion],
     ['out of sequence numbers', child.dropsExhausted],
   ] as const;
-  row('Dropped', ...drops.filter(([, number]) => number > 0).map(([why, number]) => `${count(number)} ${why}`));
+  row('Dropped', ...drops.map(([why, number]) => dropText(number, why)));
+  row('Cipher code', child.backend);
+}
+
+/** NAT keepalives are left out: RFC 3948 §2.3 wants them dropped. */
+const strayDrops: readonly (readonly [DropReason, string])[] = [
+  ['unknown-spi', 'for an unknown SPI'],
+  ['short-packet', 'too short'],
+  ['no-policy', 'not for the tunnel'],
+  ['not-ip', 'not IP'],
+  ['tun-full', 'not taken by the TUN device'],
+  ['send-failed', 'not sent'],
+  ['ike-full', 'IKE messages too many'],
+  ['kernel', 'by the kernel'],
+];
+
+function dropText(number: number | undefined, why: string): string | undefined {
+  return number === undefined || number === 0 ? undefined : `${count(number)} ${why}`;
+}
+
+/** By the kernel's own names, as ethtool and udp(7) have them. */
+function offloadText({ tun, socket }: KernelOffload): string {
+  const names = [
+    tun.headers && 'TUN checksums',
+    tun.tcp && 'TSO',
+    tun.udp && 'USO',
+    socket.segmentation && 'UDP GSO',
+    socket.coalescing && 'UDP GRO',
+  ].filter((name) => name !== false);
+  return names.length === 0 ? 'none: packets one by one' : names.join(', ');
 }
 
 function last(instant: number, now: number): string {

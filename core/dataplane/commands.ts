@@ -61,6 +61,9 @@ export type Command = { readonly id: number } & (
 export type Report =
   /** The self-test passed and the lane waits for commands. */
   | { readonly kind: 'ready'; readonly backend: string; readonly tried: readonly BackendTrial[] }
-  | { readonly kind: 'done'; readonly id: number; readonly refused?: string }
+  /** `backend`, of an SA that was installed: who made its cipher. */
+  | { readonly kind: 'done'; readonly id: number; readonly refused?: string; readonly backend?: string }
+  /** Segmentation turned out not to work through this socket; runs go out as datagrams of their own. */
+  | { readonly kind: 'segmentation-lost'; readonly fd: number }
   | { readonly kind: 'ike'; readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }
   | { readonly kind: 'trouble'; readonly detail: string };

@@ -2,7 +2,7 @@
 import type { BackendTrial } from '../esp/backends.ts';
 import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
 import type { DscpRule } from '../ip/ecn.ts';
-import type { TunFeatures } from '../system/ports.ts';
+import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 
 export interface DataplaneOptions {
   /** An IKE message (non-ESP marker already stripped). The bytes are the receiver's own copy. */
@@ -15,6 +15,8 @@ export interface DataplaneOptions {
   readonly replayWindow?: number;
   /** Name of the one crypto backend to use (`ipsec-mb`, `evp`, …); the fastest that is there when absent. */
   readonly backend?: string;
+  /** What the kernel may do for the UDP sockets: all it can (default), or nothing. */
+  readonly offload?: 'all' | 'plain';
   /** Entry of the threads, for benchmarks that bring a backend of their own; it calls `runLane`. */
   readonly worker?: URL;
 }
@@ -55,8 +57,12 @@ export interface Dataplane {
   counters(spiIn: number): ChildCounters | undefined;
   /** Drops that belong to no SA. */
   globalCounters(): Readonly<Record<GlobalDrop, number>>;
-  /** The crypto backend in use, as `status` shows it. */
+  /** What the kernel does for the sockets that carry ESP, at this moment: a network device may turn out to lack what segmentation needs. */
+  offload(): UdpFeatures | undefined;
+  /** The first crypto backend that carries any suite, as `status` shows it. */
   backend(): string;
+  /** The one that carries this SA, once it is installed. */
+  backendOf(spiIn: number): string | undefined;
   /** What was tried when it started, and what came of it. */
   backendTrials(): readonly BackendTrial[];
   /** Removes all SAs and lets go of TUN and sockets; resolves when no thread uses a descriptor any more. The threads stay. */

@@ -6,7 +6,7 @@ import { EventFd } from '../system/linux/poll.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
 import { filterSocket, kernelDrops } from '../system/linux/socketFilter.ts';
 import { LinuxUdp, prepareUdp } from '../system/linux/udp.ts';
-import type { TunFeatures } from '../system/ports.ts';
+import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 import type { Command, LaneChild, LaneStart, Report } from './commands.ts';
 import type { ChildCounters, ChildOptions, Dataplane, DataplaneOptions, DataplaneSocket, GlobalDrop } from './contract.ts';
 import { Counters, type LaneName, maxChildren } from './counters.ts';
@@ -34,9 +34,10 @@ class Lanes implements Dataplane {
   readonly #inbound: LaneThread;
   readonly #outbound: LaneThread;
   /** The installed SAs, by inbound SPI. */
-  readonly #installed = new Map<number, FilteredSa & { readonly slot: number }>();
+  readonly #installed = new Map<number, Installed>();
   readonly #freeSlots = Array.from({ length: maxChildren }, (_, i) => maxChildren - 1 - i);
-  #sockets: readonly (DataplaneSocket & { readonly udp: LinuxUdp; readonly dropsBefore: number })[] = [];
+  #sockets: readonly AttachedSocket[] = [];
+  readonly #offload: 'all' | 'plain';
   /** Drops of sockets that were let go. */
   #kernelDrops = 0;
   readonly #message = new Uint8Array(maxDatagram);
@@ -44,6 +45,7 @@ class Lanes implements Dataplane {
   constructor(options: DataplaneOptions) {
     const { onIke, onFailure, keepaliveInterval = defaultKeepalive, replayWindow = defaultWindow } = options;
     const { backend, worker } = options;
+    this.#offload = options.offload ?? 'all';
     const common: LaneCommon = {
       counters: this.#counters.shared,
       keepaliveInterval,
@@ -52,6 +54,7 @@ class Lanes implements Dataplane {
     };
     const onReport = (report: Report): void => {
       if (report.kind === 'trouble') onFailure(report.detail);
+      if (report.kind === 'segmentation-lost') this.#segmentationLost(report.fd);
       if (report.kind !== 'ike') return;
       this.#counters.ikeTaken();
       if (this.#sockets.length === 0) return; // it was under way when the sockets were let go
@@ -66,10 +69,15 @@ class Lanes implements Dataplane {
   }
 
   async attachSockets(sockets: readonly DataplaneSocket[]): Promise<void> {
-    const ready = sockets.map(({ fd, channel, family }) => ({ fd, channel, family, features: prepareUdp(fd, family) }));
-    const mine = ready.map(({ features, ...socket }) => ({
+    const ready = sockets.map(({ fd, channel, family }) => ({
+      fd,
+      channel,
+      family,
+      features: prepareUdp(fd, family, this.#offload),
+    }));
+    const mine = ready.map((socket) => ({
       ...socket,
-      udp: new LinuxUdp(socket.fd, features),
+      udp: new LinuxUdp(socket.fd, socket.features),
       dropsBefore: kernelDrops(socket.fd),
     }));
     this.#sockets = [...this.#sockets, ...mine];
@@ -98,7 +106,8 @@ class Lanes implements Dataplane {
     const slot = this.#freeSlots.pop();
     if (slot === undefined) throw new Error(`more than ${maxChildren} SAs`);
     this.#counters.clear(slot);
-    this.#installed.set(spiIn, { spi: spiIn, remote: child.remote, slot });
+    const installed: Installed = { spi: spiIn, remote: child.remote, slot, backend: undefined };
+    this.#installed.set(spiIn, installed);
     this.#filter();
     const inbound = { ...laneChild(child, 'inbound', slot), ...options };
     const outbound = { ...laneChild(child, 'outbound', slot), ...options };
@@ -108,7 +117,7 @@ class Lanes implements Dataplane {
     }
     try {
       await this.#inbound.send({ kind: 'install', child: inbound }, keyBuffers(inbound));
-      await this.#outbound.send({ kind: 'install', child: outbound }, keyBuffers(outbound));
+      installed.backend = await this.#outbound.send({ kind: 'install', child: outbound }, keyBuffers(outbound));
     } catch (error) {
       await this.removeChild(spiIn);
       throw error;
@@ -135,8 +144,21 @@ class Lanes implements Dataplane {
     return { ...this.#counters.global(), kernel };
   }
 
+  offload(): UdpFeatures | undefined {
+    const carriers = this.#sockets.filter(({ channel }) => channel === 'natt');
+    if (carriers.length === 0) return undefined;
+    return {
+      segmentation: carriers.every(({ features }) => features.segmentation),
+      coalescing: carriers.every(({ features }) => features.coalescing),
+    };
+  }
+
   backend(): string {
     return this.#inbound.backend;
+  }
+
+  backendOf(spiIn: number): string | undefined {
+    return this.#installed.get(spiIn)?.backend;
   }
 
   backendTrials(): readonly BackendTrial[] {
@@ -165,9 +187,27 @@ class Lanes implements Dataplane {
     }
   }
 
+  #segmentationLost(fd: number): void {
+    this.#sockets = this.#sockets.map((socket) =>
+      socket.fd === fd ? { ...socket, features: { ...socket.features, segmentation: false } } : socket,
+    );
+  }
+
   async #both(command: CommandBody): Promise<void> {
     await Promise.all([this.#inbound.send(command), this.#outbound.send(command)]);
   }
+}
+
+interface Installed extends FilteredSa {
+  readonly slot: number;
+  /** Once both lanes have it. Each lane chooses by the same rules in the same process, so they agree. */
+  backend: string | undefined;
+}
+
+interface AttachedSocket extends DataplaneSocket {
+  readonly features: UdpFeatures;
+  readonly udp: LinuxUdp;
+  readonly dropsBefore: number;
 }
 
 type CommandBody = Command extends infer C ? (C extends Command ? Omit<C, 'id'> : never) : never;
@@ -188,7 +228,10 @@ class LaneThread {
   readonly #wake = EventFd.create();
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
-  readonly #pending = new Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }>();
+  readonly #pending = new Map<
+    number,
+    { readonly resolve: (backend?: string) => void; readonly reject: (error: Error) => void }
+  >();
   #nextId = 1;
   #stopping = false;
   #dead: string | undefined;
@@ -214,7 +257,7 @@ class LaneThread {
         this.backend = report.backend;
         this.tried = report.tried;
         start.resolve();
-      } else if (report.kind === 'done') this.#answer(report.id, report.refused);
+      } else if (report.kind === 'done') this.#answer(report);
       else onReport(report);
     });
     this.#worker.on('error', (error: unknown) => {
@@ -233,11 +276,11 @@ class LaneThread {
     this.ready.catch(() => {}); // whoever awaits it is told; nobody has to
   }
 
-  /** Resolves when the lane has obeyed; rejects when it cannot or has ended. */
-  send(command: CommandBody, transfer: ArrayBuffer[] = []): Promise<void> {
+  /** Resolves when the lane has obeyed, with the backend of an SA it installed; rejects when it cannot or has ended. */
+  send(command: CommandBody, transfer: ArrayBuffer[] = []): Promise<string | undefined> {
     if (this.#dead !== undefined) return Promise.reject(new Error(this.#dead));
     const id = this.#nextId++;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
     this.#pending.set(id, { resolve, reject });
     this.#worker.postMessage({ ...command, id }, transfer);
     this.#wake.signal();
@@ -248,15 +291,15 @@ class LaneThread {
   async stop(): Promise<void> {
     if (!this.#stopping && this.#dead === undefined) {
       this.#stopping = true;
-      await this.send({ kind: 'stop' }).catch(() => {});
+      await this.send({ kind: 'stop' }).catch(() => undefined);
     }
     await this.#ended;
   }
 
-  #answer(id: number, refused: string | undefined): void {
+  #answer({ id, refused, backend }: Report & { readonly kind: 'done' }): void {
     const waiting = this.#pending.get(id);
     this.#pending.delete(id);
-    if (refused === undefined) waiting?.resolve();
+    if (refused === undefined) waiting?.resolve(backend);
     else waiting?.reject(new Error(`${this.#lane} lane: ${refused}`));
   }
 }

@@ -1,12 +1,13 @@
 /** What both threads of the dataplane do: they block in poll(2) and never return to an event loop until they are told to stop. */
 import { randomFillSync } from 'node:crypto';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { EspBackend } from '../crypto/espCipher.ts';
+import type { EspBackend, EspCipher } from '../crypto/espCipher.ts';
 import type { BackendChoice } from '../esp/backends.ts';
 import { EventFd, Poller, waitWritable } from '../system/linux/poll.ts';
 import { unpackSockaddr } from '../system/linux/sockaddr.ts';
 import { LinuxTun } from '../system/linux/tun.ts';
 import { LinuxUdp } from '../system/linux/udp.ts';
+import type { UdpSocket } from '../system/ports.ts';
 import type { Command, LaneStart, Report } from './commands.ts';
 import type { DataplaneSocket } from './contract.ts';
 import { Counters } from './counters.ts';
@@ -39,7 +40,16 @@ const counters = new Counters(start.counters);
 /** Serves until the command to stop comes. */
 export function runLane({ backend, tried = [] }: Pick<BackendChoice, 'backend'> & Partial<BackendChoice>): void {
   report({ kind: 'ready', backend: backend.name, tried });
-  run(start.lane === 'inbound' ? inboundLoop(backend) : outboundLoop(backend));
+  const noted: EspBackend = { name: backend.name, cipher: (suite, keys) => noteMaker(backend.cipher(suite, keys)) };
+  run(start.lane === 'inbound' ? inboundLoop(noted) : outboundLoop(noted));
+}
+
+/** Who made the last cipher: several backends share the suites (core/esp/backends.ts). */
+let lastMaker: string | undefined;
+
+function noteMaker(cipher: EspCipher | undefined): EspCipher | undefined {
+  lastMaker = cipher?.backend;
+  return cipher;
 }
 
 function run(lane: LaneLoop): void {
@@ -71,7 +81,13 @@ function obeyAll(lane: LaneLoop): boolean {
     if (received === undefined) return true;
     const command = received.message;
     const refused = lane.obey(command);
-    report({ kind: 'done', id: command.id, ...(refused === undefined ? {} : { refused }) });
+    const made = command.kind === 'install' && refused === undefined ? lastMaker : undefined;
+    report({
+      kind: 'done',
+      id: command.id,
+      ...(refused !== undefined && { refused }),
+      ...(made !== undefined && { backend: made }),
+    });
     if (command.kind === 'stop') return false;
   }
 }
@@ -138,10 +154,20 @@ function outboundLoop(backend: EspBackend): LaneLoop {
     monotonic: () => performance.now(),
     awaitRoom: ({ fd }) => waitWritable(fd, maxWaitForRoom),
   });
+  /** Those that send runs in one call, until one of them turns out not to. */
+  let segmenting: readonly UdpSocket[] = [];
+  const watchSegmentation = (): void => {
+    for (const socket of segmenting) {
+      if (socket.features.segmentation) continue;
+      segmenting = segmenting.filter((other) => other !== socket);
+      report({ kind: 'segmentation-lost', fd: socket.fd });
+    }
+  };
   return {
     fds: () => (lane.tun === undefined ? [] : [lane.tun.fd]),
     serve() {
       const count = lane.forward();
+      watchSegmentation();
       if (count >= 0) return count > 0;
       lane.tun = undefined;
       report({ kind: 'trouble', detail: 'the TUN device is gone' });
@@ -155,8 +181,10 @@ function outboundLoop(backend: EspBackend): LaneLoop {
         case 'sockets':
           for (const { fd, channel, family, features } of command.sockets) {
             if (channel !== 'natt') continue;
-            if (family === 4) lane.socket4 = new LinuxUdp(fd, features);
-            else lane.socket6 = new LinuxUdp(fd, features);
+            const socket = new LinuxUdp(fd, features);
+            if (family === 4) lane.socket4 = socket;
+            else lane.socket6 = socket;
+            if (features.segmentation) segmenting = [...segmenting, socket];
           }
           return undefined;
         case 'tun':
@@ -173,6 +201,7 @@ function outboundLoop(backend: EspBackend): LaneLoop {
           lane.tun = undefined;
           lane.socket4 = undefined;
           lane.socket6 = undefined;
+          segmenting = [];
           return undefined;
       }
     },

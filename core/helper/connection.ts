@@ -6,13 +6,14 @@
  * are still there, then the dataplane lets go of the descriptors, then they are closed.
  */
 import { err, ok, type Result } from '../bytes/result.ts';
-import type { Dataplane, DataplaneSocket } from '../dataplane/contract.ts';
+import type { Dataplane, DataplaneSocket, GlobalDrop } from '../dataplane/contract.ts';
 import type { IkeAsk } from '../ike/auth/contract.ts';
 import type { Channel, ChildSa, Endpoint, IkeConfig, IkeMachine } from '../ike/sa/contract.ts';
 import { selectorText } from '../ike/wire/selectorText.ts';
 import type { Profile } from '../profile/model.ts';
-import type { Failure } from '../rpc/contract.ts';
+import type { Failure, KernelOffload } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
+import type { TunFeatures } from '../system/ports.ts';
 import { failure, hostFailure, ikeFailure } from '../tunnel/explain.ts';
 import type { ChildFacts, TunnelFacts } from '../tunnel/status.ts';
 import type { SigningKey } from './asks.ts';
@@ -91,6 +92,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   let hostTouched = false;
   let attached = false;
   let packetsSeen = 0;
+  let tunFeatures: TunFeatures | undefined;
+  /** Of connections before. */
+  const dropsBefore = deps.dataplane.globalCounters();
   /** Carried by CHILD SAs that are gone. */
   const carried = { in: 0, out: 0 };
 
@@ -131,6 +135,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     if (!prepared.ok) return prepared;
     proof = prepared.value;
     facts.interface = { name: device.value.name, mtu: profile.mtu };
+    tunFeatures = device.value.features;
 
     const path = await firstPath(addresses.value);
     if (ended()) return ok(undefined);
@@ -294,6 +299,19 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     return undefined;
   }
 
+  function offload(): KernelOffload | undefined {
+    const socket = deps.dataplane.offload();
+    if (tunFeatures === undefined || socket === undefined) return undefined;
+    const { headers, tcp, udp } = tunFeatures;
+    return { tun: { headers, tcp, udp }, socket };
+  }
+
+  function drops(): Readonly<Record<GlobalDrop, number>> {
+    const now = { ...deps.dataplane.globalCounters() };
+    for (const reason of Object.keys(dropsBefore) as GlobalDrop[]) now[reason] -= dropsBefore[reason];
+    return now;
+  }
+
   function forget(spiIn: number): void {
     const last = deps.dataplane.counters(spiIn);
     if (children.delete(spiIn) && last) {
@@ -373,14 +391,20 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
   return {
     facts: () => {
-      const living = [...children.values()].map((child) => ({ ...child, counters: deps.dataplane.counters(child.sa.spiIn) }));
+      const { dataplane } = deps;
+      const living = [...children.values()].map((child) => ({
+        ...child,
+        counters: dataplane.counters(child.sa.spiIn),
+        backend: dataplane.backendOf(child.sa.spiIn),
+      }));
+      const carrying = facts.readyAt !== undefined && !ended() && { drops: drops(), offload: offload() };
       const octets = { ...carried };
       for (const { counters } of living) {
         octets.in += counters?.bytesIn ?? 0;
         octets.out += counters?.bytesOut ?? 0;
       }
       const shown = proof && { ...proof.asks.facts(), warnings: proof.warnings() };
-      return { ...facts, ...shown, octets, children: living };
+      return { ...facts, ...shown, ...carrying, octets, children: living };
     },
     datagram: (bytes, channel, from) => driver?.datagram(bytes, channel, from),
     end,

@@ -79,6 +79,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
       onIke: ({ bytes, channel, from }) => tunnel?.datagram(bytes, channel, from),
       onFailure: (detail) => tunnel?.dataplaneFailed(detail),
       ...(args.espBackend !== undefined && { backend: args.espBackend }),
+      offload: args.offload === 'none' ? 'plain' : 'all',
     }),
     // Without it there are tunnels still, but none with a private key: each of them starts it again.
     agent.start(),

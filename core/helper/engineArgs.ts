@@ -15,7 +15,7 @@ export interface EngineArgs {
   readonly logLevel: LogLevel;
   /** The one backend of ESP to use; the fastest there is when absent. */
   readonly espBackend: string | undefined;
-  /** What the kernel may do for the TUN device at most. */
+  /** What the kernel may do at most: `none` for TUN device and sockets, `tcp` is about the TUN device alone. */
   readonly offload: TunOffload;
 }
 

@@ -273,9 +273,40 @@ export interface ChildStatus {
   readonly dropsSelector: number;
   readonly dropsMalformed: number;
   readonly dropsExhausted: number;
+  /** Outbound, larger than the path carries: the sender was told. */
+  readonly dropsTooBig?: number;
+  /** Inbound, marked by a congested network for a transport that learns of it by loss only (RFC 6040 §4.2). */
+  readonly dropsCongestion?: number;
+  /** The crypto backend that carries it; absent until it is installed. */
+  readonly backend?: string;
   /** When it will be replaced by a fresh one. Always absent as yet: there is no rekeying. */
   readonly rekeyAt?: number;
 }
+
+/** What the kernel puts together and takes apart for us, many packets per call. All false: packets one by one. */
+export interface KernelOffload {
+  /** The TUN device, both ways: a virtio header in front of packets, packets of many TCP segments, the same for UDP. */
+  readonly tun: { readonly headers: boolean; readonly tcp: boolean; readonly udp: boolean };
+  /** The socket that carries ESP: runs of datagrams sent (UDP_SEGMENT) and received (UDP_GRO). Sending may be lost on the way. */
+  readonly socket: { readonly segmentation: boolean; readonly coalescing: boolean };
+}
+
+/** Why a packet that belongs to no CHILD SA was dropped. */
+export type DropReason =
+  /** ESP for an SA that is not ours. */
+  | 'unknown-spi'
+  | 'short-packet'
+  /** No SA covers it; it is never sent in clear. */
+  | 'no-policy'
+  | 'not-ip'
+  /** NAT keepalives, which are meant to be ignored (RFC 3948 §2.3). */
+  | 'keepalive-in'
+  | 'tun-full'
+  | 'send-failed'
+  /** IKE messages that came too fast. */
+  | 'ike-full'
+  /** Dropped by the kernel in our stead: nobody's, or the socket's queue was full. Counted in runs of datagrams. */
+  | 'kernel';
 
 export interface IkeStatus {
   /** 16 hex digits. */
@@ -311,7 +342,12 @@ export interface Status {
   readonly routes: readonly string[];
   readonly ike?: IkeStatus;
   readonly children: readonly ChildStatus[];
+  /** The first crypto backend that carries any suite; each child tells its own. */
   readonly backend?: string;
+  /** What the kernel does for us, while a tunnel is up. */
+  readonly offload?: KernelOffload;
+  /** Packets of this connection that were dropped and belong to no child; also those that are 0. */
+  readonly drops?: Readonly<Partial<Record<DropReason, number>>>;
   readonly failure?: Failure;
   /** In their order; empty when there is nothing to tell of. After a failure they tell how far it came. */
   readonly steps: readonly Step[];

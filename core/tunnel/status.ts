@@ -2,13 +2,14 @@
  * What the user sees, computed from facts by one pure function, so that window, tray and command line never disagree.
  * The facts are milestones with their instants, not a state somebody must remember to set.
  */
-import type { ChildCounters } from '../dataplane/contract.ts';
+import type { ChildCounters, GlobalDrop } from '../dataplane/contract.ts';
 import type { ChildSa, Configuration, IkeSaFacts } from '../ike/sa/contract.ts';
 import type {
   ChildStatus,
   Failure,
   GatewayCertificate,
   IkeStatus,
+  KernelOffload,
   Prompt,
   Status,
   TunnelState,
@@ -51,6 +52,10 @@ export interface TunnelFacts {
   /** Of all CHILD SAs, also those that are gone. */
   readonly octets?: { readonly in: number; readonly out: number };
   readonly backend?: string;
+  /** What the kernel does, once device and sockets are in use. */
+  readonly offload?: KernelOffload | undefined;
+  /** Drops of this connection that belong to no SA. */
+  readonly drops?: Readonly<Record<GlobalDrop, number>>;
   /** What the gateway showed, accepted or refused. */
   readonly gatewayCertificate?: GatewayCertificate;
   /** Of the profile and of what the gateway showed. */
@@ -64,6 +69,7 @@ export interface ChildFacts {
   readonly remoteSelectors: readonly string[];
   readonly installedAt: number;
   readonly counters: ChildCounters | undefined;
+  readonly backend?: string | undefined;
 }
 
 const NO_COUNTERS: ChildCounters = {
@@ -139,6 +145,8 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
           ...(facts.prompt && viewer === facts.owner && state === 'waiting' && { prompt: promptOf(facts.prompt) }),
           ...(facts.pathRtt !== undefined && { pathRtt: facts.pathRtt }),
           ...(facts.backend !== undefined && { backend: facts.backend }),
+          ...(facts.offload && state === 'connected' && { offload: facts.offload }),
+          ...(facts.drops && state === 'connected' && { drops: facts.drops }),
         }),
   };
 }
@@ -162,7 +170,7 @@ function ikeStatus(sa: IkeSaFacts, establishedAt: number): IkeStatus {
   };
 }
 
-function childStatus({ sa, localSelectors, remoteSelectors, installedAt, counters }: ChildFacts): ChildStatus {
+function childStatus({ sa, localSelectors, remoteSelectors, installedAt, counters, backend }: ChildFacts): ChildStatus {
   return {
     spiIn: spi(sa.spiIn),
     spiOut: spi(sa.spiOut),
@@ -174,6 +182,7 @@ function childStatus({ sa, localSelectors, remoteSelectors, installedAt, counter
     remoteSelectors,
     installedAt,
     ...(counters ?? NO_COUNTERS),
+    ...(backend !== undefined && { backend }),
   };
 }
 

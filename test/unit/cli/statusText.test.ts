@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { revocationText, warningText } from '../../../core/cli/certificateText.ts';
 import { statusText } from '../../../core/cli/statusText.ts';
-import type { Status } from '../../../core/rpc/contract.ts';
+import type { ChildStatus, Status } from '../../../core/rpc/contract.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 12);
 const DAY = 86_400_000;
@@ -70,4 +70,60 @@ test('warnings and revocation in words, whatever is known', () => {
     revocationText({ subject: 'x', status: 'not-checked', source: 'none', evidence: 'switched off' }),
     'not checked: switched off',
   );
+});
+
+const child: ChildStatus = {
+  spiIn: '0x00000001',
+  spiOut: '0x00000002',
+  encr: 'AES_CBC',
+  keyLength: 256,
+  integ: 'HMAC_SHA2_256_128',
+  esn: false,
+  localSelectors: ['10.9.0.2/32'],
+  remoteSelectors: ['10.1.0.0/16'],
+  installedAt: NOW - 1000,
+  packetsIn: 1,
+  bytesIn: 100,
+  packetsOut: 2,
+  bytesOut: 200,
+  lastIn: NOW,
+  lastOut: NOW,
+  dropsReplay: 0,
+  dropsIntegrity: 0,
+  dropsSelector: 0,
+  dropsMalformed: 0,
+  dropsExhausted: 0,
+};
+
+/** The row of this name without its padding. */
+function rows(status: Partial<Status>, name: string): string[] {
+  const lines = statusText({ ...base, ...status }, NOW);
+  return lines.filter((line) => line.startsWith(`  ${name}  `)).map((line) => line.slice(name.length + 2).trim());
+}
+
+test('the status names the code that carries each SA, and before there is one the code that would', () => {
+  const fastest = 'ipsec-mb vaes_avx512';
+  assert.deepEqual(rows({ backend: fastest }, 'Cipher code'), [fastest]);
+  assert.deepEqual(rows({ backend: fastest, children: [child] }, 'Cipher code'), [fastest], 'an older helper');
+  assert.deepEqual(rows({ backend: fastest, children: [{ ...child, backend: 'evp' }] }, 'Cipher code'), ['evp']);
+});
+
+test('the status says what the kernel does by the names of the field, or that it does nothing', () => {
+  const all = { tun: { headers: true, tcp: true, udp: true }, socket: { segmentation: true, coalescing: true } };
+  const nothing = { tun: { headers: false, tcp: false, udp: false }, socket: { segmentation: false, coalescing: false } };
+  assert.deepEqual(rows({ offload: all }, 'Kernel offload'), ['TUN checksums, TSO, USO, UDP GSO, UDP GRO']);
+  const lost = { ...all, socket: { segmentation: false, coalescing: true } };
+  assert.deepEqual(rows({ offload: lost }, 'Kernel offload'), ['TUN checksums, TSO, USO, UDP GRO']);
+  assert.deepEqual(rows({ offload: nothing }, 'Kernel offload'), ['none: packets one by one']);
+  assert.deepEqual(rows({}, 'Kernel offload'), [], 'an older helper');
+});
+
+test('only drops that happened are shown, and NAT keepalives are none', () => {
+  assert.deepEqual(rows({ children: [child] }, 'Dropped'), []);
+  const dropped = { ...child, dropsReplay: 1, dropsTooBig: 2, dropsCongestion: 3 };
+  assert.deepEqual(rows({ children: [dropped] }, 'Dropped'), ['1 replayed, 2 too large for the path, 3 lost to congestion']);
+  assert.deepEqual(rows({ drops: { 'unknown-spi': 0, 'keepalive-in': 9 } }, 'Dropped besides'), []);
+  assert.deepEqual(rows({ drops: { 'unknown-spi': 1, 'not-ip': 0, kernel: 12_000 } }, 'Dropped besides'), [
+    '1 for an unknown SPI, 12,000 by the kernel',
+  ]);
 });

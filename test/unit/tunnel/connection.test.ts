@@ -90,6 +90,24 @@ test('up: everything is open before the first message, and connected means host 
   await connection.end();
 });
 
+test('the status says what device, sockets and ciphers do, and what was dropped since this connection began', async () => {
+  const world = fakeWorld();
+  world.strays = 5;
+  const { connection, reaches } = run(world);
+  const early = statusFor(connection.facts(), 1000, 0);
+  assert.deepEqual([early.offload, early.drops], [undefined, undefined]);
+  await reaches('connected');
+  world.strays = 7;
+  const status = statusFor(connection.facts(), 1000, 0);
+  assert.deepEqual(status.offload, {
+    tun: { headers: false, tcp: false, udp: false },
+    socket: { segmentation: true, coalescing: true },
+  });
+  assert.deepEqual([status.drops?.['unknown-spi'], status.drops?.kernel], [2, 0]);
+  assert.deepEqual([status.backend, status.children[0]?.backend], ['fake', 'fake other']);
+  await connection.end();
+});
+
 test('down: the host first, then the dataplane, then the descriptors; the key is wiped', async () => {
   const world = fakeWorld();
   const { connection, psk, reaches } = run(world);

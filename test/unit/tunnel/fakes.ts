@@ -126,6 +126,8 @@ export interface FakeWorld {
   /** Descriptors given out and not closed yet. */
   readonly open: Set<number>;
   packetsIn: number;
+  /** Datagrams for unknown SPIs. */
+  strays: number;
 }
 
 export interface FakeOptions {
@@ -143,7 +145,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
   const plans: HostPlan[] = [];
   const configs: IkeConfig[] = [];
   const open = new Set<number>();
-  const world = { calls, plans, configs, open, packetsIn: 0 };
+  const world = { calls, plans, configs, open, packetsIn: 0, strays: 0 };
   const descriptor = () => {
     const fd = openSync('/dev/null', 'r');
     open.add(fd);
@@ -178,7 +180,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       dropsCongestion: 0,
     }),
     globalCounters: () => ({
-      'unknown-spi': 0,
+      'unknown-spi': world.strays,
       'short-packet': 0,
       'no-policy': 0,
       'not-ip': 0,
@@ -188,7 +190,9 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       'ike-full': 0,
       kernel: 0,
     }),
+    offload: () => ({ segmentation: true, coalescing: true }),
     backend: () => 'fake',
+    backendOf: () => 'fake other',
     backendTrials: () => [],
     detach: () => call('detach'),
     stop: () => call('stop'),

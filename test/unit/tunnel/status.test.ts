@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { applyDelta, statusDelta } from '../../../core/rpc/delta.ts';
 import { failure, hostFailure, ikeFailure, printable, reasonOf } from '../../../core/tunnel/explain.ts';
 import { reasons } from '../../../core/tunnel/reasons.ts';
 import { statusFor, type TunnelFacts } from '../../../core/tunnel/status.ts';
@@ -95,4 +96,78 @@ test('causes below become reasons, with the cause kept as evidence', () => {
 test('evidence is one printable line', () => {
   assert.equal(printable('a\nb\u001b[31mc\u202ed'), 'a?b?[31mc?d');
   assert.equal(printable('x'.repeat(1000)).length, 400);
+});
+
+const NO_TRAFFIC = {
+  packetsIn: 0,
+  bytesIn: 0,
+  packetsOut: 0,
+  bytesOut: 0,
+  lastIn: 0,
+  lastOut: 0,
+  dropsReplay: 0,
+  dropsIntegrity: 0,
+  dropsSelector: 0,
+  dropsMalformed: 0,
+  dropsExhausted: 0,
+};
+const strays = {
+  'unknown-spi': 3,
+  'short-packet': 0,
+  'no-policy': 0,
+  'not-ip': 0,
+  'keepalive-in': 0,
+  'tun-full': 0,
+  'send-failed': 0,
+  'ike-full': 0,
+  kernel: 7,
+};
+const offload = {
+  tun: { headers: true, tcp: true, udp: false },
+  socket: { segmentation: true, coalescing: true },
+};
+
+test('a connected status tells what the kernel does, who carries each SA, and every drop; before and after it does not', () => {
+  const counters = { ...NO_TRAFFIC, dropsTooBig: 4, dropsCongestion: 5 };
+  const one = { localSelectors: [], remoteSelectors: [], installedAt: 14 };
+  const up: TunnelFacts = {
+    ...started,
+    readyAt: 14,
+    backend: 'ipsec-mb vaes_avx512',
+    offload,
+    drops: strays,
+    children: [
+      { sa: childSa(), ...one, counters, backend: 'evp' },
+      { sa: childSa(), ...one, counters: undefined, backend: undefined },
+    ],
+  };
+  const status = statusFor(up, 1000, 1);
+  assert.deepEqual(status.offload, offload);
+  assert.deepEqual(status.drops, strays);
+  assert.equal(status.backend, 'ipsec-mb vaes_avx512');
+  const [carried, coming] = status.children;
+  assert.deepEqual([carried?.backend, carried?.dropsTooBig, carried?.dropsCongestion], ['evp', 4, 5]);
+  assert.equal(coming !== undefined && 'backend' in coming, false);
+  for (const other of [
+    { ...up, endingAt: 20 },
+    { ...up, endedAt: 20 },
+    { ...up, endedAt: 20, failure: failure('internal', '') },
+  ]) {
+    const { offload: told, drops } = statusFor(other, 1000, 1);
+    assert.deepEqual([told, drops], [undefined, undefined]);
+  }
+  const stranger = statusFor(up, 1001, 1);
+  assert.deepEqual([stranger.offload, stranger.drops], [undefined, undefined]);
+});
+
+test('offload and drops come through snapshot, wire and delta as they are', () => {
+  const before = statusFor({ ...started, readyAt: 14, offload, drops: strays }, 1000, 1);
+  const lost = { ...offload, socket: { segmentation: false, coalescing: true } };
+  const after = statusFor({ ...started, readyAt: 14, offload: lost, drops: { ...strays, kernel: 8 } }, 1000, 1);
+  const delta = statusDelta(before, after);
+  assert.deepEqual(Object.keys(delta ?? {}).toSorted(), ['drops', 'offload']);
+  assert.deepEqual(applyDelta(before, JSON.parse(JSON.stringify(delta))), after);
+  const idle = statusFor(undefined, 1000, 1);
+  const over = applyDelta(after, JSON.parse(JSON.stringify(statusDelta(after, idle))));
+  assert.deepEqual([over.offload, over.drops], [undefined, undefined]);
 });
