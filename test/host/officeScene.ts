@@ -52,12 +52,13 @@ export class OfficeScene {
     this.folder = folder;
   }
 
-  static async start(): Promise<OfficeScene> {
+  /** `options` are the monitor's. */
+  static async start(options: readonly string[] = []): Promise<OfficeScene> {
     const lab = await createLab();
     const folder = mkdtempSync('/run/sallyport-office-');
     chmodSync(folder, 0o755);
     const scene = new OfficeScene(lab, folder);
-    await scene.startHelper();
+    await scene.startHelper(options);
     return scene;
   }
 
@@ -76,8 +77,8 @@ export class OfficeScene {
   }
 
   /** Core files would be written, were they allowed. */
-  async startHelper(): Promise<void> {
-    const words = [process.execPath, join(ROOT, 'core/helper/monitor.ts'), '--log-level', 'debug'];
+  async startHelper(options: readonly string[] = []): Promise<void> {
+    const words = [process.execPath, join(ROOT, 'core/helper/monitor.ts'), '--log-level', 'debug', ...options];
     const places = ['--run-dir', join(this.folder, 'run'), '--state-dir', join(this.folder, 'state')];
     const monitor = this.lab.laptop.spawn(['prlimit', '--core=unlimited', '--', ...words, ...places], {
       stdio: ['ignore', 'pipe', 'pipe'],
