@@ -1,6 +1,14 @@
 /** What a backend must compute to be used, for every pair of transforms that ESP may use. */
 import { equalBytes, fromHex } from '../bytes/bytes.ts';
-import type { EspBackend, EspKeys, EspSuite } from '../crypto/espCipher.ts';
+import {
+  cipherBatch,
+  type EspBackend,
+  type EspCipher,
+  type EspKeys,
+  type EspSuite,
+  openAll,
+  sealAll,
+} from '../crypto/espCipher.ts';
 import { byKeyword } from '../crypto/transforms.ts';
 
 export interface KnownAnswer {
@@ -33,7 +41,36 @@ export function givesKnownAnswer(backend: EspBackend, { suite, keys, seqHigh, pl
     buffer.set(forged);
     if (cipher.open(buffer, 0, length, seqHigh) || !equalBytes(buffer, forged)) return false;
   }
+  const right = givesInBatch(cipher, plain, sealed, seqHigh);
   cipher.destroy();
+  return right;
+}
+
+/** The same packet three times in one batch; then the one in the middle forged, at either end of the ICV. */
+function givesInBatch(cipher: EspCipher, plain: Uint8Array, sealed: Uint8Array, seqHigh: number): boolean {
+  const length = plain.length - 8 - cipher.ivBytes;
+  const buffer = new Uint8Array(3 * sealed.length);
+  const batch = cipherBatch(3);
+  const places = [0, sealed.length, 2 * sealed.length];
+  batch.at.set(places);
+  batch.length.fill(length);
+  batch.seqHigh.fill(seqHigh);
+  batch.count = 3;
+  for (const at of places) buffer.set(plain, at);
+  sealAll(cipher, buffer, batch);
+  const at = (place: number, octets: number): Uint8Array => buffer.subarray(place, place + octets);
+  if (!places.every((place) => equalBytes(at(place, sealed.length), sealed))) return false;
+  openAll(cipher, buffer, batch);
+  if (!places.every((place, i) => batch.intact[i] === 1 && equalBytes(at(place, plain.length), plain))) return false;
+  for (const wrong of [sealed.length - 1, sealed.length - cipher.icvBytes]) {
+    for (const place of places) buffer.set(sealed, place);
+    buffer[sealed.length + wrong] ^= 0x80;
+    const forged = at(sealed.length, sealed.length).slice();
+    openAll(cipher, buffer, batch);
+    if (batch.intact[0] !== 1 || batch.intact[1] !== 0 || batch.intact[2] !== 1) return false;
+    if (!equalBytes(at(sealed.length, sealed.length), forged)) return false;
+    if (!equalBytes(at(0, plain.length), plain) || !equalBytes(at(2 * sealed.length, plain.length), plain)) return false;
+  }
   return true;
 }
 

@@ -1,8 +1,25 @@
-/** ESP protection by libipsec-mb: AES-GCM in one call per packet. */
-import { type GcmFunctions, gcmContextBytes, gcmKeyDataBytes, type IpsecMb, loadIpsecMb } from '../../system/ffi/ipsecMb.ts';
-import { addressOfPackets, type FixedAddresses, NativeBlock } from '../../system/ffi/nativeBlock.ts';
-import { type EspBackend, type EspCipher, type EspKeys, type EspSuite, keysFit } from '../espCipher.ts';
-import { checkRoom, copyIv8, sameOctets, writeAad } from '../espFrame.ts';
+/** ESP protection by libipsec-mb: AES-GCM and ChaCha20-Poly1305, a batch of packets in one call. */
+import {
+  gcmKeyDataBytes,
+  IMB_AUTH_AES_GMAC,
+  IMB_AUTH_CHACHA20_POLY1305,
+  IMB_CIPHER_CHACHA20_POLY1305,
+  IMB_CIPHER_GCM,
+  loadIpsecMb,
+  type Manager,
+} from '../../system/ffi/ipsecMb.ts';
+import { NativeBlock } from '../../system/ffi/nativeBlock.ts';
+import {
+  type CipherBatch,
+  cipherBatch,
+  type EspBackend,
+  type EspCipher,
+  type EspKeys,
+  type EspSuite,
+  keysFit,
+} from '../espCipher.ts';
+import { checkRoom } from '../espFrame.ts';
+import { Burst, type BurstKey, newKeyId } from './burst.ts';
 import { type GcmVariant, gcmVariants, has, processorFlags } from './variants.ts';
 
 export const ipsecMbName = 'ipsec-mb';
@@ -14,31 +31,34 @@ export function ipsecMbBackend(): EspBackend | string {
   return variant === undefined ? 'the processor has no AES instructions of x86' : ipsecMbVariant(variant);
 }
 
-/** The backend with one instruction set, which the processor must have, or why there is none. */
+/** The backend with one instruction set, which the processor must have, or why there is none. Throws when the library lacks a function. */
 export function ipsecMbVariant(variant: GcmVariant): EspBackend | string {
   const library = loadIpsecMb();
-  return typeof library === 'string' ? library : backendOf(library, variant);
+  if (typeof library === 'string') return library;
+  const manager = library.manager(variant);
+  return typeof manager === 'string' ? manager : backendOf(`${ipsecMbName} ${variant.suffix}`, manager);
 }
 
-/** Throws when the library lacks a function. */
-function backendOf(library: IpsecMb, { suffix }: GcmVariant): EspBackend {
-  const name = `${ipsecMbName} ${suffix}`;
-  const gcm128 = library.gcm(16, suffix);
-  const gcm192 = library.gcm(24, suffix);
-  const gcm256 = library.gcm(32, suffix);
+/** All ciphers of a backend share its manager. */
+export function backendOf(name: string, manager: Manager): EspBackend {
+  const burst = new Burst(manager);
   return {
     name,
     cipher(suite, keys) {
-      // 18, 19, 20: AES-GCM with ICVs of 8, 12 and 16 octets, RFC 4106. AES-CBC with HMAC gains nothing here: the library is fast at many
-      // packets at a time.
-      if (!keysFit(suite, keys) || suite.encr.id < 18 || suite.encr.id > 20) return undefined;
-      switch (suite.encr.keyBytes) {
-        case 16:
-          return new MbGcm(name, gcm128, suite, keys);
-        case 24:
-          return new MbGcm(name, gcm192, suite, keys);
-        case 32:
-          return new MbGcm(name, gcm256, suite, keys);
+      if (!keysFit(suite, keys)) return undefined;
+      const { id, keyBytes } = suite.encr;
+      switch (id) {
+        // AES-GCM with ICVs of 8, 12 and 16 octets, RFC 4106.
+        case 18:
+        case 19:
+        case 20:
+          return keyBytes === 16 || keyBytes === 24 || keyBytes === 32
+            ? gcm(name, manager, burst, suite, keys, keyBytes)
+            : undefined;
+        // ChaCha20-Poly1305, RFC 7634
+        case 28:
+          return new MbAead(name, burst, suite, keys, chachaKey(suite, keys));
+        // AES-CBC with HMAC: the library's jobs of it are not done when the call returns.
         default:
           return undefined;
       }
@@ -46,81 +66,110 @@ function backendOf(library: IpsecMb, { suffix }: GcmVariant): EspBackend {
   };
 }
 
-/** Offsets in the block of a cipher: what the library wants aligned comes first. */
-const contextAt = 1024;
-const nonceAt = 1152;
-const aadAt = 1168;
-const tagAt = 1184;
-const blockBytes = 1200;
-if (gcmKeyDataBytes > contextAt || contextAt + gcmContextBytes > nonceAt) throw new Error('parts of a block overlap');
+function gcm(name: string, manager: Manager, burst: Burst, suite: EspSuite, keys: EspKeys, keyBytes: 16 | 24 | 32): EspCipher {
+  const block = new NativeBlock(gcmKeyDataBytes + keyBytes);
+  const { bytes, address } = block;
+  bytes.set(keys.encryption.subarray(0, keyBytes), gcmKeyDataBytes);
+  manager.expandGcmKey(keyBytes, address + gcmKeyDataBytes, address);
+  bytes.fill(0, gcmKeyDataBytes);
+  return new MbAead(name, burst, suite, keys, { block, cipherMode: IMB_CIPHER_GCM, hash: IMB_AUTH_AES_GMAC });
+}
+
+function chachaKey({ encr }: EspSuite, keys: EspKeys): AeadKey {
+  const block = new NativeBlock(encr.keyBytes);
+  block.bytes.set(keys.encryption.subarray(0, encr.keyBytes));
+  return { block, cipherMode: IMB_CIPHER_CHACHA20_POLY1305, hash: IMB_AUTH_CHACHA20_POLY1305 };
+}
+
+interface AeadKey {
+  /** Begins with the key as the library wants it. */
+  readonly block: NativeBlock;
+  readonly cipherMode: number;
+  readonly hash: number;
+}
 
 /** SPI, sequence number and IV. */
 const headBytes = 16;
 
-class MbGcm implements EspCipher {
+/** `seal` and `open` of one packet. */
+const single = cipherBatch(1);
+single.count = 1;
+
+class MbAead implements EspCipher {
   readonly backend: string;
   readonly ivBytes = 8;
   readonly icvBytes: number;
   readonly alignment = 4; // RFC 4303 §2.4
   readonly unpredictableIv = false;
-  readonly #functions: GcmFunctions;
-  readonly #esn: boolean;
-  readonly #block = new NativeBlock(blockBytes);
-  readonly #bytes: Uint8Array;
-  /** Of key data, context, nonce, additional data and tag. */
-  readonly #fixed: FixedAddresses;
+  readonly #burst: Burst;
+  readonly #block: NativeBlock;
+  readonly #key: BurstKey;
   #alive = true;
 
-  constructor(backend: string, functions: GcmFunctions, { encr, esn }: EspSuite, keys: EspKeys) {
+  constructor(backend: string, burst: Burst, { encr, esn }: EspSuite, keys: EspKeys, { block, cipherMode, hash }: AeadKey) {
     this.backend = backend;
     this.icvBytes = encr.icvBytes;
-    this.#functions = functions;
-    this.#esn = esn;
-    const { address, bytes } = this.#block;
-    this.#bytes = bytes;
-    this.#fixed = ['fixed', address, address + contextAt, address + nonceAt, address + aadAt, address + tagAt];
-    // The key lies where the context will be, for as long as it is expanded.
-    bytes.set(keys.encryption.subarray(0, encr.keyBytes), contextAt);
-    functions.precompute(address + contextAt, address);
-    bytes.fill(0, contextAt, contextAt + encr.keyBytes);
-    bytes.set(keys.encryption.subarray(encr.keyBytes), nonceAt); // RFC 4106 §4: the nonce is salt | IV
+    this.#burst = burst;
+    this.#block = block;
+    this.#key = {
+      id: newKeyId(),
+      encryptKeys: block.address,
+      decryptKeys: block.address,
+      keyBytes: encr.keyBytes,
+      cipherMode,
+      hash,
+      icvBytes: encr.icvBytes,
+      salt: keys.encryption.slice(encr.keyBytes),
+      esn,
+    };
   }
 
   seal(buffer: Uint8Array, at: number, length: number, seqHigh: number): void {
-    checkRoom(buffer, at, length, headBytes + this.icvBytes);
-    const data = addressOfPackets(buffer) + at + headBytes;
-    this.#crypt(this.#functions.encrypt, buffer, at, data, length, seqHigh, data + length);
+    this.#checkOne(buffer, at, length);
+    this.#one(at, length, seqHigh);
+    this.#burst.seal(this.#key, buffer, single);
   }
 
   open(buffer: Uint8Array, at: number, length: number, seqHigh: number): boolean {
-    checkRoom(buffer, at, length, headBytes + this.icvBytes);
-    const data = addressOfPackets(buffer) + at + headBytes;
-    const tag = this.#fixed[5];
-    this.#crypt(this.#functions.decrypt, buffer, at, data, length, seqHigh, tag);
-    if (sameOctets(this.#bytes, tagAt, buffer, at + headBytes + length, this.icvBytes)) return true;
-    // Not authentic: what was deciphered is enciphered again before anybody can look at it.
-    this.#crypt(this.#functions.encrypt, buffer, at, data, length, seqHigh, tag);
-    return false;
+    this.#checkOne(buffer, at, length);
+    this.#one(at, length, seqHigh);
+    this.#burst.open(this.#key, buffer, single);
+    return single.intact[0] === 1;
+  }
+
+  sealAll(buffer: Uint8Array, batch: CipherBatch): void {
+    this.#checkAll(buffer, batch);
+    this.#burst.seal(this.#key, buffer, batch);
+  }
+
+  openAll(buffer: Uint8Array, batch: CipherBatch): void {
+    this.#checkAll(buffer, batch);
+    this.#burst.open(this.#key, buffer, batch);
   }
 
   destroy(): void {
     this.#alive = false;
+    this.#burst.forget(this.#key);
+    this.#key.salt.fill(0);
     this.#block.wipe();
   }
 
-  #crypt(
-    call: GcmFunctions['encrypt'],
-    buffer: Uint8Array,
-    at: number,
-    data: number,
-    length: number,
-    seqHigh: number,
-    tag: number,
-  ): void {
+  #one(at: number, length: number, seqHigh: number): void {
+    single.at[0] = at;
+    single.length[0] = length;
+    single.seqHigh[0] = seqHigh;
+  }
+
+  #checkOne(buffer: Uint8Array, at: number, length: number): void {
     if (!this.#alive) throw new Error('the cipher was destroyed');
-    const fixed = this.#fixed;
-    copyIv8(this.#bytes, nonceAt + 4, buffer, at);
-    const aadLength = writeAad(this.#bytes, aadAt, buffer, at, this.#esn, seqHigh);
-    call(fixed[1], fixed[2], data, data, length, fixed[3], fixed[4], aadLength, tag, this.icvBytes);
+    checkRoom(buffer, at, length, headBytes + this.icvBytes);
+  }
+
+  /** Before the first is touched. */
+  #checkAll(buffer: Uint8Array, batch: CipherBatch): void {
+    if (!this.#alive) throw new Error('the cipher was destroyed');
+    const { at, length, count } = batch;
+    const overhead = headBytes + this.icvBytes;
+    for (let i = 0; i < count; i++) checkRoom(buffer, at[i], length[i], overhead);
   }
 }

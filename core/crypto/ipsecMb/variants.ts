@@ -1,9 +1,8 @@
 /** The instruction sets that libipsec-mb has AES-GCM for. */
 import { readFileSync } from 'node:fs';
+import { IMB_FLAG_GFNI_OFF, type Implementation } from '../../system/ffi/ipsecMb.ts';
 
-export interface GcmVariant {
-  /** As the functions' names end. */
-  readonly suffix: string;
+export interface GcmVariant extends Implementation {
   /** Flags of /proc/cpuinfo that it needs; intel-ipsec-mb.h's IMB_CPUFLAGS_… in the kernel's words. */
   readonly needs: readonly string[];
 }
@@ -16,11 +15,12 @@ const vaes = [...avx512, 'vaes', 'vpclmulqdq', 'gfni', 'avx512ifma', 'sha_ni'];
 
 /** Fastest first, the order in which the library itself takes them. */
 export const gcmVariants: readonly GcmVariant[] = [
-  { suffix: 'vaes_avx512', needs: vaes },
-  { suffix: 'avx512', needs: avx512 },
-  { suffix: 'avx_gen4', needs: avx2 },
-  { suffix: 'avx_gen2', needs: avx },
-  { suffix: 'sse', needs: sse },
+  { suffix: 'vaes_avx512', manager: 'avx512', flags: 0, needs: vaes },
+  // Left to itself, the manager would take VAES where there is GFNI as well.
+  { suffix: 'avx512', manager: 'avx512', flags: IMB_FLAG_GFNI_OFF, needs: avx512 },
+  { suffix: 'avx_gen4', manager: 'avx2', flags: 0, needs: avx2 },
+  { suffix: 'avx_gen2', manager: 'avx', flags: 0, needs: avx },
+  { suffix: 'sse', manager: 'sse', flags: 0, needs: sse },
 ];
 
 /**
