@@ -67,6 +67,11 @@ export interface UdpSocket {
   receive(memory: PacketMemory, batch: DatagramBatch): number;
   /** Sends all to one destination (`packSockaddr`), IPv4 with DF; how many entries the kernel took. Fewer than `count`: `lastError` says why. */
   send(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number;
+  /**
+   * The same without DF: the kernel divides what is longer than it knows the path to carry, IPv6 into packets of 1280 octets. Slow,
+   * one datagram at a time, and what another thread sends in this moment through the same descriptor goes without DF too.
+   */
+  sendDivisible(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number;
   /** Name of the errno (`EAGAIN`, `EMSGSIZE`, …) that stopped the last `send`; empty when it took all. */
   readonly lastError: string;
   /** Takes reports off the error queue: the least path MTU among them (octets of the outer IP packet), 0 when none says one. Unauthenticated. */

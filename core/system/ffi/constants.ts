@@ -37,13 +37,14 @@ export const IP_RECVTOS = 13;
 /** linux/in6.h; the level is SOL_IPV6. */
 export const IPPROTO_IPV6 = 41;
 export const IPV6_MTU_DISCOVER = 23;
+export const IPV6_MTU = 24;
 export const IPV6_RECVERR = 25;
 export const IPV6_V6ONLY = 26;
 export const IPV6_RECVTCLASS = 66;
 export const IPV6_TCLASS = 67;
 /** `IP_PMTUDISC_*` and `IPV6_PMTUDISC_*` are the same numbers. */
 export const PMTUDISC_DONT = 0;
-export const PMTUDISC_DO = 2;
+export const PMTUDISC_PROBE = 3;
 /** linux/udp.h; the level is SOL_UDP. */
 export const IPPROTO_UDP = 17;
 export const UDP_SEGMENT = 103;

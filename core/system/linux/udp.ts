@@ -18,13 +18,14 @@ import {
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_UDP,
+  IPV6_MTU,
   IPV6_MTU_DISCOVER,
   IPV6_RECVERR,
   IPV6_RECVTCLASS,
   IPV6_V6ONLY,
   MSG_DONTWAIT,
-  PMTUDISC_DO,
   PMTUDISC_DONT,
+  PMTUDISC_PROBE,
   SO_MARK,
   SO_RCVBUF,
   SO_RCVBUFFORCE,
@@ -54,6 +55,8 @@ const RECEIVE_ATTEMPTS = 16;
 const SEND_ATTEMPTS = 4;
 /** Octets of UDP payload that pass everywhere: 1280 of IPv6's least MTU (RFC 8200 §5) without the headers, and some to spare. */
 const WHOLE_MAX = 1200;
+/** RFC 8200 §5 */
+const IPV6_LEAST_MTU = 1280;
 
 /** A socket without offloads. */
 export const plainUdp: UdpFeatures = { segmentation: false, coalescing: false };
@@ -64,6 +67,8 @@ export class LinuxUdp implements UdpSocket {
   lastError = '';
   #features: UdpFeatures;
   #received: ReceiveVector | undefined;
+  /** Each datagram on its own: the kernel fragments no runs. */
+  #apart = false;
   readonly #sending = new SendVector(CALL_MAX);
   readonly #errors = new ErrorQueue();
 
@@ -108,7 +113,7 @@ export class LinuxUdp implements UdpSocket {
       let wanted = 0;
       for (let i = sent; i < count && wanted < CALL_MAX; i++) {
         const several = segment[i] !== 0 && segment[i] < length[i];
-        if (several && !this.#features.segmentation) break;
+        if (several && (this.#apart || !this.#features.segmentation)) break;
         vector.set(wanted++, offset[i], length[i], several ? segment[i] : 0, tos[i]);
       }
       if (wanted === 0) {
@@ -143,6 +148,21 @@ export class LinuxUdp implements UdpSocket {
       this.lastError = errnoName(number);
       return sent;
     }
+    return sent;
+  }
+
+  sendDivisible(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number {
+    const v6 = to[0] === AF_INET6;
+    const set = (option: number, value: number): boolean =>
+      setIntegerOption(this.fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, option, value);
+    set(v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, PMTUDISC_DONT);
+    // Routers divide no IPv6 packet, and the kernel knows nothing of black holes: pieces that pass everywhere.
+    if (v6) set(IPV6_MTU, IPV6_LEAST_MTU);
+    this.#apart = true;
+    const sent = this.send(memory, batch, to);
+    this.#apart = false;
+    if (v6) set(IPV6_MTU, 0);
+    set(v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, PMTUDISC_PROBE);
     return sent;
   }
 
@@ -194,7 +214,7 @@ export class LinuxUdp implements UdpSocket {
     for (let attempt = 0; attempt < SEND_ATTEMPTS && sent < 0; attempt++)
       sent = sendmmsg(this.fd, this.#sending.address, 1, MSG_DONTWAIT);
     this.lastError = sent < 0 ? errnoName(errno()) : '';
-    if (long) setIntegerOption(this.fd, level, option, PMTUDISC_DO);
+    if (long) setIntegerOption(this.fd, level, option, PMTUDISC_PROBE);
     return sent === 1;
   }
 
@@ -254,11 +274,15 @@ function configure(fd: number, options: UdpOptions, name: Uint8Array): HostError
 /**
  * Makes a socket ready for `receive` and `send`: no fragmentation on the way, reports of the path's MTU, TOS of what comes, and the
  * offloads the kernel has (`plain`: none). Needs no privilege. Once per socket, before any thread uses it.
+ *
+ * PMTUDISC_PROBE, not DO: both set DF and both tell us of reports, but with DO the kernel itself obeys a report, which anybody can forge, for
+ * ten minutes, and refuses the larger packet that would show it to be a lie. With PROBE only the device's own MTU is EMSGSIZE, runs
+ * included, and what is believed is decided in core/dataplane/pathMtu.ts (test/unit/system/udpOffload.test.ts has the kernel say so).
  */
 export function prepareUdp(fd: number, family: 4 | 6, offload: 'all' | 'plain' = 'all'): UdpFeatures {
   const v6 = family === 6;
   const level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
-  setIntegerOption(fd, level, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, PMTUDISC_DO);
+  setIntegerOption(fd, level, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, PMTUDISC_PROBE);
   setIntegerOption(fd, level, v6 ? IPV6_RECVERR : IP_RECVERR, 1);
   setIntegerOption(fd, level, v6 ? IPV6_RECVTCLASS : IP_RECVTOS, 1);
   if (offload === 'plain') return plainUdp;

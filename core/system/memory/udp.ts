@@ -10,6 +10,8 @@ export interface SentEntry {
   readonly to: Uint8Array;
   readonly segment: number;
   readonly tos: number;
+  /** Without DF. */
+  readonly divisible?: boolean;
 }
 
 /** How a datagram arrives: from a slot of 28 octets, several in one (`segment`), with a TOS. */
@@ -66,6 +68,14 @@ export class MemoryUdp implements UdpSocket {
   }
 
   send(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number {
+    return this.#send(memory, batch, to, false);
+  }
+
+  sendDivisible(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number {
+    return this.#send(memory, batch, to, true);
+  }
+
+  #send(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array, divisible: boolean): number {
     this.lastError = '';
     for (let i = 0; i < batch.count; i++) {
       const error = this.refuse.get(this.#offered++);
@@ -74,7 +84,7 @@ export class MemoryUdp implements UdpSocket {
         return i;
       }
       const bytes = memory.bytes.slice(batch.offset[i], batch.offset[i] + batch.length[i]);
-      this.sent.push({ bytes, to: to.slice(), segment: batch.segment[i], tos: batch.tos[i] });
+      this.sent.push({ bytes, to: to.slice(), segment: batch.segment[i], tos: batch.tos[i], ...(divisible && { divisible }) });
     }
     return batch.count;
   }

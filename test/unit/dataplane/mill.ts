@@ -220,6 +220,10 @@ class Pipe implements UdpSocket {
     return batch.count;
   }
 
+  sendDivisible(): number {
+    throw new Error('nothing is too large here');
+  }
+
   reportedMtu(): number {
     return 0;
   }

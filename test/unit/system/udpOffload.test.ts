@@ -274,32 +274,66 @@ if (isolated(import.meta.url)) {
       assert.equal(mtu, 1300, `IPv${family}`);
       assert.equal(socket.socket.reportedMtu(), 0);
 
-      // Now this host's kernel knows it too.
+      // Now this host's kernel knows it too, and obeys nobody's word: what is larger is tried again, on its own and in runs.
       for (const [length, segment] of [
         [1400 * 4, 1400],
         [1400, 0],
       ]) {
+        assert.equal(send(length, segment), 1);
+        mtu = 0;
+        for (let i = 0; i < 100 && mtu === 0; i++) {
+          await sleep(20);
+          mtu = socket.socket.reportedMtu();
+        }
+        assert.equal(mtu, 1300, `IPv${family} again`);
+      }
+      // Only what the device does not carry is refused at once.
+      for (const [length, segment] of [
+        [1600 * 4, 1600],
+        [1600, 0],
+      ]) {
         assert.equal(send(length, segment), 0);
         assert.equal(socket.socket.lastError, 'EMSGSIZE');
         assert.equal(out.length[0], length);
-        assert.equal(socket.socket.reportedMtu(), 1300);
+        assert.equal(socket.socket.reportedMtu(), 1500);
       }
       assert.equal(socket.socket.features.segmentation, true);
       const most = 1300 - (family === 4 ? 28 : 48);
-      assert.equal(send(most + 1, 0), 0);
-      assert.equal(socket.socket.reportedMtu(), 1300);
       assert.equal(send(most * 3 + 1, most), 1, 'exactly the MTU passes');
       assert.deepEqual(
         [...(await answers()), ...(await answers())].slice(0, 4).sort(),
         ['1', ...Array(3).fill(`${most}`)].sort(),
       );
 
+      // Without DF everything arrives, runs too, and what follows has DF again.
+      out.count = 1;
+      [out.offset[0], out.length[0], out.segment[0]] = [0, 1400 * 3, 1400];
+      assert.equal(socket.socket.sendDivisible(memory, out, to), 1);
+      const divided: string[] = [];
+      while (divided.length < 3) {
+        const got = await answers();
+        assert.ok(got.length > 0, `IPv${family} divided`);
+        divided.push(...got);
+      }
+      assert.deepEqual(divided, ['1400', '1400', '1400']);
+      assert.equal(socket.socket.features.segmentation, true);
+      assert.equal(send(1600, 0), 0);
+      assert.equal(socket.socket.lastError, 'EMSGSIZE');
+      assert.equal(socket.socket.reportedMtu(), 1500);
+      assert.equal(send(1400, 0), 1);
+      mtu = 0;
+      for (let i = 0; i < 100 && mtu === 0; i++) {
+        await sleep(20);
+        mtu = socket.socket.reportedMtu();
+      }
+      assert.equal(mtu, 1300, `IPv${family}: DF is back`);
+
       // An IKE message goes whatever its length, and what follows has DF again.
       assert.equal(socket.socket.sendWhole(pattern(9000), to), true);
       assert.deepEqual(await answers(), ['9000']);
       assert.equal(socket.socket.sendWhole(pattern(1200), to), true);
       assert.deepEqual(await answers(), ['1200']);
-      assert.equal(send(1400, 0), 0);
+      assert.equal(send(1600, 0), 0);
       assert.equal(socket.socket.lastError, 'EMSGSIZE');
       assert.equal(socket.socket.sendWhole(pattern(65_528), to), false);
       assert.equal(socket.socket.lastError, 'EMSGSIZE');
