@@ -3,6 +3,7 @@
  * checkout may be readable by its owner alone), gives root up for ever, and serves only then.
  */
 import { randomBytes } from 'node:crypto';
+import { flushCompileCache } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { warmUp } from '../crypto/selfTest.ts';
 import type { Dataplane } from '../dataplane/contract.ts';
@@ -104,6 +105,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   const listening = server.listen({ fd: ENGINE_RPC_FD });
   // Its own folder is where the engine stands, and paths are relative from here on: the folders above may be closed to its user.
   process.chdir(args.state);
+  flushCompileCache();
   const dropped = dropPrivileges(args.uid, args.gid);
   if (!dropped.ok) fatal(`engine: cannot give up root: ${dropped.error.detail}`);
 

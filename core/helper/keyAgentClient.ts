@@ -9,6 +9,7 @@ import { err, ok, type Result } from '../bytes/result.ts';
 import type { SignatureAlgorithm, SignerInfo } from '../crypto/signatureTypes.ts';
 import { createFrameDecoder } from '../rpc/framing.ts';
 import type { Log } from '../system/log.ts';
+import { compileCache } from './compileCache.ts';
 import {
   type AgentMessage,
   agentMessage,
@@ -180,7 +181,7 @@ function startProcess(options: KeyAgentOptions, generation: number, patience: nu
     {
       cwd: '/',
       detached: true,
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', ...compileCache() },
       stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
     },
   );

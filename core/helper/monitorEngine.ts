@@ -6,6 +6,7 @@ import { close } from '../system/ffi/libc.ts';
 import { watchReadable } from '../system/ffi/readiness.ts';
 import { MessageEnd, messagePair } from '../system/linux/channel.ts';
 import type { Log } from '../system/log.ts';
+import { compileCache } from './compileCache.ts';
 import { ENGINE_LOCK_FD, MONITOR_MESSAGE_MAX } from './monitorContract.ts';
 import { tryLock } from './monitorSetup.ts';
 
@@ -104,7 +105,7 @@ async function start(
       cwd: '/',
       // A session of its own: Ctrl-C in a terminal is the monitor's to handle.
       detached: true,
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', ...LEAN.env },
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', ...LEAN.env, ...compileCache() },
       stdio: ['ignore', 'inherit', 'inherit', theirs, options.rpcFd, lockFd],
     });
   } catch (fault) {

@@ -69,7 +69,9 @@ export class Client {
       join(this.#folder, 'state'),
       ...this.#monitorArgs,
     ];
-    const helper = this.#laptop.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // As the service unit does.
+    const env = { ...process.env, NODE_COMPILE_CACHE: join(this.#folder, 'compiled') };
+    const helper = this.#laptop.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.#helper = helper;
     const hear = (data: Buffer): void => {
       this.#errors = `${this.#errors}${data.toString()}`.slice(-20_000);
@@ -95,6 +97,12 @@ export class Client {
   }
 
   async stop(): Promise<void> {
+    await this.end();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** The helper alone; it can be started again. */
+  async end(): Promise<void> {
     const helper = this.#helper;
     if (helper !== undefined && helper.exitCode === null && helper.signalCode === null) {
       const ended = once(helper, 'exit');
@@ -103,7 +111,6 @@ export class Client {
       await ended;
       clearTimeout(timer);
     }
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** `sallyport --json ARGS…`. */
