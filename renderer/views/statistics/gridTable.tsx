@@ -296,6 +296,8 @@ const TECHNICAL: ReadonlySet<string> = new Set([
   'remoteIdentity',
   'localSelectors',
   'remoteSelectors',
+  'backend',
+  'offload',
   'virtualIps',
 ]);
 

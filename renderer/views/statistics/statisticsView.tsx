@@ -86,6 +86,7 @@ const AS_FACTS: Readonly<Record<TableName, 'always' | 'narrow' | 'never'>> = {
   path: 'always',
   traffic: 'narrow',
   drops: 'narrow',
+  strays: 'always',
   protection: 'always',
   history: 'never',
 };

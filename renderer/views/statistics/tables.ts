@@ -2,7 +2,7 @@
  * The tables of the view as data: which columns, which rows, raw values. The view turns values into the language's text;
  * the export writes them raw. One list of columns serves both, so that what is seen is what is saved.
  */
-import type { ChildStatus, SessionRecord, Status } from '../../../core/rpc/contract.ts';
+import type { ChildStatus, DropReason, KernelOffload, SessionRecord, Status } from '../../../core/rpc/contract.ts';
 
 export type Session = SessionRecord;
 
@@ -33,6 +33,7 @@ export type Word =
   | 'natLocal'
   | 'natRemote'
   | 'natNone'
+  | 'oneByOne'
   | 'inCipher'
   | 'goingOn'
   | 'user'
@@ -72,6 +73,11 @@ export type ColumnKey =
   | 'dropsSelector'
   | 'dropsMalformed'
   | 'dropsExhausted'
+  | 'dropsTooBig'
+  | 'dropsCongestion'
+  | 'backend'
+  | 'offload'
+  | StrayDrop
   | 'profile'
   | 'startedAt'
   | 'length'
@@ -84,7 +90,10 @@ export interface Column {
   readonly figure: boolean;
 }
 
-export type TableName = 'ike' | 'path' | 'traffic' | 'protection' | 'drops' | 'history';
+/** RFC 3948 §2.3 wants NAT keepalives dropped: nothing to tell of. */
+type StrayDrop = Exclude<DropReason, 'keepalive-in'>;
+
+export type TableName = 'ike' | 'path' | 'traffic' | 'protection' | 'drops' | 'strays' | 'history';
 
 export interface Row {
   readonly key: string;
@@ -96,6 +105,17 @@ export interface Table {
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
 }
+
+const STRAYS: readonly StrayDrop[] = [
+  'unknown-spi',
+  'short-packet',
+  'no-policy',
+  'not-ip',
+  'tun-full',
+  'send-failed',
+  'ike-full',
+  'kernel',
+];
 
 const FIGURES: ReadonlySet<ColumnKey> = new Set([
   'age',
@@ -113,12 +133,16 @@ const FIGURES: ReadonlySet<ColumnKey> = new Set([
   'dropsSelector',
   'dropsMalformed',
   'dropsExhausted',
+  'dropsTooBig',
+  'dropsCongestion',
+  ...STRAYS,
   'length',
 ] as const);
 
 const none: Value = { kind: 'none' };
 const text = (value: string | undefined): Value => (value === undefined || value === '' ? none : { kind: 'text', text: value });
 const count = (value: number): Value => ({ kind: 'count', count: value });
+const figure = (value: number | undefined): Value => (value === undefined ? none : count(value));
 const since = (at: number): Value => ({ kind: 'since', at });
 const word = (value: Word): Value => ({ kind: 'word', word: value });
 
@@ -127,7 +151,7 @@ export function connectionTables(status: Status | undefined): readonly Table[] {
   const ike = status?.ike;
   if (!status || !ike) return [];
   const own = `${ike.spiI}-${ike.spiR}`;
-  const { gateway, local } = status;
+  const { gateway, local, drops } = status;
   return [
     table('ike', [
       [
@@ -154,8 +178,9 @@ export function connectionTables(status: Status | undefined): readonly Table[] {
           gateway: text(gateway && endpoint(gateway.address, gateway.port)),
           nat: status.nat ? word(natWord(status.nat)) : none,
           interface: text(status.interface?.name),
-          mtu: status.interface ? count(status.interface.mtu) : none,
-          rtt: status.pathRtt === undefined ? none : count(status.pathRtt),
+          mtu: figure(status.interface?.mtu),
+          rtt: figure(status.pathRtt),
+          offload: status.offload ? offloadOf(status.offload) : none,
         },
       ],
     ]),
@@ -180,15 +205,20 @@ export function connectionTables(status: Status | undefined): readonly Table[] {
         dropsIntegrity: count(child.dropsIntegrity),
         dropsSelector: count(child.dropsSelector),
         dropsMalformed: count(child.dropsMalformed),
+        dropsTooBig: figure(child.dropsTooBig),
+        dropsCongestion: figure(child.dropsCongestion),
         dropsExhausted: count(child.dropsExhausted),
       })),
     ),
+    // An older helper does not tell.
+    ...(drops ? [table('strays', [[own, Object.fromEntries(STRAYS.map((reason) => [reason, figure(drops[reason])]))]])] : []),
     table(
       'protection',
       eachChild(status, (child) => ({
         spiIn: text(child.spiIn),
         encryption: text(algorithm(child.encr, child.keyLength)),
         integrity: integrity(child.integ),
+        backend: text(child.backend),
         esn: word(child.esn ? 'yes' : 'no'),
         age: since(child.installedAt),
         rekey: child.rekeyAt === undefined ? word('notPlanned') : { kind: 'until', at: child.rekeyAt },
@@ -249,10 +279,20 @@ const columns = (...keys: readonly ColumnKey[]): readonly Column[] => keys.map((
 
 const COLUMNS: Readonly<Record<TableName, readonly Column[]>> = {
   ike: columns('spiI', 'spiR', 'encryption', 'integrity', 'prf', 'keyExchange', 'age', 'rekey'),
-  path: columns('localIdentity', 'remoteIdentity', 'local', 'gateway', 'nat', 'interface', 'mtu', 'rtt'),
+  path: columns('localIdentity', 'remoteIdentity', 'local', 'gateway', 'nat', 'interface', 'mtu', 'rtt', 'offload'),
   traffic: columns('spiIn', 'spiOut', 'packetsIn', 'bytesIn', 'lastIn', 'packetsOut', 'bytesOut', 'lastOut'),
-  drops: columns('spiIn', 'dropsReplay', 'dropsIntegrity', 'dropsSelector', 'dropsMalformed', 'dropsExhausted'),
-  protection: columns('spiIn', 'encryption', 'integrity', 'esn', 'age', 'rekey', 'localSelectors', 'remoteSelectors'),
+  drops: columns(
+    'spiIn',
+    'dropsReplay',
+    'dropsIntegrity',
+    'dropsSelector',
+    'dropsMalformed',
+    'dropsTooBig',
+    'dropsCongestion',
+    'dropsExhausted',
+  ),
+  strays: columns(...STRAYS),
+  protection: columns('spiIn', 'encryption', 'integrity', 'backend', 'esn', 'age', 'rekey', 'localSelectors', 'remoteSelectors'),
   history: columns('startedAt', 'profile', 'gateway', 'length', 'bytesIn', 'bytesOut', 'virtualIps', 'endReason'),
 };
 
@@ -279,6 +319,18 @@ function integrity(name: string | undefined): Value {
 
 export function endpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** By the kernel's own names, as ethtool and udp(7) have them: the same that `sallyport status` shows. */
+function offloadOf({ tun, socket }: KernelOffload): Value {
+  const names = [
+    tun.headers && 'TUN checksums',
+    tun.tcp && 'TSO',
+    tun.udp && 'USO',
+    socket.segmentation && 'UDP GSO',
+    socket.coalescing && 'UDP GRO',
+  ].filter(Boolean);
+  return names.length === 0 ? word('oneByOne') : text(names.join(', '));
 }
 
 function natWord(nat: { readonly local: boolean; readonly remote: boolean }): Word {

@@ -101,6 +101,31 @@ export const statistics: readonly Case[] = [
     },
   },
   {
+    name: 'statistics/what the kernel does, who carries the SA and what was dropped, as the command line has it',
+    run: async (world) => {
+      const app = await connectedScene(world, { viewport: WIDE });
+      await app.go('Statistics');
+      const status = await world.cli<Status>('status');
+      const { stdout } = await world.stage.cli('status');
+      const row = (name: string): string | undefined =>
+        stdout
+          .split('\n')
+          .find((line) => line.startsWith(`  ${name}  `))
+          ?.slice(name.length + 2)
+          .trim();
+      const [path, protection] = [await table(app, 'path'), await table(app, 'protection')];
+      const [drops, strays] = [await table(app, 'drops'), await table(app, 'strays')];
+      assert.equal(path['Kernel offload'], row('Kernel offload'));
+      assert.equal(protection['Cipher code'], row('Cipher code'));
+      assert.equal(protection['Cipher code'], status.children[0]?.backend);
+      assert.equal(figure(drops['Too large for the path']), status.children[0]?.dropsTooBig);
+      assert.equal(figure(drops['Lost to congestion']), status.children[0]?.dropsCongestion);
+      assert.equal(figure(strays['Unknown SPI']), status.drops?.['unknown-spi']);
+      assert.equal(figure(strays['By the kernel']), status.drops?.kernel);
+      return `${path['Kernel offload']} | ${protection['Cipher code']}`;
+    },
+  },
+  {
     name: 'statistics/the chart receives what goes through',
     run: async (world) => {
       const app = await connectedScene(world, { viewport: WIDE });

@@ -214,6 +214,39 @@ test('tables have a value or a word in every cell, as many as columns', () => {
   assert.equal(endpoint('192.0.2.1', 500), '192.0.2.1:500');
 });
 
+test('what the kernel does, who carries the SA and every drop; an older helper leaves gaps and no table', () => {
+  const cell = (told: Status, name: string, key: string) => {
+    const found = connectionTables(told).find((table) => table.name === name);
+    return found?.rows[0]?.cells[found.columns.findIndex((column) => column.key === key)];
+  };
+  const all = { tun: { headers: true, tcp: true, udp: true }, socket: { segmentation: true, coalescing: true } };
+  const none = { tun: { headers: false, tcp: false, udp: false }, socket: { segmentation: false, coalescing: false } };
+  const told = status({
+    offload: all,
+    drops: { 'unknown-spi': 3, 'keepalive-in': 8, kernel: 0 },
+    children: [child({ backend: 'ipsec-mb vaes_avx512', dropsTooBig: 8, dropsCongestion: 0 })],
+  });
+  assert.deepEqual(cell(told, 'path', 'offload'), { kind: 'text', text: 'TUN checksums, TSO, USO, UDP GSO, UDP GRO' });
+  assert.deepEqual(cell(status({ offload: none }), 'path', 'offload'), { kind: 'word', word: 'oneByOne' });
+  assert.deepEqual(cell(told, 'protection', 'backend'), { kind: 'text', text: 'ipsec-mb vaes_avx512' });
+  assert.deepEqual(cell(told, 'drops', 'dropsTooBig'), { kind: 'count', count: 8 });
+  assert.deepEqual(cell(told, 'drops', 'dropsCongestion'), { kind: 'count', count: 0 });
+  assert.deepEqual(cell(told, 'strays', 'unknown-spi'), { kind: 'count', count: 3 });
+  assert.deepEqual(cell(told, 'strays', 'kernel'), { kind: 'count', count: 0 });
+  assert.equal(cell(told, 'strays', 'keepalive-in'), undefined);
+  const old = status();
+  for (const [table, key] of [
+    ['path', 'offload'],
+    ['protection', 'backend'],
+    ['drops', 'dropsTooBig'],
+  ] as const)
+    assert.deepEqual(cell(old, table, key), { kind: 'none' });
+  assert.equal(
+    connectionTables(old).some(({ name }) => name === 'strays'),
+    false,
+  );
+});
+
 test('a successor stands beneath the SA it replaces; a planned rekey is counted down', () => {
   const tables = connectionTables(
     status({ children: [child({ spiIn: '0x2', installedAt: 2000, rekeyAt: 9000 }), child({ spiIn: '0x1' })] }),
@@ -225,7 +258,9 @@ test('a successor stands beneath the SA it replaces; a planned rekey is counted 
       { kind: 'text', text: '0x2' },
     ],
   );
-  assert.deepEqual(tables[4]?.rows[1]?.cells[5], { kind: 'until', at: 9000 });
+  const protection = tables.find(({ name }) => name === 'protection');
+  const rekey = protection?.columns.findIndex(({ key }) => key === 'rekey') ?? -1;
+  assert.deepEqual(protection?.rows[1]?.cells[rekey], { kind: 'until', at: 9000 });
 });
 
 const session = (more: Partial<SessionRecord> = {}): SessionRecord => ({
