@@ -3,7 +3,6 @@
  * checkout may be readable by its owner alone), gives root up for ever, and serves only then.
  */
 import { randomBytes } from 'node:crypto';
-import { flushCompileCache } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { warmUp } from '../crypto/selfTest.ts';
 import type { Dataplane } from '../dataplane/contract.ts';
@@ -15,7 +14,7 @@ import { programVersion } from '../rpc/version.ts';
 import { F_SETFD, FD_CLOEXEC } from '../system/ffi/constants.ts';
 import { close, fcntl } from '../system/ffi/libc.ts';
 import { descriptorOf, peerCredentials } from '../system/linux/peer.ts';
-import { giveBackCode } from '../system/linux/programCode.ts';
+import { giveBackCode, keepCompiled } from '../system/linux/programCode.ts';
 import { openAgentKey } from './agentKey.ts';
 import { createCertificateFetch } from './certificateFetch.ts';
 import { type EngineArgs, parseEngineArguments } from './engineArgs.ts';
@@ -105,7 +104,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   const listening = server.listen({ fd: ENGINE_RPC_FD });
   // Its own folder is where the engine stands, and paths are relative from here on: the folders above may be closed to its user.
   process.chdir(args.state);
-  flushCompileCache();
+  keepCompiled();
   const dropped = dropPrivileges(args.uid, args.gid);
   if (!dropped.ok) fatal(`engine: cannot give up root: ${dropped.error.detail}`);
 

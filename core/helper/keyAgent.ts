@@ -3,7 +3,6 @@
  * cannot gain privileges, is not dumpable (so nobody of the same user can read its memory), and ends with the engine. It parses nothing that
  * came from a network, with one exception that node:tls leaves no choice about: the TLS of EAP-TLS runs where the key is.
  */
-import { flushCompileCache } from 'node:module';
 import { Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import { type SigningKey, signingKey } from '../crypto/node/sign.ts';
@@ -12,6 +11,7 @@ import { signerOf } from '../pki/privateKey.ts';
 import { createFrameDecoder } from '../rpc/framing.ts';
 import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS } from '../system/ffi/constants.ts';
 import { prctl } from '../system/ffi/libc.ts';
+import { keepCompiled } from '../system/linux/programCode.ts';
 import {
   type AgentMessage,
   decodeMessage,
@@ -59,7 +59,7 @@ function secure(): void {
   const { values } = parseArgs({ options: { uid: { type: 'string' }, gid: { type: 'string' } } });
   const [uid, gid] = [Number(values.uid), Number(values.gid)];
   if (process.getuid?.() === 0) {
-    flushCompileCache();
+    keepCompiled();
     const dropped = dropPrivileges(uid, gid);
     if (!dropped.ok) fail(`cannot give up root: ${dropped.error.detail}`);
     return;

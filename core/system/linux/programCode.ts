@@ -1,7 +1,8 @@
 /**
- * Memory of program files. Node is a file of 120 MB, of which a start maps a third into memory, and afterwards a tenth of that is used.
+ * Memory of program code. Node is a file of 120 MB, of which a start maps a third into memory, and afterwards a tenth of that is used.
  */
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { MADV_DONTNEED } from '../ffi/constants.ts';
 import { madvise } from '../ffi/libc.ts';
 
@@ -18,6 +19,14 @@ export function giveBackCode(): void {
     const [from, to] = [Number.parseInt(range[1], 16), Number.parseInt(range[2], 16)];
     madvise(from, to - from, MADV_DONTNEED);
   }
+}
+
+/**
+ * Writes down what was compiled, where there is a folder for it (core/helper/compileCache.ts). For a process or thread that has loaded all
+ * its code, before it gives up root or begins to wait for ever.
+ */
+export function keepCompiled(): void {
+  flushCompileCache();
 }
 
 /** Each with its lines of /proc/self/smaps. */
