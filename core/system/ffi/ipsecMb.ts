@@ -81,7 +81,7 @@ export const IMB_DIR_DECRYPT = 2;
 export const IMB_ORDER_CIPHER_HASH = 1;
 export const IMB_ORDER_HASH_CIPHER = 2;
 export const IMB_FLAG_GFNI_OFF = 4;
-const IMB_FEATURE_SELF_TEST_PASS = 1 << 21;
+export const IMB_FEATURE_SELF_TEST_PASS = 1 << 21;
 
 /**
  * By its bare name, so that only the loader's own folders are looked at, which are root's. Why it cannot be used, as a string. Of the

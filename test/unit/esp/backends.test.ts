@@ -73,6 +73,25 @@ test('a backend that computes something else, accepts a forgery, leaves plaintex
       return false;
     },
   }));
+  const wrongInBatches = wrapped('wrong in batches', (cipher) => ({
+    sealAll: (buffer, { at, length, seqHigh, count }) => {
+      for (let i = 0; i < count; i++) cipher.seal(buffer, at[i], length[i], seqHigh[0] + i);
+    },
+  }));
+  const gullibleInBatches = wrapped('gullible in batches', (cipher) => ({
+    openAll: (buffer, { at, length, seqHigh, intact, count }) => {
+      for (let i = 0; i < count; i++) cipher.open(buffer, at[i], length[i], seqHigh[i]);
+      intact.fill(1);
+    },
+  }));
+  const carelessInBatches = wrapped('careless in batches', (cipher) => ({
+    openAll: (buffer, { at, length, seqHigh, intact, count }) => {
+      for (let i = 0; i < count; i++) {
+        intact[i] = cipher.open(buffer, at[i], length[i], seqHigh[i]) ? 1 : 0;
+        if (intact[i] === 0) buffer[at[i] + 8] ^= 1;
+      }
+    },
+  }));
   const wrongOnce = candidate('wrong for one', (suite, keys) => {
     if (suite.encr.keyword !== 'aes192' || suite.integ?.keyword !== 'sha384') return nodeEspBackend.cipher(suite, keys);
     return nodeEspBackend.cipher(suite, { ...keys, encryption: keys.encryption.map((octet) => octet ^ 1) });
@@ -90,7 +109,8 @@ test('a backend that computes something else, accepts a forgery, leaves plaintex
     },
   };
   const empty = candidate('empty', () => undefined);
-  const bad = [absent, broken, wrongIcv, gullible, careless, wrongOnce, throwing, empty];
+  const inBatches = [wrongInBatches, gullibleInBatches, carelessInBatches];
+  const bad = [absent, broken, wrongIcv, gullible, careless, ...inBatches, wrongOnce, throwing, empty];
   const { backend, tried } = chooseBackend({ candidates: [...bad, node] });
   assert.equal(backend.name, 'node:crypto');
   assert.deepEqual(
@@ -101,6 +121,9 @@ test('a backend that computes something else, accepts a forgery, leaves plaintex
       'wrong: known answer wrong for aes128gcm8',
       'gullible: known answer wrong for aes128gcm8',
       'careless: known answer wrong for aes128gcm8',
+      'wrong in batches: known answer wrong for aes128gcm8',
+      'gullible in batches: known answer wrong for aes128gcm8',
+      'careless in batches: known answer wrong for aes128gcm8',
       'wrong for one: known answer wrong for aes192-sha384',
       'out of order',
       'empty: 0 of 22 suites',
