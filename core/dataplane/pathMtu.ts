@@ -7,14 +7,15 @@
  *    and for ten minutes others are checked before they are believed;
  *  - probes through the tunnel (RFC 8899): an echo to somebody behind the gateway, of the size in question, and at once a small one. Only where
  *    the small one is answered and the large one is not, three times, did the size die; where neither is, nothing is concluded. The MTU is
- *    lowered only to a size that was answered, and raised only to one: a target that answers small echoes only changes nothing.
+ *    lowered only to a size that was answered, and raised only to one: a target that answers small echoes only changes nothing. Without
+ *    evidence but probes nothing below an outer packet of 1280 octets is tried.
  *
  * Probing happens when a target is named, the path changes, somebody suspects a black hole, a report is to be checked, and every ten minutes
  * while packets flow. Otherwise nothing is sent and nobody is woken.
  */
 import type { Random } from '../crypto/types.ts';
 import { type EspShape, largestInner, outerSize } from '../esp/size.ts';
-import type { Echo } from '../ip/echo.ts';
+import type { EchoSession } from '../ip/echo.ts';
 import { EchoRound, type EchoRoute } from './echoRound.ts';
 import { SizeSearch } from './sizeSearch.ts';
 
@@ -97,7 +98,7 @@ export class PathMtu {
   }
 
   /** For `isEchoReply` in the inbound lane: what marks answers to the probes. */
-  get session(): Pick<Echo, 'identifier' | 'token'> {
+  get session(): EchoSession {
     return this.#round.session;
   }
 
@@ -233,7 +234,9 @@ export class PathMtu {
     const top = this.#top();
     const floor = Math.min(top, largestInner(this.#shape, family, outerFloor[family]));
     const base = Math.max(floor, Math.min(top, baseInner));
-    const sizes = new SizeSearch({ first: this.#current.inner, base, floor: evidence ? floor : base, top });
+    // A target that answers so much but not more has no such habit (those that do stop far below): it is the way.
+    const likely = Math.min(base, largestInner(this.#shape, family, outerFloor[6]));
+    const sizes = new SizeSearch({ first: this.#current.inner, base, floor: evidence ? floor : likely, top });
     this.#begin({ kind: 'look', sizes }, now);
   }
 

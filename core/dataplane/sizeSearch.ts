@@ -8,7 +8,7 @@ export interface SizeRange {
   readonly first: number;
   /** RFC 8899 §5.1.2: expected to work on most paths; the next one to try where `first` died. */
   readonly base: number;
-  /** Tried below `base`; equal to it where there is no evidence but the probes (targets that answer only small echoes are common). */
+  /** Tried below `base`; little less where there is no evidence but the probes (targets that answer only small echoes are common). */
   readonly floor: number;
   readonly top: number;
 }

@@ -18,6 +18,9 @@ export interface Echo {
   readonly token: Uint8Array;
 }
 
+/** What all probes of a session have in common: 16 bits, and the first 8 octets of the token. */
+export type EchoSession = Pick<Echo, 'identifier' | 'token'>;
+
 /** The smallest probe that holds its token, of either version. */
 export const leastEchoBytes = 64;
 

@@ -1,0 +1,234 @@
+/**
+ * Keeps the MTU of the way to each peer: what drives `PathMtu` on the main thread, one for each peer's address, because all SAs with it
+ * share the way and a rekeyed one must not begin anew. The clock, the timer and the lanes are ports. The one timer runs only while
+ * something is under way, and every ten minutes where somebody can be asked.
+ *
+ * A report of the network (`reported`) names no peer, so all of its family hear it; each checks it by probes of its own.
+ */
+
+import type { Random } from '../crypto/types.ts';
+import { type EspShape, largestInner } from '../esp/size.ts';
+import type { EchoSession } from '../ip/echo.ts';
+import type { EchoRoute } from './echoRound.ts';
+import { type MtuReason, type OuterPath, type PathAction, PathMtu } from './pathMtu.ts';
+
+export interface PathPorts {
+  readonly random: Random;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  /** Calls once, so many milliseconds later, unless what it returns is called; keeps no process alive. */
+  readonly schedule: (milliseconds: number, run: () => void) => () => void;
+  /** Seals this inner packet with the SA and sends it as it is. */
+  readonly probe: (spiIn: number, packet: Uint8Array) => void;
+  /** What holds for the SA from now on. */
+  readonly onMtu: (spiIn: number, mtu: ChildMtu) => void;
+  /** Packets the SA has sent, probes not counted. */
+  readonly packetsOut: (spiIn: number) => number;
+}
+
+export interface KeptChild {
+  readonly spiIn: number;
+  readonly shape: EspShape;
+  /** The inner MTU the profile wants. */
+  readonly configured: number;
+}
+
+export interface ChildMtu {
+  /** Octets of the largest inner packet. */
+  readonly inner: number;
+  /** ESP packets must go without DF. */
+  readonly fragmentOutside: boolean;
+  /** Why it is less than profile and interface allow. */
+  readonly because: LoweredBy | undefined;
+}
+
+export type LoweredBy = Extract<MtuReason, 'reported' | 'black-hole'>;
+
+export class PathKeepers {
+  readonly #ports: PathPorts;
+  readonly #byPeer = new Map<string, PathKeeper>();
+
+  constructor(ports: PathPorts) {
+    this.#ports = ports;
+  }
+
+  /** Before the lanes have the SA: what holds for it at first, and what marks the answers to probes. */
+  add(peer: string, child: KeptChild, interfaceMtu?: number): { readonly mtu: ChildMtu; readonly session: EchoSession } {
+    let keeper = this.#byPeer.get(peer);
+    if (keeper === undefined) {
+      const path: OuterPath = { family: peer.includes(':') ? 6 : 4, ...(interfaceMtu !== undefined && { interfaceMtu }) };
+      keeper = new PathKeeper(path, child, this.#ports);
+      this.#byPeer.set(peer, keeper);
+    } else keeper.add(child);
+    return { mtu: keeper.mtuOf(child), session: keeper.session };
+  }
+
+  remove(spiIn: number): void {
+    for (const [peer, keeper] of this.#byPeer) if (keeper.remove(spiIn)) this.#byPeer.delete(peer);
+  }
+
+  clear(): void {
+    for (const keeper of this.#byPeer.values()) keeper.stop();
+    this.#byPeer.clear();
+  }
+
+  /** Undefined where nobody keeps it: an SA with a fixed size. */
+  mtu(spiIn: number): ChildMtu | undefined {
+    return this.#of(spiIn)?.mtuOfSpi(spiIn);
+  }
+
+  /** Somebody behind the gateway to ask, the likeliest first. */
+  probeThrough(spiIn: number, routes: readonly EchoRoute[]): void {
+    this.#of(spiIn)?.probeThrough(routes);
+  }
+
+  /** The network says that only so many octets of the outer packet pass. */
+  reported(family: 4 | 6, outer: number): void {
+    for (const keeper of this.#byPeer.values()) if (keeper.family === family) keeper.reported(outer);
+  }
+
+  /** Large packets go out on the SA, and nothing comes back. */
+  suspect(spiIn: number): void {
+    this.#of(spiIn)?.suspect();
+  }
+
+  /** What `isEchoReply` picked out. */
+  answer(spiIn: number, packet: Uint8Array): void {
+    this.#of(spiIn)?.answer(packet);
+  }
+
+  #of(spiIn: number): PathKeeper | undefined {
+    for (const keeper of this.#byPeer.values()) if (keeper.has(spiIn)) return keeper;
+    return undefined;
+  }
+}
+
+class PathKeeper {
+  readonly family: 4 | 6;
+  readonly #ports: PathPorts;
+  readonly #machine: PathMtu;
+  /** The newest last: it carries the probes, and its suite is the machine's. */
+  #children: readonly KeptChild[];
+  /** What it would be if the way carried everything. */
+  #most: number;
+  #because: LoweredBy | undefined;
+  #cancel: (() => void) | undefined;
+  #deadline: number | undefined;
+  #packetsOut = 0;
+
+  constructor(path: OuterPath, child: KeptChild, ports: PathPorts) {
+    this.family = path.family;
+    this.#ports = ports;
+    this.#children = [child];
+    this.#machine = new PathMtu({ configured: child.configured, path, shape: child.shape, random: ports.random });
+    this.#most = this.#machine.mtu.inner;
+  }
+
+  get session(): EchoSession {
+    return this.#machine.session;
+  }
+
+  has(spiIn: number): boolean {
+    return this.#children.some((child) => child.spiIn === spiIn);
+  }
+
+  add(child: KeptChild): void {
+    const before = this.#newest();
+    this.#children = [...this.#children, child];
+    if (sameShape(before.shape, child.shape) && before.configured === child.configured) return;
+    this.#machine.change({ shape: child.shape, configured: child.configured }, this.#ports.now());
+    this.#settle();
+  }
+
+  /** True when it was the last one. */
+  remove(spiIn: number): boolean {
+    const left = this.#children.filter((child) => child.spiIn !== spiIn);
+    if (left.length > 0) this.#children = left;
+    else this.stop();
+    return left.length === 0;
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  mtuOfSpi(spiIn: number): ChildMtu | undefined {
+    const child = this.#children.find((candidate) => candidate.spiIn === spiIn);
+    return child && this.mtuOf(child);
+  }
+
+  /** An SA with another suite than the newest: what makes no larger outer packet. */
+  mtuOf({ shape, configured }: KeptChild): ChildMtu {
+    const { inner, outer, fragmentOutside } = this.#machine.mtu;
+    const same = sameShape(shape, this.#newest().shape);
+    const fits = same ? inner : largestInner(shape, this.family, outer);
+    return { inner: Math.min(configured, fits), fragmentOutside, because: this.#because };
+  }
+
+  probeThrough(routes: readonly EchoRoute[]): void {
+    this.#machine.probeThrough(routes, this.#ports.now());
+    this.#settle();
+  }
+
+  reported(outer: number): void {
+    this.#machine.reported(outer, this.#ports.now());
+    this.#settle();
+  }
+
+  suspect(): void {
+    this.#machine.suspect(this.#ports.now());
+    this.#settle();
+  }
+
+  answer(packet: Uint8Array): void {
+    this.#machine.answer(packet, 0, packet.length, this.#ports.now());
+    this.#settle();
+  }
+
+  #tick(): void {
+    let packetsOut = 0;
+    for (const { spiIn } of this.#children) packetsOut += this.#ports.packetsOut(spiIn);
+    const busy = packetsOut !== this.#packetsOut;
+    this.#packetsOut = packetsOut;
+    this.#machine.tick(this.#ports.now(), busy);
+    this.#settle();
+  }
+
+  /** Does what the machine wants done, and sets the timer to when it wants to be woken. */
+  #settle(): void {
+    for (let action = this.#machine.poll(); action !== undefined; action = this.#machine.poll()) {
+      if (action.kind === 'probe') {
+        this.#ports.probe(this.#newest().spiIn, action.packet);
+      } else {
+        this.#note(action);
+        for (const child of this.#children) this.#ports.onMtu(child.spiIn, this.mtuOf(child));
+      }
+    }
+    const deadline = this.#machine.deadline();
+    if (deadline === this.#deadline && this.#cancel !== undefined) return;
+    this.stop();
+    this.#deadline = deadline;
+    if (deadline === undefined) return;
+    const left = Math.max(0, Math.ceil(deadline - this.#ports.now()));
+    this.#cancel = this.#ports.schedule(left, () => {
+      this.#cancel = undefined;
+      this.#tick();
+    });
+  }
+
+  /** Steps up to what the way carries change nothing about why it is not more. */
+  #note({ mtu, because }: PathAction & { readonly kind: 'mtu' }): void {
+    if (because === 'path' && this.#because === undefined) this.#most = mtu.inner;
+    if (mtu.inner >= this.#most) this.#because = undefined;
+    else if (because === 'reported' || because === 'black-hole') this.#because = because;
+  }
+
+  #newest(): KeptChild {
+    return this.#children[this.#children.length - 1];
+  }
+}
+
+function sameShape(a: EspShape, b: EspShape): boolean {
+  return a.ivBytes === b.ivBytes && a.icvBytes === b.icvBytes && a.alignment === b.alignment;
+}
