@@ -4,6 +4,7 @@ import type { EncrTransform, IntegTransform } from '../crypto/types.ts';
 import type { BackendTrial } from '../esp/backends.ts';
 import type { Channel, Endpoint } from '../ike/sa/contract.ts';
 import type { TrafficSelector } from '../ike/wire/message.ts';
+import type { EchoSession } from '../ip/echo.ts';
 import type { DscpRule } from '../ip/ecn.ts';
 import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 import type { DataplaneSocket } from './contract.ts';
@@ -12,6 +13,8 @@ import type { LaneName } from './counters.ts';
 /** `workerData` of a lane. */
 export interface LaneStart {
   readonly lane: LaneName;
+  /** Which of the lanes of its direction, from 0. */
+  readonly index: number;
   readonly wakeFd: number;
   readonly counters: SharedArrayBuffer;
   readonly replayWindow: number;
@@ -43,17 +46,24 @@ export interface LaneChild {
   readonly keepaliveInterval?: number;
   /** Whether the DSCP of inner packets is shown outside; default `copy` (RFC 4301 §5.1.2.1). */
   readonly dscp?: DscpRule;
-  /** Octets of the largest inner packet there may be; what fits the path may be less. */
+  /** Octets of the largest inner packet there may be, while the shared memory says nothing else (core/dataplane/pathKeeper.ts). */
   readonly mtu: number;
+  /** What marks answers to probes of the path, which are the main thread's and nobody else's. */
+  readonly session?: EchoSession;
   /** Where it counts. */
   readonly slot: number;
+  /** `SharedSequence.memory`, where several outbound lanes send on it. */
+  readonly sequence?: SharedArrayBuffer;
 }
 
 export type Command = { readonly id: number } & (
   | { readonly kind: 'sockets'; readonly sockets: readonly LaneSocket[] }
-  | { readonly kind: 'tun'; readonly fd: number; readonly features: TunFeatures }
+  /** Outbound a lane's share of the queues, inbound all. */
+  | { readonly kind: 'tun'; readonly fds: readonly number[]; readonly features: TunFeatures }
   | { readonly kind: 'install'; readonly child: LaneChild }
   | { readonly kind: 'remove'; readonly spiIn: number }
+  /** Outbound: seal this inner packet as it is, and send it with DF. */
+  | { readonly kind: 'probe'; readonly spiIn: number; readonly packet: Uint8Array }
   | { readonly kind: 'detach' }
   | { readonly kind: 'stop' }
 );
@@ -66,4 +76,10 @@ export type Report =
   /** Segmentation turned out not to work through this socket; runs go out as datagrams of their own. */
   | { readonly kind: 'segmentation-lost'; readonly fd: number }
   | { readonly kind: 'ike'; readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }
+  /** The network says that no more octets of an outer packet of this family pass. Nobody vouches for it. */
+  | { readonly kind: 'path-mtu'; readonly family: 4 | 6; readonly mtu: number }
+  /** The answer to a probe, its first octets. */
+  | { readonly kind: 'echo'; readonly spiIn: number; readonly packet: Uint8Array }
+  /** Large packets go out on the SA, and nothing comes back. */
+  | { readonly kind: 'silence'; readonly spiIn: number }
   | { readonly kind: 'trouble'; readonly detail: string };

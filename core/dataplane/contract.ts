@@ -17,6 +17,8 @@ export interface DataplaneOptions {
   readonly backend?: string;
   /** What the kernel may do for the UDP sockets: all it can (default), or nothing. */
   readonly offload?: 'all' | 'plain';
+  /** Outbound threads, 1 to 8; default 1. */
+  readonly lanes?: number;
   /** Entry of the threads, for benchmarks that bring a backend of their own; it calls `runLane`. */
   readonly worker?: URL;
 }
@@ -46,8 +48,10 @@ export interface Dataplane {
   attachSockets(sockets: readonly DataplaneSocket[]): Promise<void>;
   /** Sends an IKE message; on `natt` the marker is added here. False when the kernel refused it (logged by the caller). */
   sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean;
-  /** Starts carrying packets between this TUN device, opened with these features, and the SAs. The dataplane does not close it. */
-  attachTun(fd: number, features: TunFeatures): Promise<void>;
+  /** Starts carrying packets between this TUN device, all its queues, opened with these features, and the SAs. The dataplane does not close it. */
+  attachTun(fds: readonly number[], features: TunFeatures): Promise<void>;
+  /** Threads for each direction. */
+  lanes(): { readonly inbound: number; readonly outbound: number };
   /**
    * Resolves when both directions use it. Inbound is in place before outbound. The threads get their own copies of the keys
    * before this returns; the arrays in `child` are then overwritten with zeros.

@@ -1,6 +1,7 @@
 /**
  * Counters in memory that the threads share. Every number is a double that exactly one thread writes; on the 64-bit machines
- * Node 24 runs on an aligned store of 8 octets is seen whole. The octets of one direction fill one cache line.
+ * Node 24 runs on an aligned store of 8 octets is seen whole. The octets of one direction fill one cache line. Each lane of a direction
+ * writes a block of its own; who reads adds them up.
  */
 import type { ChildCounters, GlobalDrop } from './contract.ts';
 
@@ -45,50 +46,62 @@ const drops = {
   'ike-full': 7,
 } as const satisfies Record<LaneDrop, number>;
 const dropCount = 8;
+const globalAt = maxChildren * perChild;
+
+/** Doubles of one block. */
+const perLane = maxChildren * perChild + 2 * dropCount;
+/** Of what any thread writes. */
+const queueBytes = 64;
+/** And of the paths, which the main thread writes. */
+const headBytes = queueBytes + maxChildren * 8;
 
 export class Counters {
   /** What another thread makes its own `Counters` of. */
   readonly shared: SharedArrayBuffer;
-  readonly #children: Float64Array;
-  readonly #global: Float64Array;
+  /** Where this lane counts, and where all do. */
+  readonly #mine: Float64Array;
+  readonly #blocks: readonly Float64Array[];
   readonly #queue: Int32Array;
+  readonly #paths: Float64Array;
 
-  constructor(shared?: SharedArrayBuffer) {
-    const childBytes = maxChildren * perChild * 8;
-    const globalBytes = 2 * dropCount * 8;
-    this.shared = shared ?? new SharedArrayBuffer(childBytes + globalBytes + 16);
-    this.#children = new Float64Array(this.shared, 0, maxChildren * perChild);
-    this.#global = new Float64Array(this.shared, childBytes, 2 * dropCount);
-    this.#queue = new Int32Array(this.shared, childBytes + globalBytes, 4);
+  /** `shared` is the memory of another `Counters`, or how many lanes a direction has; `lane` is which of them counts here. */
+  constructor(shared: SharedArrayBuffer | number = 1, lane = 0) {
+    this.shared = typeof shared === 'number' ? new SharedArrayBuffer(headBytes + shared * perLane * 8) : shared;
+    const lanes = (this.shared.byteLength - headBytes) / (perLane * 8);
+    this.#queue = new Int32Array(this.shared, 0, queueBytes / 4);
+    this.#paths = new Float64Array(this.shared, queueBytes, maxChildren);
+    this.#blocks = Array.from({ length: lanes }, (_, i) => new Float64Array(this.shared, headBytes + i * perLane * 8, perLane));
+    this.#mine = this.#blocks[lane];
   }
 
   /** For the thread that owns the field's direction. */
   add(slot: number, field: ChildField, amount: number): void {
-    this.#children[slot * perChild + fields[field]] += amount;
+    this.#mine[slot * perChild + fields[field]] += amount;
   }
 
   set(slot: number, field: ChildField, value: number): void {
-    this.#children[slot * perChild + fields[field]] = value;
+    this.#mine[slot * perChild + fields[field]] = value;
   }
 
   drop(lane: LaneName, reason: LaneDrop, amount = 1): void {
-    this.#global[(lane === 'inbound' ? 0 : dropCount) + drops[reason]] += amount;
+    this.#mine[globalAt + (lane === 'inbound' ? 0 : dropCount) + drops[reason]] += amount;
   }
 
   /** Before a slot is given to an SA, while no thread knows it. */
   clear(slot: number): void {
-    this.#children.fill(0, slot * perChild, (slot + 1) * perChild);
+    for (const block of this.#blocks) block.fill(0, slot * perChild, (slot + 1) * perChild);
+    this.#paths[slot] = 0;
   }
 
   child(slot: number): ChildCounters {
-    const at = (field: ChildField): number => this.#children[slot * perChild + fields[field]];
+    const at = (field: ChildField): number => this.#sum(slot * perChild + fields[field]);
     return {
       packetsIn: at('packetsIn'),
       bytesIn: at('bytesIn'),
       packetsOut: at('packetsOut'),
       bytesOut: at('bytesOut'),
-      lastIn: at('lastIn'),
-      lastOut: at('lastOut'),
+      lastIn: this.#latest(slot, 'lastIn'),
+      lastOut: this.lastOut(slot),
       dropsReplay: at('dropsReplay'),
       dropsIntegrity: at('dropsIntegrity'),
       dropsSelector: at('dropsSelector'),
@@ -99,8 +112,14 @@ export class Counters {
     };
   }
 
+  /** When any lane last sent something on the SA. */
+  lastOut(slot: number): number {
+    return this.#latest(slot, 'lastOut');
+  }
+
   global(): Record<LaneDrop, number> {
-    const at = (reason: LaneDrop): number => this.#global[drops[reason]] + this.#global[dropCount + drops[reason]];
+    const at = (reason: LaneDrop): number =>
+      this.#sum(globalAt + drops[reason]) + this.#sum(globalAt + dropCount + drops[reason]);
     return {
       'unknown-spi': at('unknown-spi'),
       'short-packet': at('short-packet'),
@@ -113,14 +132,14 @@ export class Counters {
     };
   }
 
-  /** Any thread: the network says that packets of more octets than this do not get through. Nobody vouches for it. */
-  reportMtu(mtu: number): void {
-    Atomics.store(this.#queue, 2, mtu);
+  /** Main thread: octets of the largest inner packet of the SA from now on, and whether what is made of it goes without DF. */
+  setPath(slot: number, innerMtu: number, fragmentOutside: boolean): void {
+    this.#paths[slot] = fragmentOutside ? -innerMtu : innerMtu;
   }
 
-  /** The last such report, which is then forgotten; 0 when there is none. */
-  takeReportedMtu(): number {
-    return Atomics.exchange(this.#queue, 2, 0);
+  /** That size, negative where it goes without DF; 0 where it is what the SA was installed with. */
+  path(slot: number): number {
+    return this.#paths[slot];
   }
 
   /** Inbound thread: whether one more IKE message may be posted; counts it when so. */
@@ -134,5 +153,17 @@ export class Counters {
   /** Main thread: one posted message was dealt with. */
   ikeTaken(): void {
     Atomics.add(this.#queue, 1, 1);
+  }
+
+  #sum(at: number): number {
+    let sum = 0;
+    for (const block of this.#blocks) sum += block[at];
+    return sum;
+  }
+
+  #latest(slot: number, field: 'lastIn' | 'lastOut'): number {
+    let latest = 0;
+    for (const block of this.#blocks) latest = Math.max(latest, block[slot * perChild + fields[field]]);
+    return latest;
   }
 }

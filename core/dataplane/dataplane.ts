@@ -1,6 +1,7 @@
-/** The main thread's side of the dataplane: starts the two lanes once and hands them descriptors and SAs. */
+/** The main thread's side of the dataplane: starts the lanes once and hands them descriptors and SAs. */
 import { Worker } from 'node:worker_threads';
 import type { BackendTrial } from '../esp/backends.ts';
+import { SharedSequence } from '../esp/sharedSequence.ts';
 import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
 import { EventFd } from '../system/linux/poll.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
@@ -30,21 +31,24 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
 }
 
 class Lanes implements Dataplane {
-  readonly #counters = new Counters();
+  readonly #counters: Counters;
   readonly #inbound: LaneThread;
-  readonly #outbound: LaneThread;
+  readonly #outbound: readonly LaneThread[];
   /** The installed SAs, by inbound SPI. */
   readonly #installed = new Map<number, Installed>();
   readonly #freeSlots = Array.from({ length: maxChildren }, (_, i) => maxChildren - 1 - i);
   #sockets: readonly AttachedSocket[] = [];
   readonly #offload: 'all' | 'plain';
+  /** What was reported of the device at hand. */
+  readonly #troubles = new Set<string>();
   /** Drops of sockets that were let go. */
   #kernelDrops = 0;
   readonly #message = new Uint8Array(maxDatagram);
 
   constructor(options: DataplaneOptions) {
     const { onIke, onFailure, keepaliveInterval = defaultKeepalive, replayWindow = defaultWindow } = options;
-    const { backend, worker } = options;
+    const { backend, worker, lanes = 1 } = options;
+    this.#counters = new Counters(lanes);
     this.#offload = options.offload ?? 'all';
     const common: LaneCommon = {
       counters: this.#counters.shared,
@@ -53,19 +57,25 @@ class Lanes implements Dataplane {
       ...(backend !== undefined && { backend }),
     };
     const onReport = (report: Report): void => {
-      if (report.kind === 'trouble') onFailure(report.detail);
+      if (report.kind === 'trouble') this.#trouble(report.detail, onFailure);
       if (report.kind === 'segmentation-lost') this.#segmentationLost(report.fd);
       if (report.kind !== 'ike') return;
       this.#counters.ikeTaken();
       if (this.#sockets.length === 0) return; // it was under way when the sockets were let go
       onIke({ bytes: report.bytes, channel: report.channel, from: report.from });
     };
-    this.#inbound = new LaneThread('inbound', common, worker, onReport, onFailure);
-    this.#outbound = new LaneThread('outbound', common, worker, onReport, onFailure);
+    const start = (lane: LaneName, index: number): LaneThread =>
+      new LaneThread({ ...common, lane, index }, worker, onReport, onFailure);
+    this.#inbound = start('inbound', 0);
+    this.#outbound = Array.from({ length: lanes }, (_, index) => start('outbound', index));
   }
 
   async started(): Promise<void> {
-    await Promise.all([this.#inbound.ready, this.#outbound.ready]);
+    await Promise.all([this.#inbound, ...this.#outbound].map(({ ready }) => ready));
+  }
+
+  lanes(): { readonly inbound: number; readonly outbound: number } {
+    return { inbound: 1, outbound: this.#outbound.length };
   }
 
   async attachSockets(sockets: readonly DataplaneSocket[]): Promise<void> {
@@ -82,7 +92,7 @@ class Lanes implements Dataplane {
     }));
     this.#sockets = [...this.#sockets, ...mine];
     this.#filter();
-    await this.#both({ kind: 'sockets', sockets: ready });
+    await this.#all({ kind: 'sockets', sockets: ready });
   }
 
   sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean {
@@ -96,8 +106,14 @@ class Lanes implements Dataplane {
     return socket.udp.sendWhole(this.#message.subarray(0, marker + bytes.length), sockaddr);
   }
 
-  async attachTun(fd: number, { headers, tcp, udp }: TunFeatures): Promise<void> {
-    await this.#both({ kind: 'tun', fd, features: { headers, tcp, udp } });
+  async attachTun(fds: readonly number[], { headers, tcp, udp }: TunFeatures): Promise<void> {
+    this.#troubles.clear();
+    const features = { headers, tcp, udp };
+    const lanes = this.#outbound.map((lane, index) => {
+      const share = fds.filter((_, queue) => queue % this.#outbound.length === index);
+      return lane.send({ kind: 'tun', fds: share, features });
+    });
+    await Promise.all([this.#inbound.send({ kind: 'tun', fds, features }), ...lanes]);
   }
 
   async installChild(child: ChildSa, options: ChildOptions = {}): Promise<void> {
@@ -110,14 +126,15 @@ class Lanes implements Dataplane {
     this.#installed.set(spiIn, installed);
     this.#filter();
     const inbound = { ...laneChild(child, 'inbound', slot), ...options };
-    const outbound = { ...laneChild(child, 'outbound', slot), ...options };
+    const outbound = this.#outboundChildren({ ...laneChild(child, 'outbound', slot), ...options });
     for (const keys of [child.keysIn, child.keysOut]) {
       keys.encryption.fill(0);
       keys.integrity.fill(0);
     }
     try {
       await this.#inbound.send({ kind: 'install', child: inbound }, keyBuffers(inbound));
-      installed.backend = await this.#outbound.send({ kind: 'install', child: outbound }, keyBuffers(outbound));
+      const lanes = this.#outbound.map((lane, i) => lane.send({ kind: 'install', child: outbound[i] }, keyBuffers(outbound[i])));
+      [installed.backend] = await Promise.all(lanes);
     } catch (error) {
       await this.removeChild(spiIn);
       throw error;
@@ -129,7 +146,7 @@ class Lanes implements Dataplane {
     if (child === undefined) return;
     this.#installed.delete(spiIn);
     this.#filter();
-    await this.#both({ kind: 'remove', spiIn });
+    await this.#all({ kind: 'remove', spiIn });
     this.#freeSlots.push(child.slot);
   }
 
@@ -170,14 +187,14 @@ class Lanes implements Dataplane {
     this.#installed.clear();
     for (const socket of this.#sockets) this.#kernelDrops += dropsSince(socket);
     this.#sockets = [];
-    await this.#both({ kind: 'detach' });
+    await this.#all({ kind: 'detach' });
     this.#freeSlots.push(...released);
   }
 
   async stop(): Promise<void> {
     this.#sockets = [];
     this.#installed.clear();
-    await Promise.all([this.#inbound.stop(), this.#outbound.stop()]);
+    await Promise.all([this.#inbound, ...this.#outbound].map((lane) => lane.stop()));
   }
 
   /** Tells the kernel whose datagrams are wanted. A kernel that cannot, or too many SAs: the lane then drops it all. */
@@ -193,8 +210,27 @@ class Lanes implements Dataplane {
     );
   }
 
-  async #both(command: CommandBody): Promise<void> {
-    await Promise.all([this.#inbound.send(command), this.#outbound.send(command)]);
+  async #all(command: CommandBody): Promise<void> {
+    await Promise.all([this.#inbound, ...this.#outbound].map((lane) => lane.send(command)));
+  }
+
+  /** One SA for each lane, with keys of its own to wipe. The first lane alone sends keepalives. */
+  #outboundChildren(child: LaneChild): readonly LaneChild[] {
+    if (this.#outbound.length === 1) return [child];
+    const sequence = SharedSequence.memory();
+    return this.#outbound.map((_, index) => ({
+      ...child,
+      keys: index === 0 ? child.keys : { encryption: child.keys.encryption.slice(), integrity: child.keys.integrity.slice() },
+      keepalive: child.keepalive && index === 0,
+      sequence,
+    }));
+  }
+
+  /** Every lane may find out. */
+  #trouble(detail: string, onFailure: (detail: string) => void): void {
+    if (this.#troubles.has(detail)) return;
+    this.#troubles.add(detail);
+    onFailure(detail);
   }
 }
 
@@ -216,7 +252,7 @@ function dropsSince({ fd, dropsBefore }: { readonly fd: number; readonly dropsBe
   return (kernelDrops(fd) - dropsBefore) >>> 0;
 }
 
-type LaneCommon = Omit<LaneStart, 'lane' | 'wakeFd'>;
+type LaneCommon = Omit<LaneStart, 'lane' | 'index' | 'wakeFd'>;
 
 /** One thread with its eventfd and the commands it has not answered yet. */
 class LaneThread {
@@ -224,7 +260,7 @@ class LaneThread {
   readonly ready: Promise<void>;
   backend = '';
   tried: readonly BackendTrial[] = [];
-  readonly #lane: LaneName;
+  readonly #lane: string;
   readonly #wake = EventFd.create();
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
@@ -237,15 +273,15 @@ class LaneThread {
   #dead: string | undefined;
 
   constructor(
-    lane: LaneName,
-    common: LaneCommon,
+    options: Omit<LaneStart, 'wakeFd'>,
     entry: URL = new URL('./worker.ts', import.meta.url),
     onReport: (report: Report) => void,
     onFailure: (detail: string) => void,
   ) {
-    this.#lane = lane;
-    const workerData: LaneStart = { ...common, lane, wakeFd: this.#wake.fd };
-    this.#worker = new Worker(entry, { workerData, name: `sallyport ${lane}` });
+    const { lane, index } = options;
+    this.#lane = index === 0 ? lane : `${lane} ${index + 1}`;
+    const workerData: LaneStart = { ...options, wakeFd: this.#wake.fd };
+    this.#worker = new Worker(entry, { workerData, name: `sallyport ${this.#lane}` });
     const start = Promise.withResolvers<void>();
     const end = Promise.withResolvers<void>();
     this.ready = start.promise;
@@ -261,10 +297,10 @@ class LaneThread {
       else onReport(report);
     });
     this.#worker.on('error', (error: unknown) => {
-      this.#dead = `${lane} lane: ${error instanceof Error ? error.message : String(error)}`;
+      this.#dead = `${this.#lane} lane: ${error instanceof Error ? error.message : String(error)}`;
     });
     this.#worker.on('exit', (code) => {
-      this.#dead ??= `${lane} lane: ended with ${code}`;
+      this.#dead ??= `${this.#lane} lane: ended with ${code}`;
       const gone = new Error(this.#dead);
       for (const { reject } of this.#pending.values()) reject(gone);
       this.#pending.clear();

@@ -1,4 +1,4 @@
-/** What both threads of the dataplane do: they block in poll(2) and never return to an event loop until they are told to stop. */
+/** What all threads of the dataplane do: they block in poll(2) and never return to an event loop until they are told to stop. */
 import { randomFillSync } from 'node:crypto';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { EspBackend, EspCipher } from '../crypto/espCipher.ts';
@@ -7,12 +7,13 @@ import { EventFd, Poller, waitWritable } from '../system/linux/poll.ts';
 import { unpackSockaddr } from '../system/linux/sockaddr.ts';
 import { LinuxTun } from '../system/linux/tun.ts';
 import { LinuxUdp } from '../system/linux/udp.ts';
-import type { UdpSocket } from '../system/ports.ts';
+import type { Tun, UdpSocket } from '../system/ports.ts';
 import type { Command, LaneStart, Report } from './commands.ts';
 import type { DataplaneSocket } from './contract.ts';
 import { Counters } from './counters.ts';
 import { InboundLane } from './inboundLane.ts';
 import { OutboundLane } from './outboundLane.ts';
+import { TunQueues } from './tunQueues.ts';
 
 /** What the loop below asks of a lane; the two makers adapt the lanes to descriptors. */
 interface LaneLoop {
@@ -35,7 +36,7 @@ const maxWaitForRoom = 20;
 
 const start: LaneStart = workerData;
 const wake = EventFd.of(start.wakeFd);
-const counters = new Counters(start.counters);
+const counters = new Counters(start.counters, start.index);
 
 /** Serves until the command to stop comes. */
 export function runLane({ backend, tried = [] }: Pick<BackendChoice, 'backend'> & Partial<BackendChoice>): void {
@@ -126,7 +127,7 @@ function inboundLoop(backend: EspBackend): LaneLoop {
           ];
           return undefined;
         case 'tun':
-          lane.tun = new LinuxTun(command.fd, command.features);
+          lane.tun = inboundTun(command.fds.map((fd) => new LinuxTun(fd, command.features)));
           return undefined;
         case 'install':
           return installAndWipe(lane, command);
@@ -163,13 +164,15 @@ function outboundLoop(backend: EspBackend): LaneLoop {
       report({ kind: 'segmentation-lost', fd: socket.fd });
     }
   };
+  let queues: readonly LinuxTun[] = [];
   return {
-    fds: () => (lane.tun === undefined ? [] : [lane.tun.fd]),
-    serve() {
-      const count = lane.forward();
+    fds: () => queues.map(({ fd }) => fd),
+    serve(index) {
+      lane.tun = queues[index];
+      const count = lane.forward(queues.length > 1);
       watchSegmentation();
       if (count >= 0) return count > 0;
-      lane.tun = undefined;
+      queues = [];
       report({ kind: 'trouble', detail: 'the TUN device is gone' });
       wake.signal(); // so that the loop builds its set of descriptors anew
       return true;
@@ -188,7 +191,7 @@ function outboundLoop(backend: EspBackend): LaneLoop {
           }
           return undefined;
         case 'tun':
-          lane.tun = new LinuxTun(command.fd, command.features);
+          queues = command.fds.map((fd) => new LinuxTun(fd, command.features));
           return undefined;
         case 'install':
           return installAndWipe(lane, command);
@@ -199,6 +202,7 @@ function outboundLoop(backend: EspBackend): LaneLoop {
         case 'stop':
           lane.clear();
           lane.tun = undefined;
+          queues = [];
           lane.socket4 = undefined;
           lane.socket6 = undefined;
           segmenting = [];
@@ -206,6 +210,10 @@ function outboundLoop(backend: EspBackend): LaneLoop {
       }
     },
   };
+}
+
+function inboundTun(queues: readonly LinuxTun[]): Tun {
+  return queues.length === 1 ? queues[0] : new TunQueues(queues);
 }
 
 /** The cipher has copied the keys; what the message brought is overwritten. */

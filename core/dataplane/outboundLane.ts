@@ -34,6 +34,10 @@ export interface OutboundLaneOptions {
   readonly clock: () => number;
   /** Milliseconds of a clock that never goes back, for keepalives. */
   readonly monotonic: () => number;
+  /** The kernel says of a packet that the device does not carry it; the error queue says what it does. */
+  readonly onTooLong?: (socket: UdpSocket) => void;
+  /** Large packets went out on the SA for a while, and nothing came back. */
+  readonly onSilence?: (spiIn: number) => void;
   /** Waits, not long, until the socket's queue has room again; false when it has none. Absent: it never has. */
   readonly awaitRoom?: (socket: UdpSocket) => boolean;
 }
@@ -52,8 +56,16 @@ const flushAt = 65_536;
 const overhead = 80;
 /** Frames between two looks at commands and keepalives. */
 const maxFrames = 256;
+/** Small ones, of one queue of several; of large ones it is as many as are sent at once. */
+const maxFramesBrief = 64;
+
+/** RFC 8200 §5: what every IPv6 link carries, ours too. */
+const leastMtu6 = 1280;
+/** Milliseconds between two looks at whether anything comes back. */
+const silenceInterval = 2000;
 
 export class OutboundLane {
+  /** The device, or the queue of it that has its turn. */
   tun: Tun | undefined;
   /** The `natt` sockets by family: ESP is only ever sent in UDP (RFC 3948). */
   socket4: UdpSocket | undefined;
@@ -67,8 +79,13 @@ export class OutboundLane {
   readonly #runs = new SendRuns(runsAt, runsEnd);
   /** Where the runs go. */
   #peer: Peer | undefined;
-  /** What seals them. */
+  /** What seals them, and where it counts. */
   #sa: OutboundSa | undefined;
+  #slot = 0;
+  /** Whether they go without DF. */
+  #divisible = false;
+  /** Inner octets of the runs. */
+  #octets = 0;
   readonly #keepalive = datagramBatch(1);
   readonly #inner = new InnerHeader();
   readonly #virtio = new VirtioHeader();
@@ -95,11 +112,13 @@ export class OutboundLane {
     if (cipher === undefined) return `no cipher for ${child.encr.name} with these keys`;
     const policy: Policy = {
       spiIn: child.spiIn,
-      sa: new OutboundSa({ spi: child.spi, cipher, esn: child.esn, random: this.#options.random }),
+      sa: new OutboundSa({ spi: child.spi, cipher, esn: child.esn, random: this.#options.random, shared: child.sequence }),
       local: new SelectorSet(child.localSelectors),
       remote: new SelectorSet(child.remoteSelectors),
       peer: this.#peerOf(child, sockaddr),
-      path: { innerMtu: child.mtu },
+      innerMtu: child.mtu,
+      lookedAt: 0,
+      packetsIn: -1,
       tosMask: outerMask(child.dscp ?? 'copy'),
       keepalive: child.keepalive ? (child.keepaliveInterval ?? this.#options.keepaliveInterval) : 0,
       slot: child.slot,
@@ -121,13 +140,17 @@ export class OutboundLane {
     this.#memory.bytes.fill(0, frameAt);
   }
 
-  /** Reads frames from the TUN until there is none, or many, and sends them; how many, -1 when the device is gone. */
-  forward(): number {
+  /**
+   * Reads frames from the TUN until there is none, or many, and sends them; how many, -1 when the device is gone. With `brief` one sending
+   * is enough: other queues wait for their turn.
+   */
+  forward(brief = false): number {
     const { tun } = this;
     if (tun === undefined) return 0;
     this.#now = this.#options.clock();
+    const most = brief ? maxFramesBrief : maxFrames;
     let frames = 0;
-    while (frames < maxFrames) {
+    while (frames < most) {
       const length = tun.read(this.#memory, frameAt, frameRoom);
       if (length <= 0) {
         if (length < 0 && frames === 0) return -1;
@@ -136,7 +159,9 @@ export class OutboundLane {
       frames++;
       if (tun.features.headers) this.#headed(length);
       else this.#headless(length);
-      if (this.#runs.pending >= flushAt) this.#flush();
+      if (this.#runs.pending < flushAt) continue;
+      this.#flush();
+      if (brief) break;
     }
     this.#flush();
     return frames;
@@ -157,8 +182,13 @@ export class OutboundLane {
   /** Sends the keepalives that are due (RFC 3948 §4: when nothing else was sent to the peer for the interval). */
   keepAlive(): void {
     const now = this.#options.monotonic();
-    for (const { peer, keepalive } of this.#policies) {
+    for (const { peer, keepalive, slot } of this.#policies) {
       if (keepalive === 0 || now - peer.lastSent < keepalive) continue;
+      const silence = this.#options.clock() - this.#counters.lastOut(slot);
+      if (silence >= 0 && silence < keepalive) {
+        peer.lastSent = now - silence; // another lane's
+        continue;
+      }
       // The attempt counts, sent or not: a network that is down is asked once per interval, not in a loop.
       peer.lastSent = now;
       const sent = this.#socketFor(peer)?.send(this.#memory, this.#keepalive, peer.sockaddr) ?? 0;
@@ -189,22 +219,57 @@ export class OutboundLane {
       return;
     }
     const { bytes } = this.#memory;
-    const mtu = policy.path.innerMtu;
+    const path = this.#counters.path(policy.slot);
+    const mtu = path === 0 ? policy.innerMtu : Math.abs(path);
     clampMss(bytes, at, inner.totalLength, mtu, (this.#virtio.flags & needsChecksum) !== 0);
     // What lies behind the packet by its own header is not sent.
     const count = this.#segmenter.begin(this.#memory, at, inner.totalLength, this.#virtio);
     if (count < 0) this.#counters.drop('outbound', 'not-ip');
-    else if (this.#segmenter.packetLength(0) <= mtu) this.#send(policy, at, this.#segmenter, count);
-    else this.#sendTooLarge(policy, at, mtu, count);
+    else if (this.#segmenter.packetLength(0) > mtu) this.#sendTooLarge(policy, at, mtu, count, path < 0);
+    else {
+      if (this.#now - policy.lookedAt >= silenceInterval) this.#watch(policy, mtu);
+      this.#send(policy, at, this.#segmenter, count, path < 0);
+    }
+  }
+
+  /** Two looks at the same number of packets that came in, with a large packet sent at both, may be a black hole. */
+  #watch(policy: Policy, mtu: number): void {
+    if (this.#segmenter.packetLength(0) <= mtu >> 1) return;
+    const { packetsIn } = this.#counters.child(policy.slot);
+    if (packetsIn === policy.packetsIn) this.#options.onSilence?.(policy.spiIn);
+    policy.packetsIn = packetsIn;
+    policy.lookedAt = this.#now;
+  }
+
+  /** Seals this inner packet as it is, with DF, where the SA may carry it. It is no traffic: nothing counts it. */
+  probe(spiIn: number, packet: Uint8Array): void {
+    const policy = this.#policies.find((candidate) => candidate.spiIn === spiIn);
+    if (policy === undefined) return;
+    this.#turnTo(policy, false);
+    const { bytes } = this.#memory;
+    const to = this.#runs.cursor + policy.sa.headBytes;
+    bytes.set(packet, to);
+    const inner = this.#inner;
+    if (inner.read(bytes, to, packet.length) !== undefined) return;
+    if (!policy.remote.covers(inner, 'destination') || !policy.local.covers(inner, 'source')) return;
+    const wire = policy.sa.frame(bytes, to, packet.length, inner.version === 4 ? nextHeaderIpv4 : nextHeaderIpv6);
+    if (wire > 0) this.#runs.add(wire, 0);
+    this.#flush();
   }
 
   /** RFC 4301 §8.2.1: larger than the tunnel carries. Fragments where IPv4 allows it, else the host is told. */
-  #sendTooLarge(policy: Policy, at: number, mtu: number, count: number): void {
-    const { totalLength } = this.#inner;
+  #sendTooLarge(policy: Policy, at: number, mtu: number, count: number, divisible: boolean): void {
+    const { totalLength, version } = this.#inner;
+    // RFC 8200 §5: an IPv6 host believes no smaller MTU, so a link that carries less fragments below IPv6: outside.
+    if (version === 6 && this.#segmenter.packetLength(0) <= leastMtu6) {
+      this.#send(policy, at, this.#segmenter, count, true);
+      return;
+    }
+    // Of a frame of many segments the host is told even without DF: it learns, and its TCP makes smaller ones.
     if (count === 1) this.#segmenter.write(0, at); // finishes its checksum in place
     const fragments = count === 1 ? this.#fragments.start(this.#memory.bytes, at, totalLength, mtu) : 0;
     if (fragments > 0) {
-      this.#send(policy, at, this.#fragments, fragments);
+      this.#send(policy, at, this.#fragments, fragments, divisible);
       return;
     }
     this.#counters.add(policy.slot, 'dropsTooBig', count);
@@ -218,27 +283,24 @@ export class OutboundLane {
   }
 
   /** Frames `count` packets, which `source` writes one by one; the inner packet they come from is at `at`. */
-  #send(policy: Policy, at: number, source: PacketSource, count: number): void {
+  #send(policy: Policy, at: number, source: PacketSource, count: number, divisible: boolean): void {
     const runs = this.#runs;
-    const { sa, peer, slot } = policy;
+    const { sa, slot } = policy;
     const { bytes } = this.#memory;
     const nextHeader = this.#inner.version === 4 ? nextHeaderIpv4 : nextHeaderIpv6;
     const tos = outerOctet(bytes, at, policy.tosMask);
-    if (peer !== this.#peer || sa !== this.#sa) {
-      this.#flush();
-      this.#peer = peer;
-      this.#sa = sa;
-    }
+    if (sa !== this.#sa || divisible !== this.#divisible) this.#turnTo(policy, divisible);
     let octets = 0;
     let sealed = 0;
     for (let i = 0; i < count; i++) {
-      if (!runs.fits(source.packetLength(i) + overhead)) this.#flush();
+      if (!runs.fits(source.packetLength(i) + overhead) || sa.full) this.#flush();
       const to = runs.cursor + sa.headBytes;
       const length = source.write(i, to);
       const wire = sa.frame(bytes, to, length, nextHeader);
       if (wire === 0) break; // sequence numbers used up
       runs.add(wire, tos);
       octets += length;
+      this.#octets += length;
       sealed++;
     }
     const counters = this.#counters;
@@ -247,6 +309,15 @@ export class OutboundLane {
     counters.add(slot, 'packetsOut', sealed);
     counters.add(slot, 'bytesOut', octets);
     counters.set(slot, 'lastOut', this.#now);
+  }
+
+  /** What waits is sent; the runs are this SA's from now on. */
+  #turnTo({ sa, peer, slot }: Policy, divisible: boolean): void {
+    this.#flush();
+    this.#peer = peer;
+    this.#sa = sa;
+    this.#slot = slot;
+    this.#divisible = divisible;
   }
 
   #policyFor(): Policy | undefined {
@@ -261,11 +332,22 @@ export class OutboundLane {
   #flush(): void {
     const runs = this.#runs;
     const peer = this.#peer;
-    if (peer === undefined || runs.batch.count === 0) return;
-    this.#sa?.seal(this.#memory.bytes);
+    const sa = this.#sa;
+    if (peer === undefined || sa === undefined || runs.batch.count === 0) return;
+    if (sa.seal(this.#memory.bytes)) {
+      sa.awaitTurn();
+      this.#sendRuns(peer);
+      sa.passTurn();
+    } else this.#exhausted();
+    runs.reset();
+    this.#octets = 0;
+  }
+
+  #sendRuns(peer: Peer): void {
+    const runs = this.#runs;
     const socket = this.#socketFor(peer);
     while (runs.batch.count > 0) {
-      const sent = socket?.send(this.#memory, runs.batch, peer.sockaddr) ?? 0;
+      const sent = socket === undefined ? 0 : this.#sendBatch(socket, peer);
       if (sent > 0) {
         peer.lastSent = this.#options.monotonic();
         runs.drop(sent);
@@ -273,10 +355,24 @@ export class OutboundLane {
       if (runs.batch.count === 0) break;
       // A full queue is waited for, so that the device's queue holds the host back; any other refusal is about this one run.
       const full = socket === undefined || socket.lastError === 'EAGAIN' || socket.lastError === 'ENOBUFS';
+      if (socket?.lastError === 'EMSGSIZE') this.#options.onTooLong?.(socket);
       if (full && socket !== undefined && this.#options.awaitRoom?.(socket)) continue;
       this.#giveUp(full ? runs.batch.count : 1);
     }
-    runs.reset();
+  }
+
+  #sendBatch(socket: UdpSocket, { sockaddr }: Peer): number {
+    const { batch } = this.#runs;
+    return this.#divisible ? socket.sendDivisible(this.#memory, batch, sockaddr) : socket.send(this.#memory, batch, sockaddr);
+  }
+
+  /** What waits has no numbers and is in clear: nobody gets it. */
+  #exhausted(): void {
+    let packets = 0;
+    for (let i = 0; i < this.#runs.batch.count; i++) packets += this.#runs.packets(i);
+    this.#counters.add(this.#slot, 'dropsExhausted', packets);
+    this.#counters.add(this.#slot, 'packetsOut', -packets);
+    this.#counters.add(this.#slot, 'bytesOut', -this.#octets);
   }
 
   #giveUp(count: number): void {
@@ -309,12 +405,6 @@ interface Peer {
   lastSent: number;
 }
 
-/** What the way to a peer carries. */
-interface Path {
-  /** Octets of the largest inner packet. */
-  readonly innerMtu: number;
-}
-
 /** Writes packets where they will be sealed. */
 interface PacketSource {
   /** At least what `write` will return. */
@@ -329,7 +419,11 @@ interface Policy {
   readonly local: SelectorSet;
   readonly remote: SelectorSet;
   readonly peer: Peer;
-  readonly path: Path;
+  /** Octets of the largest inner packet, while nothing else is known of the path. */
+  readonly innerMtu: number;
+  /** When it was looked whether anything comes back, and how much had. */
+  lookedAt: number;
+  packetsIn: number;
   /** What of the inner TOS octet goes out. */
   readonly tosMask: number;
   /** Milliseconds of silence after which a keepalive goes out; 0 is never. */

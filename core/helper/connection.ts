@@ -99,8 +99,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   const carried = { in: 0, out: 0 };
 
   const ended = () => facts.endingAt !== undefined;
-  const keep = <T extends { readonly fd: number }>(opened: T): T => {
-    descriptors.push(opened.fd);
+  const keep = <T extends { readonly fd: number; readonly fds?: readonly number[] }>(opened: T): T => {
+    descriptors.push(...(opened.fds ?? [opened.fd]));
     return opened;
   };
 
@@ -163,7 +163,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     if (!config.ok) return config;
     attached = true;
     await deps.dataplane.attachSockets([ike.value.socket, natt.value.socket]);
-    await deps.dataplane.attachTun(device.value.fd, device.value.features);
+    await deps.dataplane.attachTun(device.value.fds, device.value.features);
     if (ended()) return ok(undefined);
 
     driver = createDriver(deps.createMachine(config.value), {

@@ -64,7 +64,7 @@ function openSockets(config: ProcessConfig): readonly DataplaneSocket[] {
 }
 
 /** The device, up, with the routes to the clients; the namespace forwards. */
-function openOfficeTun({ tun, office }: ProcessConfig): { readonly fd: number; readonly features: TunFeatures } {
+function openOfficeTun({ tun, office }: ProcessConfig): { readonly fds: readonly number[]; readonly features: TunFeatures } {
   const opened = openTun(tun.name, { offload: 'all' });
   if (!opened.ok) throw new Error(`${opened.error.code}: ${opened.error.detail}`);
   execFileSync('ip', ['link', 'set', tun.name, 'mtu', String(tun.mtu), 'up']);
@@ -102,8 +102,8 @@ class Process {
       onFailure: failed,
     });
     self = new Process(config, dataplane);
-    const { fd, features } = openOfficeTun(config);
-    await dataplane.attachTun(fd, features);
+    const { fds, features } = openOfficeTun(config);
+    await dataplane.attachTun(fds, features);
     await dataplane.attachSockets(openSockets(config));
     return self;
   }

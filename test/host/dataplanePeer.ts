@@ -4,12 +4,12 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { openSync } from 'node:fs';
+import { openSync, readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { fromHex, toHex } from '../../core/bytes/bytes.ts';
 import type { EspSuite } from '../../core/crypto/espCipher.ts';
 import { byKeyword, esnTransforms } from '../../core/crypto/transforms.ts';
-import type { Dataplane, DataplaneOptions } from '../../core/dataplane/contract.ts';
+import type { Dataplane, DataplaneOptions, DataplaneSocket } from '../../core/dataplane/contract.ts';
 import { startDataplane } from '../../core/dataplane/dataplane.ts';
 import type { Channel, ChildSa, Endpoint } from '../../core/ike/sa/contract.ts';
 import type { TrafficSelector } from '../../core/ike/wire/message.ts';
@@ -39,10 +39,10 @@ export interface PeerOptions extends Omit<DataplaneOptions, 'onIke' | 'onFailure
 
 export interface PeerCalls {
   start(options: PeerOptions): Promise<string>;
-  /** Opens 500 and 4500 for both families. */
+  /** Opens 500 and 4500 for both families, when called first, and hands them over. */
   sockets(): Promise<void>;
-  /** Opens `sally0`, configures it with `ip` and hands it over. */
-  tun(mtu: number, addresses: readonly string[], routes: readonly string[]): Promise<void>;
+  /** Opens `sally0`, with one queue or more, configures it with `ip` and hands it over. */
+  tun(mtu: number, addresses: readonly string[], routes: readonly string[], queues?: number): Promise<void>;
   install(child: PeerChild): Promise<void>;
   remove(spiIn: number): Promise<void>;
   counters(spiIn: number): Promise<Record<string, number> | undefined>;
@@ -60,7 +60,10 @@ export interface PeerCalls {
   /** Becomes nobody; tells what comes of opening a file then. */
   dropPrivileges(): Promise<string>;
   detach(): Promise<void>;
-  closeTun(): Promise<void>;
+  /** One queue of it, or all. */
+  closeTun(queue?: number): Promise<void>;
+  /** Names of the threads (15 octets), and how often each was put on a processor. */
+  threads(): Promise<readonly { readonly name: string; readonly switches: number }[]>;
   stop(): Promise<void>;
 }
 
@@ -68,7 +71,8 @@ const received: { channel: Channel; from: Endpoint; hex: string }[] = [];
 const failures: string[] = [];
 const digests = new Set<ReturnType<typeof createServer>>();
 let dataplane: Dataplane | undefined;
-let tunFd = -1;
+let tunFds: readonly number[] = [];
+let sockets: readonly DataplaneSocket[] | undefined;
 
 const calls: PeerCalls = {
   async start({ worker, ...options }) {
@@ -81,7 +85,7 @@ const calls: PeerCalls = {
     return dataplane.backend();
   },
   async sockets() {
-    const sockets = ([4, 6] as const).flatMap((family) =>
+    sockets ??= ([4, 6] as const).flatMap((family) =>
       (
         [
           ['ike', 500],
@@ -95,14 +99,14 @@ const calls: PeerCalls = {
     );
     await running().attachSockets(sockets);
   },
-  async tun(mtu, addresses, routes) {
-    const opened = openTun('sally0', { offload: 'all' });
+  async tun(mtu, addresses, routes, queues = 1) {
+    const opened = openTun('sally0', { offload: 'all', queues });
     if (!opened.ok) throw new Error(opened.error.detail);
-    tunFd = opened.value.fd;
+    tunFds = opened.value.fds;
     ip('link', 'set', 'sally0', 'mtu', String(mtu), 'up');
     for (const address of addresses) ip('address', 'add', address, 'dev', 'sally0', ...(address.includes(':') ? ['nodad'] : []));
     for (const route of routes) ip('route', 'add', route, 'dev', 'sally0');
-    await running().attachTun(tunFd, opened.value.features);
+    await running().attachTun(opened.value.fds, opened.value.features);
   },
   install: (child) => running().installChild(childSa(child)),
   remove: (spiIn) => running().removeChild(spiIn),
@@ -167,8 +171,15 @@ const calls: PeerCalls = {
     }
   },
   detach: () => running().detach(),
-  async closeTun() {
-    close(tunFd);
+  async closeTun(queue) {
+    for (const fd of queue === undefined ? tunFds : [tunFds[queue]]) close(fd);
+  },
+  async threads() {
+    return readdirSync('/proc/self/task').map((thread) => {
+      const status = readFileSync(`/proc/self/task/${thread}/status`, 'latin1');
+      const switches = [...status.matchAll(/^(?:non)?voluntary_ctxt_switches:\s+(\d+)$/gm)].map(([, count]) => Number(count));
+      return { name: /^Name:\s+(.*)$/m.exec(status)?.[1] ?? '', switches: switches.reduce((sum, count) => sum + count, 0) };
+    });
   },
   async stop() {
     await dataplane?.stop();

@@ -159,6 +159,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
     attachSockets: (sockets) => call(`attachSockets ${sockets.map(({ channel }) => channel).join(' ')}`),
     sendIke: () => true,
     attachTun: () => call('attachTun'),
+    lanes: () => ({ inbound: 1, outbound: 1 }),
     installChild: async (_, wanted) => {
       await call(`installChild ${wanted?.keepaliveInterval}`);
       if (options.installChild !== undefined) throw new Error(options.installChild);
