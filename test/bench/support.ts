@@ -1,6 +1,7 @@
 /** Measuring: medians, iperf3, pings, and what processes cost. */
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Namespace } from '../lab/namespace.ts';
 
 export type Direction = 'up' | 'down';
@@ -69,12 +70,17 @@ export interface IperfOptions {
 export async function iperf(from: Namespace, host: string, { direction, streams = 1, amount }: IperfOptions): Promise<number> {
   const length = 'octets' in amount ? ['-n', amount.octets] : ['-O', 1, '-t', amount.seconds];
   const argv = ['iperf3', '-J', '-c', host, '-p', IPERF_PORT, '-P', streams, ...length, ...(direction === 'down' ? ['-R'] : [])];
-  const done = await from.exec(argv.map(String), { timeoutMs: 60_000 });
-  const report: IperfReport = done.stdout === '' ? {} : JSON.parse(done.stdout);
-  const received = report.end?.sum_received;
-  if (received === undefined || report.error !== undefined)
-    throw new Error(`iperf3 to ${host}: ${report.error ?? ''} ${done.stderr}`);
-  return received.bits_per_second / 1e9;
+  for (let tries = 1; ; tries++) {
+    const done = await from.exec(argv.map(String), { timeoutMs: 60_000 });
+    const report: IperfReport = done.stdout === '' ? {} : JSON.parse(done.stdout);
+    const received = report.end?.sum_received;
+    if (received !== undefined && report.error === undefined) return received.bits_per_second / 1e9;
+    const failure = `iperf3 to ${host}: ${report.error ?? ''} ${done.stderr}`.trim();
+    // A server that has not put away the last test yet resets the connection of the next, before anything is measured.
+    if (tries === 2 || received !== undefined) throw new Error(failure);
+    process.stderr.write(`${failure}; once more\n`);
+    await sleep(500);
+  }
 }
 
 interface IperfReport {
