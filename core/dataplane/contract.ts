@@ -3,6 +3,8 @@ import type { BackendTrial } from '../esp/backends.ts';
 import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
 import type { DscpRule } from '../ip/ecn.ts';
 import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
+import type { EchoRoute } from './echoRound.ts';
+import type { ChildMtu } from './pathKeeper.ts';
 
 export interface DataplaneOptions {
   /** An IKE message (non-ESP marker already stripped). The bytes are the receiver's own copy. */
@@ -27,8 +29,10 @@ export interface DataplaneOptions {
 export interface ChildOptions {
   /** Milliseconds; 0 is no keepalives even behind a NAT. */
   readonly keepaliveInterval?: number;
-  /** Octets of the largest inner packet, the MTU of the TUN device; default 65,535. */
+  /** Octets of the largest inner packet, the MTU of the TUN device: from there on the path is kept. Default 65,535, whatever the path. */
   readonly mtu?: number;
+  /** Octets of the largest packet of the interface towards the peer; 1500 where it is not known. */
+  readonly interfaceMtu?: number;
   readonly dscp?: DscpRule;
 }
 
@@ -58,6 +62,10 @@ export interface Dataplane {
    */
   installChild(child: ChildSa, options?: ChildOptions): Promise<void>;
   removeChild(spiIn: number): Promise<void>;
+  /** Who behind the gateway may be sent echoes, the likeliest first: through them it is found out how large packets may be. */
+  probeThrough(spiIn: number, routes: readonly EchoRoute[]): void;
+  /** How large inner packets may be at this moment; undefined for an SA that was installed without `mtu`. */
+  pathMtu(spiIn: number): ChildMtu | undefined;
   counters(spiIn: number): ChildCounters | undefined;
   /** Drops that belong to no SA. */
   globalCounters(): Readonly<Record<GlobalDrop, number>>;
@@ -105,6 +113,8 @@ export interface ChildCounters {
   readonly dropsTooBig: number;
   /** Inbound packets that met congestion and belong to a transport that learns of it by loss only (RFC 6040 §4.2). */
   readonly dropsCongestion: number;
+  /** Inbound packets whose outer header told of congestion in a way that no tunnel should (RFC 6040 §4.2): not dropped. */
+  readonly ecnUnusual: number;
   /** Sequence numbers used up: the SA must be replaced (RFC 4303 §3.3.3). */
   readonly dropsExhausted: number;
 }

@@ -13,7 +13,7 @@ export const maxIkeQueued = 256;
 
 export type LaneName = 'inbound' | 'outbound';
 
-const perChild = 16;
+const perChild = 24;
 const fields = {
   packetsIn: 0,
   bytesIn: 1,
@@ -28,6 +28,7 @@ const fields = {
   dropsExhausted: 11,
   dropsTooBig: 12,
   dropsCongestion: 7,
+  ecnUnusual: 16,
 } as const satisfies Record<keyof ChildCounters, number>;
 
 export type ChildField = keyof typeof fields;
@@ -109,6 +110,7 @@ export class Counters {
       dropsExhausted: at('dropsExhausted'),
       dropsTooBig: at('dropsTooBig'),
       dropsCongestion: at('dropsCongestion'),
+      ecnUnusual: at('ecnUnusual'),
     };
   }
 

@@ -1,7 +1,9 @@
 /** The main thread's side of the dataplane: starts the lanes once and hands them descriptors and SAs. */
+import { randomFillSync } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { BackendTrial } from '../esp/backends.ts';
 import { SharedSequence } from '../esp/sharedSequence.ts';
+import { espShape } from '../esp/size.ts';
 import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
 import { EventFd } from '../system/linux/poll.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
@@ -12,6 +14,8 @@ import type { Command, LaneChild, LaneStart, Report } from './commands.ts';
 import type { ChildCounters, ChildOptions, Dataplane, DataplaneOptions, DataplaneSocket, GlobalDrop } from './contract.ts';
 import { Counters, type LaneName, maxChildren } from './counters.ts';
 import { earlyDrop, type FilteredSa } from './earlyDrop.ts';
+import type { EchoRoute } from './echoRound.ts';
+import { type ChildMtu, PathKeepers } from './pathKeeper.ts';
 
 const defaultKeepalive = 20_000;
 const defaultWindow = 1024;
@@ -44,6 +48,7 @@ class Lanes implements Dataplane {
   /** Drops of sockets that were let go. */
   #kernelDrops = 0;
   readonly #message = new Uint8Array(maxDatagram);
+  readonly #paths: PathKeepers;
 
   constructor(options: DataplaneOptions) {
     const { onIke, onFailure, keepaliveInterval = defaultKeepalive, replayWindow = defaultWindow } = options;
@@ -59,6 +64,9 @@ class Lanes implements Dataplane {
     const onReport = (report: Report): void => {
       if (report.kind === 'trouble') this.#trouble(report.detail, onFailure);
       if (report.kind === 'segmentation-lost') this.#segmentationLost(report.fd);
+      if (report.kind === 'path-mtu') this.#paths.reported(report.family, report.mtu);
+      if (report.kind === 'silence') this.#paths.suspect(report.spiIn);
+      if (report.kind === 'echo') this.#paths.answer(report.spiIn, report.packet);
       if (report.kind !== 'ike') return;
       this.#counters.ikeTaken();
       if (this.#sockets.length === 0) return; // it was under way when the sockets were let go
@@ -68,6 +76,7 @@ class Lanes implements Dataplane {
       new LaneThread({ ...common, lane, index }, worker, onReport, onFailure);
     this.#inbound = start('inbound', 0);
     this.#outbound = Array.from({ length: lanes }, (_, index) => start('outbound', index));
+    this.#paths = this.#keepPaths();
   }
 
   async started(): Promise<void> {
@@ -125,7 +134,8 @@ class Lanes implements Dataplane {
     const installed: Installed = { spi: spiIn, remote: child.remote, slot, backend: undefined };
     this.#installed.set(spiIn, installed);
     this.#filter();
-    const inbound = { ...laneChild(child, 'inbound', slot), ...options };
+    const path = this.#keepPath(child, slot, options);
+    const inbound = { ...laneChild(child, 'inbound', slot), ...options, ...path };
     const outbound = this.#outboundChildren({ ...laneChild(child, 'outbound', slot), ...options });
     for (const keys of [child.keysIn, child.keysOut]) {
       keys.encryption.fill(0);
@@ -145,9 +155,18 @@ class Lanes implements Dataplane {
     const child = this.#installed.get(spiIn);
     if (child === undefined) return;
     this.#installed.delete(spiIn);
+    this.#paths.remove(spiIn);
     this.#filter();
     await this.#all({ kind: 'remove', spiIn });
     this.#freeSlots.push(child.slot);
+  }
+
+  probeThrough(spiIn: number, routes: readonly EchoRoute[]): void {
+    this.#paths.probeThrough(spiIn, routes);
+  }
+
+  pathMtu(spiIn: number): ChildMtu | undefined {
+    return this.#paths.mtu(spiIn);
   }
 
   counters(spiIn: number): ChildCounters | undefined {
@@ -185,6 +204,7 @@ class Lanes implements Dataplane {
   async detach(): Promise<void> {
     const released = [...this.#installed.values()].map(({ slot }) => slot);
     this.#installed.clear();
+    this.#paths.clear();
     for (const socket of this.#sockets) this.#kernelDrops += dropsSince(socket);
     this.#sockets = [];
     await this.#all({ kind: 'detach' });
@@ -194,6 +214,7 @@ class Lanes implements Dataplane {
   async stop(): Promise<void> {
     this.#sockets = [];
     this.#installed.clear();
+    this.#paths.clear();
     await Promise.all([this.#inbound, ...this.#outbound].map((lane) => lane.stop()));
   }
 
@@ -208,6 +229,33 @@ class Lanes implements Dataplane {
     this.#sockets = this.#sockets.map((socket) =>
       socket.fd === fd ? { ...socket, features: { ...socket.features, segmentation: false } } : socket,
     );
+  }
+
+  #keepPaths(): PathKeepers {
+    return new PathKeepers({
+      random: (length) => randomFillSync(new Uint8Array(length)),
+      now: () => performance.now(),
+      schedule: (milliseconds, run) => {
+        const timer = setTimeout(run, milliseconds).unref();
+        return () => clearTimeout(timer);
+      },
+      probe: (spiIn, packet) => void this.#outbound[0].send({ kind: 'probe', spiIn, packet }).catch(() => {}),
+      onMtu: (spiIn, mtu) => {
+        const child = this.#installed.get(spiIn);
+        if (child !== undefined) this.#counters.setPath(child.slot, mtu.inner, mtu.fragmentOutside);
+      },
+      packetsOut: (spiIn) => this.counters(spiIn)?.packetsOut ?? 0,
+    });
+  }
+
+  /** What the inbound lane must know of it. */
+  #keepPath(child: ChildSa, slot: number, { mtu, interfaceMtu }: ChildOptions): Pick<LaneChild, 'session'> {
+    if (mtu === undefined) return {};
+    const kept = { spiIn: child.spiIn, shape: espShape(child.encr, child.integ), configured: mtu };
+    const path = this.#paths.add(child.remote.address, kept, interfaceMtu);
+    this.#counters.setPath(slot, path.mtu.inner, path.mtu.fragmentOutside);
+    const { identifier, token } = path.session;
+    return { session: { identifier, token: token.slice() } };
   }
 
   async #all(command: CommandBody): Promise<void> {

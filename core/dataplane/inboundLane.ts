@@ -11,15 +11,17 @@
  *  7. the padding is 1, 2, 3, …; the next header is 4 or 41      /
  *  8. the inner header is one of that version and its total length is there; what lies behind it is cut off (TFC, RFC 4303 §2.7)
  *  9. source in the remote and destination in the local selectors (RFC 4303 §3.4.4, RFC 4301 §5.2)
- * 10. congestion that the outer header tells of is brought in (RFC 6040); a SYN's maximum segment size is clamped
- * 11. counted, joined with its neighbours where their checksums are right (core/ip/coalesce.ts), and written to the TUN
+ * 10. answers to our own probes of the path go to the main thread, and nowhere else
+ * 11. congestion that the outer header tells of is brought in (RFC 6040); a SYN's maximum segment size is clamped
+ * 12. counted, joined with its neighbours where their checksums are right (core/ip/coalesce.ts), and written to the TUN
  */
 import type { EspBackend } from '../crypto/espCipher.ts';
 import { InboundSa } from '../esp/inbound.ts';
 import { nextHeaderIpv4, readU32 } from '../esp/packet.ts';
 import type { Channel } from '../ike/sa/contract.ts';
 import { Coalescer } from '../ip/coalesce.ts';
-import { applyOuterEcn, ecnDrop } from '../ip/ecn.ts';
+import { type EchoSession, isEchoReply } from '../ip/echo.ts';
+import { applyOuterEcn, ecnDrop, ecnKeep } from '../ip/ecn.ts';
 import { InnerHeader } from '../ip/header.ts';
 import { clampMss } from '../ip/mss.ts';
 import type { PacketMemory } from '../ip/packetMemory.ts';
@@ -37,6 +39,8 @@ export interface InboundLaneOptions {
   readonly window: number;
   /** Takes an IKE message: its own copy of the octets, and the slot (28 octets, valid during the call) it came from. */
   readonly onIke: (bytes: Uint8Array<ArrayBuffer>, channel: Channel, from: Uint8Array) => void;
+  /** Takes an answer to a probe of the path: its own copy of the first octets. */
+  readonly onEcho?: (spiIn: number, packet: Uint8Array<ArrayBuffer>) => void;
   /** `Date.now`. */
   readonly clock: () => number;
   /** Runs of datagrams per read. */
@@ -50,6 +54,10 @@ const base = 64;
 const defaultCapacity = 16;
 /** Packets that wait to be written together. */
 const maxPackets = 1024;
+/** Octets of an answer that are looked at, and answers of one second: far more than there are probes. */
+const echoBytes = 128;
+const maxEchoes = 64;
+const tcp = 6;
 /** RFC 7296 §3.1 */
 const ikeHeaderBytes = 28;
 
@@ -66,6 +74,8 @@ export class InboundLane {
   #pending: Entry | undefined;
   readonly #tos = new Uint8Array(128);
   #now = 0;
+  #echoSecond = 0;
+  #echoes = 0;
 
   constructor(options: InboundLaneOptions) {
     this.#options = options;
@@ -91,6 +101,8 @@ export class InboundLane {
       local: new SelectorSet(child.localSelectors),
       remote: new SelectorSet(child.remoteSelectors),
       mtu: child.mtu,
+      session: child.session,
+      spiIn: child.spiIn,
       slot: child.slot,
     });
     return undefined;
@@ -172,7 +184,7 @@ export class InboundLane {
     else this.#counters.add(entry.slot, dropOf[refused], 1);
   }
 
-  /** Steps 5 to 11 for all that were admitted. */
+  /** Steps 5 to 12 for all that were admitted. */
   #open(): void {
     const entry = this.#pending;
     if (entry === undefined) return;
@@ -187,7 +199,8 @@ export class InboundLane {
   }
 
   /** One packet of them; what to count it under when it is dropped. */
-  #deliver({ sa, local, remote, slot, mtu }: Entry, i: number): ChildField | undefined {
+  #deliver(entry: Entry, i: number): ChildField | undefined {
+    const { sa, local, remote, slot } = entry;
     const { bytes } = this.#memory;
     const verdict = sa.take(bytes, i);
     if (verdict !== 'ok' && verdict !== 'dummy') return dropOf[verdict];
@@ -198,8 +211,14 @@ export class InboundLane {
     const fault = inner.read(bytes, sa.innerOffset, sa.innerLength);
     if (fault !== undefined || inner.version !== (sa.nextHeader === nextHeaderIpv4 ? 4 : 6)) return 'dropsMalformed';
     if (!remote.covers(inner, 'source') || !local.covers(inner, 'destination')) return 'dropsSelector';
-    if (applyOuterEcn(bytes, sa.innerOffset, this.#tos[i]) === ecnDrop) return 'dropsCongestion';
-    clampMss(bytes, sa.innerOffset, inner.totalLength, mtu, false);
+    if (inner.protocol !== tcp && this.#isEcho(entry, sa.innerOffset, inner.totalLength)) return undefined;
+    const ecn = applyOuterEcn(bytes, sa.innerOffset, this.#tos[i]);
+    if (ecn !== ecnKeep) {
+      if (ecn === ecnDrop) return 'dropsCongestion';
+      counters.add(slot, 'ecnUnusual', 1); // RFC 6040 §4.2: SHOULD be logged
+    }
+    const path = counters.path(slot);
+    clampMss(bytes, sa.innerOffset, inner.totalLength, path === 0 ? entry.mtu : Math.abs(path), false);
     counters.add(slot, 'packetsIn', 1);
     counters.add(slot, 'bytesIn', inner.totalLength);
     if (!this.#coalescer.add(sa.innerOffset, inner.totalLength)) {
@@ -207,6 +226,17 @@ export class InboundLane {
       this.#coalescer.add(sa.innerOffset, inner.totalLength);
     }
     return undefined;
+  }
+
+  /** Whether it answers a probe of ours; the main thread then has it. */
+  #isEcho({ session, spiIn }: Entry, at: number, length: number): boolean {
+    const { bytes } = this.#memory;
+    if (session === undefined || !isEchoReply(bytes, at, length, session.identifier, session.token)) return false;
+    const second = Math.floor(this.#now / 1000);
+    this.#echoes = second === this.#echoSecond ? this.#echoes + 1 : 1;
+    this.#echoSecond = second;
+    if (this.#echoes <= maxEchoes) this.#options.onEcho?.(spiIn, bytes.slice(at, at + Math.min(length, echoBytes)));
+    return true;
   }
 
   #flush(): void {
@@ -222,6 +252,9 @@ interface Entry {
   readonly sa: InboundSa;
   readonly local: SelectorSet;
   readonly remote: SelectorSet;
+  /** Octets of the largest inner packet, while nothing else is known of the path. */
   readonly mtu: number;
+  readonly session: EchoSession | undefined;
+  readonly spiIn: number;
   readonly slot: number;
 }

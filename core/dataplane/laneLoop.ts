@@ -19,8 +19,8 @@ import { TunQueues } from './tunQueues.ts';
 interface LaneLoop {
   /** Descriptors to wait for, in the order `serve` counts them. */
   fds(): number[];
-  /** Reads what is at a descriptor; false when there was nothing. */
-  serve(index: number): boolean;
+  /** Reads what is at a descriptor, and in its error queue when `reported`; false when there was nothing to read. */
+  serve(index: number, reported: boolean): boolean;
   /** Milliseconds, -1 for ever. */
   timeout(): number;
   afterWait(): void;
@@ -30,6 +30,9 @@ interface LaneLoop {
 
 /** Polls in a row in which a descriptor is said to be closed while nothing can be read off it. */
 const maxFutile = 100;
+
+/** Milliseconds between two reports of the path's MTU. */
+const reportInterval = 250;
 
 /** Milliseconds a lane waits for room in a socket's queue before it gives up what it wanted to send. */
 const maxWaitForRoom = 20;
@@ -62,7 +65,7 @@ function run(lane: LaneLoop): void {
     lane.afterWait();
     for (let i = 0; i < count; i++) {
       if (!poller.ready(i + 1)) continue;
-      if (lane.serve(i)) futile = 0;
+      if (lane.serve(i, poller.reported(i + 1))) futile = 0;
       else if (poller.failed(i + 1) && ++futile > maxFutile)
         throw new Error(`a descriptor of the ${start.lane} lane is not open any more`);
     }
@@ -99,22 +102,23 @@ function inboundLoop(backend: EspBackend): LaneLoop {
     counters,
     window: start.replayWindow,
     clock: Date.now,
+    onEcho: (spiIn, packet) => report({ kind: 'echo', spiIn, packet }, [packet.buffer]),
     onIke: (bytes, channel, slot) => {
       const from = unpackSockaddr(slot);
       if (from !== undefined) report({ kind: 'ike', bytes, channel, from }, [bytes.buffer]);
       else counters.ikeTaken();
     },
   });
-  let sockets: readonly { readonly udp: LinuxUdp; readonly channel: DataplaneSocket['channel'] }[] = [];
+  let sockets: readonly (Pick<DataplaneSocket, 'channel' | 'family'> & { readonly udp: LinuxUdp })[] = [];
+  const heard = new PathReports();
   return {
     fds: () => sockets.map(({ udp }) => udp.fd),
-    serve(index) {
-      const { udp, channel } = sockets[index];
-      if (lane.receive(udp, channel) > 0) return true;
+    serve(index, reported) {
+      const { udp, channel, family } = sockets[index];
+      const received = lane.receive(udp, channel) > 0;
       // Woken by a report of the network (ICMP): it must be taken off the queue, or the next wait ends at once.
-      const mtu = udp.reportedMtu();
-      if (mtu > 0) counters.reportMtu(mtu);
-      return false;
+      if (reported || !received) heard.take(udp, family);
+      return received;
     },
     timeout: () => -1,
     afterWait: () => {},
@@ -123,7 +127,7 @@ function inboundLoop(backend: EspBackend): LaneLoop {
         case 'sockets':
           sockets = [
             ...sockets,
-            ...command.sockets.map(({ fd, channel, features }) => ({ udp: new LinuxUdp(fd, features), channel })),
+            ...command.sockets.map(({ fd, channel, family, features }) => ({ udp: new LinuxUdp(fd, features), channel, family })),
           ];
           return undefined;
         case 'tun':
@@ -134,6 +138,8 @@ function inboundLoop(backend: EspBackend): LaneLoop {
         case 'remove':
           lane.remove(command.spiIn);
           return undefined;
+        case 'probe':
+          return 'outbound only';
         case 'detach':
         case 'stop':
           lane.clear();
@@ -146,7 +152,8 @@ function inboundLoop(backend: EspBackend): LaneLoop {
 }
 
 function outboundLoop(backend: EspBackend): LaneLoop {
-  const lane = new OutboundLane({
+  const heard = new PathReports();
+  const lane: OutboundLane = new OutboundLane({
     backend,
     counters,
     random: (length) => randomFillSync(new Uint8Array(length)),
@@ -154,6 +161,8 @@ function outboundLoop(backend: EspBackend): LaneLoop {
     clock: Date.now,
     monotonic: () => performance.now(),
     awaitRoom: ({ fd }) => waitWritable(fd, maxWaitForRoom),
+    onTooLong: (socket) => heard.take(socket, socket === lane.socket6 ? 6 : 4),
+    onSilence: (spiIn) => report({ kind: 'silence', spiIn }),
   });
   /** Those that send runs in one call, until one of them turns out not to. */
   let segmenting: readonly UdpSocket[] = [];
@@ -198,6 +207,9 @@ function outboundLoop(backend: EspBackend): LaneLoop {
         case 'remove':
           lane.remove(command.spiIn);
           return undefined;
+        case 'probe':
+          lane.probe(command.spiIn, command.packet);
+          return undefined;
         case 'detach':
         case 'stop':
           lane.clear();
@@ -214,6 +226,25 @@ function outboundLoop(backend: EspBackend): LaneLoop {
 
 function inboundTun(queues: readonly LinuxTun[]): Tun {
   return queues.length === 1 ? queues[0] : new TunQueues(queues);
+}
+
+/** What the network says of the path, on its way to the main thread: the least of what is new, a few times a second at most. */
+class PathReports {
+  readonly #least = { 4: 0, 6: 0 };
+  #then = Number.NEGATIVE_INFINITY;
+
+  /** Empties the error queue of the socket. What is held back goes with the next report: one that holds comes again. */
+  take(socket: UdpSocket, family: 4 | 6): void {
+    const mtu = socket.reportedMtu();
+    if (mtu === 0) return;
+    const held = this.#least[family];
+    this.#least[family] = held === 0 ? mtu : Math.min(held, mtu);
+    const now = performance.now();
+    if (now - this.#then < reportInterval) return;
+    this.#then = now;
+    report({ kind: 'path-mtu', family, mtu: this.#least[family] });
+    this.#least[family] = 0;
+  }
 }
 
 /** The cipher has copied the keys; what the message brought is overwritten. */

@@ -273,7 +273,8 @@ export class OutboundLane {
       return;
     }
     this.#counters.add(policy.slot, 'dropsTooBig', count);
-    const octets = this.#tooBig.write(this.#memory, at, totalLength, mtu, icmpAt, this.#options.monotonic());
+    const told = version === 6 ? Math.max(mtu, leastMtu6) : mtu;
+    const octets = this.#tooBig.write(this.#memory, at, totalLength, told, icmpAt, this.#options.monotonic());
     if (octets === 0 || this.tun === undefined) return;
     const header = this.tun.features.headers ? virtioHeaderBytes : 0;
     this.#memory.bytes.fill(0, icmpAt - header, icmpAt);

@@ -19,7 +19,8 @@ import type { ChildFacts, TunnelFacts } from '../tunnel/status.ts';
 import type { SigningKey } from './asks.ts';
 import type { Credentials } from './credentials.ts';
 import { createDriver, type Driver, type IkeEvent } from './driver.ts';
-import { type Address, localAddressTowards, resolveGateway } from './gatewayPath.ts';
+import { echoRoutes } from './echoRoutes.ts';
+import { type Address, interfaceMtu, localAddressTowards, resolveGateway } from './gatewayPath.ts';
 import { planHost } from './hostPlan.ts';
 import { ikeConfig } from './ikeConfig.ts';
 import type { MonitorClient } from './monitorClient.ts';
@@ -257,9 +258,11 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   async function install(child: ChildSa): Promise<void> {
     if (ended()) return;
     const { spiIn, spiOut, encr, integ, esn } = child;
+    const device = interfaceMtu(child.local.address);
     const carried = deps.dataplane.installChild(child, {
       keepaliveInterval: profile.natKeepalive * 1000,
       mtu: profile.mtu,
+      ...(device !== undefined && { interfaceMtu: device }),
     });
     children.set(spiIn, {
       sa: { spiIn, spiOut, encr, integ, esn },
@@ -281,6 +284,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       void end(problem);
       return;
     }
+    // Replies to echoes come to our address inside, which the host has now. A later SA goes on with what is known.
+    if (host !== undefined && facts.configuration) deps.dataplane.probeThrough(spiIn, echoRoutes(facts.configuration));
     facts.readyAt ??= deps.now();
     deps.log('info', 'tunnel', 'connected', { profile: profile.name, gateway: facts.gateway.address ?? profile.gateway });
     deps.onChange();

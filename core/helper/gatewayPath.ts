@@ -1,7 +1,9 @@
 /** Finding the gateway: its addresses by name, and which address of ours the kernel would speak to it from. */
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { Failure } from '../rpc/contract.ts';
 import { failure } from '../tunnel/explain.ts';
@@ -55,4 +57,16 @@ export function localAddressTowards({ address, family }: Address, port: number):
     });
     socket.connect(port, address);
   });
+}
+
+/** Octets of the largest packet of the interface that has this address of ours; undefined where that cannot be told. */
+export function interfaceMtu(local: string): number | undefined {
+  const found = Object.entries(networkInterfaces()).find(([, all]) => all?.some(({ address }) => address === local));
+  if (found === undefined) return undefined;
+  try {
+    const mtu = Number(readFileSync(`/sys/class/net/${found[0]}/mtu`, 'utf8'));
+    return mtu > 0 ? mtu : undefined;
+  } catch {
+    return undefined; // /sys of another namespace, or none
+  }
 }

@@ -86,6 +86,7 @@ const NO_COUNTERS: ChildCounters = {
   dropsExhausted: 0,
   dropsTooBig: 0,
   dropsCongestion: 0,
+  ecnUnusual: 0,
 };
 
 const NOTHING = { virtualIps: [], dns: [], domains: [], routes: [], children: [], steps: [] } as const;

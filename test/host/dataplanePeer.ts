@@ -6,11 +6,13 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { openSync, readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { parseAddress } from '../../core/bytes/address.ts';
 import { fromHex, toHex } from '../../core/bytes/bytes.ts';
 import type { EspSuite } from '../../core/crypto/espCipher.ts';
 import { byKeyword, esnTransforms } from '../../core/crypto/transforms.ts';
 import type { Dataplane, DataplaneOptions, DataplaneSocket } from '../../core/dataplane/contract.ts';
 import { startDataplane } from '../../core/dataplane/dataplane.ts';
+import type { ChildMtu } from '../../core/dataplane/pathKeeper.ts';
 import type { Channel, ChildSa, Endpoint } from '../../core/ike/sa/contract.ts';
 import type { TrafficSelector } from '../../core/ike/wire/message.ts';
 import { parseCidr, rangeOfCidr } from '../../core/ip/cidr.ts';
@@ -30,6 +32,8 @@ export interface PeerChild {
   readonly remote: readonly string[];
   readonly to: string;
   readonly keepalive?: boolean;
+  /** The path is kept, from this inner size on, as the engine has it. */
+  readonly mtu?: number;
 }
 
 export interface PeerOptions extends Omit<DataplaneOptions, 'onIke' | 'onFailure' | 'worker'> {
@@ -44,6 +48,9 @@ export interface PeerCalls {
   /** Opens `sally0`, with one queue or more, configures it with `ip` and hands it over. */
   tun(mtu: number, addresses: readonly string[], routes: readonly string[], queues?: number): Promise<void>;
   install(child: PeerChild): Promise<void>;
+  /** From an address of ours to somebody at the other end. */
+  probeThrough(spiIn: number, source: string, target: string): Promise<void>;
+  pathMtu(spiIn: number): Promise<ChildMtu | undefined>;
   remove(spiIn: number): Promise<void>;
   counters(spiIn: number): Promise<Record<string, number> | undefined>;
   globals(): Promise<Record<string, number>>;
@@ -108,7 +115,11 @@ const calls: PeerCalls = {
     for (const route of routes) ip('route', 'add', route, 'dev', 'sally0');
     await running().attachTun(opened.value.fds, opened.value.features);
   },
-  install: (child) => running().installChild(childSa(child)),
+  install: (child) => running().installChild(childSa(child), child.mtu === undefined ? {} : { mtu: child.mtu }),
+  async probeThrough(spiIn, source, target) {
+    running().probeThrough(spiIn, [{ source: octetsOf(source), target: octetsOf(target) }]);
+  },
+  pathMtu: async (spiIn) => running().pathMtu(spiIn),
   remove: (spiIn) => running().removeChild(spiIn),
   async counters(spiIn) {
     const counters = running().counters(spiIn);
@@ -259,6 +270,12 @@ function selector(text: string): TrafficSelector {
 function ip(...args: string[]): void {
   const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
+}
+
+function octetsOf(address: string): Uint8Array {
+  const out = parseAddress(address);
+  if (out === undefined) throw new Error(address);
+  return out;
 }
 
 function bytes(hex: string): Uint8Array {

@@ -58,6 +58,7 @@ export const MSG_CMSG_CLOEXEC = 0x40000000;
 
 export const POLLIN = 0x1;
 export const POLLOUT = 0x4;
+export const POLLERR = 0x08;
 export const POLLHUP = 0x10;
 export const POLLNVAL = 0x20;
 

@@ -1,5 +1,5 @@
 /** Waiting in a worker thread: poll(2), and an eventfd that ends the wait from elsewhere. */
-import { EFD_CLOEXEC, EFD_NONBLOCK, EINTR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from '../ffi/constants.ts';
+import { EFD_CLOEXEC, EFD_NONBLOCK, EINTR, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from '../ffi/constants.ts';
 import { POLLFD } from '../ffi/layouts.ts';
 import { close, errno, errnoName, eventfd, poll, read, write } from '../ffi/libc.ts';
 import { Pinned } from '../ffi/memory.ts';
@@ -39,6 +39,11 @@ export class Poller {
   /** Of the last wait: hung up, or not open. */
   failed(index: number): boolean {
     return (this.#events(index) & (POLLHUP | POLLNVAL)) !== 0;
+  }
+
+  /** Of the last wait: something is in its error queue, whatever there is to read besides. */
+  reported(index: number): boolean {
+    return (this.#events(index) & POLLERR) !== 0;
   }
 
   #events(index: number): number {

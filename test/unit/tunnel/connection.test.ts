@@ -75,6 +75,7 @@ test('up: everything is open before the first message, and connected means host 
     'attachTun',
     'installChild 20000',
     'apply',
+    'probeThrough 10.1.0.53',
   ]);
   assert.deepEqual(world.plans, [
     {

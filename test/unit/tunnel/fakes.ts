@@ -165,6 +165,10 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       if (options.installChild !== undefined) throw new Error(options.installChild);
     },
     removeChild: () => call('removeChild'),
+    probeThrough: (_, routes) => {
+      calls.push(`probeThrough ${routes.map(({ target }) => target.join('.')).join(' ')}`);
+    },
+    pathMtu: () => undefined,
     counters: () => ({
       packetsIn: world.packetsIn,
       bytesIn: world.packetsIn * 100,
@@ -179,6 +183,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       dropsExhausted: 0,
       dropsTooBig: 0,
       dropsCongestion: 0,
+      ecnUnusual: 0,
     }),
     globalCounters: () => ({
       'unknown-spi': world.strays,

@@ -110,6 +110,7 @@ const NO_TRAFFIC = {
   dropsSelector: 0,
   dropsMalformed: 0,
   dropsExhausted: 0,
+  ecnUnusual: 0,
 };
 const strays = {
   'unknown-spi': 3,
