@@ -15,8 +15,9 @@ import {
   ringJobs,
 } from '../../system/ffi/ipsecMb.ts';
 import { addressOfPackets, type FixedAddresses, NativeBlock } from '../../system/ffi/nativeBlock.ts';
-import type { CipherBatch } from '../espCipher.ts';
+import { type CipherBatch, espHeaderBytes } from '../espCipher.ts';
 import { copyIv8, sameOctets, writeAad } from '../espFrame.ts';
+import { sameWords, wordsOfPackets } from './packetWords.ts';
 
 /** What the jobs of one SA have in common. The addresses are valid for as long as it is used. */
 export interface BurstKey {
@@ -147,6 +148,9 @@ export class Burst {
     const prepared = this.#prepared;
     const owner = 4 * key.id + purpose;
     const esn = key.esn;
+    const parts = this.#block.words;
+    const packets = wordsOfPackets(buffer);
+    const shift = buffer.byteOffset;
     // Addresses in halves, so that none is a number that V8 would put into a box.
     const address = addressOfPackets(buffer);
     const low = address >>> 0;
@@ -179,7 +183,14 @@ export class Burst {
         words[word + aadPointerAt] = aad;
         words[word + aadPointerAt + 1] = aad < low ? high + 1 : high;
       }
-      copyIv8(bytes, noncesAt + partBytes * job + 4, buffer, at);
+      const nonce = noncesAt + partBytes * job;
+      const iv = shift + at + espHeaderBytes;
+      if ((iv & 3) === 0) {
+        parts[(nonce >>> 2) + 1] = packets[iv >>> 2];
+        parts[(nonce >>> 2) + 2] = packets[(iv >>> 2) + 1];
+      } else {
+        copyIv8(bytes, nonce + 4, buffer, at);
+      }
       job = job + 1 === ringJobs ? 0 : job + 1;
     }
   }
@@ -187,12 +198,20 @@ export class Burst {
   /** Whether all are authentic; says of each. */
   #judge(key: BurstKey, buffer: Uint8Array, batch: CipherBatch, from: number, count: number, first: number): boolean {
     const bytes = this.#bytes;
+    const parts = this.#block.words;
+    const packets = wordsOfPackets(buffer);
+    const shift = buffer.byteOffset;
     const { at, length, intact } = batch;
     const icvBytes = key.icvBytes;
     let all = true;
     let job = first;
     for (let i = from; i < from + count; i++) {
-      const same = sameOctets(bytes, tagsAt + partBytes * job, buffer, at[i] + headBytes + length[i], icvBytes);
+      const tag = tagsAt + partBytes * job;
+      const icv = at[i] + headBytes + length[i];
+      const same =
+        ((shift + icv) & 3) === 0
+          ? sameWords(parts, tag >>> 2, packets, (shift + icv) >>> 2, icvBytes >>> 2)
+          : sameOctets(bytes, tag, buffer, icv, icvBytes);
       intact[i] = same ? 1 : 0;
       if (!same) all = false;
       job = job + 1 === ringJobs ? 0 : job + 1;

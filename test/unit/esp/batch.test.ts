@@ -195,7 +195,10 @@ function scene({ ivBytes, icvBytes, alignment }: EspCipher, count: number, seed:
     end = at[i] + 8 + ivBytes + length[i] + icvBytes;
   }
   const plain = octets(end + 19, seed + 1);
-  return { plain, batch: batchOf(at, length), buffer: plain.slice() };
+  // At any place in its memory too.
+  const buffer = new Uint8Array(plain.length + (seed % 5)).subarray(seed % 5);
+  buffer.set(plain);
+  return { plain, batch: batchOf(at, length), buffer };
 }
 
 function batchOf(at: readonly number[], length: readonly number[]): CipherBatch {
