@@ -10,6 +10,7 @@ import type { TrafficSelector } from '../../../core/ike/wire/message.ts';
 import { parseCidr, rangeOfCidr } from '../../../core/ip/cidr.ts';
 import { MemoryTun } from '../../../core/system/memory/tun.ts';
 import { MemoryUdp } from '../../../core/system/memory/udp.ts';
+import type { UdpSocket } from '../../../core/system/ports.ts';
 import { keysFor, octets, suiteOf } from '../esp/suites.ts';
 
 export function selector(text: string, protocol = 0, startPort = 0, endPort = 65535): TrafficSelector {
@@ -55,6 +56,9 @@ export interface OutboundFixture {
   readonly udp6: MemoryUdp;
   readonly counters: Counters;
   readonly time: { now: number };
+  /** SAs on which nothing came back, and sockets that refused a packet's size. */
+  readonly silences: number[];
+  readonly tooLong: UdpSocket[];
 }
 
 export function outbound(...children: readonly LaneChild[]): OutboundFixture {
@@ -66,9 +70,24 @@ export function outboundThatWaits(...children: readonly LaneChild[]): OutboundFi
   return fixtureOf({ awaitRoom: () => true }, children);
 }
 
-function fixtureOf(options: Partial<OutboundLaneOptions>, children: readonly LaneChild[]): OutboundFixture {
-  const counters = new Counters();
+/** Lanes that have all SAs in common, as `Dataplane` makes them; the first one sends keepalives. `memory` is one SA's sequence numbers. */
+export function outboundLanes(count: number, memory: SharedArrayBuffer, child: LaneChild): readonly OutboundFixture[] {
+  const shared = new Counters(count).shared;
   const time = { now: 1_000_000 };
+  return Array.from({ length: count }, (_, lane) => {
+    const own = { ...child, keys: keysFor(child, child.spi), keepalive: child.keepalive && lane === 0, sequence: memory };
+    return fixtureOf({}, [own], new Counters(shared, lane), time);
+  });
+}
+
+function fixtureOf(
+  options: Partial<OutboundLaneOptions>,
+  children: readonly LaneChild[],
+  counters = new Counters(),
+  time = { now: 1_000_000 },
+): OutboundFixture {
+  const silences: number[] = [];
+  const tooLong: UdpSocket[] = [];
   let seed = 1;
   const lane = new OutboundLane({
     backend: nodeEspBackend,
@@ -77,9 +96,11 @@ function fixtureOf(options: Partial<OutboundLaneOptions>, children: readonly Lan
     keepaliveInterval: 20_000,
     clock: () => time.now,
     monotonic: () => time.now,
+    onSilence: (spiIn) => silences.push(spiIn),
+    onTooLong: (socket) => tooLong.push(socket),
     ...options,
   });
-  const fixture = { lane, tun: new MemoryTun(), udp: new MemoryUdp(), udp6: new MemoryUdp(), counters, time };
+  const fixture = { lane, tun: new MemoryTun(), udp: new MemoryUdp(), udp6: new MemoryUdp(), counters, time, silences, tooLong };
   lane.tun = fixture.tun;
   lane.socket4 = fixture.udp;
   lane.socket6 = fixture.udp6;
@@ -93,10 +114,12 @@ export interface InboundFixture {
   readonly udp: MemoryUdp;
   readonly counters: Counters;
   readonly ike: { readonly bytes: Uint8Array; readonly channel: string; readonly from: Uint8Array }[];
+  readonly echoes: { readonly spiIn: number; readonly packet: Uint8Array }[];
 }
 
 export function inbound(...children: readonly LaneChild[]): InboundFixture {
   const counters = new Counters();
+  const echoes: { spiIn: number; packet: Uint8Array }[] = [];
   const ike: { bytes: Uint8Array; channel: string; from: Uint8Array }[] = [];
   const lane = new InboundLane({
     backend: nodeEspBackend,
@@ -104,9 +127,10 @@ export function inbound(...children: readonly LaneChild[]): InboundFixture {
     window: 64,
     clock: () => 1_700_000_000_000,
     onIke: (bytes, channel, from) => ike.push({ bytes, channel, from: from.slice() }),
+    onEcho: (spiIn, packet) => echoes.push({ spiIn, packet }),
     capacity: 8,
   });
-  const fixture = { lane, tun: new MemoryTun(), udp: new MemoryUdp(), counters, ike };
+  const fixture = { lane, tun: new MemoryTun(), udp: new MemoryUdp(), counters, ike, echoes };
   lane.tun = fixture.tun;
   for (const child of children) assert.equal(lane.install(child), undefined);
   return fixture;
