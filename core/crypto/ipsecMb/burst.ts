@@ -17,7 +17,7 @@ import {
 import { addressOfPackets, type FixedAddresses, NativeBlock } from '../../system/ffi/nativeBlock.ts';
 import { type CipherBatch, espHeaderBytes } from '../espCipher.ts';
 import { copyIv8, sameOctets, writeAad } from '../espFrame.ts';
-import { sameWords, wordsOfPackets } from './packetWords.ts';
+import { octetsBefore, sameWords, wordsOfPackets } from './packetWords.ts';
 
 /** What the jobs of one SA have in common. The addresses are valid for as long as it is used. */
 export interface BurstKey {
@@ -69,6 +69,9 @@ const pointersAt = 3 * ringJobs * partBytes;
 
 /** SPI, sequence number and IV. */
 const headBytes = 16;
+
+/** Of a buffer, so that no sum of what lies in it has more than 32 bits. */
+export const maxBufferBytes = 0xffff_fff0;
 
 export class Burst {
   readonly #manager: Manager;
@@ -150,7 +153,7 @@ export class Burst {
     const esn = key.esn;
     const parts = this.#block.words;
     const packets = wordsOfPackets(buffer);
-    const shift = buffer.byteOffset;
+    const shift = octetsBefore(buffer);
     // Addresses in halves, so that none is a number that V8 would put into a box.
     const address = addressOfPackets(buffer);
     const low = address >>> 0;
@@ -200,7 +203,7 @@ export class Burst {
     const bytes = this.#bytes;
     const parts = this.#block.words;
     const packets = wordsOfPackets(buffer);
-    const shift = buffer.byteOffset;
+    const shift = octetsBefore(buffer);
     const { at, length, intact } = batch;
     const icvBytes = key.icvBytes;
     let all = true;

@@ -19,7 +19,7 @@ import {
   keysFit,
 } from '../espCipher.ts';
 import { checkRoom } from '../espFrame.ts';
-import { Burst, type BurstKey, newKeyId } from './burst.ts';
+import { Burst, type BurstKey, maxBufferBytes, newKeyId } from './burst.ts';
 import { type GcmVariant, gcmVariants, has, processorFlags } from './variants.ts';
 
 export const ipsecMbName = 'ipsec-mb';
@@ -161,15 +161,20 @@ class MbAead implements EspCipher {
   }
 
   #checkOne(buffer: Uint8Array, at: number, length: number): void {
-    if (!this.#alive) throw new Error('the cipher was destroyed');
+    this.#check(buffer);
     checkRoom(buffer, at, length, headBytes + this.icvBytes);
   }
 
   /** Before the first is touched. */
   #checkAll(buffer: Uint8Array, batch: CipherBatch): void {
-    if (!this.#alive) throw new Error('the cipher was destroyed');
+    this.#check(buffer);
     const { at, length, count } = batch;
     const overhead = headBytes + this.icvBytes;
     for (let i = 0; i < count; i++) checkRoom(buffer, at[i], length[i], overhead);
+  }
+
+  #check(buffer: Uint8Array): void {
+    if (!this.#alive) throw new Error('the cipher was destroyed');
+    if (buffer.length > maxBufferBytes) throw new RangeError(`a buffer of ${buffer.length} octets`);
   }
 }
