@@ -10,6 +10,7 @@ import { benchCrypto } from './crypto.ts';
 import { type BenchOptions, type Figure, figureLine, figureText, hasBar, isMet, type Suite } from './figure.ts';
 import { benchFlood } from './flood.ts';
 import { benchIdle } from './idle.ts';
+import { benchLanes } from './lanes.ts';
 import { benchLatency } from './latency.ts';
 import { benchNull } from './null.ts';
 import { writeReadme } from './readme.ts';
@@ -23,6 +24,7 @@ const SUITES: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['null', benchNull],
   ['smallpackets', benchSmallPackets],
   ['latency', benchLatency],
+  ['lanes', benchLanes],
   ['crypto', benchCrypto],
   ['cpu', benchCpu],
   ['idle', benchIdle],
@@ -42,6 +44,8 @@ const usage = (why: string): never => {
 
 const { json, readme, wanted, rounds, seconds } = readArguments();
 if (process.getuid?.() !== 0) usage('needs root for network namespaces; run `sudo npm run bench`');
+// Every lab and daemon cleans up when the process ends.
+process.setMaxListeners(100);
 process.exit(await run(wanted));
 
 function readArguments() {
