@@ -29,7 +29,9 @@ const fields = {
   dropsTooBig: 12,
   dropsCongestion: 7,
   ecnUnusual: 16,
-} as const satisfies Record<keyof ChildCounters, number>;
+  /** Of `packetsIn`, answers to probes of our own. */
+  echoesIn: 17,
+} as const satisfies Record<keyof ChildCounters | 'echoesIn', number>;
 
 export type ChildField = keyof typeof fields;
 
@@ -112,6 +114,11 @@ export class Counters {
       dropsCongestion: at('dropsCongestion'),
       ecnUnusual: at('ecnUnusual'),
     };
+  }
+
+  /** Packets that came in because of somebody else's traffic. */
+  arrivals(slot: number): number {
+    return this.#sum(slot * perChild + fields.packetsIn) - this.#sum(slot * perChild + fields.echoesIn);
   }
 
   /** When any lane last sent something on the SA. */

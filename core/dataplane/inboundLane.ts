@@ -11,9 +11,9 @@
  *  7. the padding is 1, 2, 3, …; the next header is 4 or 41      /
  *  8. the inner header is one of that version and its total length is there; what lies behind it is cut off (TFC, RFC 4303 §2.7)
  *  9. source in the remote and destination in the local selectors (RFC 4303 §3.4.4, RFC 4301 §5.2)
- * 10. answers to our own probes of the path go to the main thread, and nowhere else
- * 11. congestion that the outer header tells of is brought in (RFC 6040); a SYN's maximum segment size is clamped
- * 12. counted, joined with its neighbours where their checksums are right (core/ip/coalesce.ts), and written to the TUN
+ * 10. congestion that the outer header tells of is brought in (RFC 6040); a SYN's maximum segment size is clamped
+ * 11. counted; answers to our own probes of the path go to the main thread, and nowhere else
+ * 12. joined with its neighbours where their checksums are right (core/ip/coalesce.ts), and written to the TUN
  */
 import type { EspBackend } from '../crypto/espCipher.ts';
 import { InboundSa } from '../esp/inbound.ts';
@@ -211,7 +211,6 @@ export class InboundLane {
     const fault = inner.read(bytes, sa.innerOffset, sa.innerLength);
     if (fault !== undefined || inner.version !== (sa.nextHeader === nextHeaderIpv4 ? 4 : 6)) return 'dropsMalformed';
     if (!remote.covers(inner, 'source') || !local.covers(inner, 'destination')) return 'dropsSelector';
-    if (inner.protocol !== tcp && this.#isEcho(entry, sa.innerOffset, inner.totalLength)) return undefined;
     const ecn = applyOuterEcn(bytes, sa.innerOffset, this.#tos[i]);
     if (ecn !== ecnKeep) {
       if (ecn === ecnDrop) return 'dropsCongestion';
@@ -221,6 +220,7 @@ export class InboundLane {
     clampMss(bytes, sa.innerOffset, inner.totalLength, path === 0 ? entry.mtu : Math.abs(path), false);
     counters.add(slot, 'packetsIn', 1);
     counters.add(slot, 'bytesIn', inner.totalLength);
+    if (inner.protocol !== tcp && this.#isEcho(entry, sa.innerOffset, inner.totalLength)) return undefined;
     if (!this.#coalescer.add(sa.innerOffset, inner.totalLength)) {
       this.#flush();
       this.#coalescer.add(sa.innerOffset, inner.totalLength);
@@ -229,9 +229,10 @@ export class InboundLane {
   }
 
   /** Whether it answers a probe of ours; the main thread then has it. */
-  #isEcho({ session, spiIn }: Entry, at: number, length: number): boolean {
+  #isEcho({ session, spiIn, slot }: Entry, at: number, length: number): boolean {
     const { bytes } = this.#memory;
     if (session === undefined || !isEchoReply(bytes, at, length, session.identifier, session.token)) return false;
+    this.#counters.add(slot, 'echoesIn', 1);
     const second = Math.floor(this.#now / 1000);
     this.#echoes = second === this.#echoSecond ? this.#echoes + 1 : 1;
     this.#echoSecond = second;

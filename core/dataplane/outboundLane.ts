@@ -56,8 +56,10 @@ const flushAt = 65_536;
 const overhead = 80;
 /** Frames between two looks at commands and keepalives. */
 const maxFrames = 256;
-/** Small ones, of one queue of several; of large ones it is as many as are sent at once. */
+/** Small ones, of one queue of several. */
 const maxFramesBrief = 64;
+/** Of large ones: 256 KiB are 0.4 ms at 5 Gbit/s, and another wait for all queues costs a hundredth of that. */
+const maxSendingsBrief = 4;
 
 /** RFC 8200 §5: what every IPv6 link carries, ours too. */
 const leastMtu6 = 1280;
@@ -86,6 +88,8 @@ export class OutboundLane {
   #divisible = false;
   /** Inner octets of the runs. */
   #octets = 0;
+  /** The socket had no room meanwhile. */
+  #waited = false;
   readonly #keepalive = datagramBatch(1);
   readonly #inner = new InnerHeader();
   readonly #virtio = new VirtioHeader();
@@ -118,7 +122,7 @@ export class OutboundLane {
       peer: this.#peerOf(child, sockaddr),
       innerMtu: child.mtu,
       lookedAt: 0,
-      packetsIn: -1,
+      arrivals: -1,
       tosMask: outerMask(child.dscp ?? 'copy'),
       keepalive: child.keepalive ? (child.keepaliveInterval ?? this.#options.keepaliveInterval) : 0,
       slot: child.slot,
@@ -141,8 +145,8 @@ export class OutboundLane {
   }
 
   /**
-   * Reads frames from the TUN until there is none, or many, and sends them; how many, -1 when the device is gone. With `brief` one sending
-   * is enough: other queues wait for their turn.
+   * Reads frames from the TUN until there is none, or many, and sends them; how many, -1 when the device is gone. With `brief` a few
+   * sendings are enough, and one that waited for room: other queues wait for their turn.
    */
   forward(brief = false): number {
     const { tun } = this;
@@ -150,6 +154,8 @@ export class OutboundLane {
     this.#now = this.#options.clock();
     const most = brief ? maxFramesBrief : maxFrames;
     let frames = 0;
+    let sendings = 0;
+    this.#waited = false;
     while (frames < most) {
       const length = tun.read(this.#memory, frameAt, frameRoom);
       if (length <= 0) {
@@ -161,7 +167,7 @@ export class OutboundLane {
       else this.#headless(length);
       if (this.#runs.pending < flushAt) continue;
       this.#flush();
-      if (brief) break;
+      if (brief && (++sendings === maxSendingsBrief || this.#waited)) break;
     }
     this.#flush();
     return frames;
@@ -235,13 +241,13 @@ export class OutboundLane {
   /** Two looks at the same number of packets that came in, with a large packet sent at both, may be a black hole. */
   #watch(policy: Policy, mtu: number): void {
     if (this.#segmenter.packetLength(0) <= mtu >> 1) return;
-    const { packetsIn } = this.#counters.child(policy.slot);
-    if (packetsIn === policy.packetsIn) this.#options.onSilence?.(policy.spiIn);
-    policy.packetsIn = packetsIn;
+    const arrivals = this.#counters.arrivals(policy.slot);
+    if (arrivals === policy.arrivals) this.#options.onSilence?.(policy.spiIn);
+    policy.arrivals = arrivals;
     policy.lookedAt = this.#now;
   }
 
-  /** Seals this inner packet as it is, with DF, where the SA may carry it. It is no traffic: nothing counts it. */
+  /** Seals this inner packet as it is, with DF, where the SA may carry it. */
   probe(spiIn: number, packet: Uint8Array): void {
     const policy = this.#policies.find((candidate) => candidate.spiIn === spiIn);
     if (policy === undefined) return;
@@ -253,7 +259,11 @@ export class OutboundLane {
     if (inner.read(bytes, to, packet.length) !== undefined) return;
     if (!policy.remote.covers(inner, 'destination') || !policy.local.covers(inner, 'source')) return;
     const wire = policy.sa.frame(bytes, to, packet.length, inner.version === 4 ? nextHeaderIpv4 : nextHeaderIpv6);
-    if (wire > 0) this.#runs.add(wire, 0);
+    if (wire === 0) return;
+    this.#runs.add(wire, 0);
+    this.#octets += packet.length;
+    this.#counters.add(policy.slot, 'packetsOut', 1);
+    this.#counters.add(policy.slot, 'bytesOut', packet.length);
     this.#flush();
   }
 
@@ -357,6 +367,7 @@ export class OutboundLane {
       // A full queue is waited for, so that the device's queue holds the host back; any other refusal is about this one run.
       const full = socket === undefined || socket.lastError === 'EAGAIN' || socket.lastError === 'ENOBUFS';
       if (socket?.lastError === 'EMSGSIZE') this.#options.onTooLong?.(socket);
+      this.#waited ||= full;
       if (full && socket !== undefined && this.#options.awaitRoom?.(socket)) continue;
       this.#giveUp(full ? runs.batch.count : 1);
     }
@@ -424,7 +435,7 @@ interface Policy {
   readonly innerMtu: number;
   /** When it was looked whether anything comes back, and how much had. */
   lookedAt: number;
-  packetsIn: number;
+  arrivals: number;
   /** What of the inner TOS octet goes out. */
   readonly tosMask: number;
   /** Milliseconds of silence after which a keepalive goes out; 0 is never. */

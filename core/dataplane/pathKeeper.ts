@@ -22,7 +22,7 @@ export interface PathPorts {
   readonly probe: (spiIn: number, packet: Uint8Array) => void;
   /** What holds for the SA from now on. */
   readonly onMtu: (spiIn: number, mtu: ChildMtu) => void;
-  /** Packets the SA has sent, probes not counted. */
+  /** Packets the SA has sent, probes too. */
   readonly packetsOut: (spiIn: number) => number;
 }
 
@@ -114,7 +114,9 @@ class PathKeeper {
   #because: LoweredBy | undefined;
   #cancel: (() => void) | undefined;
   #deadline: number | undefined;
+  /** Packets sent when it was last looked, and probes so far, which are among them. */
   #packetsOut = 0;
+  #probes = 0;
 
   constructor(path: OuterPath, child: KeptChild, ports: PathPorts) {
     this.family = path.family;
@@ -187,7 +189,7 @@ class PathKeeper {
   }
 
   #tick(): void {
-    let packetsOut = 0;
+    let packetsOut = -this.#probes;
     for (const { spiIn } of this.#children) packetsOut += this.#ports.packetsOut(spiIn);
     const busy = packetsOut !== this.#packetsOut;
     this.#packetsOut = packetsOut;
@@ -199,6 +201,7 @@ class PathKeeper {
   #settle(): void {
     for (let action = this.#machine.poll(); action !== undefined; action = this.#machine.poll()) {
       if (action.kind === 'probe') {
+        this.#probes++;
         this.#ports.probe(this.#newest().spiIn, action.packet);
       } else {
         this.#note(action);

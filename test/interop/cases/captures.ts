@@ -17,7 +17,8 @@ async function judge(world: World, ike: string, esp: string, inside: string): Pr
     assert.deepEqual(judged.complaints, [], 'malformed packets or errors');
     assert.equal(judged.ikeAuthDecrypted, 2, 'AUTH payloads of request and answer were read');
     assert.ok(judged.informationalDecrypted >= 2, 'the DELETE and its answer were read');
-    assert.equal(judged.pings, 6, 'three pings and answers inside ESP');
+    // Besides echoes that look how large packets may be.
+    assert.ok(judged.pings >= 6, 'three pings and answers inside ESP');
     assert.ok(judged.esp > 6, `${judged.esp} ESP packets`);
     assert.equal(judged.icvGood, judged.esp, 'every ICV is right');
     return `${judged.frames} frames: ${judged.ike} IKE, ${judged.esp} ESP, all decrypted, none malformed`;

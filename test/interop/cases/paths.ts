@@ -20,7 +20,37 @@ async function whole(world: World, inside: string): Promise<string> {
   return `${status.virtualIps.join(' ')}; ${rates}`;
 }
 
+/** A link behind the router that carries 1300 octets, and with `hole` a router that tells nobody. */
+async function narrow(world: World, hole: boolean): Promise<string> {
+  const { lab } = world;
+  const links = (mtu: number): Promise<unknown> =>
+    Promise.all([
+      lab.router.ip([`link set ${lab.devices.router.wan} mtu ${mtu}`]),
+      lab.office.ip([`link set ${lab.devices.office.wan} mtu ${mtu}`]),
+    ]);
+  const rules = [
+    'table inet hole {',
+    'chain out {',
+    'type filter hook output priority 0',
+    'icmp type destination-unreachable drop',
+  ];
+  await world.configure();
+  await links(1300);
+  if (hole) await lab.router.must(['nft', '-f', '-'], { input: `${[...rules, '}', '}'].join('\n')}\n` });
+  try {
+    await world.connect();
+    const rates = await world.carry(5);
+    await world.disconnect();
+    return rates;
+  } finally {
+    await links(1500);
+    if (hole) await lab.router.must(['nft', 'delete', 'table', 'inet', 'hole']);
+  }
+}
+
 export const paths: readonly Case[] = [
+  { name: 'path/narrow-1300', run: (world) => narrow(world, false) },
+  { name: 'path/black-hole-1300', run: (world) => narrow(world, true) },
   {
     name: 'path/nat-gcm',
     run: async (world) => {

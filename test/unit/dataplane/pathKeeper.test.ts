@@ -33,6 +33,7 @@ class World {
       schedule: (milliseconds, run) => this.#after(milliseconds, run),
       probe: (spiIn, packet) => {
         this.probes.push({ spiIn, octets: packet.length });
+        this.packetsOut++;
         const outer = outerSize(childOf(0).shape, 4, packet.length);
         if (!this.answers || outer > this.carries) return;
         const reply = packet.slice();
