@@ -34,7 +34,7 @@ export async function benchLatency({ rounds, seconds, say }: BenchOptions): Prom
   });
 }
 
-async function roundTrips({ laptop, target }: Tunnel, situation: Situation, seconds: number): Promise<Times> {
+export async function roundTrips({ laptop, target }: Tunnel, situation: Situation, seconds: number): Promise<Times> {
   const direction = DIRECTIONS.find((one) => situation === `bulk-${one}`);
   // iperf3 needs a second to get going, which does not count there either.
   const bulk = direction && iperf(laptop, target, { direction, amount: { seconds: seconds + 1 } });

@@ -12,7 +12,7 @@ const NULL_WORKER = new URL('./nullWorker.ts', import.meta.url).href;
 const CLIENT = '10.10.99.1';
 
 export async function benchNull(options: BenchOptions): Promise<readonly Figure[]> {
-  return withTunnels([() => openBare('encrypted'), () => openBare('null', NULL_WORKER)], async (tunnels) => {
+  return withTunnels([() => openBare('encrypted'), () => openBare('null', { worker: NULL_WORKER })], async (tunnels) => {
     const samples = await inTurn('null', tunnels, options);
     return DIRECTIONS.flatMap((direction) => [
       ...tunnels.map(({ name }) => ({
@@ -32,8 +32,15 @@ export async function benchNull(options: BenchOptions): Promise<readonly Figure[
   });
 }
 
+interface Bare {
+  readonly worker?: string;
+  /** Outbound threads, and queues of the TUN device, at both ends. */
+  readonly lanes?: number;
+  readonly queues?: number;
+}
+
 /** Both ends our dataplane and nothing else: keys are given, no IKE. */
-function openBare(name: string, worker?: string): Promise<Tunnel> {
+export function openBare(name: string, { queues = 1, ...options }: Bare = {}): Promise<Tunnel> {
   return open(name, async (lab, undo) => {
     const ends = [new Peer(lab.laptop), new Peer(lab.office)] as const;
     const [laptop, office] = ends;
@@ -41,11 +48,11 @@ function openBare(name: string, worker?: string): Promise<Tunnel> {
       for (const end of ends) await end.end();
     });
     for (const end of ends) {
-      await end.call('start', worker === undefined ? {} : { worker });
+      await end.call('start', options);
       await end.call('sockets');
     }
-    await laptop.call('tun', MTU, [`${CLIENT}/32`], [addresses.networks.office4]);
-    await office.call('tun', MTU, [], [`${CLIENT}/32`]);
+    await laptop.call('tun', MTU, [`${CLIENT}/32`], [addresses.networks.office4], queues);
+    await office.call('tun', MTU, [], [`${CLIENT}/32`], queues);
     const shared = { suite: 'aes256gcm16' };
     const [inside, outside] = [[addresses.networks.office4], [`${CLIENT}/32`]];
     const up = { ...shared, spiIn: 0x1000, spiOut: 0x2000, keyIn: 'down', keyOut: 'up', to: addresses.office.wan4 };

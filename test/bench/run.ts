@@ -10,6 +10,7 @@ import { benchCrypto } from './crypto.ts';
 import { type BenchOptions, type Figure, figureLine, figureText, hasBar, isMet, type Suite } from './figure.ts';
 import { benchFlood } from './flood.ts';
 import { benchIdle } from './idle.ts';
+import { benchLanes } from './lanes.ts';
 import { benchLatency } from './latency.ts';
 import { benchNull } from './null.ts';
 import { writeReadme } from './readme.ts';
@@ -23,6 +24,7 @@ const SUITES: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['null', benchNull],
   ['smallpackets', benchSmallPackets],
   ['latency', benchLatency],
+  ['lanes', benchLanes],
   ['crypto', benchCrypto],
   ['cpu', benchCpu],
   ['idle', benchIdle],

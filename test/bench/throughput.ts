@@ -4,7 +4,7 @@ import { type BenchOptions, type Figure, rounded, slug } from './figure.ts';
 import { DIRECTIONS, iperf, Samples } from './support.ts';
 import { openOurs, openPlain, openStrongswan, type Tunnel, withTunnels } from './tunnels.ts';
 
-const STREAMS = [1, 8];
+export const STREAMS = [1, 8];
 /** Bars of the issue: with the best backend there is, and with OpenSSL's EVP, which is everywhere. */
 const PEER_RATIO = 10;
 const PEER_RATIO_EVP = 7;
@@ -78,7 +78,7 @@ export async function inTurn(
 }
 
 /** Compiled code, filled caches, grown windows: for all of them alike. */
-async function warmUp(tunnels: readonly Tunnel[]): Promise<void> {
+export async function warmUp(tunnels: readonly Tunnel[]): Promise<void> {
   for (const { laptop, target } of tunnels) {
     for (const direction of DIRECTIONS) await iperf(laptop, target, { direction, amount: { seconds: 1 } });
   }
