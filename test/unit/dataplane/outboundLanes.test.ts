@@ -4,7 +4,17 @@ import { test } from 'node:test';
 import { toHex } from '../../../core/bytes/bytes.ts';
 import { readU32 } from '../../../core/esp/packet.ts';
 import { SharedSequence } from '../../../core/esp/sharedSequence.ts';
-import { inbound, inner, laneChild, mirrored, type OutboundFixture, outbound, outboundLanes, sentDatagrams } from './fixtures.ts';
+import {
+  inbound,
+  inner,
+  laneChild,
+  mirrored,
+  type OutboundFixture,
+  outbound,
+  outboundLanes,
+  outboundThatWaits,
+  sentDatagrams,
+} from './fixtures.ts';
 
 const sequences = ({ udp }: OutboundFixture): number[] => sentDatagrams(udp).map(({ bytes }) => readU32(bytes, 4));
 const packets = (count: number, length = 60) => Array.from({ length: count }, () => inner('10.0.0.1', '10.1.2.3', { length }));
@@ -60,10 +70,15 @@ test('the last numbers: what has none is not sent, and counted as that alone', (
   assert.deepEqual([packetsOut, bytesOut, dropsExhausted], [10, 600, 5 + 3 * 131]);
 });
 
-test('a lane with several queues takes one sending’s worth of each', () => {
+test('a lane with several queues takes four sendings’ worth of each, or one that had to wait', () => {
+  const sending = Math.ceil(65_536 / 8036);
   const large = outbound(laneChild('aes256gcm16'));
   large.tun.inject(...packets(100, 8000));
-  assert.equal(large.lane.forward(true), Math.ceil(65_536 / 8036));
+  assert.equal(large.lane.forward(true), 4 * sending);
+  const slow = outboundThatWaits(laneChild('aes256gcm16'));
+  slow.udp.refuse.set(1, 'EAGAIN');
+  slow.tun.inject(...packets(100, 8000));
+  assert.deepEqual([slow.lane.forward(true), slow.lane.forward(true)], [sending, 4 * sending]);
   const small = outbound(laneChild('aes256gcm16'));
   small.tun.inject(...packets(100));
   assert.deepEqual([small.lane.forward(true), small.lane.forward(true)], [64, 36]);
