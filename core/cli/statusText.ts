@@ -114,6 +114,11 @@ function certificateRows({ subject, issuer, notAfter, revocation }: GatewayCerti
   for (const verdict of revocation) row('Revocation', verdict.subject, revocationText(verdict));
 }
 
+function mtuText({ innerMtu, because }: NonNullable<ChildStatus['path']>): string {
+  if (because === undefined) return String(innerMtu);
+  return `${innerMtu} (the path carries no more: ${because === 'reported' ? 'the network said so' : 'larger packets vanish'})`;
+}
+
 function childRows(child: ChildStatus, now: number, row: Row): void {
   row(
     'ESP',
@@ -135,6 +140,7 @@ function childRows(child: ChildStatus, now: number, row: Row): void {
     ['lost to congestion', child.dropsCongestion],
     ['out of sequence numbers', child.dropsExhausted],
   ] as const;
+  if (child.path) row('Inner MTU', mtuText(child.path));
   row('Dropped', ...drops.map(([why, number]) => dropText(number, why)));
   row('Cipher code', child.backend);
 }

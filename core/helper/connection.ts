@@ -311,6 +311,11 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     return { tun: { headers, tcp, udp }, socket };
   }
 
+  function pathOf(spiIn: number): ChildFacts['path'] {
+    const path = deps.dataplane.pathMtu(spiIn);
+    return path && { innerMtu: path.inner, ...(path.because !== undefined && { because: path.because }) };
+  }
+
   function drops(): Readonly<Record<GlobalDrop, number>> {
     const now = { ...deps.dataplane.globalCounters() };
     for (const reason of Object.keys(dropsBefore) as GlobalDrop[]) now[reason] -= dropsBefore[reason];
@@ -401,6 +406,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         ...child,
         counters: dataplane.counters(child.sa.spiIn),
         backend: dataplane.backendOf(child.sa.spiIn),
+        path: pathOf(child.sa.spiIn),
       }));
       const carrying = facts.readyAt !== undefined && !ended() && { drops: drops(), offload: offload() };
       const octets = { ...carried };

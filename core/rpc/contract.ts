@@ -279,6 +279,10 @@ export interface ChildStatus {
   readonly dropsCongestion?: number;
   /** The crypto backend that carries it; absent until it is installed. */
   readonly backend?: string;
+  /** How large inner packets may be at this moment, and why that is less than the profile and our interface allow. */
+  readonly path?: { readonly innerMtu: number; readonly because?: 'reported' | 'black-hole' };
+  /** Inbound, with marks of congestion that no tunnel should make (RFC 6040 §4.2): not dropped. */
+  readonly ecnUnusual?: number;
   /** When it will be replaced by a fresh one. Always absent as yet: there is no rekeying. */
   readonly rekeyAt?: number;
 }

@@ -68,7 +68,8 @@ export interface UdpSocket {
   /** Sends all to one destination (`packSockaddr`), IPv4 with DF; how many entries the kernel took. Fewer than `count`: `lastError` says why. */
   send(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number;
   /**
-   * The same without DF: the kernel divides what is longer than it knows the path to carry, IPv6 into packets of 1280 octets. Slow,
+   * The same without DF: the kernel divides what is longer than it knows the path to carry, routers what is longer than they carry (of IPv4; no
+   * IPv6 packet that only a black hole shows to be too long is divided by anybody: IPV6_MTU does not make the kernel do it). Slow,
    * one datagram at a time, and what another thread sends in this moment through the same descriptor goes without DF too.
    */
   sendDivisible(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number;

@@ -70,6 +70,7 @@ export interface ChildFacts {
   readonly installedAt: number;
   readonly counters: ChildCounters | undefined;
   readonly backend?: string | undefined;
+  readonly path?: ChildStatus['path'] | undefined;
 }
 
 const NO_COUNTERS: ChildCounters = {
@@ -171,7 +172,7 @@ function ikeStatus(sa: IkeSaFacts, establishedAt: number): IkeStatus {
   };
 }
 
-function childStatus({ sa, localSelectors, remoteSelectors, installedAt, counters, backend }: ChildFacts): ChildStatus {
+function childStatus({ sa, localSelectors, remoteSelectors, installedAt, counters, backend, path }: ChildFacts): ChildStatus {
   return {
     spiIn: spi(sa.spiIn),
     spiOut: spi(sa.spiOut),
@@ -184,6 +185,7 @@ function childStatus({ sa, localSelectors, remoteSelectors, installedAt, counter
     installedAt,
     ...(counters ?? NO_COUNTERS),
     ...(backend !== undefined && { backend }),
+    ...(path !== undefined && { path }),
   };
 }
 

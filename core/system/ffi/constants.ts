@@ -37,7 +37,6 @@ export const IP_RECVTOS = 13;
 /** linux/in6.h; the level is SOL_IPV6. */
 export const IPPROTO_IPV6 = 41;
 export const IPV6_MTU_DISCOVER = 23;
-export const IPV6_MTU = 24;
 export const IPV6_RECVERR = 25;
 export const IPV6_V6ONLY = 26;
 export const IPV6_RECVTCLASS = 66;

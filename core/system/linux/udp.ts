@@ -18,7 +18,6 @@ import {
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_UDP,
-  IPV6_MTU,
   IPV6_MTU_DISCOVER,
   IPV6_RECVERR,
   IPV6_RECVTCLASS,
@@ -55,8 +54,6 @@ const RECEIVE_ATTEMPTS = 16;
 const SEND_ATTEMPTS = 4;
 /** Octets of UDP payload that pass everywhere: 1280 of IPv6's least MTU (RFC 8200 §5) without the headers, and some to spare. */
 const WHOLE_MAX = 1200;
-/** RFC 8200 §5 */
-const IPV6_LEAST_MTU = 1280;
 
 /** A socket without offloads. */
 export const plainUdp: UdpFeatures = { segmentation: false, coalescing: false };
@@ -153,16 +150,13 @@ export class LinuxUdp implements UdpSocket {
 
   sendDivisible(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number {
     const v6 = to[0] === AF_INET6;
-    const set = (option: number, value: number): boolean =>
-      setIntegerOption(this.fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, option, value);
-    set(v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, PMTUDISC_DONT);
-    // Routers divide no IPv6 packet, and the kernel knows nothing of black holes: pieces that pass everywhere.
-    if (v6) set(IPV6_MTU, IPV6_LEAST_MTU);
+    const level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    const option = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
+    setIntegerOption(this.fd, level, option, PMTUDISC_DONT);
     this.#apart = true;
     const sent = this.send(memory, batch, to);
     this.#apart = false;
-    if (v6) set(IPV6_MTU, 0);
-    set(v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, PMTUDISC_PROBE);
+    setIntegerOption(this.fd, level, option, PMTUDISC_PROBE);
     return sent;
   }
 

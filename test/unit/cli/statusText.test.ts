@@ -127,3 +127,12 @@ test('only drops that happened are shown, and NAT keepalives are none', () => {
     '1 for an unknown SPI, 12,000 by the kernel',
   ]);
 });
+
+test('the inner MTU says why it is less than wanted', () => {
+  const rowOf = (path: NonNullable<Status['children'][number]['path']>): readonly string[] =>
+    rows({ children: [{ ...child, path }] }, 'Inner MTU');
+  assert.deepEqual(rowOf({ innerMtu: 1400 }), ['1400']);
+  assert.deepEqual(rowOf({ innerMtu: 1312, because: 'black-hole' }), ['1312 (the path carries no more: larger packets vanish)']);
+  assert.deepEqual(rowOf({ innerMtu: 1312, because: 'reported' }), ['1312 (the path carries no more: the network said so)']);
+  assert.deepEqual(rows({ children: [child] }, 'Inner MTU'), []);
+});

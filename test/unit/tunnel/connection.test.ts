@@ -87,6 +87,7 @@ test('up: everything is open before the first message, and connected means host 
   const status = statusFor(connection.facts(), 1000, 0);
   assert.equal(status.interface?.name, 'sally0');
   assert.equal(status.children[0]?.spiOut, '0xa1b2c3d4');
+  assert.deepEqual(status.children[0]?.path, { innerMtu: 1312, because: 'black-hole' });
   assert.deepEqual(status.nat, { local: true, remote: false });
   await connection.end();
 });

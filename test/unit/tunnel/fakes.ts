@@ -168,7 +168,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
     probeThrough: (_, routes) => {
       calls.push(`probeThrough ${routes.map(({ target }) => target.join('.')).join(' ')}`);
     },
-    pathMtu: () => undefined,
+    pathMtu: () => ({ inner: 1312, fragmentOutside: false, because: 'black-hole' }),
     counters: () => ({
       packetsIn: world.packetsIn,
       bytesIn: world.packetsIn * 100,
