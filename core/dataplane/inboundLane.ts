@@ -51,7 +51,7 @@ export interface InboundLaneOptions {
 const slotBytes = 65_536 + 64;
 /** Octets in front of the first slot. */
 const base = 64;
-const defaultCapacity = 16;
+const defaultCapacity = 32;
 /** Packets that wait to be written together. */
 const maxPackets = 1024;
 /** Octets of an answer that are looked at, and answers of one second: far more than there are probes. */
@@ -74,6 +74,7 @@ export class InboundLane {
   #pending: Entry | undefined;
   readonly #tos = new Uint8Array(128);
   #now = 0;
+  #found = 0;
   #echoSecond = 0;
   #echoes = 0;
 
@@ -130,6 +131,13 @@ export class InboundLane {
     return count;
   }
 
+  /** Datagrams since this was asked last. */
+  takeFound(): number {
+    const found = this.#found;
+    this.#found = 0;
+    return found;
+  }
+
   /** A run of datagrams of one length (the last may be shorter), ESP and IKE mixed as they came. */
   #run(i: number, channel: Channel): void {
     const { offset, length, segment } = this.#batch;
@@ -143,6 +151,7 @@ export class InboundLane {
   }
 
   #datagram(i: number, offset: number, length: number, channel: Channel): void {
+    this.#found++;
     const { bytes } = this.#memory;
     if (channel === 'ike') {
       this.#ike(i, offset, length, channel);

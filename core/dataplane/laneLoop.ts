@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { EspBackend, EspCipher } from '../crypto/espCipher.ts';
 import type { BackendChoice } from '../esp/backends.ts';
-import { EventFd, Poller, waitWritable } from '../system/linux/poll.ts';
+import { EventFd, Poller, setTimerSlack, sleepMicroseconds, waitWritable } from '../system/linux/poll.ts';
 import { unpackSockaddr } from '../system/linux/sockaddr.ts';
 import { LinuxTun } from '../system/linux/tun.ts';
 import { LinuxUdp } from '../system/linux/udp.ts';
@@ -12,6 +12,7 @@ import type { Command, LaneStart, Report } from './commands.ts';
 import type { DataplaneSocket } from './contract.ts';
 import { Counters } from './counters.ts';
 import { InboundLane } from './inboundLane.ts';
+import { Moderation } from './moderation.ts';
 import { OutboundLane } from './outboundLane.ts';
 import { TunQueues } from './tunQueues.ts';
 
@@ -21,6 +22,8 @@ interface LaneLoop {
   fds(): number[];
   /** Reads what is at a descriptor, and in its error queue when `reported`; false when there was nothing to read. */
   serve(index: number, reported: boolean): boolean;
+  /** Packets found since this was asked last. */
+  found(): number;
   /** Milliseconds, -1 for ever. */
   timeout(): number;
   afterWait(): void;
@@ -30,6 +33,9 @@ interface LaneLoop {
 
 /** Polls in a row in which a descriptor is said to be closed while nothing can be read off it. */
 const maxFutile = 100;
+
+/** Nanoseconds: a lane that waits for packets to gather means microseconds. */
+const timerSlack = 10_000;
 
 /** Milliseconds between two reports of the path's MTU. */
 const reportInterval = 250;
@@ -60,6 +66,8 @@ function run(lane: LaneLoop): void {
   let poller = new Poller([start.wakeFd, ...lane.fds()]);
   let count = lane.fds().length;
   let futile = 0;
+  const moderation = new Moderation();
+  setTimerSlack(timerSlack);
   for (;;) {
     poller.wait(lane.timeout());
     lane.afterWait();
@@ -69,7 +77,11 @@ function run(lane: LaneLoop): void {
       else if (poller.failed(i + 1) && ++futile > maxFutile)
         throw new Error(`a descriptor of the ${start.lane} lane is not open any more`);
     }
-    if (!poller.ready(0)) continue;
+    if (!poller.ready(0)) {
+      const pause = moderation.pauseAfter(lane.found(), performance.now());
+      if (pause > 0) sleepMicroseconds(pause);
+      continue;
+    }
     wake.drain();
     if (!obeyAll(lane)) return;
     poller = new Poller([start.wakeFd, ...lane.fds()]);
@@ -120,6 +132,7 @@ function inboundLoop(backend: EspBackend): LaneLoop {
       if (reported || !received) heard.take(udp, family);
       return received;
     },
+    found: () => lane.takeFound(),
     timeout: () => -1,
     afterWait: () => {},
     obey(command) {
@@ -186,6 +199,7 @@ function outboundLoop(backend: EspBackend): LaneLoop {
       wake.signal(); // so that the loop builds its set of descriptors anew
       return true;
     },
+    found: () => lane.takeFound(),
     timeout: () => lane.timeout(),
     afterWait: () => lane.keepAlive(),
     obey(command) {

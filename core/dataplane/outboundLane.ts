@@ -98,6 +98,7 @@ export class OutboundLane {
   readonly #tooBig = new TooBigMessages();
   readonly #message: Pieces = { offset: new Uint32Array(1), length: new Uint32Array(1), count: 1 };
   #now = 0;
+  #found = 0;
 
   constructor(options: OutboundLaneOptions) {
     this.#options = options;
@@ -171,6 +172,13 @@ export class OutboundLane {
     }
     this.#flush();
     return frames;
+  }
+
+  /** Packets to send since this was asked last. */
+  takeFound(): number {
+    const found = this.#found;
+    this.#found = 0;
+    return found;
   }
 
   /** Milliseconds until the next keepalive may be due; -1 when none will be. */
@@ -314,6 +322,7 @@ export class OutboundLane {
       this.#octets += length;
       sealed++;
     }
+    this.#found += count;
     const counters = this.#counters;
     if (sealed < count) counters.add(slot, 'dropsExhausted', count - sealed);
     if (sealed === 0) return;

@@ -46,16 +46,16 @@ export function openPlain(): Promise<Tunnel> {
 /** The product on the laptop, the test head office in the office. `backend` forces the ESP backend of both, by its name. */
 export function openOurs(backend?: string): Promise<Tunnel> {
   return open(backend === undefined ? 'ours' : `ours (${backend})`, async (lab, undo) => {
-    const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
-    const remove = (): void => rmSync(folder, { recursive: true, force: true });
-    process.once('exit', remove);
-    undo.push(async () => remove());
-    const config = join(folder, 'gateway.json');
-    writeFileSync(config, JSON.stringify(officeFile(backend)), { mode: 0o600 });
-    const program = fileURLToPath(new URL('../gateway/main.ts', import.meta.url));
-    const gateway = await startJson(lab.office, [process.execPath, program, config], 'the head office');
-    undo.push(() => gateway.stop());
+    await startOffice(lab, undo, backend);
     return { target: TARGET, client: await connectOurs(lab, undo, backend) };
+  });
+}
+
+/** strongSwan on the laptop, the test head office in the office. */
+export function openStrongswanToOffice(): Promise<Tunnel> {
+  return open('strongSwan to our gateway', async (lab, undo) => {
+    await startOffice(lab, undo);
+    return { target: TARGET, client: await connectStrongswan(lab, undo) };
   });
 }
 
@@ -73,26 +73,9 @@ export function openOursToStrongswan(): Promise<Tunnel> {
 export function openStrongswan(): Promise<Tunnel> {
   return open('strongSwan', async (lab, undo) => {
     await startGateway(lab, undo);
-    const client = await StrongSwan.start(lab.laptop);
-    undo.push(() => client.stop());
-    await usesAesNi(client);
-    await client.load(
-      clientConfig({
-        remote: addresses.office.wan4,
-        ikeProposals: IKE,
-        espProposals: ESP,
-        localId: USER.identity,
-        gatewayId: addresses.names.gateway,
-        secret: USER.psk,
-        remoteTs: NETWORKS,
-        virtualIps: ['0.0.0.0', '::'],
-      }),
-    );
-    const initiated = await client.initiate(CHILD);
-    if (initiated.code !== 0) throw new Error(`swanctl --initiate: ${initiated.stdout}`);
+    const client = await connectStrongswan(lab, undo);
     await setMtu(lab.office);
-    await setMtu(lab.laptop);
-    return { target: TARGET, client: { charon: client.pid ?? 0 } };
+    return { target: TARGET, client };
   });
 }
 
@@ -154,6 +137,40 @@ async function connectOurs(lab: Lab, undo: Undo, backend?: string): Promise<Tunn
   const [engine = 0] = childrenOf(monitor);
   const [agent = 0] = childrenOf(engine);
   return { engine, monitor, agent };
+}
+
+async function startOffice(lab: Lab, undo: Undo, backend?: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  undo.push(async () => remove());
+  const config = join(folder, 'gateway.json');
+  writeFileSync(config, JSON.stringify(officeFile(backend)), { mode: 0o600 });
+  const program = fileURLToPath(new URL('../gateway/main.ts', import.meta.url));
+  const gateway = await startJson(lab.office, [process.execPath, program, config], 'the head office');
+  undo.push(() => gateway.stop());
+}
+
+async function connectStrongswan(lab: Lab, undo: Undo): Promise<Tunnel['client']> {
+  const client = await StrongSwan.start(lab.laptop);
+  undo.push(() => client.stop());
+  await usesAesNi(client);
+  await client.load(
+    clientConfig({
+      remote: addresses.office.wan4,
+      ikeProposals: IKE,
+      espProposals: ESP,
+      localId: USER.identity,
+      gatewayId: addresses.names.gateway,
+      secret: USER.psk,
+      remoteTs: NETWORKS,
+      virtualIps: ['0.0.0.0', '::'],
+    }),
+  );
+  const initiated = await client.initiate(CHILD);
+  if (initiated.code !== 0) throw new Error(`swanctl --initiate: ${initiated.stdout}`);
+  await setMtu(lab.laptop);
+  return { charon: client.pid ?? 0 };
 }
 
 async function startGateway(lab: Lab, undo: Undo): Promise<void> {

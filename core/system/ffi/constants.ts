@@ -90,6 +90,7 @@ export const TUN_F_USO6 = 0x40;
 export const MADV_DONTNEED = 4;
 
 export const PR_SET_DUMPABLE = 4;
+export const PR_SET_TIMERSLACK = 29;
 export const PR_SET_NO_NEW_PRIVS = 38;
 
 export const EPERM = 1;

@@ -44,6 +44,7 @@ export const poll: (pollfds: number, count: number, timeoutMs: number) => number
   'ulong',
   'int',
 ]);
+export const usleep: (microseconds: number) => number = library.func('usleep', 'int', ['uint']);
 export const eventfd: (initial: number, flags: number) => number = library.func('eventfd', 'int', ['uint', 'int']);
 export const flock: (fd: number, operation: number) => number = library.func('flock', 'int', ['int', 'int']);
 

@@ -1,7 +1,17 @@
 /** Waiting in a worker thread: poll(2), and an eventfd that ends the wait from elsewhere. */
-import { EFD_CLOEXEC, EFD_NONBLOCK, EINTR, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from '../ffi/constants.ts';
+import {
+  EFD_CLOEXEC,
+  EFD_NONBLOCK,
+  EINTR,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+  PR_SET_TIMERSLACK,
+} from '../ffi/constants.ts';
 import { POLLFD } from '../ffi/layouts.ts';
-import { close, errno, errnoName, eventfd, poll, read, write } from '../ffi/libc.ts';
+import { close, errno, errnoName, eventfd, poll, prctl, read, usleep, write } from '../ffi/libc.ts';
 import { Pinned } from '../ffi/memory.ts';
 
 /** A fixed set of descriptors that is waited for again and again. */
@@ -65,6 +75,16 @@ export function waitWritable(fd: number, timeoutMs: number): boolean {
   writable.view.setInt32(POLLFD.offset.fd, fd, true);
   writable.view.setInt16(POLLFD.offset.events, POLLOUT, true);
   return poll(writable.address, 1, timeoutMs) === 1;
+}
+
+/** Lets this thread sleep for less than a millisecond, whatever happens meanwhile. */
+export function sleepMicroseconds(microseconds: number): void {
+  usleep(microseconds);
+}
+
+/** Nanoseconds by which the kernel may lengthen this thread's waits to spare wake-ups; 50,000 unless told. */
+export function setTimerSlack(nanoseconds: number): void {
+  prctl(PR_SET_TIMERSLACK, nanoseconds);
 }
 
 /** Wakes a thread that waits. `fd` may be handed to another thread, which makes its own object with `EventFd.of`. */
