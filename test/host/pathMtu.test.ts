@@ -174,3 +174,23 @@ test('the way as wide as wanted: nothing is lowered', async () => {
   assert.deepEqual(await laptop.call('failures'), []);
   await disconnect(sas);
 });
+
+test('a report that is not true any more, or never was: a larger packet shows it within seconds, though the kernel believes it', async () => {
+  await narrow(1500, false);
+  const sas = await connect(4);
+  const { spiIn } = sas[0];
+  const inner = async (): Promise<number> => (await laptop.call('pathMtu', spiIn))?.inner ?? 0;
+  await until(async () => (await laptop.counters(spiIn)).lastIn > 0, 'a probe is answered');
+  await router.ip(['link set wan mtu 1300']);
+  const pinged = laptop.ping('10.99.0.1', '-M', 'do', '-s', '1372');
+  await until(async () => (await inner()) < 1400, 'the report is believed');
+  await router.ip(['link set wan mtu 1500']);
+  await until(async () => (await inner()) === 1400, 'the larger size is back');
+  await pinged;
+  const route = await laptop.namespace.must(['ip', 'route', 'get', '198.51.100.2']);
+  assert.match(route, /mtu 1300/, 'what the kernel believes for ten minutes');
+  // It also believes what we told it of the tunnel.
+  await laptop.namespace.must(['ip', 'route', 'flush', 'cache']);
+  assert.ok(await laptop.ping('10.99.0.1', '-M', 'do', '-s', '1372'));
+  await disconnect(sas);
+});
