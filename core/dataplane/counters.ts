@@ -53,8 +53,10 @@ const globalAt = maxChildren * perChild;
 
 /** Doubles of one block. */
 const perLane = maxChildren * perChild + 2 * dropCount;
-/** Of what any thread writes. */
-const queueBytes = 64;
+/** IKE SAs that are remembered: those of now and some that came before. */
+const knownIke = 32;
+/** Of what any thread writes: two counts, then what the main thread remembers. */
+const queueBytes = 16 + 8 * knownIke + 16;
 /** And of the paths, which the main thread writes. */
 const headBytes = queueBytes + maxChildren * 8;
 
@@ -65,13 +67,16 @@ export class Counters {
   readonly #mine: Float64Array;
   readonly #blocks: readonly Float64Array[];
   readonly #queue: Int32Array;
+  /** Pairs of halves of SPIs, and behind them which pair is written next. */
+  readonly #known: Uint32Array;
   readonly #paths: Float64Array;
 
   /** `shared` is the memory of another `Counters`, or how many lanes a direction has; `lane` is which of them counts here. */
   constructor(shared: SharedArrayBuffer | number = 1, lane = 0) {
     this.shared = typeof shared === 'number' ? new SharedArrayBuffer(headBytes + shared * perLane * 8) : shared;
     const lanes = (this.shared.byteLength - headBytes) / (perLane * 8);
-    this.#queue = new Int32Array(this.shared, 0, queueBytes / 4);
+    this.#queue = new Int32Array(this.shared, 0, 4);
+    this.#known = new Uint32Array(this.shared, 16, 2 * knownIke + 1);
     this.#paths = new Float64Array(this.shared, queueBytes, maxChildren);
     this.#blocks = Array.from({ length: lanes }, (_, i) => new Float64Array(this.shared, headBytes + i * perLane * 8, perLane));
     this.#mine = this.#blocks[lane];
@@ -149,6 +154,23 @@ export class Counters {
   /** That size, negative where it goes without DF; 0 where it is what the SA was installed with. */
   path(slot: number): number {
     return this.#paths[slot];
+  }
+
+  /** Main thread: messages of this IKE SA are sent; halves of the initiator's SPI. The last few are kept. */
+  rememberIke(high: number, low: number): void {
+    if (this.knowsIke(high, low)) return;
+    const known = this.#known;
+    const next = known[2 * knownIke] % knownIke;
+    known[2 * next] = high;
+    known[2 * next + 1] = low;
+    known[2 * knownIke] = next + 1;
+  }
+
+  /** Whether the IKE SA is one of those. */
+  knowsIke(high: number, low: number): boolean {
+    const known = this.#known;
+    for (let i = 0; i < knownIke; i++) if (known[2 * i] === high && known[2 * i + 1] === low) return true;
+    return false;
   }
 
   /** Inbound thread: whether one more IKE message may be posted; counts it when so. */

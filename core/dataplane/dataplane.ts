@@ -2,6 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { BackendTrial } from '../esp/backends.ts';
+import { readU32 } from '../esp/packet.ts';
 import { SharedSequence } from '../esp/sharedSequence.ts';
 import { espShape } from '../esp/size.ts';
 import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
@@ -110,6 +111,7 @@ class Lanes implements Dataplane {
     const sockaddr = packSockaddr(to);
     const marker = channel === 'natt' ? 4 : 0; // RFC 3948 §2.2: four zero octets
     if (socket === undefined || sockaddr === undefined || bytes.length + marker > maxDatagram) return false;
+    if (bytes.length >= 8) this.#counters.rememberIke(readU32(bytes, 0), readU32(bytes, 4)); // RFC 7296 §3.1: the initiator's SPI
     this.#message.fill(0, 0, marker);
     this.#message.set(bytes, marker);
     return socket.udp.sendWhole(this.#message.subarray(0, marker + bytes.length), sockaddr);

@@ -60,6 +60,11 @@ const maxEchoes = 64;
 const tcp = 6;
 /** RFC 7296 §3.1 */
 const ikeHeaderBytes = 28;
+/** IKE messages of SAs that we never sent anything of: so many in a second, which is more than an office full of people sends. */
+const strangersPerSecond = 1_000;
+/** Packets in a row that were not genuine: then the next run is believed only when one of its first few is. */
+const forgedInARow = 8;
+const tried = 4;
 
 export class InboundLane {
   readonly #options: InboundLaneOptions;
@@ -75,6 +80,10 @@ export class InboundLane {
   readonly #tos = new Uint8Array(128);
   #now = 0;
   #found = 0;
+  /** The SA whose packets are not looked at for the rest of this run: its first ones were forged, as were those before. */
+  #forged: Entry | undefined;
+  #strangerSecond = 0;
+  #strangers = 0;
   #echoSecond = 0;
   #echoes = 0;
 
@@ -105,6 +114,7 @@ export class InboundLane {
       session: child.session,
       spiIn: child.spiIn,
       slot: child.slot,
+      forged: 0,
     });
     return undefined;
   }
@@ -148,6 +158,7 @@ export class InboundLane {
       this.#datagram(i, at, Math.min(step, end - at), channel);
       at += step;
     } while (at < end);
+    this.#forged = undefined;
   }
 
   #datagram(i: number, offset: number, length: number, channel: Channel): void {
@@ -170,7 +181,7 @@ export class InboundLane {
   #ike(i: number, offset: number, length: number, channel: Channel): void {
     if (length < ikeHeaderBytes) {
       this.#counters.drop('inbound', 'short-packet');
-    } else if (!this.#counters.tryQueueIke()) {
+    } else if (!this.#mayQueueIke(offset)) {
       this.#counters.drop('inbound', 'ike-full');
     } else {
       const bytes = this.#memory.bytes.slice(offset, offset + length);
@@ -178,10 +189,29 @@ export class InboundLane {
     }
   }
 
+  /** Those whom we talk to have the queue of the main thread; strangers a share of it that does not keep it busy. */
+  #mayQueueIke(offset: number): boolean {
+    const { bytes } = this.#memory;
+    if (!this.#counters.knowsIke(readU32(bytes, offset), readU32(bytes, offset + 4))) {
+      const second = Math.floor(this.#now / 1000);
+      if (second !== this.#strangerSecond) {
+        this.#strangerSecond = second;
+        this.#strangers = 0;
+      }
+      if (this.#strangers >= strangersPerSecond) return false;
+      this.#strangers++;
+    }
+    return this.#counters.tryQueueIke();
+  }
+
   #esp(spi: number, offset: number, length: number, tos: number): void {
     const entry = this.#sas.get(spi);
     if (entry === undefined) {
       this.#counters.drop('inbound', 'unknown-spi');
+      return;
+    }
+    if (entry === this.#forged) {
+      this.#counters.add(entry.slot, 'dropsIntegrity', 1);
       return;
     }
     if (entry !== this.#pending || entry.sa.full) {
@@ -191,6 +221,10 @@ export class InboundLane {
     const refused = entry.sa.admit(this.#memory.bytes, offset, length);
     if (refused === undefined) this.#tos[entry.sa.admitted - 1] = tos;
     else this.#counters.add(entry.slot, dropOf[refused], 1);
+    if (entry.forged >= forgedInARow && entry.sa.admitted >= tried) {
+      this.#open();
+      if (entry.forged >= forgedInARow) this.#forged = entry;
+    }
   }
 
   /** Steps 5 to 12 for all that were admitted. */
@@ -212,6 +246,7 @@ export class InboundLane {
     const { sa, local, remote, slot } = entry;
     const { bytes } = this.#memory;
     const verdict = sa.take(bytes, i);
+    entry.forged = verdict === 'integrity' ? entry.forged + 1 : 0;
     if (verdict !== 'ok' && verdict !== 'dummy') return dropOf[verdict];
     const counters = this.#counters;
     counters.set(slot, 'lastIn', this.#now);
@@ -267,4 +302,6 @@ interface Entry {
   readonly session: EchoSession | undefined;
   readonly spiIn: number;
   readonly slot: number;
+  /** Packets in a row, up to the last one, whose ICV was wrong. */
+  forged: number;
 }

@@ -8,7 +8,7 @@ import type { LaneChild } from '../../../core/dataplane/commands.ts';
 import type { ChildCounters, GlobalDrop } from '../../../core/dataplane/contract.ts';
 import { maxIkeQueued } from '../../../core/dataplane/counters.ts';
 import { OutboundSa } from '../../../core/esp/outbound.ts';
-import { writeU32 } from '../../../core/esp/packet.ts';
+import { readU32, writeU32 } from '../../../core/esp/packet.ts';
 import { sealOne } from '../esp/one.ts';
 import { keysFor, octets } from '../esp/suites.ts';
 import { type InboundFixture, inbound, inner, laneChild } from './fixtures.ts';
@@ -264,4 +264,39 @@ test('keys that do not fit the transforms are refused', () => {
     inbound().lane.install({ ...child, keys: { encryption: new Uint8Array(3), integrity: new Uint8Array(0) } }) ?? '',
     /no cipher/,
   );
+});
+
+test('a flood of strangers’ IKE messages has a bound of its own; those we talk to are heard all the same', () => {
+  const fixture = inbound(child);
+  const stranger = concat(new Uint8Array(4), octets(40, 3));
+  const ours = concat(new Uint8Array(4), octets(40, 77));
+  fixture.counters.rememberIke(readU32(ours, 4), readU32(ours, 8));
+  for (let i = 0; i < 1_100; i++) {
+    fixture.udp.arrive(stranger);
+    while (fixture.lane.receive(fixture.udp, 'natt') > 0) fixture.counters.ikeTaken();
+  }
+  assert.equal(fixture.ike.length, 1_000);
+  assert.deepEqual(arrive(fixture, ours).counts, { 'ike-full': 100 });
+  assert.equal(toHex(fixture.ike[1_000].bytes), toHex(ours.subarray(4)));
+});
+
+test('a run of forgeries behind other forgeries costs a few openings; genuine packets end that, IKE among them is heard', () => {
+  const fixture = inbound(child);
+  const seal = peer();
+  const packets = Array.from({ length: 60 }, () => seal(good));
+  const forge = (packet: Uint8Array): Uint8Array => packet.map((octet, i) => (i === packet.length - 1 ? octet ^ 1 : octet));
+  const ike = concat(new Uint8Array(4), octets(packets[0].length - 4, 5));
+  const run = (parts: readonly Uint8Array[]): void => fixture.udp.arrive(concat(...parts), { segment: packets[0].length });
+  run(packets.slice(0, 20).map(forge));
+  arrive(fixture);
+  // Four forgeries, and the rest of the run is not looked at: genuine ones in it are lost, the message is not.
+  run([...packets.slice(20, 24).map(forge), ...packets.slice(24, 30), ike]);
+  assert.deepEqual(arrive(fixture).counts, { dropsIntegrity: 30 });
+  assert.equal(fixture.ike.length, 1);
+  // One that is genuine among the first few, and all of the run is looked at, and of the next.
+  run([forge(packets[30]), packets[31], ...packets.slice(32, 40)]);
+  run([...packets.slice(40, 45).map(forge), ...packets.slice(45, 50)]);
+  arrive(fixture);
+  const { packetsIn, dropsIntegrity } = fixture.counters.child(0);
+  assert.deepEqual([packetsIn, dropsIntegrity], [14, 36]);
 });
