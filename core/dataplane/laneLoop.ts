@@ -22,6 +22,8 @@ interface LaneLoop {
   fds(): number[];
   /** Reads what is at a descriptor, and in its error queue when `reported`; false when there was nothing to read. */
   serve(index: number, reported: boolean): boolean;
+  /** All that were ready had their turn. */
+  served(): void;
   /** Packets found since this was asked last. */
   found(): number;
   /** Milliseconds, -1 for ever. */
@@ -77,6 +79,7 @@ function run(lane: LaneLoop): void {
       else if (poller.failed(i + 1) && ++futile > maxFutile)
         throw new Error(`a descriptor of the ${start.lane} lane is not open any more`);
     }
+    lane.served();
     if (!poller.ready(0)) {
       const pause = moderation.pauseAfter(lane.found(), performance.now());
       if (pause > 0) sleepMicroseconds(pause);
@@ -133,6 +136,7 @@ function inboundLoop(backend: EspBackend): LaneLoop {
       return received;
     },
     found: () => lane.takeFound(),
+    served: () => {},
     timeout: () => -1,
     afterWait: () => {},
     obey(command) {
@@ -200,6 +204,7 @@ function outboundLoop(backend: EspBackend): LaneLoop {
       return true;
     },
     found: () => lane.takeFound(),
+    served: () => lane.sendRest(),
     timeout: () => lane.timeout(),
     afterWait: () => lane.keepAlive(),
     obey(command) {

@@ -147,7 +147,7 @@ export class OutboundLane {
 
   /**
    * Reads frames from the TUN until there is none, or many, and sends them; how many, -1 when the device is gone. With `brief` a few
-   * sendings are enough, and one that waited for room: other queues wait for their turn.
+   * sendings are enough, and one that waited for room: other queues wait for their turn. What is left then goes out with `sendRest`.
    */
   forward(brief = false): number {
     const { tun } = this;
@@ -170,8 +170,13 @@ export class OutboundLane {
       this.#flush();
       if (brief && (++sendings === maxSendingsBrief || this.#waited)) break;
     }
-    this.#flush();
+    if (!brief) this.#flush();
     return frames;
+  }
+
+  /** After the last queue had its turn. */
+  sendRest(): void {
+    this.#flush();
   }
 
   /** Packets to send since this was asked last. */

@@ -18,8 +18,8 @@ export interface OutboundSaOptions {
 
 /** Packets that are sealed in one go. */
 const batchPackets = 128;
-/** Milliseconds in which another thread must send what it sealed; a full queue is waited for less long. */
-const patience = 250;
+/** Milliseconds in which another thread must send what it sealed: long, for a computer so busy that a thread rests for a second. */
+const patience = 2000;
 
 export class OutboundSa {
   readonly spi: number;

@@ -3,6 +3,7 @@
  * checkout may be readable by its owner alone), gives root up for ever, and serves only then.
  */
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { warmUp } from '../crypto/selfTest.ts';
 import type { Dataplane } from '../dataplane/contract.ts';
@@ -22,6 +23,7 @@ import { createHandlers } from './handlers.ts';
 import { openHistory } from './history.ts';
 import { createKeyAgent } from './keyAgentClient.ts';
 import { openKeyLog } from './keyLog.ts';
+import { defaultLanes } from './laneCount.ts';
 import { createLogRing, type LogRing } from './logRing.ts';
 import { connectMonitor } from './monitorClient.ts';
 import { ENGINE_LOCK_FD, ENGINE_MONITOR_FD, ENGINE_RPC_FD } from './monitorContract.ts';
@@ -80,6 +82,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
       onFailure: (detail) => tunnel?.dataplaneFailed(detail),
       ...(args.espBackend !== undefined && { backend: args.espBackend }),
       offload: args.offload === 'none' ? 'plain' : 'all',
+      lanes: args.lanes ?? defaultLanes(availableParallelism()),
     }),
     // Without it there are tunnels still, but none with a private key: each of them starts it again.
     agent.start(),
@@ -113,9 +116,10 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   const proof = createProofPorts(logs.log);
   const machine = (logKeys: boolean) => (config: IkeConfig) => createInitiator(config, { random: randomBytes, keyLog: logKeys });
   const history = openHistory({ directory: 'history', now: Date.now, log: logs.log });
+  const queues = dataplane.lanes().outbound;
   const keeper = createTunnelKeeper({
     history,
-    monitor: { ...monitor, openTun: (mtu) => monitor.openTun(mtu, { offload: args.offload }) },
+    monitor: { ...monitor, openTun: (mtu) => monitor.openTun(mtu, { offload: args.offload, queues }) },
     dataplane,
     profiles,
     logs,

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { LogLevel } from '../system/log.ts';
-import type { TunOffload } from './monitorContract.ts';
+import { LIMITS, type TunOffload } from './monitorContract.ts';
 
 export interface EngineArgs {
   /** Who the engine becomes. */
@@ -17,6 +17,8 @@ export interface EngineArgs {
   readonly espBackend: string | undefined;
   /** What the kernel may do at most: `none` for TUN device and sockets, `tcp` is about the TUN device alone. */
   readonly offload: TunOffload;
+  /** Outbound threads of the dataplane; as the cores have it when absent. */
+  readonly lanes: number | undefined;
 }
 
 const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'] satisfies readonly LogLevel[];
@@ -33,6 +35,7 @@ export function parseEngineArguments(argv: readonly string[]): Result<EngineArgs
         'log-level': { type: 'string' },
         'esp-backend': { type: 'string' },
         offload: { type: 'string' },
+        lanes: { type: 'string' },
       },
     });
     const uid = Number(values['engine-uid']);
@@ -45,10 +48,18 @@ export function parseEngineArguments(argv: readonly string[]): Result<EngineArgs
     if (!isLevel(level)) return err('--log-level must be debug, info, warn or error');
     const offload = values.offload ?? 'all';
     if (!isOffload(offload)) return err('--offload must be all, tcp or none');
-    return ok({ uid, gid, state, keyLog: values['key-log'], logLevel: level, espBackend: values['esp-backend'], offload });
+    const lanes = values.lanes === undefined ? undefined : Number(values.lanes);
+    if (lanes !== undefined && !isLaneCount(lanes)) return err(`--lanes must be 1 to ${LIMITS.queues.max}`);
+    const [keyLog, espBackend] = [values['key-log'], values['esp-backend']];
+    return ok({ uid, gid, state, keyLog, logLevel: level, espBackend, offload, lanes });
   } catch (problem) {
     return err(problem instanceof Error ? problem.message : 'not understood');
   }
+}
+
+/** A lane has one queue of the device at least. */
+function isLaneCount(count: number): boolean {
+  return Number.isInteger(count) && count >= LIMITS.queues.min && count <= LIMITS.queues.max;
 }
 
 function isOffload(text: string): text is TunOffload {

@@ -37,6 +37,7 @@ export interface MonitorOptions {
   /** For the engine, which knows what they mean. */
   readonly espBackend?: string;
   readonly offload?: string;
+  readonly lanes?: string;
   readonly keyLog: string | undefined;
   readonly engineScript: string;
   readonly resolver: ResolverTools;
@@ -67,6 +68,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
       ...['--log-level', options.logLevel],
       ...(options.espBackend === undefined ? [] : ['--esp-backend', options.espBackend]),
       ...(options.offload === undefined ? [] : ['--offload', options.offload]),
+      ...(options.lanes === undefined ? [] : ['--lanes', options.lanes]),
       ...(options.keyLog === undefined ? [] : ['--key-log', options.keyLog]),
     ],
     rpcFd,
@@ -253,6 +255,7 @@ const usage = `usage: monitor.ts [options]
   --log-level LEVEL    debug, info, warn or error (default info)
   --esp-backend NAME   use this one for packets: ipsec-mb, evp, node:crypto or noble (default the fastest that is there)
   --offload KIND       all, tcp or none: what the kernel may put together and take apart (default all)
+  --lanes N            threads that encrypt and send, 1 to 8 (default half of the processors, at most 4)
   --key-log DIR        write session keys for Wireshark there: whoever reads them reads the traffic
   --repair             undo what a monitor that is gone has left on this host, print it as JSON, end
 `;
@@ -282,6 +285,7 @@ function terminated(): Promise<string> {
 
 const espBackends = ['ipsec-mb', 'evp', 'node:crypto', 'noble'];
 const offloads = ['all', 'tcp', 'none'];
+const lanes = ['1', '2', '3', '4', '5', '6', '7', '8'];
 
 /** What is wrong with the value of an option, if it was given. */
 function misnamed(value: string | boolean | undefined, names: readonly string[]): string | undefined {
@@ -302,6 +306,7 @@ async function main(): Promise<number> {
         'key-log': text,
         'esp-backend': text,
         offload: text,
+        lanes: text,
         repair: { type: 'boolean' },
         help: { type: 'boolean' },
       },
@@ -315,7 +320,8 @@ async function main(): Promise<number> {
     process.stderr.write(usage);
     return values.help === true ? 0 : 2;
   }
-  const wrong = misnamed(values['esp-backend'], espBackends) ?? misnamed(values.offload, offloads);
+  const wrong =
+    misnamed(values['esp-backend'], espBackends) ?? misnamed(values.offload, offloads) ?? misnamed(values.lanes, lanes);
   if (wrong !== undefined) {
     process.stderr.write(`${wrong}\n${usage}`);
     return 2;
@@ -328,6 +334,7 @@ async function main(): Promise<number> {
     keyLog: typeof values['key-log'] === 'string' ? resolve(values['key-log']) : undefined,
     ...(typeof values['esp-backend'] === 'string' && { espBackend: values['esp-backend'] }),
     ...(typeof values.offload === 'string' && { offload: values.offload }),
+    ...(typeof values.lanes === 'string' && { lanes: values.lanes }),
     engineScript: fileURLToPath(new URL('./engine.ts', import.meta.url)),
     resolver: findResolverTools(),
   };

@@ -100,9 +100,20 @@ for (const backend of ['evp', 'node:crypto', 'noble']) {
   });
 }
 
+test('--lanes 3 carries everything, over a device with queues for three', { skip }, async () => {
+  await carried(['--lanes', '3']);
+  // The helper still runs; its device went with the connection, so a new one is looked at.
+  const profile = await scene.profile({ localId: VISITOR.identity, auth: { method: 'psk', secret: VISITOR.psk } });
+  assert.equal(await scene.up(profile), 'connected');
+  const link = await scene.lab.laptop.exec(['ip', '-d', 'link', 'show', 'type', 'tun']);
+  assert.match(link.stdout, /numqueues 3/);
+  await scene.down();
+});
+
 for (const [option, value, names] of [
   ['--offload', 'udp', 'all, tcp, none'],
   ['--esp-backend', 'openssl', 'ipsec-mb, evp, node:crypto, noble'],
+  ['--lanes', '9', '1, 2, 3, 4, 5, 6, 7, 8'],
 ] as const) {
   test(`${option} ${value} is refused: exit code 2 and the names there are`, () => {
     const monitor = resolve(import.meta.dirname, '../../core/helper/monitor.ts');

@@ -82,6 +82,9 @@ test('a lane with several queues takes four sendings’ worth of each, or one th
   const small = outbound(laneChild('aes256gcm16'));
   small.tun.inject(...packets(100));
   assert.deepEqual([small.lane.forward(true), small.lane.forward(true)], [64, 36]);
+  assert.equal(sequences(small).length, 0);
+  small.lane.sendRest(); // of all queues in one go
+  assert.equal(sequences(small).length, 100);
 });
 
 test('a keepalive goes out when no lane sent anything (RFC 3948 §4)', () => {
