@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** What each script needs of Debian, beyond what every installation has. */
-const lab = ['iproute2', 'nftables', 'iputils-ping', 'tcpdump'];
+const lab = ['iproute2', 'nftables', 'iputils-ping', 'tcpdump', 'ethtool'];
 const strongswan = [
   'strongswan-charon',
   'strongswan-swanctl',

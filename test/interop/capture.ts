@@ -1,4 +1,4 @@
-/** Packets of a link, captured by tcpdump and judged by tshark. Debian packages: tcpdump, tshark. */
+/** Packets of a link, captured by tcpdump and judged by tshark. Debian packages: ethtool, tcpdump, tshark. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -42,6 +42,8 @@ export class Capture {
 
   /** IKE and ESP in UDP on the device; resolves when tcpdump listens. */
   static async start(namespace: Namespace, device: string): Promise<Capture> {
+    // Runs of datagrams would be captured as the one packet that the kernel carries them in; on a wire they are many.
+    await namespace.must(['ethtool', '-K', device, 'tx-udp-segmentation', 'off']);
     const folder = mkdtempSync(join(tmpdir(), 'sallyport-capture-'));
     const argv = [
       'tcpdump',
