@@ -79,6 +79,8 @@ export type Report =
   /** The network says that no more octets of an outer packet of this family pass. Nobody vouches for it. */
   | { readonly kind: 'path-mtu'; readonly family: 4 | 6; readonly mtu: number }
   /** The answer to a probe, its first octets. */
+  /** Runs of datagrams that are nobody's come faster than the lane can tell them apart. */
+  | { readonly kind: 'garbage' }
   | { readonly kind: 'echo'; readonly spiIn: number; readonly packet: Uint8Array }
   /** Large packets go out on the SA, and nothing comes back. */
   | { readonly kind: 'silence'; readonly spiIn: number }

@@ -20,6 +20,8 @@ import { type ChildMtu, PathKeepers } from './pathKeeper.ts';
 
 const defaultKeepalive = 20_000;
 const defaultWindow = 1024;
+/** Milliseconds that the socket's filter is strict after the lane complained. */
+const strictFor = 3_000;
 /** UDP over IPv6 carries no more, non-ESP marker included. */
 const maxDatagram = 65_527;
 
@@ -46,6 +48,8 @@ class Lanes implements Dataplane {
   readonly #offload: 'all' | 'plain';
   /** What was reported of the device at hand. */
   readonly #troubles = new Set<string>();
+  /** Runs under the gateway's address are judged by their first datagram until then. */
+  #strict: NodeJS.Timeout | undefined;
   /** Drops of sockets that were let go. */
   #kernelDrops = 0;
   readonly #message = new Uint8Array(maxDatagram);
@@ -65,6 +69,7 @@ class Lanes implements Dataplane {
     const onReport = (report: Report): void => {
       if (report.kind === 'trouble') this.#trouble(report.detail, onFailure);
       if (report.kind === 'segmentation-lost') this.#segmentationLost(report.fd);
+      if (report.kind === 'garbage') this.#filterStrictly();
       if (report.kind === 'path-mtu') this.#paths.reported(report.family, report.mtu);
       if (report.kind === 'silence') this.#paths.suspect(report.spiIn);
       if (report.kind === 'echo') this.#paths.answer(report.spiIn, report.packet);
@@ -223,8 +228,18 @@ class Lanes implements Dataplane {
   /** Tells the kernel whose datagrams are wanted. A kernel that cannot, or too many SAs: the lane then drops it all. */
   #filter(): void {
     for (const { fd, channel, family } of this.#sockets) {
-      if (channel === 'natt') filterSocket(fd, earlyDrop(family, [...this.#installed.values()]));
+      if (channel === 'natt') filterSocket(fd, earlyDrop(family, [...this.#installed.values()], this.#strict !== undefined));
     }
+  }
+
+  /** For a while; what comes then shows whether the flood goes on. */
+  #filterStrictly(): void {
+    clearTimeout(this.#strict);
+    this.#strict = setTimeout(() => {
+      this.#strict = undefined;
+      this.#filter();
+    }, strictFor).unref();
+    this.#filter();
   }
 
   #segmentationLost(fd: number): void {

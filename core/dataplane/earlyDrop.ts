@@ -5,7 +5,8 @@
  *
  * Several datagrams of one sender may come as one run (UDP_GRO), and the program sees the first one's octets. Somebody who writes the
  * gateway's address on his packets could put garbage in front of genuine ones, so runs that come from the address of a peer pass as they
- * are; those of anybody else are judged by the first.
+ * are; those of anybody else are judged by the first. Only while such runs come faster than the lane can tell them apart, and genuine
+ * ones are lost in the full queue anyway, are all judged by the first (`strict`).
  */
 import { parseAddress } from '../bytes/address.ts';
 import type { Endpoint } from '../ike/sa/contract.ts';
@@ -24,7 +25,7 @@ const longestSingle = 9000;
 const udpHeader = 8;
 
 /** For a socket of this family; undefined when there are too many SAs: then everything passes. */
-export function earlyDrop(family: 4 | 6, sas: readonly FilteredSa[]): readonly FilterInstruction[] | undefined {
+export function earlyDrop(family: 4 | 6, sas: readonly FilteredSa[], strict = false): readonly FilterInstruction[] | undefined {
   if (sas.length > mostSas) return undefined;
   const spis = [...new Set(sas.map(({ spi }) => spi))];
   const program: FilterInstruction[] = [
@@ -40,7 +41,7 @@ export function earlyDrop(family: 4 | 6, sas: readonly FilteredSa[]): readonly F
     jump(atLeast, udpHeader + longestSingle, 1, 0),
     ret(0),
   ];
-  for (const { remote } of sas) program.push(...passFrom(family, remote));
+  for (const { remote } of strict ? [] : sas) program.push(...passFrom(family, remote));
   program.push(ret(0));
   return program;
 }

@@ -41,6 +41,8 @@ export interface InboundLaneOptions {
   readonly onIke: (bytes: Uint8Array<ArrayBuffer>, channel: Channel, from: Uint8Array) => void;
   /** Takes an answer to a probe of the path: its own copy of the first octets. */
   readonly onEcho?: (spiIn: number, packet: Uint8Array<ArrayBuffer>) => void;
+  /** Runs of datagrams that are nobody's come faster than they can be told apart. Once a second at most. */
+  readonly onGarbage?: () => void;
   /** `Date.now`. */
   readonly clock: () => number;
   /** Runs of datagrams per read. */
@@ -62,6 +64,8 @@ const tcp = 6;
 const ikeHeaderBytes = 28;
 /** IKE messages of SAs that we never sent anything of: so many in a second, which is more than an office full of people sends. */
 const strangersPerSecond = 1_000;
+/** So many runs that begin with nobody's datagram, more than others, are a flood. */
+const garbageRuns = 200;
 /** Packets in a row that were not genuine: then the next run is believed only when one of its first few is. */
 const forgedInARow = 8;
 const tried = 4;
@@ -82,6 +86,8 @@ export class InboundLane {
   #found = 0;
   /** The SA whose packets are not looked at for the rest of this run: its first ones were forged, as were those before. */
   #forged: Entry | undefined;
+  #garbage = 0;
+  #garbageSecond = 0;
   #strangerSecond = 0;
   #strangers = 0;
   #echoSecond = 0;
@@ -153,12 +159,27 @@ export class InboundLane {
     const { offset, length, segment } = this.#batch;
     const end = offset[i] + length[i];
     const step = segment[i] === 0 ? length[i] : segment[i];
+    if (step < length[i]) this.#weigh(offset[i], channel);
     let at = offset[i];
     do {
       this.#datagram(i, at, Math.min(step, end - at), channel);
       at += step;
     } while (at < end);
     this.#forged = undefined;
+  }
+
+  /** Whether runs are mostly somebody's. */
+  #weigh(offset: number, channel: Channel): void {
+    const spi = readU32(this.#memory.bytes, offset);
+    if (channel === 'ike' || spi === 0 || this.#sas.has(spi)) {
+      if (this.#garbage > 0) this.#garbage--;
+      return;
+    }
+    const second = Math.floor(this.#now / 1000);
+    if (++this.#garbage < garbageRuns || second === this.#garbageSecond) return;
+    this.#garbage = 0;
+    this.#garbageSecond = second;
+    this.#options.onGarbage?.();
   }
 
   #datagram(i: number, offset: number, length: number, channel: Channel): void {

@@ -117,6 +117,7 @@ function inboundLoop(backend: EspBackend): LaneLoop {
     counters,
     window: start.replayWindow,
     clock: Date.now,
+    onGarbage: () => report({ kind: 'garbage' }),
     onEcho: (spiIn, packet) => report({ kind: 'echo', spiIn, packet }, [packet.buffer]),
     onIke: (bytes, channel, slot) => {
       const from = unpackSockaddr(slot);

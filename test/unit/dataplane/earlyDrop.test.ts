@@ -19,6 +19,7 @@ async function pass(
   family: 4 | 6,
   sas: (senderPort: number) => readonly FilteredSa[] | undefined,
   datagrams: readonly string[],
+  strict = false,
 ): Promise<{ readonly passed: readonly string[]; readonly dropped: number }> {
   const opened = openUdp({ family, port: 0, address: loopback[family] });
   assert.ok(opened.ok);
@@ -27,7 +28,7 @@ async function pass(
   await once(sender, 'listening');
   try {
     const wanted = sas(sender.address().port);
-    assert.ok(filterSocket(fd, wanted && earlyDrop(family, wanted)));
+    assert.ok(filterSocket(fd, wanted && earlyDrop(family, wanted, strict)));
     for (const hex of datagrams) {
       const bytes = fromHex(hex);
       assert.ok(bytes);
@@ -81,6 +82,8 @@ test('what may be a run is judged by its source', async () => {
     assert.deepEqual((await pass(family, () => [stranger], run)).passed, [genuine]);
     assert.deepEqual((await pass(family, (port) => [from(family, port)], run)).passed, [other, genuine]);
     assert.deepEqual((await pass(family, (port) => [from(family, port ^ 1)], run)).passed, [genuine]);
+    // Strictly, its first datagram counts.
+    assert.deepEqual((await pass(family, (port) => [from(family, port)], run, true)).passed, [genuine]);
     // The second one's address.
     assert.deepEqual((await pass(family, (port) => [stranger, from(family, port)], run)).passed, [other, genuine]);
   }

@@ -109,6 +109,8 @@ function fixtureOf(
 }
 
 export interface InboundFixture {
+  /** How often the lane complained of a flood. */
+  readonly complaints: () => number;
   readonly lane: InboundLane;
   readonly tun: MemoryTun;
   readonly udp: MemoryUdp;
@@ -121,7 +123,9 @@ export function inbound(...children: readonly LaneChild[]): InboundFixture {
   const counters = new Counters();
   const echoes: { spiIn: number; packet: Uint8Array }[] = [];
   const ike: { bytes: Uint8Array; channel: string; from: Uint8Array }[] = [];
+  let complaints = 0;
   const lane = new InboundLane({
+    onGarbage: () => complaints++,
     backend: nodeEspBackend,
     counters,
     window: 64,
@@ -130,7 +134,7 @@ export function inbound(...children: readonly LaneChild[]): InboundFixture {
     onEcho: (spiIn, packet) => echoes.push({ spiIn, packet }),
     capacity: 8,
   });
-  const fixture = { lane, tun: new MemoryTun(), udp: new MemoryUdp(), counters, ike, echoes };
+  const fixture = { complaints: () => complaints, lane, tun: new MemoryTun(), udp: new MemoryUdp(), counters, ike, echoes };
   lane.tun = fixture.tun;
   for (const child of children) assert.equal(lane.install(child), undefined);
   return fixture;

@@ -300,3 +300,19 @@ test('a run of forgeries behind other forgeries costs a few openings; genuine pa
   const { packetsIn, dropsIntegrity } = fixture.counters.child(0);
   assert.deepEqual([packetsIn, dropsIntegrity], [14, 36]);
 });
+
+test('runs that are nobody’s are complained of when there are many, once a second; honest ones never', () => {
+  const fixture = inbound(child);
+  const seal = peer();
+  const honest = (): void => {
+    const packets = [seal(good), seal(good)];
+    fixture.udp.arrive(concat(...packets), { segment: packets[0].length });
+  };
+  for (let i = 0; i < 1_000; i++) honest();
+  for (let i = 0; i < 150; i++) fixture.udp.arrive(octets(400, i + 1), { segment: 100 });
+  arrive(fixture);
+  assert.equal(fixture.complaints(), 0);
+  for (let i = 0; i < 2_000; i++) fixture.udp.arrive(octets(400, i + 1), { segment: 100 });
+  arrive(fixture);
+  assert.equal(fixture.complaints(), 1);
+});
