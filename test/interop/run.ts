@@ -4,6 +4,7 @@
  */
 
 import { auth } from './cases/auth.ts';
+import { bulk, gigabyte } from './cases/bulk.ts';
 import { captures } from './cases/captures.ts';
 import { eap } from './cases/eap.ts';
 import { lives } from './cases/lives.ts';
@@ -27,9 +28,11 @@ const all: readonly Case[] = [
   ...auth,
   ...eap,
   ...revocation,
+  ...bulk,
   ...captures,
 ];
-const wanted = all.filter(({ name }) => name.includes(filter));
+const named = gigabyte.filter(({ name }) => filter.startsWith('bulk/') && name.includes(filter));
+const wanted = [...all.filter(({ name }) => name.includes(filter)), ...named];
 if (wanted.length === 0) {
   process.stderr.write(`interop: no case has "${filter}" in its name; there are:\n${all.map(({ name }) => name).join('\n')}\n`);
   process.exit(2);

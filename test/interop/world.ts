@@ -151,7 +151,7 @@ export class World {
   async carry(megabytes: number, address: string = this.lab.addresses.intranet.web4): Promise<string> {
     const rates: string[] = [];
     for (const direction of ['down', 'up'] as const) {
-      const done = await transfer(this.lab.laptop, direction, address, megabytes * MEGA);
+      const done = await transfer(this.lab.laptop, direction, address, megabytes * MEGA, 60_000 + megabytes * 500);
       assert.ok(done.ok, `transfer ${JSON.stringify(done)}`);
       assert.equal(done.octets, megabytes * MEGA);
       rates.push(`${direction} ${Math.round((megabytes * 8_000) / Math.max(done.milliseconds, 1))}`);

@@ -28,21 +28,35 @@ export function createRedactor(known: readonly string[]): Redactor {
     return fresh;
   }
 
+  function pass(text: string): string {
+    return text.replaceAll(pattern, (found: string, ...rest: unknown[]) => {
+      const groups = rest.at(-1) as Readonly<Record<string, string | undefined>>;
+      if (groups.masked !== undefined) return found;
+      const assigned = /^(uid|pid|user)=(.*)$/.exec(found);
+      if (groups.number !== undefined && assigned) return `${assigned[1]}=${mask('id', found)}`;
+      if (groups.host !== undefined) return SOURCE_FILE.test(found) ? found : mask('host', found.replace(/\.$/, ''));
+      if (groups.address !== undefined) return mask('address', found);
+      if (groups.path !== undefined) return mask('path', found);
+      return mask(groups.identity !== undefined ? 'identity' : 'id', found);
+    });
+  }
+
   return {
     counts: () => ({ ...counts }),
-    line: (text) =>
-      text.replaceAll(pattern, (found: string, ...rest: unknown[]) => {
-        const groups = rest.at(-1) as Readonly<Record<string, string | undefined>>;
-        if (groups.masked !== undefined) return found;
-        const assigned = /^(uid|pid|user)=(.*)$/.exec(found);
-        if (groups.number !== undefined && assigned) return `${assigned[1]}=${mask('id', found)}`;
-        if (groups.host !== undefined) return SOURCE_FILE.test(found) ? found : mask('host', found.replace(/\.$/, ''));
-        if (groups.address !== undefined) return mask('address', found);
-        if (groups.path !== undefined) return mask('path', found);
-        return mask(groups.identity !== undefined ? 'identity' : 'id', found);
-      }),
+    line(text) {
+      // Again, as long as it finds something: a mask ends a word, and what was behind one (`a@b{@c`) now begins one.
+      let masked = pass(text);
+      for (let before = text; masked !== before && masked.length < maxLength; ) {
+        before = masked;
+        masked = pass(before);
+      }
+      return masked;
+    },
   };
 }
+
+/** Of a line that is looked at more than once: none of ours is longer. */
+const maxLength = 100_000;
 
 /** One text. */
 export function redact(text: string, known: readonly string[] = []): { readonly text: string; readonly counts: MaskCounts } {
