@@ -292,7 +292,12 @@ class Laptop {
       if (!/^[0-9]+$/.test(name)) continue;
       try {
         const line = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
-        if (line[1] === program(path) && line.some((word) => word.startsWith(this.#folder))) found.push(Number(name));
+        // The program, whatever options of Node's stand in front of it.
+        if (
+          line.find((word, i) => i > 0 && !word.startsWith('--')) === program(path) &&
+          line.some((word) => word.startsWith(this.#folder))
+        )
+          found.push(Number(name));
       } catch {
         // It ended while we looked.
       }
