@@ -3,6 +3,7 @@
  * carries 100 MB each way; `npm run interop -- bulk/gigabyte` carries 1 GB.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { addresses } from '../../lab/addresses.ts';
 import type { Case, World } from '../world.ts';
 
@@ -38,19 +39,28 @@ function carry(name: string, address: string, megabytes: number): Case {
 async function iperf(world: World): Promise<string> {
   await world.configure();
   await world.connect();
-  const server = world.lab.intranet.spawn(['iperf3', '--server'], { stdio: 'ignore' });
   const told: string[] = [];
-  try {
-    for (const address of [web4, web6]) {
+  for (const address of [web4, web6]) {
+    // Bound, or its UDP answers come from the other address of the host.
+    const server = world.lab.intranet.spawn(['iperf3', '--server', '--bind', address], { stdio: 'ignore' });
+    await world.eventually('iperf3 listens', () => listening(world), 5_000);
+    try {
       for (const options of [[], ['--reverse'], ['--parallel', '4'], ['--udp', '--bandwidth', '50M', '--length', '1200']]) {
         told.push(`${Math.round((await measure(world, address, options)) / 1e6)}`);
       }
+    } finally {
+      const exit = once(server, 'exit');
+      server.kill('SIGKILL');
+      await exit;
     }
-  } finally {
-    server.kill('SIGKILL');
   }
   await world.disconnect();
   return `up, down, 4 streams, UDP of 50; IPv4, then IPv6: ${told.join(', ')} Mbit/s`;
+}
+
+async function listening({ lab }: World): Promise<true | undefined> {
+  const { stdout } = await lab.intranet.exec(['ss', '-Hltn', 'sport = :5201']);
+  return stdout.trim() === '' ? undefined : true;
 }
 
 /** Bits per second that the receiver got. */
