@@ -54,6 +54,8 @@ const runsEnd = runsAt + 4 * 65_536;
 const flushAt = 65_536;
 /** Room for SPI, sequence number and the longest IV in front (24), for padding, trailer and the longest ICV behind (49). */
 const overhead = 80;
+/** Waits for room in a row that bring nothing. */
+const maxWaits = 16;
 /** Frames between two looks at commands and keepalives. */
 const maxFrames = 256;
 /** Small ones, of one queue of several. */
@@ -371,18 +373,21 @@ export class OutboundLane {
   #sendRuns(peer: Peer): void {
     const runs = this.#runs;
     const socket = this.#socketFor(peer);
+    let waits = 0;
     while (runs.batch.count > 0) {
       const sent = socket === undefined ? 0 : this.#sendBatch(socket, peer);
       if (sent > 0) {
         peer.lastSent = this.#options.monotonic();
         runs.drop(sent);
+        waits = 0;
       }
       if (runs.batch.count === 0) break;
       // A full queue is waited for, so that the device's queue holds the host back; any other refusal is about this one run.
       const full = socket === undefined || socket.lastError === 'EAGAIN' || socket.lastError === 'ENOBUFS';
       if (socket?.lastError === 'EMSGSIZE') this.#options.onTooLong?.(socket);
       this.#waited ||= full;
-      if (full && socket !== undefined && this.#options.awaitRoom?.(socket)) continue;
+      // A socket that says it has room and takes nothing must not keep the lane from its commands.
+      if (full && socket !== undefined && ++waits <= maxWaits && this.#options.awaitRoom?.(socket)) continue;
       this.#giveUp(full ? runs.batch.count : 1);
     }
   }

@@ -3,6 +3,7 @@ import { type CipherGCMTypes, createCipheriv, createDecipheriv, createHmac, crea
 import { equalConstantTime } from '../../bytes/bytes.ts';
 import { type EspBackend, type EspCipher, type EspKeys, type EspSuite, espHeaderBytes, keysFit } from '../espCipher.ts';
 import { checkRoom, copyIv8, writeAad, writeU32 } from '../espFrame.ts';
+import { opensslName } from '../opensslName.ts';
 import type { IntegTransform } from '../types.ts';
 
 const name = 'node:crypto';
@@ -11,28 +12,12 @@ export const nodeEspBackend: EspBackend = {
   name,
   cipher(suite, keys) {
     if (!keysFit(suite, keys)) return undefined;
-    const algorithm = algorithmOf(suite);
+    const algorithm = opensslName(suite);
     if (algorithm === undefined) return undefined;
     const { integ } = suite;
     return integ === undefined ? new NodeAead(algorithm, suite, keys) : new NodeCbcHmac(algorithm, suite, integ, keys);
   },
 };
-
-/** OpenSSL's name for the encryption transform (IANA transform type 1), undefined for one that is not for ESP. */
-function algorithmOf({ encr }: EspSuite): string | undefined {
-  switch (encr.id) {
-    case 12: // ENCR_AES_CBC, RFC 3602
-      return `aes-${8 * encr.keyBytes}-cbc`;
-    case 18: // AES-GCM with ICVs of 8, 12 and 16 octets, RFC 4106
-    case 19:
-    case 20:
-      return `aes-${8 * encr.keyBytes}-gcm`;
-    case 28: // ENCR_CHACHA20_POLY1305, RFC 7634
-      return 'chacha20-poly1305';
-    default:
-      return undefined;
-  }
-}
 
 /**
  * With a KeyObject a packet costs a third of what it costs with the octets of the key. OpenSSL wipes the one copy it holds, but only when

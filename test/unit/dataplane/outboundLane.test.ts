@@ -237,3 +237,11 @@ test('an address that is none, and keys that do not fit, are refused', () => {
     /no cipher/,
   );
 });
+
+test('a socket that says it has room and takes nothing does not keep the lane', () => {
+  const fixture = outboundThatWaits(child);
+  for (let offer = 0; offer < 100; offer++) fixture.udp.refuse.set(offer, 'EAGAIN');
+  fixture.tun.inject(good);
+  forwardAll(fixture);
+  assert.equal(fixture.counters.global()['send-failed'], 1);
+});
