@@ -4,7 +4,7 @@ import { nodeEspBackend } from '../../../core/crypto/node/esp.ts';
 import { warmUp } from '../../../core/dataplane/warmUp.ts';
 
 test('packets go through both lanes and come out as they went in', () => {
-  warmUp(nodeEspBackend);
+  assert.equal(warmUp(nodeEspBackend), true);
 });
 
 test('a backend that spoils packets, or has none of the ciphers, is found out', () => {
@@ -27,5 +27,5 @@ test('a backend that spoils packets, or has none of the ciphers, is found out', 
       };
     },
   };
-  assert.throws(() => warmUp(spoiling), /: 0 of \d+ came out/);
+  assert.throws(() => warmUp(spoiling), /spoil packets/);
 });
