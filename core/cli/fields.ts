@@ -47,6 +47,7 @@ const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] 
   mtu: [number, 'a number'],
   natKeepalive: [number, 'whole seconds, 0 for none'],
   liveness: [number, 'whole seconds, 0 for never'],
+  replayWindow: [number, 'packets, 64 to 4096'],
   localPort: [text, 'standard or any'],
   auth: [text, 'psk, certificate, eap or certificate-eap'],
   certificates: [list, 'base64 of each certificate, with commas'],

@@ -102,6 +102,7 @@ export function showCommand(session: Session, profile: string): Promise<number> 
       ['MTU', String(view.mtu)],
       ['NAT keepalive', view.natKeepalive === 0 ? 'none' : `${view.natKeepalive} s`],
       ['Liveness', view.liveness === 0 ? 'never asked' : `asked after ${view.liveness} s of silence`],
+      ['Replay window', `${view.replayWindow} packets`],
       ['Local ports', view.localPort === 'standard' ? '500 and 4500' : 'any'],
       ['Locked', view.locked.length === 0 ? 'nothing' : view.locked.join(', ')],
     ];

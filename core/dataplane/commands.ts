@@ -44,6 +44,8 @@ export interface LaneChild {
   readonly keepalive: boolean;
   /** Milliseconds, in place of the lane's; 0 is never. */
   readonly keepaliveInterval?: number;
+  /** Inbound: packets the replay window spans, in place of the lane's. */
+  readonly replayWindow?: number;
   /** Whether the DSCP of inner packets is shown outside; default `copy` (RFC 4301 §5.1.2.1). */
   readonly dscp?: DscpRule;
   /** Octets of the largest inner packet there may be, while the shared memory says nothing else (core/dataplane/pathKeeper.ts). */

@@ -13,7 +13,7 @@ export interface DataplaneOptions {
   readonly onFailure: (detail: string) => void;
   /** Milliseconds of silence after which a NAT keepalive goes out for SAs that want one; default 20 000 (RFC 3948 §4). */
   readonly keepaliveInterval?: number;
-  /** Packets the replay window spans, 64 to 4096; default 1024. */
+  /** Packets the replay windows span, 64 to 4096, unless a child wants another; default 1024. */
   readonly replayWindow?: number;
   /** Name of the one crypto backend to use (`ipsec-mb`, `evp`, …); the fastest that is there when absent. */
   readonly backend?: string;
@@ -29,6 +29,8 @@ export interface DataplaneOptions {
 export interface ChildOptions {
   /** Milliseconds; 0 is no keepalives even behind a NAT. */
   readonly keepaliveInterval?: number;
+  /** Packets the replay window spans, 64 to 4096. */
+  readonly replayWindow?: number;
   /** Octets of the largest inner packet, the MTU of the TUN device: from there on the path is kept. Default 65,535, whatever the path. */
   readonly mtu?: number;
   /** Octets of the largest packet of the interface towards the peer; 1500 where it is not known. */

@@ -35,7 +35,7 @@ import { SelectorSet } from './selectors.ts';
 export interface InboundLaneOptions {
   readonly backend: EspBackend;
   readonly counters: Counters;
-  /** Packets the replay window spans. */
+  /** Packets the replay window spans, unless the child wants another. */
   readonly window: number;
   /** Takes an IKE message: its own copy of the octets, and the slot (28 octets, valid during the call) it came from. */
   readonly onIke: (bytes: Uint8Array<ArrayBuffer>, channel: Channel, from: Uint8Array) => void;
@@ -113,7 +113,7 @@ export class InboundLane {
     const cipher = this.#options.backend.cipher(child, child.keys);
     if (cipher === undefined) return `no cipher for ${child.encr.name} with these keys`;
     this.#sas.set(child.spiIn, {
-      sa: new InboundSa({ spi: child.spi, cipher, esn: child.esn, window: this.#options.window }),
+      sa: new InboundSa({ spi: child.spi, cipher, esn: child.esn, window: child.replayWindow ?? this.#options.window }),
       local: new SelectorSet(child.localSelectors),
       remote: new SelectorSet(child.remoteSelectors),
       mtu: child.mtu,

@@ -261,6 +261,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     const device = interfaceMtu(child.local.address);
     const carried = deps.dataplane.installChild(child, {
       keepaliveInterval: profile.natKeepalive * 1000,
+      replayWindow: profile.replayWindow,
       mtu: profile.mtu,
       ...(device !== undefined && { interfaceMtu: device }),
     });

@@ -67,6 +67,7 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
       mtu: file.mtu ?? DEFAULTS.mtu,
       natKeepalive: file.natKeepalive ?? DEFAULTS.natKeepalive,
       liveness: file.liveness ?? DEFAULTS.liveness,
+      replayWindow: file.replayWindow ?? DEFAULTS.replayWindow,
       localPort: file.localPort ?? 'standard',
       folder: (file.folder ?? '').trim().normalize('NFC'),
       locked: file.locked === true ? LOCKABLE : [...new Set(file.locked ?? [])],

@@ -35,6 +35,8 @@ export interface Profile {
   readonly natKeepalive: number;
   /** Seconds of silence after which the gateway is asked whether it lives; 0 is never. */
   readonly liveness: number;
+  /** Packets that the gateway's may come out of order by: the span of the inbound SAs' replay windows, 64 to 4096. */
+  readonly replayWindow: number;
   readonly localPort: 'standard' | 'any';
   /** '' is none. */
   readonly folder: string;
@@ -71,6 +73,7 @@ export const DEFAULTS = {
   mtu: 1400,
   natKeepalive: 20,
   liveness: 30,
+  replayWindow: 1024,
 } as const;
 
 /** Of a profile that says nothing of it. */

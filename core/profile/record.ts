@@ -1,8 +1,8 @@
 /** What the store's files look like, and what of an older one is still good. */
 import * as v from 'valibot';
 import type { EapSettings, GatewayTrust, SecretName } from '../rpc/contract.ts';
-import { defaultTrust, type Profile, type StoredProfile } from './model.ts';
-import { LOCKABLE, LOCKABLE_BEFORE_CERTIFICATES } from './schema.ts';
+import { DEFAULTS, defaultTrust, type Profile, type StoredProfile } from './model.ts';
+import { LOCKABLE, LOCKABLE_BEFORE_CERTIFICATES, LOCKABLE_BEFORE_WINDOW } from './schema.ts';
 
 const secretFile = v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f.-]+\.secret$/)));
 const eap = v.object({
@@ -51,11 +51,18 @@ export const storedRecord = v.object({
     mtu: v.number(),
     natKeepalive: v.number(),
     liveness: v.number(),
+    replayWindow: v.optional(v.number()),
     localPort: v.picklist(['standard', 'any']),
     folder: v.optional(v.string(), ''),
     locked: v.optional(v.array(v.string()), []),
   }),
 });
+
+/** All that could be locked when it was written. */
+function lockableThen({ trust: proofs, replayWindow }: v.InferOutput<typeof storedRecord>['profile']): readonly string[] {
+  if (proofs === undefined) return LOCKABLE_BEFORE_CERTIFICATES;
+  return replayWindow === undefined ? LOCKABLE_BEFORE_WINDOW : LOCKABLE;
+}
 
 export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile']): Profile {
   const { locked } = stored;
@@ -64,9 +71,9 @@ export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile'])
     remoteId: stored.remoteId,
     eap: stored.eap,
     trust: stored.trust ?? defaultTrust(stored.auth),
-    // Who locked all there was locked the proof of identity with it.
-    locked:
-      stored.trust === undefined && LOCKABLE_BEFORE_CERTIFICATES.every((field) => locked.includes(field)) ? LOCKABLE : locked,
+    replayWindow: stored.replayWindow ?? DEFAULTS.replayWindow,
+    // Who locked all there was locked what came later with it.
+    locked: lockableThen(stored).every((field) => locked.includes(field)) ? LOCKABLE : locked,
   };
 }
 

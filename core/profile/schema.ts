@@ -67,8 +67,13 @@ export const LOCKABLE_BEFORE_CERTIFICATES = [
   'liveness',
   'localPort',
 ] as const;
+/** The same before the replay window was a field. */
+export const LOCKABLE_BEFORE_WINDOW = [
+  ...LOCKABLE_BEFORE_CERTIFICATES,
+  ...(['auth', 'certificates', 'eap', 'trust', 'password', 'key'] as const),
+] as const;
 /** What an administrator can lock: what `profile.save` can change. */
-export const LOCKABLE = [...LOCKABLE_BEFORE_CERTIFICATES, 'auth', 'certificates', 'eap', 'trust', 'password', 'key'] as const;
+export const LOCKABLE = [...LOCKABLE_BEFORE_WINDOW, 'replayWindow'] as const;
 const LOCKS = 'true, or a list of names of fields that can be edited';
 const FOLDER = `at most ${NAME_MAX} characters, none of them invisible`;
 
@@ -114,6 +119,7 @@ export const profileSchema = v.strictObject({
   mtu: v.optional(whole('1280 to 1500', between(1280, 1500))),
   natKeepalive: v.optional(whole('0 for none, or 5 to 3600 seconds', zeroOr(5, 3600))),
   liveness: v.optional(whole('0 for never, or 5 to 86400 seconds', zeroOr(5, 86400))),
+  replayWindow: v.optional(whole('64 to 4096 packets', between(64, 4096))),
   localPort: v.optional(v.picklist(['standard', 'any'], '"standard" or "any"')),
   folder: v.optional(
     v.pipe(

@@ -74,6 +74,8 @@ export interface ProfileView extends ProfileSummary {
   readonly mtu: number;
   readonly natKeepalive: number;
   readonly liveness: number;
+  /** Packets. */
+  readonly replayWindow: number;
   readonly localPort: 'standard' | 'any';
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
   /** Base64 DER of the user's own chain, the end entity first; [] without. */
@@ -107,6 +109,8 @@ export interface ProfileFields {
   readonly mtu: number;
   readonly natKeepalive: number;
   readonly liveness: number;
+  /** Packets. */
+  readonly replayWindow: number;
   readonly localPort: 'standard' | 'any';
   readonly auth: AuthMethod;
   /** PEM, or base64 DER; in an edit [] takes them away. */
@@ -495,6 +499,7 @@ const profileFields = v.strictObject({
   mtu: v.optional(v.number()),
   natKeepalive: v.optional(v.number()),
   liveness: v.optional(v.number()),
+  replayWindow: v.optional(v.number()),
   localPort: v.optional(loose.text),
   auth: v.optional(loose.text),
   certificates: v.optional(loose.certificates),

@@ -34,6 +34,7 @@ export interface PeerChild {
   readonly keepalive?: boolean;
   /** The path is kept, from this inner size on, as the engine has it. */
   readonly mtu?: number;
+  readonly replayWindow?: number;
 }
 
 export interface PeerOptions extends Omit<DataplaneOptions, 'onIke' | 'onFailure' | 'worker'> {
@@ -115,7 +116,13 @@ const calls: PeerCalls = {
     for (const route of routes) ip('route', 'add', route, 'dev', 'sally0');
     await running().attachTun(opened.value.fds, opened.value.features);
   },
-  install: (child) => running().installChild(childSa(child), child.mtu === undefined ? {} : { mtu: child.mtu }),
+  install: (child) => {
+    const { mtu, replayWindow } = child;
+    return running().installChild(childSa(child), {
+      ...(mtu !== undefined && { mtu }),
+      ...(replayWindow !== undefined && { replayWindow }),
+    });
+  },
   async probeThrough(spiIn, source, target) {
     running().probeThrough(spiIn, [{ source: octetsOf(source), target: octetsOf(target) }]);
   },

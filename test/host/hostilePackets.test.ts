@@ -20,6 +20,7 @@ const forges: Forges = {
   gcm: new Forge(hostileSas.gcm.suite, hostileSas.gcm.spi, 'hostile gcm'),
   esn: new Forge(hostileSas.esn.suite, hostileSas.esn.spi, 'hostile esn'),
   cbc: new Forge(hostileSas.cbc.suite, hostileSas.cbc.spi, 'hostile cbc'),
+  narrow: new Forge(hostileSas.narrow.suite, hostileSas.narrow.spi, 'hostile narrow'),
 };
 
 let scene: FloodScene;
@@ -32,9 +33,9 @@ let transferring = true;
 before(async () => {
   if (skip) return;
   scene = await FloodScene.create({ suite: 'aes256gcm16' });
-  for (const [name, { suite, spi }] of Object.entries(hostileSas)) {
+  for (const [name, { spi, ...sa }] of Object.entries(hostileSas)) {
     await scene.laptop.call('install', {
-      suite,
+      ...sa,
       spiIn: spi,
       spiOut: spi + 1,
       keyIn: `hostile ${name}`,
@@ -94,6 +95,7 @@ async function counted(): Promise<Required<Omit<Counts, 'ike'>>> {
     gcm: await of(hostileSas.gcm.spi),
     esn: await of(hostileSas.esn.spi),
     cbc: await of(hostileSas.cbc.spi),
+    narrow: await of(hostileSas.narrow.spi),
     live: await of(spiAtLaptop),
     // The kernel sends packets of its own accord, which no SA takes.
     globals: Object.fromEntries(Object.entries(globals).filter(([name]) => name !== 'no-policy' && name !== 'send-failed')),

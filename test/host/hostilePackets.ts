@@ -8,13 +8,22 @@ export interface Forges {
   readonly gcm: Forge;
   readonly esn: Forge;
   readonly cbc: Forge;
+  /** Of a replay window of its own. */
+  readonly narrow: Forge;
 }
 
 export const hostileSas = {
   gcm: { suite: 'aes256gcm16', spi: 0x33c0ffee },
   esn: { suite: 'aes256gcm16-esn', spi: 0x44c0ffee },
   cbc: { suite: 'aes256-sha256', spi: 0x55c0ffee },
-} as const satisfies Readonly<Record<keyof Forges, { readonly suite: string; readonly spi: number }>>;
+  narrow: { suite: 'aes256gcm16', spi: 0x66c0ffee, replayWindow: 64 },
+} as const satisfies Readonly<Record<keyof Forges, HostileSa>>;
+
+interface HostileSa {
+  readonly suite: string;
+  readonly spi: number;
+  readonly replayWindow?: number;
+}
 
 /** What the attacker may send inside, to the laptop's inside addresses. */
 export const hostileNetworks = ['10.66.0.0/16', 'fd66::/64'] as const;
@@ -29,6 +38,7 @@ export interface Counts {
   readonly gcm?: Readonly<Record<string, number>>;
   readonly esn?: Readonly<Record<string, number>>;
   readonly cbc?: Readonly<Record<string, number>>;
+  readonly narrow?: Readonly<Record<string, number>>;
   readonly live?: Readonly<Record<string, number>>;
   readonly globals?: Readonly<Record<string, number>>;
   /** IKE messages handed up. */
@@ -124,11 +134,19 @@ export const hostilePackets: readonly HostilePacket[] = [
     counts: { gcm: { packetsIn: 2, dropsReplay: 2 } },
   },
   {
+    name: 'a packet 100 behind: in the usual window, and left of one of 64 that its SA was given',
+    datagrams: ({ gcm, narrow }) => {
+      gcm.sequence = 6000;
+      return [gcm, narrow].flatMap((sa) => [6000, 6000 - 100, 6000 - 63, 6000 - 64].map((low) => sa.seal(good, { low })));
+    },
+    counts: { gcm: { packetsIn: 4 }, narrow: { packetsIn: 2, dropsReplay: 2 } },
+  },
+  {
     name: 'far ahead with a wrong ICV: the window stays',
     datagrams: ({ gcm }) => [
       broken(gcm.seal(good, { low: 0xffffffff })),
       broken(gcm.seal(good, { low: 0x80000000 })),
-      gcm.seal(good, { low: 5000 - 1022 }),
+      gcm.seal(good, { low: 6000 - 1022 }),
       gcm.seal(good),
     ],
     counts: { gcm: { dropsIntegrity: 2, packetsIn: 2 } },

@@ -24,6 +24,7 @@ export function sampleProfile(changes: Partial<Profile> = {}): Profile {
     mtu: DEFAULTS.mtu,
     natKeepalive: DEFAULTS.natKeepalive,
     liveness: DEFAULTS.liveness,
+    replayWindow: DEFAULTS.replayWindow,
     localPort: 'standard',
     folder: '',
     locked: [],

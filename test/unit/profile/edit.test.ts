@@ -59,6 +59,7 @@ const wrong: readonly (readonly [GivenFields, readonly string[]])[] = [
   [{ ...least, mtu: 1.5 }, ['mtu out-of-range']],
   [{ ...least, natKeepalive: 4 }, ['natKeepalive out-of-range']],
   [{ ...least, liveness: -1 }, ['liveness out-of-range']],
+  [{ ...least, replayWindow: 32 }, ['replayWindow out-of-range']],
   [{ ...least, localPort: 'odd' }, ['localPort choice-invalid']],
   [
     { name: '', gateway: 'a b', localId: '', mtu: 1, ipv4: false, ipv6: false, remoteNetworks: ['x', 'y'] },

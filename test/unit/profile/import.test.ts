@@ -39,6 +39,7 @@ test('the least profile gets its defaults, and what was assumed is said', () => 
     mtu: 1400,
     natKeepalive: 20,
     liveness: 30,
+    replayWindow: 1024,
     localPort: 'standard',
     folder: '',
     locked: [],
@@ -141,6 +142,13 @@ for (const [changes, detail] of wrong) {
 test('a proposal that is not one is named with what is wrong in it', () => {
   const detail = refusal({ ikeProposals: ['aes256gcm16-prfsha256-x25519', 'aes256-frobnicate'] });
   assert.match(detail, /^ikeProposals\[1\]: expected an IKE proposal such as .*frobnicate/);
+});
+
+test('a replay window is taken as it is, and out of range it is said what is expected', () => {
+  assert.equal(imported({ replayWindow: 4096 }).profile.replayWindow, 4096);
+  for (const window of [63, 4097, 0, 64.5, '64']) {
+    assert.match(refusal({ replayWindow: window }), /^replayWindow: expected 64 to 4096 packets, found /);
+  }
 });
 
 test('every wrong field is named, up to five', () => {

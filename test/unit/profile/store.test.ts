@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import type { Imported } from '../../../core/profile/convert.ts';
 import { importProfile } from '../../../core/profile/import.ts';
 import { defaultTrust } from '../../../core/profile/model.ts';
-import { LOCKABLE_BEFORE_CERTIFICATES } from '../../../core/profile/schema.ts';
+import { LOCKABLE, LOCKABLE_BEFORE_CERTIFICATES, LOCKABLE_BEFORE_WINDOW } from '../../../core/profile/schema.ts';
 import { openProfileStore, type ProfileStore } from '../../../core/profile/store.ts';
 import { alice, bob, root, sub } from './credentials.ts';
 import { profileText } from './sample.ts';
@@ -228,7 +228,7 @@ test('records of before certificates load with what they meant; who locked all o
   const { id } = put(openProfileStore(folder, silent), read({ locked: true }), ALICE);
   const file = join(folder, '1000', `${id}.json`);
   const record = JSON.parse(readFileSync(file, 'utf8'));
-  const { certificates: _c, eap: _e, trust: _t, ...old } = record.profile;
+  const { certificates: _c, eap: _e, trust: _t, replayWindow: _r, ...old } = record.profile;
   writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked: LOCKABLE_BEFORE_CERTIFICATES } }));
   const store = openProfileStore(folder, silent);
   const [stored] = store.list(ALICE);
@@ -236,6 +236,23 @@ test('records of before certificates load with what they meant; who locked all o
   assert.deepEqual(stored.profile, { ...read({ locked: true }).profile, trust: defaultTrust('psk') });
   const secret = store.secretOf(stored);
   assert.equal(secret.ok && new TextDecoder().decode(secret.value.psk), 'correct horse battery staple');
+});
+
+test('records of before the replay window have the usual one, locked where all there was is', () => {
+  const folder = newFolder();
+  for (const [locked, expected] of [
+    [LOCKABLE_BEFORE_WINDOW, LOCKABLE],
+    [LOCKABLE_BEFORE_CERTIFICATES, LOCKABLE_BEFORE_CERTIFICATES],
+  ]) {
+    const { id } = put(openProfileStore(folder, silent), read({ replayWindow: 64 }), ALICE);
+    const file = join(folder, '1000', `${id}.json`);
+    const { profile, ...record } = JSON.parse(readFileSync(file, 'utf8'));
+    assert.equal(profile.replayWindow, 64);
+    const { replayWindow: _, ...old } = profile;
+    writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked } }));
+    const [stored] = openProfileStore(folder, silent).list(ALICE);
+    assert.deepEqual([stored?.profile.replayWindow, stored?.profile.locked], [1024, expected]);
+  }
 });
 
 const own = {

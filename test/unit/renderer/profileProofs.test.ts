@@ -50,6 +50,7 @@ const view = (more: Partial<ProfileView> = {}): ProfileView => ({
   mtu: 1400,
   natKeepalive: 20,
   liveness: 30,
+  replayWindow: 1024,
   localPort: 'standard',
   gatewayPorts: { ike: 500, natt: 4500 },
   certificates: [],

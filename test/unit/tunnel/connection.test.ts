@@ -73,7 +73,7 @@ test('up: everything is open before the first message, and connected means host 
     'bindUdp 4 4500',
     'attachSockets ike natt',
     'attachTun',
-    'installChild 20000',
+    'installChild 20000 1024',
     'apply',
     'probeThrough 10.1.0.53',
   ]);
@@ -123,11 +123,12 @@ test('down: the host first, then the dataplane, then the descriptors; the key is
   assert.deepEqual([status.state, status.failure, status.children.length], ['idle', undefined, 0]);
 });
 
-test('local ports of any, an MTU, gateway ports and identities reach who needs them', async () => {
+test('local ports of any, an MTU, a replay window, gateway ports and identities reach who needs them', async () => {
   const world = fakeWorld();
   const wanted = profile({
     localPort: 'any',
     mtu: 1300,
+    replayWindow: 64,
     gatewayPorts: { ike: 1500, natt: 14500 },
     remoteId: '%any',
     liveness: 60,
@@ -135,6 +136,7 @@ test('local ports of any, an MTU, gateway ports and identities reach who needs t
   const { connection, reaches } = run(world, wanted);
   await reaches('connected');
   assert.deepEqual(world.calls.slice(0, 3), ['openTun 1300', 'bindUdp 4 0', 'bindUdp 4 0']);
+  assert.ok(world.calls.includes('installChild 20000 64'));
   const [config] = world.configs;
   assert.deepEqual(config?.remote, { address: '127.0.0.1', ports: { ike: 1500, natt: 14500 } });
   assert.equal(config?.local.ports.natt, 40_000);

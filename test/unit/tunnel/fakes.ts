@@ -161,7 +161,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
     attachTun: () => call('attachTun'),
     lanes: () => ({ inbound: 1, outbound: 1 }),
     installChild: async (_, wanted) => {
-      await call(`installChild ${wanted?.keepaliveInterval}`);
+      await call(`installChild ${wanted?.keepaliveInterval} ${wanted?.replayWindow}`);
       if (options.installChild !== undefined) throw new Error(options.installChild);
     },
     removeChild: () => call('removeChild'),
