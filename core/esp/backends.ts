@@ -61,6 +61,22 @@ export function chooseBackend({ only, candidates = allCandidates }: BackendOptio
   };
 }
 
+/** Why the one backend that is wanted cannot be used here, and which can; undefined when it can. */
+export function whyUnusable(only: string, candidates: readonly EspCandidate[] = allCandidates): string | undefined {
+  const trials = (wanted: (name: string) => boolean) =>
+    candidates
+      .filter(({ name }) => wanted(name))
+      .map((candidate) => {
+        const carriers = new Map<string, EspBackend>();
+        return { name: candidate.name, outcome: tryOne(candidate, carriers), usable: carriers.size > 0 };
+      });
+  const [one] = trials((name) => name === only);
+  if (one?.usable) return undefined;
+  const others = trials((name) => name !== only).filter(({ usable }) => usable);
+  const names = others.map(({ name }) => name).join(', ');
+  return `${one?.outcome ?? 'there is none of this name'}. This computer has ${names}`;
+}
+
 /** Adds the candidate to `carriers` for what nobody before it carries. */
 function tryOne({ load }: EspCandidate, carriers: Map<string, EspBackend>): string {
   if (carriers.size === knownAnswers.length) return 'not needed';

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { warmUp } from '../crypto/selfTest.ts';
 import type { Dataplane } from '../dataplane/contract.ts';
 import { startDataplane } from '../dataplane/dataplane.ts';
+import { whyUnusable } from '../esp/backends.ts';
 import type { IkeConfig } from '../ike/sa/contract.ts';
 import { createInitiator } from '../ike/sa/initiator.ts';
 import { openProfileStore } from '../profile/store.ts';
@@ -22,11 +23,11 @@ import { type EngineArgs, parseEngineArguments } from './engineArgs.ts';
 import { createHandlers } from './handlers.ts';
 import { openHistory } from './history.ts';
 import { createKeyAgent } from './keyAgentClient.ts';
-import { openKeyLog } from './keyLog.ts';
+import { type KeyLog, openKeyLog } from './keyLog.ts';
 import { defaultLanes } from './laneCount.ts';
 import { createLogRing, type LogRing } from './logRing.ts';
 import { connectMonitor } from './monitorClient.ts';
-import { ENGINE_LOCK_FD, ENGINE_MONITOR_FD, ENGINE_RPC_FD } from './monitorContract.ts';
+import { ENGINE_LOCK_FD, ENGINE_MONITOR_FD, ENGINE_RPC_FD, EXIT_OPTIONS } from './monitorContract.ts';
 import { dropPrivileges } from './privileges.ts';
 import { createProofPorts } from './proofPorts.ts';
 import { createPublisher } from './publisher.ts';
@@ -47,7 +48,7 @@ await main();
 
 async function main(): Promise<void> {
   const args = parseEngineArguments(process.argv.slice(2));
-  if (!args.ok) fatal(`engine: ${args.error}`);
+  if (!args.ok) refuse(args.error);
   const logs = createLogRing({
     capacity: LOG_LINES,
     now: Date.now,
@@ -67,7 +68,10 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   let tunnel: TunnelKeeper | undefined;
 
   // As root: code is loaded, threads are started, files of the administrator are opened. Nothing is read from anybody.
-  const keyLog = args.keyLog === undefined ? undefined : openKeyLog(args.keyLog);
+  const unusable = args.espBackend === undefined ? undefined : whyUnusable(args.espBackend);
+  if (unusable !== undefined)
+    refuse(`--esp-backend ${args.espBackend} cannot be used: ${unusable}; name one of these, or leave the option out`);
+  const keyLog = args.keyLog === undefined ? undefined : openKeyLogOrRefuse(args.keyLog);
   if (keyLog) {
     logs.log('warn', 'engine', 'KEYS ARE WRITTEN TO FILES: whoever reads them reads everything in the tunnel', {
       folder: args.keyLog ?? '',
@@ -178,9 +182,29 @@ async function end(server: RpcServer, tunnel: TunnelKeeper, dataplane: Dataplane
   process.exit(0);
 }
 
+function openKeyLogOrRefuse(folder: string): KeyLog {
+  try {
+    return openKeyLog(folder);
+  } catch (fault) {
+    refuse(
+      `--key-log ${folder} cannot be used: ${fault instanceof Error ? fault.message : fault}; name another folder, or leave the option out`,
+    );
+  }
+}
+
+/** What the administrator wants cannot be had, however often it is tried. Only before there are threads: `fatal` says why. */
+function refuse(text: string): never {
+  complain(text);
+  process.exit(EXIT_OPTIONS);
+}
+
 function fatal(text: string): never {
-  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level: 'error', area: 'engine', text })}\n`);
+  complain(text);
   // Not process.exit alone: it waits for the dataplane's threads, and those wait for packets.
   process.kill(process.pid, 'SIGKILL');
   process.exit(1);
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level: 'error', area: 'engine', text })}\n`);
 }

@@ -21,7 +21,7 @@ import { openUdp } from '../system/linux/udp.ts';
 import type { Log, LogLevel } from '../system/log.ts';
 import { type HostError, SOCKET_MARK } from '../system/ports.ts';
 import { parseCommand } from './monitorCommands.ts';
-import type { MonitorCommand, MonitorReply } from './monitorContract.ts';
+import { EXIT_OPTIONS, type MonitorCommand, type MonitorReply } from './monitorContract.ts';
 import { type Reply, superviseEngine } from './monitorEngine.ts';
 import { udpPortOwner } from './monitorPortOwner.ts';
 import { engineFolder, engineOwner, listenUnix, type Owner, rootFolder, tryLock } from './monitorSetup.ts';
@@ -43,7 +43,7 @@ export interface MonitorOptions {
   readonly resolver: ResolverTools;
 }
 
-/** Serves until SIGTERM or SIGINT; the value is the exit code. */
+/** Serves until SIGTERM or SIGINT, or until the engine refuses its options; the value is the exit code. */
 export async function runMonitor(options: MonitorOptions): Promise<number> {
   const log = stderrLog(options.logLevel);
   const opened = openHost(options);
@@ -83,12 +83,13 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
       revert(host, log);
     },
   });
-  const signal = await terminated();
+  const why = await Promise.race([terminated(), engine.refused.then(() => REFUSED)]);
   clearTimeout(atRest);
-  log('info', 'monitor', 'ending', { signal });
+  log('info', 'monitor', 'ending', { why });
   rmSync(socketPath, { force: true });
   await engine.stop();
-  return revert(host, log) ? 0 : 1;
+  if (!revert(host, log)) return 1;
+  return why === REFUSED ? EXIT_OPTIONS : 0;
 }
 
 interface Serving {
@@ -246,6 +247,7 @@ function journalIsEmpty(path: string): boolean {
   }
 }
 
+const REFUSED = 'the engine refuses its options';
 const BUSY = 'another monitor is running';
 
 const usage = `usage: monitor.ts [options]
@@ -313,18 +315,18 @@ async function main(): Promise<number> {
     }).values;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : ''}\n${usage}`);
-    return 2;
+    return EXIT_OPTIONS;
   }
   const logLevel = levels.find((level) => level === values['log-level']);
   if (values.help === true || logLevel === undefined) {
     process.stderr.write(usage);
-    return values.help === true ? 0 : 2;
+    return values.help === true ? 0 : EXIT_OPTIONS;
   }
   const wrong =
     misnamed(values['esp-backend'], espBackends) ?? misnamed(values.offload, offloads) ?? misnamed(values.lanes, lanes);
   if (wrong !== undefined) {
     process.stderr.write(`${wrong}\n${usage}`);
-    return 2;
+    return EXIT_OPTIONS;
   }
   const options: MonitorOptions = {
     runDir: resolve(String(values['run-dir'])),

@@ -51,6 +51,12 @@ export const ENGINE_RPC_FD = 4;
 /** Holds the lock that tells a new monitor whether an old engine still lives. Nothing to do with it: it ends with the process. */
 export const ENGINE_LOCK_FD = 5;
 
+/**
+ * Exit code of an engine that cannot do what the administrator's options say and said why: another one would not either. The monitor then
+ * ends with the same, as for options that it cannot read, and the service unit does not start it again.
+ */
+export const EXIT_OPTIONS = 2;
+
 /** Limits the monitor enforces, so that the engine can stay within them. */
 export const LIMITS = {
   mtu: { min: 576, max: 9000 },

@@ -7,7 +7,7 @@ import { watchReadable } from '../system/ffi/readiness.ts';
 import { MessageEnd, messagePair } from '../system/linux/channel.ts';
 import type { Log } from '../system/log.ts';
 import { compileCache } from './compileCache.ts';
-import { ENGINE_LOCK_FD, MONITOR_MESSAGE_MAX } from './monitorContract.ts';
+import { ENGINE_LOCK_FD, EXIT_OPTIONS, MONITOR_MESSAGE_MAX } from './monitorContract.ts';
 import { tryLock } from './monitorSetup.ts';
 
 export interface EngineOptions {
@@ -29,6 +29,8 @@ export interface EngineOptions {
 export type Reply = (bytes: Uint8Array, descriptors?: readonly number[]) => void;
 
 export interface EngineProcess {
+  /** Resolves when an engine refused its options; it is not started again. */
+  readonly refused: Promise<void>;
   /** Ends it and resolves when it is gone; it is not started again. */
   stop(): Promise<void>;
 }
@@ -47,7 +49,8 @@ const PATIENCE = 3000;
 export function superviseEngine(options: EngineOptions): EngineProcess {
   const { log } = options;
   let stopping = false;
-  let running: { readonly child: ChildProcess; readonly gone: Promise<void> } | undefined;
+  let running: Running | undefined;
+  const refusal = Promise.withResolvers<void>();
   const loop = keepRunning();
 
   async function keepRunning(): Promise<void> {
@@ -61,9 +64,10 @@ export function superviseEngine(options: EngineOptions): EngineProcess {
       if (running !== undefined) {
         // stop() may have been called while the old engine was waited for.
         if (stopping) running.child.kill('SIGTERM');
-        await running.gone;
+        const code = await running.gone;
         running = undefined;
         options.onGone();
+        if (code === EXIT_OPTIONS) return refusal.resolve();
       }
       if (stopping) return;
       if (Date.now() - started > LIVED_WELL) delay = BACKOFF.first;
@@ -74,6 +78,7 @@ export function superviseEngine(options: EngineOptions): EngineProcess {
   }
 
   return {
+    refused: refusal.promise,
     stop: async () => {
       stopping = true;
       const child = running?.child;
@@ -86,9 +91,13 @@ export function superviseEngine(options: EngineOptions): EngineProcess {
   };
 }
 
-async function start(
-  options: EngineOptions,
-): Promise<{ readonly child: ChildProcess; readonly gone: Promise<void> } | undefined> {
+interface Running {
+  readonly child: ChildProcess;
+  /** With its exit code, null when it had none. */
+  readonly gone: Promise<number | null>;
+}
+
+async function start(options: EngineOptions): Promise<Running | undefined> {
   const { log } = options;
   const lockFd = await engineLock(options.lockPath, log);
   if (lockFd === undefined) return undefined;
@@ -137,15 +146,15 @@ async function start(
       return;
     }
   });
-  const gone = new Promise<void>((resolve) => {
-    const over = (detail: string): void => {
+  const gone = new Promise<number | null>((resolve) => {
+    const over = (code: number | null, detail: string): void => {
       watch.close();
       close(ours);
       log('warn', 'monitor', 'the engine is gone', { detail });
-      resolve();
+      resolve(code);
     };
-    child.once('error', (error) => over(error.message));
-    child.once('exit', (code, signal) => over(signal ?? `exit ${code}`));
+    child.once('error', (error) => over(null, error.message));
+    child.once('exit', (code, signal) => over(code, signal ?? `exit ${code}`));
   });
   log('info', 'monitor', 'the engine runs', { pid: child.pid ?? 0 });
   return { child, gone };

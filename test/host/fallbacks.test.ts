@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { resolve } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ipsecMbBackend } from '../../core/crypto/ipsecMb/esp.ts';
 import type { Status } from '../../core/rpc/contract.ts';
@@ -47,6 +48,7 @@ async function carried(options: readonly string[], wanted: object = {}): Promise
   return status;
 }
 
+const monitorFile = resolve(import.meta.dirname, '../../core/helper/monitor.ts');
 const carriers = (status: Status) => [status.backend, status.children[0]?.backend];
 
 test('by itself: the kernel does what it can, and the status has every figure there is', { skip }, async () => {
@@ -116,11 +118,43 @@ for (const [option, value, names] of [
   ['--lanes', '9', '1, 2, 3, 4, 5, 6, 7, 8'],
 ] as const) {
   test(`${option} ${value} is refused: exit code 2 and the names there are`, () => {
-    const monitor = resolve(import.meta.dirname, '../../core/helper/monitor.ts');
-    const ended = spawnSync(process.execPath, [monitor, option, value], { encoding: 'utf8', timeout: 20_000 });
+    const ended = spawnSync(process.execPath, [monitorFile, option, value], { encoding: 'utf8', timeout: 20_000 });
     assert.equal(ended.status, 2, ended.stderr);
     assert.equal(ended.stderr.split('\n')[0], `"${value}" is none of ${names}`);
     assert.match(ended.stderr, /^usage: monitor\.ts/m);
     assert.equal(ended.stdout, '');
+  });
+}
+
+/** Where the loader finds the library there is nothing in it for this helper: as on a computer without. */
+const withoutLibrary = 'for file in $(ldconfig -p | sed -n "/libIPSec_MB/s/.* => //p"); do mount --bind /dev/null "$file"; done';
+
+for (const [what, options, why] of [
+  [
+    'a backend that does not load',
+    ['--esp-backend', 'ipsec-mb'],
+    /libIPSec_MB\.so\.1: .*This computer has evp, node:crypto, noble;/,
+  ],
+  ['a key log that cannot be had', ['--key-log', '/dev/null'], /EEXIST/],
+] as const) {
+  test(`${what}: said once, with what to do, and the monitor ends with 2`, { skip }, () => {
+    const folder = mkdtempSync('/run/sallyport-refused-');
+    const places = ['--run-dir', join(folder, 'run'), '--state-dir', join(folder, 'state')];
+    const argv = [process.execPath, monitorFile, ...places, ...options];
+    const ended = spawnSync('unshare', ['--net', '--mount', 'sh', '-c', `${withoutLibrary}; exec "$@"`, 'sh', ...argv], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    rmSync(folder, { recursive: true, force: true });
+    assert.equal(ended.status, 2, ended.stderr);
+    const lines: Readonly<Record<string, unknown>>[] = ended.stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const errors = lines.filter(({ level }) => level === 'error').map(({ text }) => String(text));
+    assert.equal(errors.length, 1, ended.stderr);
+    assert.ok(errors[0].startsWith(`${options.join(' ')} cannot be used: `) && errors[0].endsWith(', or leave the option out'));
+    assert.match(errors[0], why);
+    assert.equal(lines.filter(({ text }) => text === 'the engine runs').length, 1, ended.stderr);
   });
 }

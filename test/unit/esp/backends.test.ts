@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { EspBackend, EspCipher } from '../../../core/crypto/espCipher.ts';
 import { nobleEspBackend } from '../../../core/crypto/noble/esp.ts';
 import { nodeEspBackend } from '../../../core/crypto/node/esp.ts';
-import { chooseBackend, type EspCandidate } from '../../../core/esp/backends.ts';
+import { chooseBackend, type EspCandidate, whyUnusable } from '../../../core/esp/backends.ts';
 import { knownAnswers } from '../../../core/esp/knownAnswers.ts';
 import { root } from '../../arch/sources.ts';
 import { allSuites, keysFor, suiteName, suiteOf } from './suites.ts';
@@ -40,6 +40,20 @@ test('each backend can be had alone by its name; another name is refused with th
     () => chooseBackend({ only: 'rot13' }),
     /no ESP backend is called "rot13"; there are ipsec-mb, evp, node:crypto, noble/,
   );
+});
+
+test('a backend that is wanted and cannot be used: why, and which can', () => {
+  const missing: EspCandidate = { name: 'fast', load: () => 'libfast.so.1: not found' };
+  const broken: EspCandidate = {
+    name: 'broken',
+    load: () => {
+      throw new Error('a function is missing');
+    },
+  };
+  const all = [missing, broken, noble, node];
+  assert.equal(whyUnusable('fast', all), 'libfast.so.1: not found. This computer has noble, node:crypto');
+  assert.equal(whyUnusable('broken', all), 'a function is missing. This computer has noble, node:crypto');
+  assert.equal(whyUnusable('noble', all), undefined);
 });
 
 test('a suite goes to the first backend that has it', () => {
