@@ -1,4 +1,5 @@
 /** The window: destinations, the view, and what lies over every view (imports, the prompt for credentials, notes). */
+
 import ChartNoAxesColumn from 'lucide-react/icons/chart-no-axes-column';
 import List from 'lucide-react/icons/list';
 import ScrollText from 'lucide-react/icons/scroll-text';
@@ -6,6 +7,7 @@ import SettingsIcon from 'lucide-react/icons/settings';
 import { lazy, type ReactElement, Suspense, useEffect, useRef } from 'react';
 import { I18nProvider } from 'react-aria-components/I18nProvider';
 import { useTranslation } from 'react-i18next';
+import { isUp } from '../core/tunnel/states.ts';
 import { Gate } from './components/gate.tsx';
 import { Imports } from './components/importDialog.tsx';
 import { Toasts } from './components/toast.tsx';
@@ -72,7 +74,7 @@ function Bar({ here }: { readonly here: Destination }): ReactElement {
   const gate = useSession((session) => {
     if (session.link.state !== 'connected') return 'closed';
     const { state } = shownState(session);
-    return state === 'connected' ? 'open' : isConnecting(state) ? 'moving' : 'closed';
+    return isUp(state) ? 'open' : isConnecting(state) ? 'moving' : 'closed';
   });
   const items = [
     { to: 'connect', icon: <Gate state={gate} />, keys: 'Control+1' },

@@ -10,6 +10,7 @@ import type {
   StepName,
   TunnelState,
 } from '../rpc/contract.ts';
+import { isUp } from '../tunnel/states.ts';
 import { revocationText, untilText, warningText } from './certificateText.ts';
 import { clock, columns, count, octets, span } from './text.ts';
 
@@ -21,6 +22,11 @@ const STATES: Readonly<Record<TunnelState, string>> = {
   authenticating: 'Proving who is who',
   installing: 'Preparing the network',
   connected: 'Connected',
+  rekeying: 'Connected, taking fresh keys',
+  roaming: 'Connected, moving to another network',
+  reconnecting: 'Reconnecting',
+  paused: 'Paused, the computer sleeps',
+  blocked: 'Not connected, traffic held back',
   disconnecting: 'Disconnecting',
   failed: 'Failed',
 };
@@ -75,6 +81,9 @@ export function statusText(status: Status, now: number): string[] {
     row('Advice', failure.advice);
     row('Evidence', failure.evidence);
   }
+  if (status.retryAt !== undefined) row('Next try', `in ${span(Math.max(0, status.retryAt - now))}`);
+  if (status.held !== undefined)
+    row('Traffic', status.held ? 'held back until it is connected again' : 'goes without the tunnel');
   if (prompt)
     row(
       'Asked for',
@@ -82,7 +91,7 @@ export function statusText(status: Status, now: number): string[] {
       prompt.text,
       attemptText(prompt.attempt),
     );
-  if (status.state !== 'connected') row('Steps', ...status.steps.map((step) => stepText(step, now)));
+  if (!isUp(status.state)) row('Steps', ...status.steps.map((step) => stepText(step, now)));
   if (profile) row('Profile', `${profile.name} (${profile.id})`);
   if (gateway) row('Gateway', `${gateway.name === gateway.address ? '' : `${gateway.name} `}${endpoint(gateway)}`);
   if (status.gatewayCertificate) certificateRows(status.gatewayCertificate, now, row);

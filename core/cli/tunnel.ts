@@ -3,6 +3,7 @@ import { err, ok, type Result } from '../bytes/result.ts';
 import type { RpcError, Status } from '../rpc/contract.ts';
 import { followStatus } from '../rpc/follow.ts';
 import { printable } from '../tunnel/explain.ts';
+import { isUp } from '../tunnel/states.ts';
 import { answerPrompts } from './prompts.ts';
 import { readSecrets } from './secret.ts';
 import { cliError, type Session, SUCCESS, withHelper } from './session.ts';
@@ -45,7 +46,7 @@ export async function upCommand(session: Session, profile: string, options: UpOp
       // What came before our `up` was accepted tells of an earlier tunnel.
       if (!accepted) return;
       prompts.show(status.prompt);
-      if (status.state === 'connected') decide(ok(status));
+      if (isUp(status.state)) decide(ok(status));
       else if (status.state === 'failed') decide(failureOf(status));
       else if (status.state === 'idle') decide(cliError('cancelled', 'somebody ran `sallyport down`'));
       else if (status.state !== 'waiting') {

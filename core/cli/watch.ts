@@ -5,6 +5,7 @@ import type { LogLine, RpcError, Status } from '../rpc/contract.ts';
 import { followStatus } from '../rpc/follow.ts';
 import type { LogLevel } from '../system/log.ts';
 import { printable } from '../tunnel/explain.ts';
+import { isUp } from '../tunnel/states.ts';
 import type { Output } from './output.ts';
 import { type Session, SUCCESS, withHelper } from './session.ts';
 import { statusText } from './statusText.ts';
@@ -35,7 +36,8 @@ export function statusCommand(session: Session, options: { readonly watch?: bool
 function printStatus(output: Output, status: Status): void {
   output.object(status);
   const [head = '', ...rest] = statusText(status, Date.now());
-  const style = status.state === 'connected' ? 'good' : status.state === 'failed' ? 'bad' : 'strong';
+  const { state } = status;
+  const style = isUp(state) ? 'good' : state === 'failed' || state === 'blocked' ? 'bad' : 'strong';
   output.line(output.style(style, head));
   for (const line of rest) output.line(line);
 }

@@ -7,7 +7,17 @@ export type Gate = 'open' | 'closed' | 'moving' | 'fault';
 
 export interface Glance {
   readonly gate: Gate;
-  readonly state: 'protected' | 'unprotected' | 'connecting' | 'waiting' | 'disconnecting' | 'failed' | 'elsewhere' | 'no-helper';
+  readonly state:
+    | 'protected'
+    | 'unprotected'
+    | 'connecting'
+    | 'waiting'
+    | 'reconnecting'
+    | 'blocked'
+    | 'disconnecting'
+    | 'failed'
+    | 'elsewhere'
+    | 'no-helper';
   /** Name of the profile the tunnel is about. */
   readonly profile: string | undefined;
   /** What the one control does now. */
@@ -32,7 +42,14 @@ export function glanceOf(helper: HelperLink, status: Status | undefined): Glance
     case 'installing':
       return { gate: 'moving', state: 'connecting', profile, control: 'cancel' };
     case 'connected':
+    case 'rekeying':
+    case 'roaming':
       return { gate: 'open', state: 'protected', profile, control: 'disconnect' };
+    case 'reconnecting':
+    case 'paused':
+      return { gate: 'moving', state: 'reconnecting', profile, control: 'cancel' };
+    case 'blocked':
+      return { gate: 'fault', state: 'blocked', profile, control: 'disconnect' };
     case 'disconnecting':
       return { gate: 'moving', state: 'disconnecting', profile, control: 'none' };
     case 'failed':
@@ -50,10 +67,16 @@ export function noticeOf(before: Glance, now: Glance): Notice | undefined {
   if (before.state === now.state) return undefined;
   switch (now.state) {
     case 'protected':
-      // After a restart of the window or the helper it is no news.
-      return before.state === 'no-helper' ? undefined : 'protected';
+      // After a restart of the window or the helper, or where the loss was not told, it is no news.
+      return before.state === 'no-helper' || before.state === 'reconnecting' ? undefined : 'protected';
+    case 'blocked':
+      return before.state === 'no-helper' ? undefined : 'lost';
     case 'failed':
-      return before.state === 'protected' ? 'lost' : before.state === 'no-helper' ? undefined : 'failed';
+      return before.state === 'protected' || before.state === 'reconnecting'
+        ? 'lost'
+        : before.state === 'no-helper'
+          ? undefined
+          : 'failed';
     case 'waiting':
       return 'waiting';
     case 'unprotected':

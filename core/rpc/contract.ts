@@ -217,6 +217,19 @@ export type TunnelState =
   | 'authenticating'
   | 'installing'
   | 'connected'
+  /** Connected, while fresh keys or a fresh login take the place of the old ones: traffic goes on. */
+  | 'rekeying'
+  /** Connected, while the tunnel moves to another network: traffic goes on, or will as soon as the gateway answers there. */
+  | 'roaming'
+  /** It was connected and is tried again: now, or at `Status.retryAt`. `Status.held` says what becomes of its traffic. */
+  | 'reconnecting'
+  /** It was connected, and the computer sleeps or has just woken. */
+  | 'paused'
+  /**
+   * It was connected, nobody is trying, and its traffic is held back: there is no network (it goes on by itself when there is one), or
+   * `Status.failure` needs the user, who connects again or disconnects.
+   */
+  | 'blocked'
   | 'disconnecting'
   | 'failed';
 
@@ -356,14 +369,17 @@ export interface Status {
   readonly offload?: KernelOffload;
   /** Packets of this connection that were dropped and belong to no child; also those that are 0. */
   readonly drops?: Readonly<Partial<Record<DropReason, number>>>;
+  /** Why there is no connection; while it is brought back, why it was lost or why the last try did not work. */
   readonly failure?: Failure;
   /** In their order; empty when there is nothing to tell of. After a failure they tell how far it came. */
   readonly steps: readonly Step[];
   readonly prompt?: Prompt;
   /** Round trip of the last IKE exchange that needed no repetition, milliseconds. */
   readonly pathRtt?: number;
-  /** When it is tried again. Always absent as yet: there is no reconnecting. */
+  /** When it is tried again; absent while it is tried now. */
   readonly retryAt?: number;
+  /** Of a connection that is being brought back: its traffic stays on this computer meanwhile (true), or goes without the tunnel. */
+  readonly held?: boolean;
   /** What the gateway showed, once it was accepted; after a failure, what was refused. */
   readonly gatewayCertificate?: GatewayCertificate;
   /** Of the profile and of what the gateway showed. Absent: none. */

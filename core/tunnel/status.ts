@@ -16,6 +16,7 @@ import type {
   Warning,
 } from '../rpc/contract.ts';
 import type { HostPlan } from '../system/ports.ts';
+import { isLost, isUp } from './states.ts';
 import { stepsOf } from './steps.ts';
 
 /** Everything known of the one tunnel. Instants are Date.now() milliseconds. */
@@ -37,6 +38,14 @@ export interface TunnelFacts {
   readonly establishedAt?: number;
   /** Dataplane and host are both in place. */
   readonly readyAt?: number;
+  /** Fresh keys or a fresh login are on their way beside what is in use. */
+  readonly rekeyingAt?: number;
+  /** The network changed, and the gateway was not heard there yet. */
+  readonly roamingAt?: number;
+  /** It was up, and is brought back; the milestones above are those of the try under way. */
+  readonly lost?: Lost;
+  /** The computer sleeps, or woke and nobody knows yet whether the gateway is still there. */
+  readonly pausedAt?: number;
   readonly endingAt?: number;
   readonly endedAt?: number;
   readonly failure?: Failure;
@@ -60,6 +69,20 @@ export interface TunnelFacts {
   readonly gatewayCertificate?: GatewayCertificate;
   /** Of the profile and of what the gateway showed. */
   readonly warnings?: readonly Warning[];
+}
+
+/** A tunnel that was up and is not. */
+export interface Lost {
+  /** Since when it is so. */
+  readonly at: number;
+  /** Why it was lost, or why the last try did not work. */
+  readonly why: Failure;
+  /** The next try; undefined while one is under way, or none is planned. */
+  readonly retryAt?: number;
+  /** The host is still set up, so that nothing meant for the tunnel leaves in clear. */
+  readonly held: boolean;
+  /** Nobody tries: there is no network, or the user is needed. */
+  readonly stuck: boolean;
 }
 
 export interface ChildFacts {
@@ -101,7 +124,13 @@ export function stateOf(
   if (facts.endedAt !== undefined) return { state: facts.failure ? 'failed' : 'idle', since: facts.endedAt };
   if (facts.endingAt !== undefined) return { state: 'disconnecting', since: facts.endingAt };
   if (facts.prompt) return { state: 'waiting', since: facts.prompt.askedAt };
-  if (facts.readyAt !== undefined) return { state: 'connected', since: facts.readyAt };
+  if (facts.pausedAt !== undefined) return { state: 'paused', since: facts.pausedAt };
+  if (facts.lost) return { state: facts.lost.stuck && facts.lost.held ? 'blocked' : 'reconnecting', since: facts.lost.at };
+  if (facts.readyAt !== undefined) {
+    if (facts.roamingAt !== undefined) return { state: 'roaming', since: facts.roamingAt };
+    if (facts.rekeyingAt !== undefined) return { state: 'rekeying', since: facts.rekeyingAt };
+    return { state: 'connected', since: facts.readyAt };
+  }
   if (facts.establishedAt !== undefined) return { state: 'installing', since: facts.establishedAt };
   if (facts.authSentAt !== undefined) return { state: 'authenticating', since: facts.authSentAt };
   if (facts.initSentAt !== undefined) return { state: 'connecting', since: facts.initSentAt };
@@ -119,6 +148,8 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
   }
   const { gateway, configuration, plan, ike } = facts;
   const ended = facts.endedAt !== undefined;
+  const failure = facts.failure ?? facts.lost?.why;
+  const { retryAt, held } = (isLost(state) && facts.lost) || {};
   // What the user wanted to end leaves nothing to tell.
   if (ended && !facts.failure) return { state, since, otherUser: false, ...NOTHING };
   return {
@@ -127,7 +158,9 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
     otherUser: false,
     profile: facts.profile,
     ...(gateway.address !== undefined && { gateway: { name: gateway.name, address: gateway.address, port: gateway.port ?? 0 } }),
-    ...(facts.failure && { failure: facts.failure }),
+    ...(failure && { failure }),
+    ...(retryAt !== undefined && { retryAt }),
+    ...(held !== undefined && { held }),
     ...(facts.gatewayCertificate && { gatewayCertificate: facts.gatewayCertificate }),
     ...(facts.warnings && facts.warnings.length > 0 && { warnings: facts.warnings }),
     ...(ended
@@ -147,8 +180,8 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
           ...(facts.prompt && viewer === facts.owner && state === 'waiting' && { prompt: promptOf(facts.prompt) }),
           ...(facts.pathRtt !== undefined && { pathRtt: facts.pathRtt }),
           ...(facts.backend !== undefined && { backend: facts.backend }),
-          ...(facts.offload && state === 'connected' && { offload: facts.offload }),
-          ...(facts.drops && state === 'connected' && { drops: facts.drops }),
+          ...(facts.offload && isUp(state) && { offload: facts.offload }),
+          ...(facts.drops && isUp(state) && { drops: facts.drops }),
         }),
   };
 }

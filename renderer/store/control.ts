@@ -1,4 +1,5 @@
 /** What the big control does now: one meaning per state, the same for the button and for Ctrl+Enter. */
+import { isUp } from '../../core/tunnel/states.ts';
 import { currentProfile, useProfiles } from './profiles.ts';
 import { isConnecting, shownState } from './reduce.ts';
 import { connect, disconnect, useSession } from './session.ts';
@@ -8,7 +9,7 @@ export function pressControl(): void {
   if (session.link.state !== 'connected' || session.status?.otherUser === true) return;
   const { state } = shownState(session);
   if (state === 'disconnecting') return;
-  if (state === 'connected' || isConnecting(state)) {
+  if (isUp(state) || state === 'blocked' || isConnecting(state)) {
     void disconnect();
     return;
   }

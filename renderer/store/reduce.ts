@@ -5,6 +5,7 @@
 import type { AppInfo, HelperLink, Settings, WindowEvent } from '../../core/desktop/contract.ts';
 import { defaultSettings } from '../../core/desktop/contract.ts';
 import type { RpcError, Status, TunnelState } from '../../core/rpc/contract.ts';
+import { isUp } from '../../core/tunnel/states.ts';
 import type { Offer } from './offers.ts';
 
 export interface ProfileName {
@@ -120,7 +121,7 @@ export function shownState(session: Pick<Session, 'status' | 'intent'>): {
 
 /** On the way up: there is something to cancel. */
 export function isConnecting(state: TunnelState): boolean {
-  return !['idle', 'failed', 'connected', 'disconnecting'].includes(state);
+  return !isUp(state) && !['idle', 'failed', 'blocked', 'disconnecting'].includes(state);
 }
 
 /** A change that was not kept is taken back, and only where nothing newer came meanwhile. */

@@ -10,7 +10,7 @@ import { useSession } from '../../store/session.ts';
 import { Connected } from './connected.tsx';
 import { Failed, Refused } from './failed.tsx';
 import { FirstRun } from './firstRun.tsx';
-import { cancels, type Headline, headlineOf } from './model.ts';
+import { cancels, type Headline, headlineOf, isProtected, showsSteps } from './model.ts';
 import { ProfilePicker } from './profilePicker.tsx';
 import { StateHead } from './stateHead.tsx';
 import { Steps } from './steps.tsx';
@@ -38,17 +38,17 @@ export function ConnectView(): ReactElement {
   if (!known || list === null) return <p className="view soft">{common('loading')}</p>;
   if (list.length === 0 && quiet) return <FirstRun />;
   return (
-    <div className={`view connect ${headline === 'connected' || (cancels(headline) && headline !== 'retrying') ? 'sided' : ''}`}>
+    <div className={`view connect ${isProtected(headline) || showsSteps(headline) ? 'sided' : ''}`}>
       <div className="connect-main">
         <StateHead headline={headline} />
-        {headline === 'failed' && <Failed />}
+        {(headline === 'failed' || headline === 'blocked') && <Failed />}
         <Refused />
         {quiet && <ProfilePicker />}
         <Control headline={headline} />
-        {(quiet || headline === 'connected') && <Warnings />}
+        {(quiet || isProtected(headline)) && <Warnings />}
       </div>
-      {cancels(headline) && headline !== 'retrying' && <Steps />}
-      {headline === 'connected' && <Connected />}
+      {showsSteps(headline) && <Steps />}
+      {isProtected(headline) && <Connected />}
     </div>
   );
 }
@@ -61,7 +61,7 @@ function Control({ headline }: { readonly headline: Headline }): ReactElement {
   const nothingToConnect = useProfiles(({ list }) => (list?.length ?? 0) === 0);
   const word = () => {
     if (cancels(headline)) return t('control.cancel');
-    if (headline === 'connected') return t('control.disconnect');
+    if (isProtected(headline) || headline === 'blocked') return t('control.disconnect');
     if (headline === 'disconnecting') return t('control.disconnecting');
     return headline === 'failed' && again ? t('control.again') : t('control.connect');
   };

@@ -4,16 +4,27 @@ import type { GateState, Tone } from '../../components/look.ts';
 import { isConnecting, type Session, shownState } from '../../store/reduce.ts';
 
 /** The states a user tells apart at arm's length. */
-export type Headline = 'idle' | 'connecting' | 'waiting' | 'connected' | 'disconnecting' | 'failed' | 'retrying' | 'elsewhere';
+export type Headline =
+  | 'idle'
+  | 'connecting'
+  | 'waiting'
+  | 'connected'
+  | 'rekeying'
+  | 'roaming'
+  | 'disconnecting'
+  | 'failed'
+  | 'retrying'
+  | 'paused'
+  | 'blocked'
+  | 'elsewhere';
 
 export function headlineOf(session: Pick<Session, 'status' | 'intent'>): Headline {
   const { status } = session;
   if (status?.otherUser) return 'elsewhere';
   const { state } = shownState(session);
-  if (status?.retryAt !== undefined && state !== 'connected' && state !== 'disconnecting') return 'retrying';
-  if (state === 'waiting' || state === 'idle' || state === 'connected' || state === 'disconnecting' || state === 'failed')
-    return state;
-  return 'connecting';
+  if (state === 'resolving' || state === 'connecting' || state === 'authenticating' || state === 'installing')
+    return 'connecting';
+  return state === 'reconnecting' ? 'retrying' : state;
 }
 
 export const tones: Readonly<Record<Headline, Tone>> = {
@@ -21,9 +32,13 @@ export const tones: Readonly<Record<Headline, Tone>> = {
   connecting: 'working',
   waiting: 'attention',
   connected: 'ok',
+  rekeying: 'ok',
+  roaming: 'ok',
   disconnecting: 'working',
   failed: 'failed',
   retrying: 'attention',
+  paused: 'attention',
+  blocked: 'failed',
   elsewhere: 'plain',
 };
 
@@ -32,15 +47,29 @@ export const gates: Readonly<Record<Headline, GateState>> = {
   connecting: 'moving',
   waiting: 'moving',
   connected: 'open',
+  rekeying: 'open',
+  roaming: 'open',
   disconnecting: 'moving',
   failed: 'closed',
   retrying: 'moving',
+  paused: 'moving',
+  blocked: 'closed',
   elsewhere: 'closed',
 };
 
 /** Whether the big control cancels what is under way. */
 export function cancels(headline: Headline): boolean {
-  return headline === 'connecting' || headline === 'waiting' || headline === 'retrying';
+  return headline === 'connecting' || headline === 'waiting' || headline === 'retrying' || headline === 'paused';
+}
+
+/** Whether the tunnel is there, and everything about it can be shown. */
+export function isProtected(headline: Headline): boolean {
+  return headline === 'connected' || headline === 'rekeying' || headline === 'roaming';
+}
+
+/** Whether it comes up for the first time, so that its steps are of interest. */
+export function showsSteps(headline: Headline): boolean {
+  return headline === 'connecting' || headline === 'waiting';
 }
 
 /** The step under way; undefined before the helper told of any. */

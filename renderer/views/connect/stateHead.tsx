@@ -5,7 +5,7 @@ import { useFormat } from '../../i18n/useFormat.ts';
 import { currentProfile, useProfiles } from '../../store/profiles.ts';
 import { useSession } from '../../store/session.ts';
 import { useNow } from '../../useNow.ts';
-import { activeStep, beganAt, cancels, gates, type Headline, tones } from './model.ts';
+import { activeStep, beganAt, gates, type Headline, showsSteps, tones } from './model.ts';
 
 /** The mark, the state in large type, and one sentence of what is happening. */
 export function StateHead({ headline }: { readonly headline: Headline }): ReactElement {
@@ -17,7 +17,7 @@ export function StateHead({ headline }: { readonly headline: Headline }): ReactE
       </div>
       <h1 className="state-word">{t(`state.${headline}`)}</h1>
       <Sentence headline={headline} />
-      {cancels(headline) && headline !== 'retrying' && <SoFar />}
+      {showsSteps(headline) && <SoFar />}
     </div>
   );
 }
@@ -27,8 +27,16 @@ function Sentence({ headline }: { readonly headline: Headline }): ReactElement {
   const name = useProfileName() ?? t('now.noName');
   const hasProfile = useProfiles(({ list }) => (list?.length ?? 0) > 0);
   const step = useSession(activeStep);
-  if (headline === 'retrying') return <Countdown name={name} />;
-  const key = headline === 'connecting' ? (step ?? 'asked') : headline === 'idle' && !hasProfile ? 'idleNoProfile' : headline;
+  const counting = useSession(({ status }) => status?.retryAt !== undefined);
+  if (headline === 'retrying' && counting) return <Countdown name={name} />;
+  const key =
+    headline === 'connecting'
+      ? (step ?? 'asked')
+      : headline === 'idle' && !hasProfile
+        ? 'idleNoProfile'
+        : headline === 'retrying'
+          ? 'asked'
+          : headline;
   return <p className="state-sentence">{t(`now.${key}`, { name })}</p>;
 }
 

@@ -1,4 +1,5 @@
 /** Statistics: for reading. The live chart, what is known of the connection, earlier sessions; to copy and to take along. */
+import { isUp } from '../../../core/tunnel/states.ts';
 import './statistics.css';
 import ChartNoAxesColumn from 'lucide-react/icons/chart-no-axes-column';
 import Copy from 'lucide-react/icons/copy';
@@ -29,7 +30,7 @@ export function StatisticsView(): ReactElement {
   const { sessions, error } = useHistory();
   const words = useValueWords();
   const [view, narrow] = useNarrow();
-  const connected = status?.state === 'connected';
+  const connected = status !== null && status !== undefined && isUp(status.state);
 
   useEffect(() => {
     void loadHistory();

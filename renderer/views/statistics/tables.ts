@@ -3,6 +3,7 @@
  * the export writes them raw. One list of columns serves both, so that what is seen is what is saved.
  */
 import type { ChildStatus, DropReason, KernelOffload, SessionRecord, Status } from '../../../core/rpc/contract.ts';
+import { isUp } from '../../../core/tunnel/states.ts';
 
 export type Session = SessionRecord;
 
@@ -260,7 +261,7 @@ function historyRow(session: Session, status: Status | undefined): Row {
 
 /** Of a session that goes on the helper was asked a while ago; the counters know more. */
 function bytesOf(session: Session, status: Status | undefined, key: 'bytesIn' | 'bytesOut'): number {
-  if (session.endedAt !== undefined || status?.state !== 'connected' || status.profile?.id !== session.profile.id)
+  if (session.endedAt !== undefined || !status || !isUp(status.state) || status.profile?.id !== session.profile.id)
     return session[key];
   return Math.max(
     session[key],

@@ -5,6 +5,7 @@
  * time covers, so that jitter of publishing does not look like jitter of traffic. A bucket that no difference covers is a gap.
  */
 import type { ChildStatus, Status } from '../../../core/rpc/contract.ts';
+import { isUp } from '../../../core/tunnel/states.ts';
 
 export type Range = 'minutes' | 'hour' | 'session';
 
@@ -165,7 +166,7 @@ export class Throughput {
 
   /** A status as it arrives, or undefined when the helper is not there to tell. */
   take(status: Status | undefined, now: number): void {
-    if (status?.state !== 'connected') {
+    if (!status || !isUp(status.state)) {
       // Without the helper nobody knows whether the session has ended.
       if (status && this.#sessionStart !== undefined && this.#sessionEnd === undefined) {
         this.#sessionEnd = now;

@@ -136,3 +136,25 @@ test('the inner MTU says why it is less than wanted', () => {
   assert.deepEqual(rowOf({ innerMtu: 1312, because: 'reported' }), ['1312 (the path carries no more: the network said so)']);
   assert.deepEqual(rows({ children: [child] }, 'Inner MTU'), []);
 });
+
+test('what is brought back says when it is tried, why it was lost, and what becomes of the traffic', () => {
+  const failure = { code: 'gateway-lost', what: 'The gateway no longer answers.', advice: 'Wait.', evidence: 'no answer' };
+  const text = statusText({ ...base, state: 'reconnecting', failure, retryAt: NOW + 7000, held: true }, NOW);
+  assert.match(text[0] ?? '', /^Reconnecting for 5 s/);
+  assert.ok(text.includes('  Next try  in 7 s'), text.join('\n'));
+  assert.ok(text.includes('  Reason    The gateway no longer answers.'));
+  assert.ok(text.includes('  Traffic   held back until it is connected again'));
+  assert.ok(
+    statusText({ ...base, state: 'reconnecting', failure, held: false }, NOW).includes('  Traffic   goes without the tunnel'),
+  );
+  const heads = (['rekeying', 'roaming', 'paused', 'blocked'] as const).map((state) => statusText({ ...base, state }, NOW)[0]);
+  assert.deepEqual(
+    heads.map((head) => head?.split(' for ')[0]),
+    [
+      'Connected, taking fresh keys',
+      'Connected, moving to another network',
+      'Paused, the computer sleeps',
+      'Not connected, traffic held back',
+    ],
+  );
+});

@@ -13,7 +13,7 @@ const at = (state: TunnelState): Glance => glanceOf(connected, { ...idle, state,
 const away = glanceOf({ state: 'restarting' }, undefined);
 
 suite('what tray, menu and notifications make of a status', () => {
-  test('the gate is open in one state only', () => {
+  test('the gate is open exactly while the tunnel is there', () => {
     const states: readonly TunnelState[] = [
       'idle',
       'waiting',
@@ -22,16 +22,24 @@ suite('what tray, menu and notifications make of a status', () => {
       'authenticating',
       'installing',
       'connected',
+      'rekeying',
+      'roaming',
+      'reconnecting',
+      'paused',
+      'blocked',
       'disconnecting',
       'failed',
     ];
     assert.deepEqual(
       states.filter((state) => at(state).gate === 'open'),
-      ['connected'],
+      ['connected', 'rekeying', 'roaming'],
     );
     assert.deepEqual(
       states.map((state) => at(state).control),
-      ['connect', 'cancel', 'cancel', 'cancel', 'cancel', 'cancel', 'disconnect', 'none', 'connect'],
+      [
+        ...['connect', 'cancel', 'cancel', 'cancel', 'cancel', 'cancel', 'disconnect', 'disconnect', 'disconnect'],
+        ...['cancel', 'cancel', 'disconnect', 'none', 'connect'],
+      ],
     );
   });
 
@@ -67,6 +75,12 @@ suite('what tray, menu and notifications make of a status', () => {
     ['the window starts while connected', away, at('connected'), undefined],
     ['the window starts after a failure', away, at('failed'), undefined],
     ['nothing changes', at('connected'), at('connected'), undefined],
+    ['fresh keys', at('connected'), at('rekeying'), undefined],
+    ['another network', at('connected'), at('roaming'), undefined],
+    ['it may come back', at('connected'), at('reconnecting'), undefined],
+    ['it came back', at('reconnecting'), at('connected'), undefined],
+    ['it did not come back', at('reconnecting'), at('failed'), 'lost'],
+    ['nothing goes any more', at('reconnecting'), at('blocked'), 'lost'],
     ['it goes on connecting', at('resolving'), at('authenticating'), undefined],
   ];
   for (const [what, before, now, notice] of cases) test(`notice: ${what}`, () => assert.equal(noticeOf(before, now), notice));

@@ -107,10 +107,16 @@ test('every state on the way up can be cancelled, no other', () => {
     'authenticating',
     'installing',
     'connected',
+    'rekeying',
+    'roaming',
+    'reconnecting',
+    'paused',
+    'blocked',
     'disconnecting',
     'failed',
   ];
-  assert.deepEqual(states.filter(isConnecting), ['waiting', 'resolving', 'connecting', 'authenticating', 'installing']);
+  const wanted = ['waiting', 'resolving', 'connecting', 'authenticating', 'installing', 'reconnecting', 'paused'];
+  assert.deepEqual(states.filter(isConnecting), wanted);
 });
 
 test('a setting that was not kept is taken back, but not what changed meanwhile', () => {

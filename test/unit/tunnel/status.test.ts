@@ -35,6 +35,38 @@ test('the state follows from the milestones, and since when', () => {
   assert.deepEqual([statusFor(undefined, 1000, 1).state, statusFor(undefined, 1000, 1).since], ['idle', 1]);
 });
 
+test('a tunnel that is replaced, moves, sleeps, or is brought back says so until it ends', () => {
+  const up: TunnelFacts = { ...started, readyAt: 14 };
+  const lost = { at: 21, why: failure('gateway-lost', 'no answer to INFORMATIONAL'), held: true, stuck: false };
+  const cases: readonly (readonly [Partial<TunnelFacts>, string, number])[] = [
+    [{ rekeyingAt: 20 }, 'rekeying', 20],
+    [{ rekeyingAt: 20, roamingAt: 21 }, 'roaming', 21],
+    [{ roamingAt: 21, pausedAt: 22 }, 'paused', 22],
+    [{ lost }, 'reconnecting', 21],
+    [{ lost: { ...lost, retryAt: 30 } }, 'reconnecting', 21],
+    [{ lost: { ...lost, stuck: true } }, 'blocked', 21],
+    // Nothing is blocked where the host was put back.
+    [{ lost: { ...lost, stuck: true, held: false } }, 'reconnecting', 21],
+    [{ lost, pausedAt: 22 }, 'paused', 22],
+    [{ lost, endingAt: 23 }, 'disconnecting', 23],
+    [{ lost, endedAt: 24, failure: failure('no-answer', 'x') }, 'failed', 24],
+  ];
+  for (const [more, state, since] of cases) {
+    const status = statusFor({ ...up, ...more }, 1000, 1);
+    assert.deepEqual([status.state, status.since], [state, since]);
+  }
+  const again = statusFor({ ...started, lost: { ...lost, retryAt: 30 } }, 1000, 1);
+  assert.deepEqual([again.failure?.code, again.retryAt, again.held], ['gateway-lost', 30, true]);
+  const trying = statusFor({ ...started, initSentAt: 25, lost }, 1000, 1);
+  assert.deepEqual([trying.state, trying.retryAt, trying.steps[1]?.state], ['reconnecting', undefined, 'active']);
+  const over = statusFor({ ...up, lost, endedAt: 24, failure: failure('no-answer', 'x') }, 1000, 1);
+  assert.deepEqual([over.failure?.code, over.retryAt, over.held], ['no-answer', undefined, undefined]);
+  assert.deepEqual(
+    [statusFor({ ...up, lost }, 1001, 1).state, statusFor({ ...up, lost }, 1001, 1).failure],
+    ['reconnecting', undefined],
+  );
+});
+
 test('another user learns that a tunnel is there, and nothing else', () => {
   const up: TunnelFacts = { ...started, initSentAt: 11, establishedAt: 13, readyAt: 14, ike: establishedSa };
   const seen = statusFor(up, 1001, 1);
