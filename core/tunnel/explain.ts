@@ -23,6 +23,7 @@ const ikeReasons: { readonly [C in IkeFailure['code']]: ReasonCode } = {
   'gateway-version': 'gateway-version',
   'gateway-error': 'gateway-refused',
   protocol: 'gateway-misbehaved',
+  redirected: 'redirected',
   'closed-by-gateway': 'closed-by-gateway',
   'gateway-lost': 'gateway-lost',
   'gateway-no-certificate': 'gateway-no-certificate',

@@ -398,6 +398,22 @@ export const reasons = {
     advice: 'Check that you are online, then connect again.',
     exitCode: 81,
   },
+  redirected: {
+    what: 'The gateway sends you to another one, and too often.',
+    advice:
+      'Try again later; if it happens again, tell the administrator. "redirect": false in the profile stays with the first.',
+    exitCode: 83,
+  },
+  'authentication-expired': {
+    what: 'The gateway lets nobody stay logged in for longer, and you were not logged in again in time.',
+    advice: 'Connect again.',
+    exitCode: 84,
+  },
+  'gateway-restarted': {
+    what: 'The gateway restarted, and the connection ended.',
+    advice: 'Connect again.',
+    exitCode: 85,
+  },
   'engine-restarted': { what: 'The helper had to restart.', advice: 'Connect again.', exitCode: 82 },
   cancelled: { what: 'Cancelled.', advice: 'Nothing was left behind.', exitCode: 130 },
 } as const satisfies Record<string, Reason>;

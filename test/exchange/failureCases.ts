@@ -2,10 +2,11 @@
 import { fromUtf8 } from '../../core/bytes/bytes.ts';
 import type { EapFailureCode } from '../../core/ike/auth/eap/contract.ts';
 import { pskBothWays } from '../../core/ike/auth/psk.ts';
+import { redirectData } from '../../core/ike/exchanges/redirect.ts';
 import type { IkeFailure } from '../../core/ike/sa/contract.ts';
 import { CP_ATTRIBUTE, CP_TYPE, EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
-import { deleteIkeSa, notify } from '../../core/ike/wire/payloads.ts';
+import { deleteIkeSa, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import { identity, proposals, selector, type World, type WorldOptions } from './world.ts';
 
 export interface Case {
@@ -44,6 +45,11 @@ function address(type: number, value: Uint8Array): WorldOptions {
 const saInit = (change: (payloads: readonly Payload[]) => readonly Payload[]): WorldOptions => ({
   gateway: { changeSaInit: change },
 });
+/** The gateway says this in an INFORMATIONAL. */
+function told(world: World, payloads: readonly Payload[]): void {
+  world.act(({ sa }, now) => sa?.request({ exchange: EXCHANGE.INFORMATIONAL, build: () => payloads, process() {} }, now));
+}
+
 const toNobody: World['filter'] = () => false;
 
 /**
@@ -429,6 +435,36 @@ export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAn
       farewell: 'D',
     },
   ],
+  redirected: [
+    {
+      what: 'REDIRECT with our nonce in IKE_SA_INIT (RFC 5685 §3)',
+      options: {
+        client: { redirect: {} },
+        gateway: {
+          insteadOfSaInit: ({ payloads }) => [
+            notify(NOTIFY.REDIRECT, redirectData('vpn2.office.test', findPayload(payloads, 'NONCE')?.data)),
+          ],
+        },
+      },
+      evidence: /^REDIRECT to vpn2\.office\.test in IKE_SA_INIT response$/,
+    },
+    {
+      what: 'REDIRECT in the answer to IKE_AUTH, which leaves no IKE SA (RFC 5685 §6)',
+      options: {
+        client: { redirect: {} },
+        gateway: { changeAuth: (payloads) => [...payloads, notify(NOTIFY.REDIRECT, redirectData('2001:db8::7'))] },
+      },
+      evidence: /^REDIRECT to 2001:db8::7 in IKE_AUTH response$/,
+      farewell: 'D',
+    },
+    {
+      what: 'REDIRECT once it is up (RFC 5685 §5)',
+      options: { client: { redirect: {} } },
+      afterwards: (world) => told(world, [notify(NOTIFY.REDIRECT, redirectData('198.51.100.2'))]),
+      evidence: /^REDIRECT to 198\.51\.100\.2 in INFORMATIONAL$/,
+      farewell: 'D',
+    },
+  ],
   'closed-by-gateway': [
     {
       what: 'DELETE of the IKE SA',
@@ -437,10 +473,7 @@ export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAn
     },
     {
       what: 'DELETE of the IKE SA among other things',
-      afterwards: (world) =>
-        world.act(({ sa }, now) =>
-          sa?.request({ exchange: EXCHANGE.INFORMATIONAL, build: () => [notify(40_000), deleteIkeSa()], process() {} }, now),
-        ),
+      afterwards: (world) => told(world, [notify(40_000), deleteIkeSa()]),
       evidence: /DELETE/,
     },
   ],

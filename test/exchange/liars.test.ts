@@ -10,6 +10,7 @@ import { answering, authorities, byEap, eapServer, officeCertificate, PASSWORD, 
 import { identity, SECRET } from '../gateway/fixtures.ts';
 import type { chainMisbehaviours } from '../gateway/misbehaveChain.ts';
 import type { eapMisbehaviours } from '../gateway/misbehaveEap.ts';
+import type { exchangeMisbehaviours } from '../gateway/misbehaveExchanges.ts';
 import type { proofMisbehaviours } from '../gateway/misbehaveProof.ts';
 import type { signatureMisbehaviours } from '../gateway/misbehaveSignature.ts';
 import { misbehaviours } from '../gateway/misbehaviours.ts';
@@ -25,7 +26,8 @@ type Listed =
   | (typeof proofMisbehaviours)[number]
   | (typeof signatureMisbehaviours)[number]
   | (typeof chainMisbehaviours)[number]
-  | (typeof eapMisbehaviours)[number];
+  | (typeof eapMisbehaviours)[number]
+  | (typeof exchangeMisbehaviours)[number];
 
 /** One entry for each: the compiler asks for it. Those that need more than the two sides are in test/host/attacks.test.ts. */
 const expectations: Readonly<Record<Extract<Listed, { needs: 'certificate' | 'eap' }>['name'], Expectation>> = {
@@ -111,6 +113,7 @@ const expectations: Readonly<Record<Extract<Listed, { needs: 'certificate' | 'ea
   'eap-auth-early': { failure: 'eap-protocol', evidence: /AUTH/ },
   'eap-skipped': { failure: 'protocol', evidence: /EAP/ },
   'eap-stops': { failure: 'protocol', evidence: /EAP/ },
+  'redirect-between': {},
   'eap-other-name': { failure: 'gateway-identity', evidence: /evil\.office\.test/ },
 };
 
@@ -137,7 +140,7 @@ for (const { name, what, clause, needs } of misbehaviours) {
     const { client, office } = scene(needs);
     const began = performance.now();
     const conversation = meet({
-      ...(client && { client }),
+      client: { redirect: {}, ...client },
       office: { ...office, misbehave: [name] },
       answer: answering({ credentials: { password: [PASSWORD] }, asked }),
     });

@@ -55,7 +55,10 @@ export const negotiationAttacks: readonly AttackedSentence[] = [
       attack('same-cookie', 'gateway-misbehaved', 'nothing', { evidence: /COOKIE/ }),
       attack('cookie-then-group', 'ke-refused', 'nothing', { client: 'two-groups' }),
       attack('endless-redirect', 'gateway-misbehaved', 'nothing', { evidence: /REDIRECT/ }),
+      attack('redirect-to-loopback', 'gateway-misbehaved', 'nothing', { evidence: /REDIRECT/ }),
+      attack('redirect-to-no-name', 'gateway-misbehaved', 'nothing', { evidence: /REDIRECT/ }),
       attack('redirect-in-auth', 'connected', 'proof'),
+      attack('redirect-before-proof', 'gateway-authentication-failed'),
     ],
   },
   {

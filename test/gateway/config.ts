@@ -8,6 +8,7 @@ import type { Authority } from '../authority/authority.ts';
 import type { EapServer } from './eap/server.ts';
 import type { EapMisbehaviour, TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import type { MisbehaviourName } from './misbehaviours.ts';
+import type { RedirectPolicy } from './redirect.ts';
 
 export interface HeadOfficeConfig {
   /** Its own outer addresses, textual, at most one per family; what NAT detection is computed against. */
@@ -46,6 +47,8 @@ export interface HeadOfficeConfig {
   readonly version: string;
   /** `always`: every IKE_SA_INIT must bring a COOKIE; a number: from so many half-open SAs on (RFC 7296 §2.6). */
   readonly cookie: 'always' | number;
+  /** Send clients that know redirects to another gateway. */
+  readonly redirect?: RedirectPolicy;
   readonly timing: IkeTiming;
   /** Emit `key-log` outputs. */
   readonly keyLog: boolean;
@@ -90,6 +93,8 @@ export type HeadOfficeInput =
   | { readonly kind: 'inbound-traffic'; readonly spiIn: number }
   /** Ask one initiator, or all, whether it lives. `id` is the responder SPI as 16 hex digits. */
   | { readonly kind: 'check-liveness'; readonly id?: string }
+  /** Tell one initiator, or all, something in an INFORMATIONAL. */
+  | { readonly kind: 'tell'; readonly id?: string; readonly payloads: readonly Payload[] }
   /** DELETE one IKE SA, or all. */
   | { readonly kind: 'terminate'; readonly id?: string };
 

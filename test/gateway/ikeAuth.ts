@@ -14,6 +14,7 @@ import type { HeadOfficeUser } from './config.ts';
 import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import { type ChildRequest, childRequestOf, makeChild, type NegotiatedChild } from './firstChild.ts';
 import { clientProblem, officeProof, signedByClient, signedByOffice } from './proof.ts';
+import { redirectPayload } from './redirect.ts';
 import type { SaServices } from './sa.ts';
 import type { HalfOpen } from './saInit.ts';
 
@@ -79,6 +80,9 @@ class ClientAuth {
     const ours = officeProof(this.#half, this.#first, this.#ownIdentity, user, this.#services);
     if (ours === undefined) return refuse('nothing to prove the office with');
     const own: readonly Payload[] = [{ kind: 'IDr', idType: this.#ownIdentity.type, data: this.#ownIdentity.data }, ...ours];
+    const { redirect } = this.#services.config;
+    if (redirect?.at === 'auth-first' && this.#half.redirectable)
+      return { kind: 'refused', why: 'redirected', payloads: this.#changed([...own, redirectPayload(redirect.to)]) };
     const proofs = user.proofs ?? ['psk'];
     let request = this.#first;
     /** What the answer to the request in hand has to hold besides. */
@@ -161,6 +165,12 @@ class ClientAuth {
   }
 
   #established(user: HeadOfficeUser, request: ChildRequest, proof: readonly Payload[], spiIn: number): Authenticated {
+    const { redirect } = this.#services.config;
+    if (redirect?.at === 'auth-last' && this.#half.redirectable) {
+      const payloads = this.#changed([...proof, redirectPayload(redirect.to)]);
+      const standing = { identity: user.identity, ownIdentity: this.#ownIdentity, initialContact: false };
+      return { kind: 'authenticated', payloads, ...standing, childRefusal: 'redirected' };
+    }
     const made = makeChild(this.#half, request, user.identity.text, spiIn, this.#services);
     const payloads = this.#changed([...proof, ...(made.ok ? made.payloads : [notify(made.notify)])]);
     const common = {

@@ -1,4 +1,4 @@
-/** More of what a gateway can do wrong in negotiating (SECURITY.md 8–11): what it chooses, where it sends the client, and its public value. */
+/** More of what a gateway can do wrong in negotiating (SECURITY.md 8–11): what it chooses, and its public value. */
 import { getDiffieHellman } from 'node:crypto';
 import { NOTIFY, PAYLOAD, TRANSFORM } from '../../core/ike/wire/constants.ts';
 import type { Payload, Transform } from '../../core/ike/wire/message.ts';
@@ -105,18 +105,6 @@ export const negotiationMisbehaviours = [
     },
   },
   {
-    name: 'endless-redirect',
-    what: 'sends the client to another gateway, every time',
-    clause: 'RFC 5685 §3, S10',
-    hooks: { insteadOfSaInit: () => [redirect] },
-  },
-  {
-    name: 'redirect-in-auth',
-    what: 'sends the client to another gateway in the answer to IKE_AUTH',
-    clause: 'RFC 5685 §6, S10',
-    hooks: { authAnswer: (honest) => [...honest, redirect] },
-  },
-  {
     name: 'public-value-one',
     what: 'sends 1 as its public value',
     clause: 'RFC 6989 §2.1, S11',
@@ -171,9 +159,6 @@ const MAJOR_VERSION_AT = 17;
 
 /** Of Curve25519, little-endian: one of the twelve of https://cr.yp.to/ecdh.html#validate. */
 const ORDER_8 = 'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800';
-
-/** RFC 5685 §3: GW Ident Type 1 is an IPv4 address. */
-const redirect = notify(NOTIFY.REDIRECT, Uint8Array.of(1, 4, 192, 0, 2, 99));
 
 /** As an `unknown` payload of its type, because our encoder refuses to build it. */
 function withoutValue(honest: readonly Payload[]): readonly Payload[] {

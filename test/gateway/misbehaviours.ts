@@ -10,6 +10,7 @@ import type { EapMisbehaviour } from './eap/serverMethod.ts';
 import * as authHooks from './misbehaveAuth.ts';
 import { chainMisbehaviours } from './misbehaveChain.ts';
 import { eapMisbehaviours } from './misbehaveEap.ts';
+import { exchangeMisbehaviours } from './misbehaveExchanges.ts';
 import * as initHooks from './misbehaveInit.ts';
 import { negotiationMisbehaviours } from './misbehaveNegotiation.ts';
 import { proofMisbehaviours } from './misbehaveProof.ts';
@@ -334,6 +335,7 @@ export const keyMisbehaviours = [
 export const misbehaviours: readonly (Misbehaviour & { readonly name: MisbehaviourName })[] = [
   ...keyMisbehaviours,
   ...negotiationMisbehaviours,
+  ...exchangeMisbehaviours,
   ...proofMisbehaviours,
   ...signatureMisbehaviours,
   ...chainMisbehaviours,
@@ -343,6 +345,7 @@ export const misbehaviours: readonly (Misbehaviour & { readonly name: Misbehavio
 export type KeyMisbehaviourName = (typeof keyMisbehaviours | typeof negotiationMisbehaviours)[number]['name'];
 export type MisbehaviourName =
   | KeyMisbehaviourName
+  | (typeof exchangeMisbehaviours)[number]['name']
   | (typeof proofMisbehaviours | typeof signatureMisbehaviours | typeof chainMisbehaviours)[number]['name']
   | (typeof eapMisbehaviours)[number]['name'];
 

@@ -19,6 +19,7 @@ import type { HeadOffice, HeadOfficeConfig, HeadOfficeInput, HeadOfficeOutput, H
 import { createPools } from './configReply.ts';
 import { createCookieJar } from './cookie.ts';
 import { hooksOf } from './misbehaviours.ts';
+import { redirectSaInit } from './redirect.ts';
 import { ResponderSa, type SaServices } from './sa.ts';
 import { acceptSaInit } from './saInit.ts';
 
@@ -127,6 +128,11 @@ class Office implements HeadOffice {
     for (const hooks of this.#services.hooks) {
       if (hooks.insteadOfSaInit === undefined) continue;
       this.#answer(input, header, hooks.insteadOfSaInit(context));
+      return;
+    }
+    const elsewhere = redirectSaInit(this.#config.redirect, request.payloads);
+    if (elsewhere !== undefined) {
+      this.#answer(input, header, elsewhere);
       return;
     }
     const wanted = this.#wantsCookie(input, request, now);

@@ -143,11 +143,20 @@ export class ResponderSa {
       case 'check-liveness':
         this.#ike.checkLiveness(now);
         return;
+      case 'tell':
+        this.#tell(input.payloads, now);
+        return;
       case 'terminate':
         // Before authentication there is nobody to tell.
         if (this.state === 'half-open') this.drop('the office closes');
         else this.#ike.terminate(now);
     }
+  }
+
+  #tell(payloads: readonly Payload[], now: number): void {
+    const nothing = () => {};
+    const exchange = { exchange: EXCHANGE.INFORMATIONAL, build: () => payloads, process: nothing, malformed: nothing };
+    this.#ike.request(exchange, now);
   }
 
   /** The end without a word to the peer. */

@@ -16,6 +16,7 @@ import type { Message, Payload } from '../../core/ike/wire/message.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import { parseCertificate } from '../../core/pki/certificate.ts';
 import type { HeadOfficeConfig } from './config.ts';
+import { isRedirectable } from './redirect.ts';
 import type { SaServices } from './sa.ts';
 
 /** RFC 7296 §2.10: at least half the key size of the PRF, 16 octets at least; 32 suits every PRF here. */
@@ -38,6 +39,8 @@ export interface HalfOpen {
   /** SIGNATURE_HASH_ALGORITHMS of the client, and whether we sent ours. */
   readonly hashes: ReadonlySet<number> | undefined;
   readonly announced: boolean;
+  /** It knows REDIRECT. */
+  readonly redirectable: boolean;
   readonly channel: Channel;
   readonly local: Endpoint;
   readonly remote: Endpoint;
@@ -125,6 +128,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
       natRemote: nat.remote,
       hashes: hashes && readHashes(hashes.data),
       announced: announcedBy(config).length > 0,
+      redirectable: isRedirectable(payloads),
       channel: arrival.channel,
       local,
       remote: arrival.from,

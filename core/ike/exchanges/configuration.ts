@@ -164,8 +164,8 @@ class Reading {
   }
 }
 
-/** Why no client can use the address, or undefined. */
-function unusable(bytes: Uint8Array): string | undefined {
+/** Why no host can use the address, or undefined. */
+export function unusable(bytes: Uint8Array): string | undefined {
   const head = bytes.subarray(0, bytes.length - 1);
   const zeroHead = head.every((octet) => octet === 0);
   if (zeroHead && bytes[bytes.length - 1] === 0) return 'unspecified';

@@ -32,6 +32,7 @@ import {
   refused,
   type Stop,
 } from './ikeAuthErrors.ts';
+import { readRedirect, redirected } from './redirect.ts';
 
 /** A message of certificates fits into one UDP datagram with all that is beside them. */
 const MAX_OWN_OCTETS = 48 * 1024;
@@ -63,9 +64,13 @@ export class IkeAuthExchange {
     const { local } = this.#setup.config.auth;
     const opening = yield* this.#opening();
     if (!opening.ok) return opening.error;
-    let response = yield* exchange(opening.value);
+    const first = yield* exchange(opening.value);
+    let response = first;
     const gateway = yield* this.#judgeGateway(response);
     if (!gateway.ok) return gateway.error;
+    // RFC 5685 §6: only in the first or the last response, and only from a gateway that has proven itself by then.
+    const moved = findPayload(first, 'AUTH') && this.#redirect(first);
+    if (moved) return { kind: 'redirected', failure: moved, standing: local.length === 1 && local[0]?.method !== 'eap' };
     for (const [round, method] of local.entries()) {
       if (round > 0) {
         const next = yield* this.#nextRound(method, round);
@@ -79,6 +84,8 @@ export class IkeAuthExchange {
       if (!proven.ok) return proven.error;
       response = proven.value;
     }
+    const failure = response === first ? undefined : this.#redirect(response);
+    if (failure) return { kind: 'redirected', failure, standing: true };
     const error = errorOf(response);
     // RFC 7296 §2.21.2: errors of the CHILD SA and the configuration do not touch the authentication.
     const child = error === undefined ? this.#child.read(response) : err(childFailure(error));
@@ -247,6 +254,16 @@ export class IkeAuthExchange {
     // SECURITY.md 7: only now, that somebody of the chain is there, may addresses inside it be fetched from.
     const revocation = yield* askOf({ kind: 'gateway-revocation' }, 'gateway-revocation');
     return revocation.kind === 'refused' ? disbelieved(revocation.failure) : undefined;
+  }
+
+  #redirect(response: readonly Payload[]): IkeFailure | undefined {
+    const { config, log } = this.#setup;
+    const found = findNotify(response, NOTIFY.REDIRECT);
+    if (!found) return undefined;
+    const read = config.redirect ? readRedirect(found.data) : err('REDIRECT, which was not asked for');
+    if (read.ok) return redirected(read.value.gateway, 'IKE_AUTH response');
+    log('warn', `not followed: ${read.error}`);
+    return undefined;
   }
 
   #idi(): Payload {

@@ -16,6 +16,8 @@ export type Stop =
 
 export type IkeAuthVerdict =
   | Stop
+  /** The gateway, proven, sends us to another one (RFC 5685 §6). `standing`: both sides have an IKE SA, which is to be deleted. */
+  | { readonly kind: 'redirected'; readonly failure: IkeFailure; readonly standing: boolean }
   /** The IKE SA stands. Without a CHILD SA it is to be deleted. */
   | { readonly kind: 'authenticated'; readonly identity: Identity; readonly child: Result<FirstChild, IkeFailure> };
 

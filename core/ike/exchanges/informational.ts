@@ -24,6 +24,8 @@ export interface InformationalVerdict {
   readonly removed: readonly number[];
   /** The IKE SA ends, and why. */
   readonly end?: IkeFailure;
+  /** Notifies that end nothing; what they mean depends on what was agreed. */
+  readonly notices: readonly PayloadOf<'N'>[];
   /** Lines for the log. */
   readonly notes: readonly string[];
 }
@@ -37,13 +39,14 @@ export function judgeInformational(
   const answer: Payload[] = [];
   const removed: number[] = [];
   const notes: string[] = [];
+  const notices: PayloadOf<'N'>[] = [];
   let end: IkeFailure | undefined;
   const paired: Uint8Array[] = [];
   for (const payload of payloads) {
     if (payload.kind === 'N') {
       const fatal = fatalNotify(payload);
       if (fatal) end = fatal;
-      else notes.push(`peer reports ${nameOf(NOTIFY, payload.type)}`);
+      else notices.push(payload);
     } else if (payload.kind === 'CP' && payload.cfgType === CP_TYPE.REQUEST) {
       answer.push(versionReply(payload, version));
     } else if (payload.kind === 'D' && payload.protocol === PROTOCOL.IKE) {
@@ -59,9 +62,9 @@ export function judgeInformational(
     }
   }
   // RFC 7296 §1.4.1: the answer to a DELETE of the IKE SA is empty.
-  if (end?.code === 'closed-by-gateway') return { answer: [], removed, end, notes };
+  if (end?.code === 'closed-by-gateway') return { answer: [], removed, end, notices, notes };
   if (paired.length > 0) answer.push(deleteChildSas(PROTOCOL.ESP, paired));
-  return end ? { answer, removed, end, notes } : { answer, removed, notes };
+  return end ? { answer, removed, end, notices, notes } : { answer, removed, notices, notes };
 }
 
 /**

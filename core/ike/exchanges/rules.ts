@@ -105,7 +105,7 @@ export type RuleError =
 
 /**
  * `found` says where the payloads were. A response that carries an error notify, or asks for another
- * request (COOKIE), need not have what the rule demands: errors come alone (RFC 7296 §2.21).
+ * request, here (COOKIE) or elsewhere (REDIRECT), need not have what the rule demands: errors come alone (RFC 7296 §2.21).
  */
 export function siftPayloads(
   exchange: number,
@@ -144,6 +144,8 @@ export function isErrorNotify(type: number): boolean {
   return type < FIRST_STATUS_NOTIFY;
 }
 
+const askForAnother: ReadonlySet<number> = new Set([NOTIFY.COOKIE, NOTIFY.REDIRECT]);
+
 function excuses(payload: Payload): boolean {
-  return payload.kind === 'N' && (isErrorNotify(payload.type) || payload.type === NOTIFY.COOKIE);
+  return payload.kind === 'N' && (isErrorNotify(payload.type) || askForAnother.has(payload.type));
 }

@@ -2,7 +2,7 @@
  * IKE_SA_INIT as the initiator (RFC 7296 §1.2, §2.6, §2.7, §2.23). All of it is unauthenticated, so an answer that cannot be
  * used is a doubt, not an end: a genuine one may still come (§2.21.1). COOKIE and INVALID_KE_PAYLOAD are acted on, within bounds.
  */
-import { toHex } from '../../bytes/bytes.ts';
+import { equalBytes, toHex } from '../../bytes/bytes.ts';
 import { startKeyExchange } from '../../crypto/ke.ts';
 import type { KeTransform, KeyExchange, Random } from '../../crypto/types.ts';
 import { requestedAuthorities } from '../auth/certificates.ts';
@@ -14,6 +14,7 @@ import type { IkeConfig, IkeFailure } from '../sa/contract.ts';
 import { NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Message, Payload, PayloadOf } from '../wire/message.ts';
 import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
+import { readRedirect, redirected, redirectedFrom } from './redirect.ts';
 import { isErrorNotify, siftPayloads } from './rules.ts';
 
 /** RFC 7296 §2.10: at least half the key size of the PRF; 32 octets suit every PRF here. */
@@ -97,12 +98,11 @@ export class SaInitExchange {
       ...this.#natNotifies,
       // RFC 7427 §4: the hashes that signatures of the gateway may use.
       notify(NOTIFY.SIGNATURE_HASH_ALGORITHMS, announcedHashes),
+      ...redirectSupport(this.#config),
     ];
   }
 
   process(message: Message, progress: SaInitProgress): SaInitVerdict {
-    // RFC 5685 §3: only for who said REDIRECT_SUPPORTED, which we never do; believing it would send us wherever anybody likes.
-    if (findNotify(message.payloads, NOTIFY.REDIRECT)) return doubt('protocol', 'REDIRECT, which was not asked for,');
     const sifted = siftPayloads(message.header.exchange, 'response', 'in the clear', message.payloads);
     if (!sifted.ok) {
       const { error } = sifted;
@@ -111,6 +111,8 @@ export class SaInitExchange {
       return doubt('protocol', what);
     }
     const { payloads } = sifted.value;
+    const redirect = findNotify(payloads, NOTIFY.REDIRECT);
+    if (redirect) return this.#takeRedirect(redirect.data);
     const sa = findPayload(payloads, 'SA');
     const cookie = findNotify(payloads, NOTIFY.COOKIE);
     if (cookie && !sa) return this.#takeCookie(cookie.data, progress);
@@ -165,6 +167,16 @@ export class SaInitExchange {
       return this.#refused(progress, { code: 'ke-refused', evidence: place(`INVALID_KE_PAYLOAD wants ${method.keyword} again`) });
     this.#exchange = this.#start(method);
     return this.#restart(progress, `the gateway wants ${method.keyword}`);
+  }
+
+  #takeRedirect(data: Uint8Array): SaInitVerdict {
+    // RFC 5685 §3: only for who said REDIRECT_SUPPORTED.
+    if (!this.#config.redirect) return doubt('protocol', 'REDIRECT, which was not asked for,');
+    const read = readRedirect(data);
+    if (!read.ok) return doubt('protocol', read.error);
+    // RFC 5685 §3: without our nonce it is from somebody who did not even see the request, and discarded without a word.
+    if (!equalBytes(read.value.nonce, this.ni)) return { kind: 'ignore', why: 'REDIRECT without our nonce' };
+    return { kind: 'failed', failure: redirected(read.value.gateway, 'IKE_SA_INIT response') };
   }
 
   #restart({ firstAt, now }: SaInitProgress, why: string): SaInitVerdict {
@@ -222,6 +234,12 @@ export class SaInitExchange {
     const multipleAuth = findNotify(payloads, NOTIFY.MULTIPLE_AUTH_SUPPORTED) !== undefined;
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, vendorIds, hashes, multipleAuth, authorities } };
   }
+}
+
+/** RFC 5685 §3: that we can be sent elsewhere, and who sent us here. */
+export function redirectSupport({ redirect }: IkeConfig): readonly Payload[] {
+  if (!redirect) return [];
+  return [notify(NOTIFY.REDIRECT_SUPPORTED), ...(redirect.from === undefined ? [] : redirectedFrom(redirect.from))];
 }
 
 function errorCode(type: number): IkeFailure['code'] {

@@ -52,6 +52,8 @@ export interface IkeConfig {
    * matches nothing (RFC 7296 §2.23); `natDetected` below still tells the truth.
    */
   readonly forceEncapsulation: boolean;
+  /** The gateway may send us to another one (RFC 5685); `from` is the address of the one that sent us to this. */
+  readonly redirect?: { readonly from?: string };
   readonly timing: IkeTiming;
 }
 
@@ -193,10 +195,13 @@ export interface IkeFailure {
     | 'gateway-version' // speaks another major version
     | 'gateway-error' // another error notify for the IKE SA
     | 'protocol' // the gateway's messages break the protocol
+    | 'redirected' // it sends us to another gateway: `redirect`
     | 'closed-by-gateway' // DELETE from the peer
     | 'gateway-lost'; // liveness without answer
   /** What shows it: `NO_PROPOSAL_CHOSEN in IKE_SA_INIT response`, `SPI`, … one line, no secrets, printable. */
   readonly evidence: string;
+  /** Of `redirected`: the address or the host name to go to. */
+  readonly redirect?: string;
 }
 
 /** What the machine is given at construction besides the configuration. */

@@ -19,8 +19,8 @@ import { type ChildRecord, fatalInResponse, judgeInformational, refuseCreateChil
 import { exchangeName, type RuleError, siftPayloads } from '../exchanges/rules.ts';
 import { type IkeKeys, wipeIkeKeys } from '../keys/ikeKeys.ts';
 import { espKeyLogLines, ikeKeyLogLine } from '../keys/keyLog.ts';
-import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
-import type { Header, Message, Payload } from '../wire/message.ts';
+import { EXCHANGE, NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
+import type { Header, Message, Payload, PayloadOf } from '../wire/message.ts';
 import { deleteChildSas, deleteIkeSa, notify } from '../wire/payloads.ts';
 import { spiBytes, spiText } from '../wire/spi.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
@@ -331,23 +331,35 @@ export class IkeSa {
   #handlerOf(exchange: number): RequestHandler | undefined {
     const own = this.#setup.handlers[exchange];
     if (own || !this.#authenticated) return own;
-    if (exchange === EXCHANGE.INFORMATIONAL) return (payloads) => this.#informational(payloads);
+    if (exchange === EXCHANGE.INFORMATIONAL) return (payloads, now) => this.#informational(payloads, now);
     if (exchange === EXCHANGE.CREATE_CHILD_SA) return () => ({ payloads: refuseCreateChild(this.#state === 'closing') });
     return undefined;
   }
 
-  #informational(payloads: readonly Payload[]): Reply {
+  #informational(payloads: readonly Payload[], now: number): Reply {
     const verdict = judgeInformational(payloads, this.children, this.#setup.version);
     const { narrator } = this.#setup;
     for (const note of verdict.notes) narrator.log('warn', note);
     for (const spiIn of verdict.removed) this.#removeChild(spiIn);
     const { end } = verdict;
+    const noticed = end ? [] : verdict.notices.flatMap((notice) => this.#notice(notice, now));
     // RFC 7296 §2.25.2: a DELETE that crosses ours is answered as usual, and ours is forgotten; the reason stays our own.
     if (end) return { payloads: verdict.answer, after: () => this.#end(end) };
-    if (verdict.removed.length === 0 || this.#children.size > 0 || !this.#setup.closeWithoutChild)
-      return { payloads: verdict.answer };
+    if (verdict.removed.length === 0 || this.#children.size > 0 || !this.#setup.closeWithoutChild) {
+      const after = (at: number) => {
+        for (const act of noticed) act(at);
+      };
+      return { payloads: verdict.answer, after };
+    }
     const failure: IkeFailure = { code: 'closed-by-gateway', evidence: 'DELETE of the last CHILD SA' };
-    return { payloads: verdict.answer, after: (now) => this.finish([deleteIkeSa()], failure, now) };
+    return { payloads: verdict.answer, after: (at) => this.finish([deleteIkeSa()], failure, at) };
+  }
+
+  #notice(notice: PayloadOf<'N'>, now: number): ((now: number) => void)[] {
+    const after = this.#setup.notified?.(notice, now);
+    if (after) return [after];
+    this.#setup.narrator.log('warn', `peer reports ${nameOf(NOTIFY, notice.type)}`);
+    return [];
   }
 
   // Both.

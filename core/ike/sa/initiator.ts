@@ -10,10 +10,12 @@ import { toHex } from '../../bytes/bytes.ts';
 import type { IkeAnswer } from '../auth/contract.ts';
 import { IkeAuthExchange } from '../exchanges/ikeAuth.ts';
 import type { IkeAuthVerdict } from '../exchanges/ikeAuthErrors.ts';
+import { readRedirect, redirected } from '../exchanges/redirect.ts';
 import { wipe } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
 import { selectorsText } from '../selectors.ts';
-import type { Payload } from '../wire/message.ts';
+import { NOTIFY } from '../wire/constants.ts';
+import type { Payload, PayloadOf } from '../wire/message.ts';
 import { parseMessage } from '../wire/parse.ts';
 import { deleteIkeSa } from '../wire/payloads.ts';
 import { spiText } from '../wire/spi.ts';
@@ -33,6 +35,7 @@ import type {
 import { IkeSa } from './ikeSa.ts';
 import { Narrator } from './narrator.ts';
 import { type Agreed, type Datagram, SaInitPhase } from './saInitPhase.ts';
+import type { NotifyHandler } from './setup.ts';
 
 /** Throws for a configuration that no message could be made of: a mistake of the program, found before anything is sent. */
 export function createInitiator(config: IkeConfig, ports: IkePorts): IkeMachine {
@@ -53,6 +56,8 @@ const COMPLAIN_WITHIN = 2000;
 const MENTION_WITHIN = 300;
 /** How long a cancelled IKE_AUTH waits for its answer, and for that of the DELETE of the gateway's SA. Milliseconds. */
 const CANCEL_WITHIN = 1000;
+/** How long the gateway that sends us away is told goodbye. Milliseconds. */
+const LEAVE_WITHIN = 1000;
 
 class Initiator implements IkeMachine {
   readonly #config: IkeConfig;
@@ -296,6 +301,7 @@ class Initiator implements IkeMachine {
       nextRequestId: 1, // RFC 7296 §2.2: IKE_SA_INIT was 0
       expectedRequestId: 0,
       handlers: {},
+      notified: (notice) => this.#notified(notice),
       closeWithoutChild: true,
       followPeer: false, // RFC 7296 §2.23: usually behind a NAT, and the dataplane has one gateway address
       emit: (output) => this.#emit(output),
@@ -320,6 +326,11 @@ class Initiator implements IkeMachine {
       this.#complain(sa, verdict.failure, verdict.complaint, now, within);
       return;
     }
+    if (verdict.kind === 'redirected') {
+      if (verdict.standing) this.#leave(sa, verdict.failure, now);
+      else sa.close(verdict.failure);
+      return;
+    }
     sa.authenticated(now);
     const { child, identity } = verdict;
     if (!child.ok) {
@@ -341,6 +352,21 @@ class Initiator implements IkeMachine {
       remote: selectorsText(first.remoteSelectors),
     });
     sa.addChild(first);
+  }
+
+  /** RFC 5685 §5, §6: what there is with the old gateway is deleted; the new one is what the user waits for. */
+  #leave(sa: IkeSa, failure: IkeFailure, now: number): void {
+    sa.authenticated(now);
+    sa.finish([deleteIkeSa()], failure, now, LEAVE_WITHIN);
+  }
+
+  /** A notify in an INFORMATIONAL request of the established SA. */
+  #notified(notice: PayloadOf<'N'>): ReturnType<NotifyHandler> {
+    if (notice.type !== NOTIFY.REDIRECT || !this.#config.redirect) return undefined;
+    const read = readRedirect(notice.data);
+    if (read.ok) return (now) => this.#sa && this.#leave(this.#sa, redirected(read.value.gateway, 'INFORMATIONAL'), now);
+    this.#narrator.log('warn', `not followed: ${read.error}`);
+    return () => {};
   }
 
   /** RFC 7296 §2.21.2: an error of ours in IKE_AUTH goes into an INFORMATIONAL, which ends the IKE SA without a DELETE. */

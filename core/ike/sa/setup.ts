@@ -2,7 +2,7 @@
 import type { Random } from '../../crypto/types.ts';
 import type { IkeKeys } from '../keys/ikeKeys.ts';
 import type { IkeSuite } from '../negotiation.ts';
-import type { Payload } from '../wire/message.ts';
+import type { Payload, PayloadOf } from '../wire/message.ts';
 import type { Channel, Endpoint, IkeFailure, IkeOutput, IkeTiming } from './contract.ts';
 import type { Narrator } from './narrator.ts';
 import type { Role } from './protect.ts';
@@ -27,6 +27,12 @@ export interface Reply {
 
 export type RequestHandler = (payloads: readonly Payload[], now: number) => Reply | undefined;
 
+/**
+ * A notify of a protected INFORMATIONAL request that ends nothing. Gives what is to be done when the answer is out; undefined: it
+ * means nothing here, and is only told to the log.
+ */
+export type NotifyHandler = (notify: PayloadOf<'N'>, now: number) => ((now: number) => void) | undefined;
+
 export interface IkeSaSetup {
   readonly role: Role;
   readonly spiI: Uint8Array;
@@ -48,6 +54,7 @@ export interface IkeSaSetup {
   readonly expectedRequestId: number;
   /** By exchange. Before authentication nothing else is answered. */
   readonly handlers: Readonly<Partial<Record<number, RequestHandler>>>;
+  readonly notified?: NotifyHandler;
   /** Delete the IKE SA when the peer has deleted the last CHILD SA: without one it is of no use to a client. */
   readonly closeWithoutChild: boolean;
   /** RFC 7296 §2.23: a host that is not behind a NAT follows the peer's address; one that is must not. */
