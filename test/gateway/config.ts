@@ -14,6 +14,8 @@ export interface HeadOfficeConfig {
   /** Its own outer addresses, textual, at most one per family; what NAT detection is computed against. */
   readonly addresses: readonly string[];
   readonly ports: Readonly<Record<Channel, number>>;
+  /** Where it takes TCP connections (RFC 9329); nowhere when not said. */
+  readonly tcpPorts?: readonly number[];
   readonly identity: Identity;
   readonly users: readonly HeadOfficeUser[];
   /** Without it the office proves itself by the user's key. */

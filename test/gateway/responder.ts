@@ -157,6 +157,8 @@ class Office implements HeadOffice {
   /** The cookie to demand before any state is kept (RFC 7296 §2.6), or undefined when none is wanted or the right one came. */
   #wantsCookie(input: DatagramInput, request: Message, now: number): Uint8Array | undefined {
     const { cookie } = this.#config;
+    // RFC 9329 §6.3: who has a connection has shown that its address is its own.
+    if (input.from.transport === 'tcp') return undefined;
     if (cookie !== 'always' && this.#halfOpen() < cookie) return undefined;
     const nonce = findPayload(request.payloads, 'NONCE')?.data ?? new Uint8Array(0);
     const { spiI } = request.header;

@@ -83,7 +83,8 @@ export class ResponderSa {
       expectedRequestId: 1,
       handlers: { [EXCHANGE.IKE_AUTH]: (payloads, at) => this.#ikeAuth(payloads, at) },
       closeWithoutChild: false,
-      followPeer: !half.natLocal,
+      // RFC 9329 §6.1: a client's new connection comes from a new port, even from a new address.
+      followPeer: !half.natLocal || half.remote.transport === 'tcp',
       emit,
       narrator: new Narrator(emit),
     });
@@ -247,10 +248,10 @@ export class ResponderSa {
     this.#ike.addChild({
       ...child,
       ...(open ? { localSelectors: everything } : {}),
-      local: { address: this.#half.local.address, port: config.ports.natt },
+      local: from.transport === 'tcp' ? this.#half.local : { address: this.#half.local.address, port: config.ports.natt },
       // ESP travels in UDP only; a client that stayed on port 500 must take it on 4500 (RFC 3948 §4).
       remote: channel === 'natt' ? from : { address: from.address, port: config.ports.natt },
-      keepalive: this.#half.natLocal,
+      keepalive: this.#half.natLocal && from.transport !== 'tcp',
     });
   }
 
@@ -269,7 +270,7 @@ export class ResponderSa {
       spiI: toHex(spiI),
       spiR: this.id,
       ...suite,
-      local: { address: local.address, port: this.#services.config.ports[channel] },
+      local: from.transport === 'tcp' ? local : { address: local.address, port: this.#services.config.ports[channel] },
       remote: from,
       localIdentity: peer.ownIdentity.text,
       remoteIdentity: peer.identity.text,

@@ -89,7 +89,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
   const { spiI } = request.header;
   const nr = random(NONCE_OCTETS);
   const ni = nonce.data.slice();
-  const local = localEndpoint(arrival, services);
+  const local = localEndpoint(arrival, services, request);
   const hashes = findNotify(payloads, NOTIFY.SIGNATURE_HASH_ALGORITHMS);
   const nat = detectNat(request.header, payloads, local, arrival.from);
   const honest: readonly Payload[] = [
@@ -162,8 +162,12 @@ function announcedBy({ hashes, certificate, userAuthorities }: HeadOfficeConfig)
 }
 
 /** Our own address in the family of the one that asks. */
-function localEndpoint(arrival: Arrival, { config }: SaServices): Endpoint {
-  const six = isIPv6(arrival.from.address);
-  const address = config.addresses.find((one) => isIPv6(one) === six);
-  return { address: address ?? (six ? '::' : '0.0.0.0'), port: config.ports[arrival.channel] };
+function localEndpoint({ channel, from }: Arrival, { config }: SaServices, { header, payloads }: Message): Endpoint {
+  const six = isIPv6(from.address);
+  const address = config.addresses.find((one) => isIPv6(one) === six) ?? (six ? '::' : '0.0.0.0');
+  if (from.transport !== 'tcp') return { address, port: config.ports[channel] };
+  // RFC 9329 §6.5: the hashes are over TCP's ports; which of ours it is they tell, unless there is a NAT.
+  const ours = (config.tcpPorts ?? []).map((port): Endpoint => ({ address, port, transport: 'tcp' }));
+  const meant = ours.find((local) => !detectNat(header, payloads, local, from).local);
+  return meant ?? ours[0] ?? { address, port: config.ports.natt, transport: 'tcp' };
 }

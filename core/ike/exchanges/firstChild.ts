@@ -100,7 +100,8 @@ export class FirstChildRequest {
       remoteSelectors: remoteSelectors.map(copySelector),
       local,
       remote,
-      keepalive: natLocal,
+      // RFC 9329 §6.6: a NAT's mapping of a TCP connection is kept by the connection.
+      keepalive: natLocal && remote.transport !== 'tcp',
     };
     return ok({ child, ...rest });
   }

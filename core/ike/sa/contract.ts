@@ -8,10 +8,12 @@ import type { IkeAnswer, IkeAsk, IkeAuthentication } from '../auth/contract.ts';
 import type { EapFailureCode } from '../auth/eap/contract.ts';
 import type { Proposal, TrafficSelector } from '../wire/message.ts';
 
-/** Textual address (RFC 5952 for IPv6, no zone) and UDP port. */
+/** Textual address (RFC 5952 for IPv6, no zone) and port. */
 export interface Endpoint {
   readonly address: string;
   readonly port: number;
+  /** Reached through a TCP connection (RFC 9329), on channel `natt`; UDP when absent. */
+  readonly transport?: 'tcp';
 }
 
 /** The UDP port family a message travels on: `ike` is 500; `natt` is 4500, where the driver adds and strips the non-ESP marker (RFC 3948 §2.2). */
@@ -28,6 +30,8 @@ export interface IkeConfig {
   /** Our addresses as the gateway should see them were there no NAT. */
   readonly local: { readonly address: string; readonly ports: Readonly<Record<Channel, number>> };
   readonly remote: { readonly address: string; readonly ports: Readonly<Record<Channel, number>> };
+  /** All of it in a TCP connection (RFC 9329), which is there already; both ports of each side are the connection's. UDP when absent. */
+  readonly transport?: 'tcp';
   readonly ikeProposals: readonly Proposal[];
   readonly espProposals: readonly Proposal[];
   readonly localIdentity: Identity;
@@ -75,6 +79,8 @@ export type IkeInput =
   | { readonly kind: 'datagram'; readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }
   /** The dataplane saw an authenticated ESP packet since the last such input: the peer lives. */
   | { readonly kind: 'inbound-traffic' }
+  /** A new TCP connection is in the place of the one before (RFC 9329 §6.1). */
+  | { readonly kind: 'reconnected' }
   /** Ask the peer now whether it lives (wake-up, user). */
   | { readonly kind: 'check-liveness' }
   /** What an `ask` brought. An answer to no open ask is ignored. */

@@ -27,7 +27,7 @@ import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
 import { payloadsText } from './narrator.ts';
 import { createProtection, type OpenError, type Protection } from './protect.ts';
 import type { IkeSaSetup, OutgoingExchange, Reply, RequestHandler } from './setup.ts';
-import { AnswerWindow, RequestWindow } from './window.ts';
+import { AnswerWindow, RequestWindow, type RetransmitTiming, sentOnce } from './window.ts';
 
 export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
 
@@ -154,6 +154,17 @@ export class IkeSa {
     );
   }
 
+  /**
+   * RFC 9329 §6.2: over a new connection the request in flight goes out again. Without one the peer is asked, so that it learns of the
+   * connection (§6.1): from then on it sends there.
+   */
+  reconnected(now: number): void {
+    if (this.#state === 'closed') return;
+    const again = this.#requests.again(now, this.#patience());
+    if (again) this.#transmit(again, this.#channel, this.#remote);
+    else this.checkLiveness(now);
+  }
+
   addChild(child: ChildSa): void {
     this.#children.set(child.spiIn, { spiIn: child.spiIn, spiOut: child.spiOut, deleting: false });
     if (this.#setup.keyLog) for (const line of espKeyLogLines(child)) this.#setup.emit({ kind: 'key-log', table: 'esp', line });
@@ -224,7 +235,7 @@ export class IkeSa {
     const payloads = exchange.build();
     const header = this.#header(exchange.exchange, this.#requests.nextId, false);
     const bytes = this.#protection.seal(header, payloads);
-    this.#requests.send(bytes, exchange, now);
+    this.#requests.send(bytes, exchange, now, this.#patience());
     this.#setup.narrator.message('sent', header, payloads, bytes.length);
     this.#transmit(bytes, this.#channel, this.#remote);
   }
@@ -370,6 +381,11 @@ export class IkeSa {
     return { spiI, spiR, majorVersion: 2, minorVersion: 0, exchange, messageId, flags };
   }
 
+  #patience(): RetransmitTiming {
+    const { timing } = this.#setup;
+    return this.#remote.transport === 'tcp' ? sentOnce(timing) : timing;
+  }
+
   #transmit(bytes: Uint8Array, channel: Channel, to: Endpoint): void {
     this.#setup.emit({ kind: 'transmit', bytes, channel, to });
   }
@@ -382,7 +398,8 @@ export class IkeSa {
   /** The peer itself sent this, and not long ago: it is the answer to a request in flight, or a request that is new. */
   #heard(arrival: Arrival, now: number): void {
     this.#heardAt = Math.max(this.#heardAt, now);
-    const moved = arrival.from.address !== this.#remote.address || arrival.from.port !== this.#remote.port;
+    const { address, port, transport } = this.#remote;
+    const moved = arrival.from.address !== address || arrival.from.port !== port || arrival.from.transport !== transport;
     if (!this.#setup.followPeer || !moved) return;
     this.#setup.narrator.log('info', 'peer moved', { address: arrival.from.address, port: arrival.from.port });
     this.#remote = arrival.from;

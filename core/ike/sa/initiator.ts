@@ -103,6 +103,10 @@ class Initiator implements IkeMachine {
       case 'answer':
         this.#answer(input.id, input.answer, now);
         return;
+      case 'reconnected':
+        if (this.#phase === 'sa-init') this.#saInit.reconnected(now);
+        else this.#sa?.reconnected(now);
+        return;
       case 'inbound-traffic':
         this.#sa?.alive(now);
         return;
@@ -227,9 +231,11 @@ class Initiator implements IkeMachine {
     const { spiR, suite, keys, nat, hashes, multipleAuth, authorities } = result;
     const config = this.#config;
     // RFC 7296 §2.23: with a NAT between, and so always when one is pretended, all goes to port 4500 from IKE_AUTH on.
-    const channel: Channel = config.forceEncapsulation || nat.local || nat.remote ? 'natt' : 'ike';
-    const local = { address: config.local.address, port: config.local.ports[channel] };
-    const remote = { address: config.remote.address, port: config.remote.ports[channel] };
+    const { transport } = config;
+    const tcp = transport && { transport };
+    const channel: Channel = tcp || config.forceEncapsulation || nat.local || nat.remote ? 'natt' : 'ike';
+    const local = { address: config.local.address, port: config.local.ports[channel], ...tcp };
+    const remote = { address: config.remote.address, port: config.remote.ports[channel], ...tcp };
     this.#phase = 'auth';
     const sa = this.#makeSa(agreed, channel, remote);
     this.#sa = sa;

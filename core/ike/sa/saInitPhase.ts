@@ -4,9 +4,9 @@ import { SaInitExchange, type SaInitResult } from '../exchanges/saInit.ts';
 import { EXCHANGE } from '../wire/constants.ts';
 import { encodeMessage } from '../wire/encode.ts';
 import type { Header, Message, WireError } from '../wire/message.ts';
-import type { Endpoint, IkeConfig, IkeFailure, IkeInput, IkeOutput, IkePorts } from './contract.ts';
+import type { Channel, Endpoint, IkeConfig, IkeFailure, IkeInput, IkeOutput, IkePorts } from './contract.ts';
 import type { Narrator } from './narrator.ts';
-import { Retransmission } from './window.ts';
+import { Retransmission, type RetransmitTiming, sentOnce } from './window.ts';
 
 /**
  * How long a genuine answer may still come after one that cannot be believed (RFC 7296 §2.21.1), milliseconds. A forger who
@@ -59,8 +59,14 @@ export class SaInitPhase {
     const payloads = this.#exchange.build();
     this.#request = encodeMessage(header, payloads);
     this.#requestAt = now;
-    this.#retransmission = new Retransmission(this.#config.timing, now);
+    this.#retransmission = new Retransmission(this.#timing(), now);
     this.#ports.narrator.message('sent', header, payloads, this.#request.length);
+    this.#transmit();
+  }
+
+  /** RFC 9329 §6.2: the request goes out again over the new connection. */
+  reconnected(now: number): void {
+    this.#retransmission = new Retransmission(this.#timing(), now);
     this.#transmit();
   }
 
@@ -131,26 +137,42 @@ export class SaInitPhase {
   }
 
   #transmit(): void {
-    this.#ports.emit({ kind: 'transmit', bytes: this.#request, channel: 'ike', to: this.#gateway() });
+    this.#ports.emit({ kind: 'transmit', bytes: this.#request, channel: this.#channel(), to: this.#gateway() });
   }
 
   /** True for what may be an answer to our IKE_SA_INIT: right SPI, id and role, from where we sent it to (RFC 7296 §2.11). */
   #isAnswer(input: Datagram, header: Header | undefined): header is Header {
     if (!this.#retransmission || !header) return false;
     const gateway = this.#gateway();
-    if (input.channel !== 'ike' || input.from.address !== gateway.address || input.from.port !== gateway.port) return false;
+    const { address, port, transport } = input.from;
+    if (input.channel !== this.#channel() || transport !== gateway.transport) return false;
+    if (address !== gateway.address || port !== gateway.port) return false;
     return header.flags.response && equalBytes(header.spiI, this.#exchange.spiI);
   }
 
   /** RFC 7296 §2.21.1: not believed at once, because anybody may have sent it. */
   #remember(failure: IkeFailure, now: number): void {
+    // RFC 9329 §6.4: whoever put it into the connection has the connection; no better answer will come.
+    if (this.#config.transport === 'tcp') {
+      this.#ports.failed(failure);
+      return;
+    }
     const text = `unauthenticated: ${failure.evidence}; waiting for a better answer`;
     this.#ports.narrator.log('info', text, { code: failure.code });
     this.#doubt ??= { failure, until: now + DOUBT_WITHIN };
   }
 
   #gateway(): Endpoint {
-    const { remote } = this.#config;
-    return { address: remote.address, port: remote.ports.ike };
+    const { remote, transport } = this.#config;
+    return { address: remote.address, port: remote.ports[this.#channel()], ...(transport && { transport }) };
+  }
+
+  #channel(): Channel {
+    return this.#config.transport === 'tcp' ? 'natt' : 'ike';
+  }
+
+  #timing(): RetransmitTiming {
+    const { timing, transport } = this.#config;
+    return transport === 'tcp' ? sentOnce(timing) : timing;
   }
 }

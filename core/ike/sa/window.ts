@@ -11,6 +11,19 @@ import type { IkeTiming } from './contract.ts';
 /** The part of `IkeTiming` that says when to repeat. `retransmitTries` counts the repetitions after the first sending. */
 export type RetransmitTiming = Pick<IkeTiming, 'retransmitFirst' | 'retransmitFactor' | 'retransmitMax' | 'retransmitTries'>;
 
+/**
+ * RFC 9329 §6.2: over a reliable transport a request is sent once, and again only when the connection is a new one. It is waited for as long as
+ * with repetitions.
+ */
+export function sentOnce(timing: RetransmitTiming): RetransmitTiming {
+  let patience = 0;
+  for (let i = 0, pause = timing.retransmitFirst; i <= timing.retransmitTries; i++) {
+    patience += pause;
+    pause = Math.min(pause * timing.retransmitFactor, timing.retransmitMax);
+  }
+  return { ...timing, retransmitFirst: patience, retransmitTries: 0 };
+}
+
 /** When one request is repeated: after `retransmitFirst`, then `retransmitFactor` times the last pause, at most `retransmitMax`. */
 export class Retransmission {
   readonly #timing: RetransmitTiming;
@@ -82,10 +95,17 @@ export class RequestWindow<T> {
   }
 
   /** Puts the request with `nextId` in flight. A second one at the same time is a programmer's mistake. */
-  send(bytes: Uint8Array, context: T, now: number): void {
+  send(bytes: Uint8Array, context: T, now: number, timing = this.#timing): void {
     if (this.#inFlight) throw new Error('a request is in flight already'); // RFC 7296 §2.3: window of one
-    this.#inFlight = { id: this.#next, bytes, context, retransmission: new Retransmission(this.#timing, now) };
+    this.#inFlight = { id: this.#next, bytes, context, retransmission: new Retransmission(timing, now) };
     this.#next++;
+  }
+
+  /** The request in flight, which is to be sent again now and waited for anew; undefined when there is none. */
+  again(now: number, timing = this.#timing): Uint8Array | undefined {
+    const flight = this.#inFlight;
+    if (flight) this.#inFlight = { ...flight, retransmission: new Retransmission(timing, now) };
+    return flight?.bytes;
   }
 
   /** True when a response with this id belongs to the request in flight. */
