@@ -12,8 +12,10 @@ export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
 export const SOL_SOCKET = 1;
+export const SO_ERROR = 4;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
+export const SO_KEEPALIVE = 9;
 export const SO_REUSEPORT = 15;
 export const SO_PEERCRED = 17;
 export const SO_SNDBUFFORCE = 32;
@@ -44,6 +46,14 @@ export const IPV6_TCLASS = 67;
 /** `IP_PMTUDISC_*` and `IPV6_PMTUDISC_*` are the same numbers. */
 export const PMTUDISC_DONT = 0;
 export const PMTUDISC_PROBE = 3;
+/** linux/tcp.h; the level is SOL_TCP. */
+export const IPPROTO_TCP = 6;
+export const TCP_NODELAY = 1;
+export const TCP_KEEPIDLE = 4;
+export const TCP_KEEPINTVL = 5;
+export const TCP_KEEPCNT = 6;
+export const TCP_USER_TIMEOUT = 18;
+export const TCP_NOTSENT_LOWAT = 25;
 /** linux/udp.h; the level is SOL_UDP. */
 export const IPPROTO_UDP = 17;
 export const UDP_SEGMENT = 103;
@@ -110,3 +120,5 @@ export const EADDRINUSE = 98;
 export const ENETUNREACH = 101;
 export const ENOBUFS = 105;
 export const EADDRNOTAVAIL = 99;
+export const EHOSTUNREACH = 113;
+export const EINPROGRESS = 115;

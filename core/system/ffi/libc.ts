@@ -86,6 +86,11 @@ export const bind: (fd: number, address: number, length: number) => number = lib
   'uintptr_t',
   'uint',
 ]);
+export const connect: (fd: number, address: number, length: number) => number = library.func('connect', 'int', [
+  'int',
+  'uintptr_t',
+  'uint',
+]);
 export const listen: (fd: number, backlog: number) => number = library.func('listen', 'int', ['int', 'int']);
 export const getsockname: (fd: number, address: number, length: number) => number = library.func('getsockname', 'int', [
   'int',

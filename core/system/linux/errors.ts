@@ -1,4 +1,4 @@
-import { EACCES, EADDRINUSE, EBUSY, EINVAL, ENETUNREACH, ENODEV, ENOENT, EPERM } from '../ffi/constants.ts';
+import { EACCES, EADDRINUSE, EBUSY, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV, ENOENT, EPERM } from '../ffi/constants.ts';
 import { errnoName } from '../ffi/libc.ts';
 import type { HostError } from '../ports.ts';
 
@@ -26,6 +26,7 @@ function codeOf(number: number): HostError['code'] {
     case EADDRINUSE:
       return 'port-in-use';
     case ENETUNREACH:
+    case EHOSTUNREACH:
       return 'no-route';
     case EBUSY:
       return 'busy';
