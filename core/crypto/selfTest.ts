@@ -1,10 +1,11 @@
-import { fromHex, toHex } from '../bytes/bytes.ts';
+import { equalConstantTime, fromHex, toHex } from '../bytes/bytes.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
-import { startKeyExchange } from './ke.ts';
+import { answerKeyExchange, startKeyExchange } from './ke.ts';
 import { prf } from './prf.ts';
 import { recordCipher } from './record.ts';
 import { hmacVectors, type KeyExchangeVector, keyExchangeVectors, type RecordVector, recordVectors } from './selfTestVectors.ts';
 import { byKeyword, findKe, findPrf } from './transforms.ts';
+import type { KeTransform } from './types.ts';
 
 /** `test` names the primitive whose known answer did not come out, e.g. `AES_GCM_16 128`. */
 export interface SelfTestFault {
@@ -22,8 +23,8 @@ export interface KnownAnswers {
 
 const knownAnswers: KnownAnswers = { hmacs: hmacVectors.outputs, records: recordVectors, keyExchanges: keyExchangeVectors };
 
-/** X25519, ECP_256, ECP_384, MODP_2048: what gateways mostly choose. */
-const commonGroups: readonly number[] = [31, 19, 20, 14];
+/** X25519, ECP_256, ECP_384, MODP_2048: what gateways mostly choose; ML-KEM-768 beside them. */
+const commonGroups: readonly number[] = [31, 19, 20, 14, 36];
 
 /** Symmetric code is compiled after a few calls; the curves' tables of the base point are built by one. */
 const symmetricRounds = 8;
@@ -88,8 +89,18 @@ function keyExchangeHolds(vector: KeyExchangeVector): boolean {
     shared.length === transform.sharedBytes &&
     exchange.publicValue.length === transform.publicBytes &&
     toHex(exchange.publicValue).endsWith(vector.publicTail) &&
-    toHex(shared).endsWith(vector.sharedTail)
+    toHex(shared).endsWith(vector.sharedTail) &&
+    (vector.kem !== true || bothSidesAgree(transform))
   );
+}
+
+/** A KEM has another part for the responder; decapsulation makes its ciphertext once more and compares (FIPS 203 §6.3), so this sees both. */
+function bothSidesAgree(transform: KeTransform): boolean {
+  const initiator = startKeyExchange(transform, (length) => new Uint8Array(length).fill(7));
+  const answered = answerKeyExchange(transform, initiator.publicValue, (length) => new Uint8Array(length).fill(9));
+  if (!('shared' in answered)) return false;
+  const shared = initiator.derive(answered.publicValue);
+  return shared instanceof Uint8Array && equalConstantTime(shared, answered.shared);
 }
 
 function octets(hex: string): Uint8Array {

@@ -96,6 +96,8 @@ export interface KeyExchangeVector {
   /** The last 16 octets of our public value and of the shared secret. */
   readonly publicTail: string;
   readonly sharedTail: string;
+  /** The responder encapsulates, which is tried as well. */
+  readonly kem?: true;
 }
 
 export const keyExchangeVectors: readonly KeyExchangeVector[] = [
@@ -168,4 +170,22 @@ export const keyExchangeVectors: readonly KeyExchangeVector[] = [
     publicTail: '0c5b12da88120d53177f80e532c41fa0',
     sharedTail: '521c24403085d59a449a5037514a879d',
   },
+  ...mlkemVectors(),
 ];
+
+/**
+ * Seed and encapsulation key: case 2 of Wycheproof's mlkem_512_test, mlkem_768_test and mlkem_1024_test. The ciphertext is all zeros, which
+ * nobody encapsulated, so the answer is that of implicit rejection: SHAKE256(z | ciphertext) of 32 octets (FIPS 203 §6.3).
+ */
+function mlkemVectors(): readonly KeyExchangeVector[] {
+  const random =
+    '7c9935a0b07694aa0c6d10e4db6b1add2fd81a25ccb148032dcd739936737f2d8626ed79d451140800e03b59b956f8210e556067407d13dc90fa9e8b872bfb8f';
+  const vector = (id: number, octets: number, publicTail: string, sharedTail: string): KeyExchangeVector => {
+    return { id, random, peer: '00'.repeat(octets), publicTail, sharedTail, kem: true };
+  };
+  return [
+    vector(35, 768, 'ce9921aa9e22448819585dea308eb039', '394d1c29c1d6e595867219814f7aaee5'),
+    vector(36, 1088, 'c4e8315f2af0d32f0017ae136e19f028', '9498afcd898270ebfcf27ea69f45e96e'),
+    vector(37, 1568, 'ad04cc752bc20c394746850e0c4847db', '4e49e5885a385576d5dee5c48f149274'),
+  ];
+}

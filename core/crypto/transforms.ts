@@ -3,6 +3,7 @@
  * prints and reads them, so that both ends of an interop run can be compared as text.
  */
 import type {
+  AdditionalKeTransform,
   EncrTransform,
   EsnTransform,
   IntegTransform,
@@ -143,9 +144,19 @@ const keTransforms: readonly KeTransform[] = [
   ecp(28, 'ECP_256_BP', 'ecp256bp', 32),
   ecp(29, 'ECP_384_BP', 'ecp384bp', 48),
   ecp(30, 'ECP_512_BP', 'ecp512bp', 64),
-  { type: 4, id: 31, name: 'CURVE_25519', keyword: 'x25519', publicBytes: 32, sharedBytes: 32, level: ikeOnly(undefined) },
-  { type: 4, id: 32, name: 'CURVE_448', keyword: 'x448', publicBytes: 56, sharedBytes: 56, level: ikeOnly(undefined) },
+  ke(31, 'CURVE_25519', 'x25519', { publicBytes: 32, sharedBytes: 32 }),
+  ke(32, 'CURVE_448', 'x448', { publicBytes: 56, sharedBytes: 56 }),
+  // draft-ietf-ipsecme-ikev2-mlkem, FIPS 203 §8: encapsulation key, ciphertext, secret.
+  ke(35, 'ML_KEM_512', 'mlkem512', { publicBytes: 800, answerBytes: 768, sharedBytes: 32 }),
+  ke(36, 'ML_KEM_768', 'mlkem768', { publicBytes: 1184, answerBytes: 1088, sharedBytes: 32 }),
+  ke(37, 'ML_KEM_1024', 'mlkem1024', { publicBytes: 1568, answerBytes: 1568, sharedBytes: 32 }),
 ];
+
+/** RFC 9370 §2.2.1: every key exchange method, and NONE, may be the nth additional one. */
+const additionalKeTransforms: readonly AdditionalKeTransform[] = ([6, 7, 8, 9, 10, 11, 12] as const).flatMap((type) => [
+  ...keTransforms.map((row) => ({ type, id: row.id, name: row.name, keyword: `ke${type - 5}_${row.keyword}`, ke: row })),
+  { type, id: 0, name: 'NONE', keyword: `ke${type - 5}_none`, ke: undefined },
+]);
 
 /** Sequence numbers: `[0]` 32 bits, `[1]` ESN. */
 export const esnTransforms: readonly EsnTransform[] = [
@@ -177,7 +188,9 @@ const aliases: ReadonlyMap<string, string> = new Map([
   ['curve448', 'x448'],
 ]);
 
-const rowOfKeyword: ReadonlyMap<string, TransformRow> = new Map(transforms.map((row) => [row.keyword, row]));
+const rowOfKeyword: ReadonlyMap<string, TransformRow> = new Map(
+  [...transforms, ...additionalKeTransforms].map((row) => [row.keyword, row]),
+);
 
 /** The row of an ENCR transform and its Key Length attribute in bits; undefined when unknown, or when the attribute is missing or out of place. */
 export function findEncr(id: number, keyLength: number | undefined): EncrTransform | undefined {
@@ -196,13 +209,19 @@ export function findKe(id: number): KeTransform | undefined {
   return keTransforms.find((row) => row.id === id);
 }
 
+/** `type` is one of 6 to 12; undefined when the method is not known. */
+export function findAdditionalKe(type: number, id: number): AdditionalKeTransform | undefined {
+  return additionalKeTransforms.find((row) => row.type === type && row.id === id);
+}
+
 /**
- * The row of one part of a proposal in strongSwan's notation, e.g. `aes256gcm16`, `sha2_256`, `curve25519`; case does not matter.
- * `sha256` is the integrity transform, `prfsha256` the PRF.
+ * The row of one part of a proposal in strongSwan's notation, e.g. `aes256gcm16`, `sha2_256`, `curve25519`, `ke1_mlkem768`; case does
+ * not matter. `sha256` is the integrity transform, `prfsha256` the PRF.
  */
 export function byKeyword(keyword: string): TransformRow | undefined {
   const lower = keyword.toLowerCase();
-  return rowOfKeyword.get(aliases.get(lower) ?? lower);
+  const [, number = '', method = lower] = /^(ke[1-7]_)(.*)$/.exec(lower) ?? [];
+  return rowOfKeyword.get(`${number}${aliases.get(method) ?? method}`);
 }
 
 function levels(ike: RequirementLevel | undefined, esp: RequirementLevel | undefined): RequirementLevels {
@@ -248,19 +267,21 @@ function aesGcm(id: number, icvBytes: number, keyLength: number, level: Requirem
   };
 }
 
-function modp(id: number, bits: number, ike?: RequirementLevel): KeTransform {
-  return {
-    type: 4,
-    id,
-    name: `MODP_${bits}`,
-    keyword: `modp${bits}`,
-    publicBytes: bits / 8,
-    sharedBytes: bits / 8,
-    level: ikeOnly(ike),
-  };
+function ke(
+  id: number,
+  name: string,
+  keyword: string,
+  sizes: { readonly publicBytes: number; readonly answerBytes?: number; readonly sharedBytes: number },
+  level?: RequirementLevel,
+): KeTransform {
+  return { type: 4, id, name, keyword, answerBytes: sizes.publicBytes, ...sizes, level: ikeOnly(level) };
 }
 
-function ecp(id: number, name: string, keyword: string, fieldBytes: number, ike?: RequirementLevel): KeTransform {
+function modp(id: number, bits: number, level?: RequirementLevel): KeTransform {
+  return ke(id, `MODP_${bits}`, `modp${bits}`, { publicBytes: bits / 8, sharedBytes: bits / 8 }, level);
+}
+
+function ecp(id: number, name: string, keyword: string, fieldBytes: number, level?: RequirementLevel): KeTransform {
   // RFC 5903 §7: x and y on the wire, x alone is the secret; RFC 6954 §2 uses the same for brainpool.
-  return { type: 4, id, name, keyword, publicBytes: 2 * fieldBytes, sharedBytes: fieldBytes, level: ikeOnly(ike) };
+  return ke(id, name, keyword, { publicBytes: 2 * fieldBytes, sharedBytes: fieldBytes }, level);
 }

@@ -62,9 +62,11 @@ export interface KeTransform {
   readonly type: 4;
   readonly id: number;
   readonly name: string; // CURVE_25519, ECP_256, MODP_2048 …
-  readonly keyword: string; // x25519 (alias curve25519), ecp256, modp2048 …
-  /** Exact octets of a public value on the wire (RFC 5903 §7, RFC 6954 §2, RFC 8031 §3.1, RFC 7296 §3.4). */
+  readonly keyword: string; // x25519 (alias curve25519), ecp256, modp2048, mlkem768 …
+  /** Exact octets of the initiator's public value on the wire (RFC 5903 §7, RFC 6954 §2, RFC 8031 §3.1, RFC 7296 §3.4). */
   readonly publicBytes: number;
+  /** The same of the responder's: another number where it encapsulates. */
+  readonly answerBytes: number;
   readonly sharedBytes: number;
   readonly level: RequirementLevels;
 }
@@ -77,11 +79,21 @@ export interface EsnTransform {
   readonly keyword: 'noesn' | 'esn';
 }
 
-export type TransformRow = EncrTransform | PrfTransform | IntegTransform | KeTransform | EsnTransform;
+/** RFC 9370 §2.2.1: Additional Key Exchange 1 to 7 are the transform types 6 to 12; `ke` undefined is NONE. */
+export interface AdditionalKeTransform {
+  readonly type: 6 | 7 | 8 | 9 | 10 | 11 | 12;
+  readonly id: number;
+  readonly name: string; // ML_KEM_768
+  readonly keyword: string; // ke1_mlkem768, ke1_none
+  readonly ke: KeTransform | undefined;
+}
+
+export type TransformRow = EncrTransform | PrfTransform | IntegTransform | KeTransform | EsnTransform | AdditionalKeTransform;
 
 /** An ephemeral key exchange. The private value is made for one peer and dropped when `derive` succeeds. */
 export interface KeyExchange {
   readonly method: KeTransform;
+  /** The initiator's; a responder's comes of `answerKeyExchange`. */
   readonly publicValue: Uint8Array;
   /**
    * The shared secret (`sharedBytes` octets), or why the peer's public value is refused. After a fault it may be called
@@ -90,8 +102,16 @@ export interface KeyExchange {
   derive(peer: Uint8Array): Uint8Array | KeyExchangeFault;
 }
 
+/** The responder's part of a key exchange, all at once. */
+export interface AnsweredKeyExchange {
+  readonly publicValue: Uint8Array;
+  /** `sharedBytes` octets. */
+  readonly shared: Uint8Array;
+}
+
 /**
- * `length`: not exactly `publicBytes`. `range`: outside 1 < y < p-1 (RFC 6989 §2.1), or a coordinate that is not below p.
+ * `length`: not exactly `publicBytes` or `answerBytes`. `range`: outside 1 < y < p-1 (RFC 6989 §2.1), a coordinate that is not below p, a
+ * coefficient that is not below q (FIPS 203 §7.2).
  * `off-curve`: the curve equation does not hold (RFC 6989 §2.3). `zero`: the all-zero secret of a small-order point (RFC 7748 §6.1).
  */
 export type KeyExchangeFault = { readonly fault: 'length' | 'range' | 'off-curve' | 'zero' };

@@ -3,7 +3,7 @@
  * `sa`. Each step can be replaced. One initiator at a time; the whole head office is in test/gateway.
  */
 import { equalBytes } from '../../core/bytes/bytes.ts';
-import { startKeyExchange } from '../../core/crypto/ke.ts';
+import { answerKeyExchange } from '../../core/crypto/ke.ts';
 import type { Random } from '../../core/crypto/types.ts';
 import { pskAuth, verifyPskAuth } from '../../core/ike/auth/psk.ts';
 import { deriveChildKeys, deriveIkeKeys, type Nonces, skeyseed } from '../../core/ike/keys/ikeKeys.ts';
@@ -132,14 +132,14 @@ export class Peer {
     const spiI = header.spiI.slice();
     const spiR = this.#random(8);
     const nonces = { ni: of.ni, nr: this.#random(32) };
-    const exchange = startKeyExchange(suite.ke, this.#random);
-    const shared = exchange.derive(of.keData);
-    if (!(shared instanceof Uint8Array)) throw new Error(`public value: ${shared.fault}`);
+    const answered = answerKeyExchange(suite.ke, of.keData, this.#random);
+    if ('fault' in answered) throw new Error(`public value: ${answered.fault}`);
+    const { publicValue, shared } = answered;
     const keys = deriveIkeKeys(suite, skeyseed(suite.prf, nonces, shared), nonces, { spiI, spiR });
     const here = { address: this.#config.address, port: 500 };
     const honest: Payload[] = [
       { kind: 'SA', proposals: [chosen] },
-      { kind: 'KE', method: suite.ke.id, data: exchange.publicValue },
+      { kind: 'KE', method: suite.ke.id, data: publicValue },
       { kind: 'NONCE', data: nonces.nr },
       notify(NOTIFY.NAT_DETECTION_SOURCE_IP, natDetectionHash({ spiI, spiR }, here)),
       notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash({ spiI, spiR }, this.#from)),

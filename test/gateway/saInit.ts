@@ -2,7 +2,7 @@
 
 import { isIPv6 } from 'node:net';
 import { sha1 } from '../../core/crypto/hash.ts';
-import { startKeyExchange } from '../../core/crypto/ke.ts';
+import { answerKeyExchange } from '../../core/crypto/ke.ts';
 import { certificateRequests } from '../../core/ike/auth/certificates.ts';
 import { readHashes } from '../../core/ike/auth/signature.ts';
 import { siftPayloads } from '../../core/ike/exchanges/rules.ts';
@@ -81,10 +81,10 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
     const wanted = Uint8Array.of(suite.ke.id >>> 8, suite.ke.id);
     return refuse(`KE is of group ${ke.method}, not ${suite.ke.id}`, NOTIFY.INVALID_KE_PAYLOAD, wanted);
   }
-  const exchange = startKeyExchange(suite.ke, random);
-  const shared = exchange.derive(ke.data);
+  const answered = answerKeyExchange(suite.ke, ke.data, random);
   // RFC 6989 §2: a public value that fails its tests ends the exchange.
-  if (!(shared instanceof Uint8Array)) return refuse(`public value: ${shared.fault}`, NOTIFY.INVALID_SYNTAX);
+  if ('fault' in answered) return refuse(`public value: ${answered.fault}`, NOTIFY.INVALID_SYNTAX);
+  const { publicValue, shared } = answered;
 
   const { spiI } = request.header;
   const nr = random(NONCE_OCTETS);
@@ -94,7 +94,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
   const nat = detectNat(request.header, payloads, local, arrival.from);
   const honest: readonly Payload[] = [
     { kind: 'SA', proposals: [chosen] },
-    { kind: 'KE', method: suite.ke.id, data: exchange.publicValue },
+    { kind: 'KE', method: suite.ke.id, data: publicValue },
     { kind: 'NONCE', data: nr },
     // RFC 7296 §2.23: hashes over both SPIs of this message and the addresses as we see them.
     notify(NOTIFY.NAT_DETECTION_SOURCE_IP, natDetectionHash({ spiI, spiR }, local)),

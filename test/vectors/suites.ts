@@ -1,6 +1,7 @@
 import { runAead } from './aead.ts';
 import { runEcPoint, runEcSpki, runXdh } from './keyExchange.ts';
 import { runMac } from './mac.ts';
+import { runMlkem } from './mlkem.ts';
 import { runPbes2 } from './pbes2.ts';
 import { runSignatures, type SignatureKind } from './signatures.ts';
 import { type CaseResult, listVectorFiles, skipAll } from './wycheproof.ts';
@@ -69,11 +70,18 @@ export const suites: readonly Suite[] = [
   missing('aes_ccm_test', 'ENCR_AES_CCM (RFC 5282) is not in the table of transforms'),
   missing('aes_cmac_test', 'AUTH_AES_CMAC_96 and PRF_AES128_CMAC (RFC 4494, RFC 4615) are not in the table of transforms'),
   missing('aes_gmac_test', 'ENCR_NULL_AUTH_AES_GMAC (RFC 4543) is not in the table of transforms'),
-  ...['512', '768', '1024'].flatMap((size) =>
-    ['', '_encaps', '_keygen_seed', '_semi_expanded_decaps'].map((kind) =>
-      missing(`mlkem_${size}${kind}_test`, `ML-KEM-${size} is not in the table of key exchanges`),
-    ),
-  ),
+  ...(
+    [
+      ['512', 35],
+      ['768', 36],
+      ['1024', 37],
+    ] as const
+  ).flatMap(([size, id]) => [
+    mlkem(`mlkem_${size}_test`, id, 'decaps'),
+    mlkem(`mlkem_${size}_encaps_test`, id, 'encaps'),
+    mlkem(`mlkem_${size}_keygen_seed_test`, id, 'keygen'),
+    missing(`mlkem_${size}_semi_expanded_decaps_test`, 'private keys are seeds here and nobody gives us one'),
+  ]),
 ];
 
 /** Files of the folder that no suite knows: new ones. */
@@ -101,6 +109,10 @@ function ecPoint(file: string, keId: number): Suite {
 
 function ecSpki(file: string, keId: number): Suite {
   return { name: file, file, run: (folder) => runEcSpki(folder, file, keId) };
+}
+
+function mlkem(file: string, keId: number, kind: 'decaps' | 'encaps' | 'keygen'): Suite {
+  return { name: file, file, run: (folder) => runMlkem(folder, file, keId, kind) };
 }
 
 function signatures(file: string, kind: SignatureKind): Suite {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { concat, toHex } from '../../../core/bytes/bytes.ts';
-import { startKeyExchange } from '../../../core/crypto/ke.ts';
+import { answerKeyExchange, startKeyExchange } from '../../../core/crypto/ke.ts';
 import { transforms } from '../../../core/crypto/transforms.ts';
-import type { KeTransform } from '../../../core/crypto/types.ts';
+import type { AnsweredKeyExchange, KeTransform } from '../../../core/crypto/types.ts';
 import { rfc5903Vectors } from './rfc5903.ts';
 import { fixedRandom, hex, ke, scalarRandom, seededRandom } from './support.ts';
 
@@ -14,40 +14,90 @@ const prime = {
   ecp521: (1n << 521n) - 1n,
 } as const;
 
+/** The responder's value to this initiator. */
+function answerTo(group: KeTransform, publicValue: Uint8Array, seed: string): AnsweredKeyExchange {
+  const answered = answerKeyExchange(group, publicValue, seededRandom(seed));
+  assert.ok('shared' in answered, JSON.stringify(answered));
+  return answered;
+}
+
+/** Neighbours of a good value that are none. */
+function wrongLengths(good: Uint8Array): readonly Uint8Array[] {
+  return [
+    new Uint8Array(0),
+    good.slice(1),
+    good.slice(0, -1),
+    concat(Uint8Array.of(0), good),
+    concat(good, Uint8Array.of(0)),
+    concat(Uint8Array.of(4), good),
+  ];
+}
+
 for (const group of groups) {
   test(`${group.name}: two sides agree, sizes are those of the table`, () => {
     const initiator = startKeyExchange(group, seededRandom(`i ${group.name}`));
-    const responder = startKeyExchange(group, seededRandom(`r ${group.name}`));
+    const { publicValue, shared } = answerTo(group, initiator.publicValue, `r ${group.name}`);
     assert.equal(initiator.publicValue.length, group.publicBytes);
-    assert.notDeepEqual(initiator.publicValue, responder.publicValue);
-    const a = initiator.derive(responder.publicValue);
-    const b = responder.derive(initiator.publicValue);
+    assert.equal(publicValue.length, group.answerBytes);
+    assert.notDeepEqual(initiator.publicValue, publicValue);
+    const a = initiator.derive(publicValue);
     assert.ok(a instanceof Uint8Array);
     assert.equal(a.length, group.sharedBytes);
-    assert.deepEqual(a, b);
+    assert.deepEqual(a, shared);
   });
 
-  test(`${group.name}: a public value of a wrong length is refused`, () => {
+  test(`${group.name}: a public value of a wrong length is refused by both sides`, () => {
     const exchange = startKeyExchange(group, seededRandom(`length ${group.name}`));
-    const good = exchange.publicValue;
-    const wrong = [
-      new Uint8Array(0),
-      good.slice(1),
-      good.slice(0, -1),
-      concat(Uint8Array.of(0), good),
-      concat(good, Uint8Array.of(0)),
-      concat(Uint8Array.of(4), good),
-    ];
-    for (const peer of wrong) assert.deepEqual(exchange.derive(peer), { fault: 'length' });
+    const { publicValue } = answerTo(group, exchange.publicValue, 'other');
+    for (const peer of wrongLengths(publicValue)) assert.deepEqual(exchange.derive(peer), { fault: 'length' });
+    for (const peer of wrongLengths(exchange.publicValue))
+      assert.deepEqual(answerKeyExchange(group, peer, seededRandom('wrong')), { fault: 'length' });
     // RFC 6989 §2.5: a bad value is dropped and the exchange goes on waiting for a good one.
-    assert.ok(exchange.derive(startKeyExchange(group, seededRandom('other')).publicValue) instanceof Uint8Array);
+    assert.ok(exchange.derive(publicValue) instanceof Uint8Array);
   });
 
   test(`${group.name}: a private value serves one peer`, () => {
     const exchange = startKeyExchange(group, seededRandom(`once ${group.name}`));
-    const peer = startKeyExchange(group, seededRandom('peer')).publicValue;
-    assert.ok(exchange.derive(peer) instanceof Uint8Array);
-    assert.throws(() => exchange.derive(peer), /used twice/);
+    const { publicValue } = answerTo(group, exchange.publicValue, 'peer');
+    assert.ok(exchange.derive(publicValue) instanceof Uint8Array);
+    assert.throws(() => exchange.derive(publicValue), /used twice/);
+  });
+}
+
+for (const keyword of ['mlkem512', 'mlkem768', 'mlkem1024']) {
+  test(`${keyword}: an encapsulation key with a coefficient that is not below q is refused (FIPS 203 §7.2)`, () => {
+    const { publicValue } = startKeyExchange(ke(keyword), seededRandom(keyword));
+    const last = publicValue.length - 32 - 3;
+    for (const at of [0, 3 * 100, last]) {
+      // Each three octets are two coefficients of 12 bits, little-endian; q is 0xd01.
+      for (const bad of [Uint8Array.of(0x01, 0x0d, 0), Uint8Array.of(0, 0x10, 0xd0), Uint8Array.of(0xff, 0xff, 0xff)]) {
+        const value = publicValue.slice();
+        value.set(bad, at);
+        assert.deepEqual(answerKeyExchange(ke(keyword), value, seededRandom('r')), { fault: 'range' });
+      }
+      const largest = publicValue.slice();
+      largest.set(Uint8Array.of(0x00, 0x0d, 0xd0), at);
+      assert.ok('shared' in answerKeyExchange(ke(keyword), largest, seededRandom('r')), 'q - 1 is below q');
+    }
+  });
+
+  test(`${keyword}: a ciphertext that was changed gives a secret that nobody else has, the same each time`, () => {
+    const initiator = () => startKeyExchange(ke(keyword), seededRandom(keyword));
+    const { publicValue, shared } = answerTo(ke(keyword), initiator().publicValue, 'r');
+    const changed = publicValue.slice();
+    changed[0] = (changed[0] as number) ^ 1;
+    const other = initiator().derive(changed);
+    assert.ok(other instanceof Uint8Array);
+    assert.notDeepEqual(other, shared);
+    assert.deepEqual(initiator().derive(changed), other);
+    assert.deepEqual(initiator().derive(publicValue), shared);
+  });
+
+  test(`${keyword}: two encapsulations to one key differ`, () => {
+    const { publicValue } = startKeyExchange(ke(keyword), seededRandom(keyword));
+    const [a, b] = [answerTo(ke(keyword), publicValue, 'same'), answerTo(ke(keyword), publicValue, 'same')];
+    assert.notDeepEqual(a.publicValue, b.publicValue);
+    assert.notDeepEqual(a.shared, b.shared);
   });
 }
 

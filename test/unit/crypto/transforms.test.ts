@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { byKeyword, esnTransforms, findEncr, findInteg, findKe, findPrf, transforms } from '../../../core/crypto/transforms.ts';
+import {
+  byKeyword,
+  esnTransforms,
+  findAdditionalKe,
+  findEncr,
+  findInteg,
+  findKe,
+  findPrf,
+  transforms,
+} from '../../../core/crypto/transforms.ts';
 
 test('the table has every transform of the issue, once', () => {
   const ids = (type: number) => transforms.filter((row) => row.type === type).map((row) => row.id);
   assert.deepEqual(ids(1), [12, 12, 12, 18, 18, 18, 19, 19, 19, 20, 20, 20, 28]);
   assert.deepEqual(ids(2), [2, 5, 6, 7]);
   assert.deepEqual(ids(3), [2, 12, 13, 14]);
-  assert.deepEqual(ids(4), [14, 15, 16, 17, 18, 19, 20, 21, 28, 29, 30, 31, 32]);
+  assert.deepEqual(ids(4), [14, 15, 16, 17, 18, 19, 20, 21, 28, 29, 30, 31, 32, 35, 36, 37]);
   assert.deepEqual(ids(5), [0, 1]);
   assert.equal(new Set(transforms.map((row) => row.keyword)).size, transforms.length);
 });
@@ -39,6 +48,34 @@ test('KEYMAT sizes: RFC 4106 §8.1, RFC 7634 §2, RFC 4868 §2.1.1', () => {
       [64, 32],
     ],
   );
+});
+
+test('additional key exchanges: RFC 9370 §2.2.1, each method and NONE by each number', () => {
+  assert.equal(byKeyword('ke1_mlkem768'), findAdditionalKe(6, 36));
+  assert.equal(byKeyword('KE7_curve25519'), findAdditionalKe(12, 31));
+  assert.deepEqual(findAdditionalKe(8, 0), { type: 8, id: 0, name: 'NONE', keyword: 'ke3_none', ke: undefined });
+  assert.equal(findAdditionalKe(6, 36)?.ke, findKe(36));
+  for (const unknown of ['ke0_mlkem768', 'ke8_mlkem768', 'ke1_aes256', 'ke1_', 'ke1_ke1_mlkem768', 'none', 'ke1mlkem768'])
+    assert.equal(byKeyword(unknown), undefined, unknown);
+  for (const [type, id] of [
+    [5, 36],
+    [13, 36],
+    [6, 22],
+    [6, 1],
+  ] as const)
+    assert.equal(findAdditionalKe(type, id), undefined);
+});
+
+test('ML-KEM: FIPS 203 table 3', () => {
+  const sizes = ['mlkem512', 'mlkem768', 'mlkem1024'].map((keyword) => {
+    const row = byKeyword(keyword);
+    return row?.type === 4 ? [row.id, row.publicBytes, row.answerBytes, row.sharedBytes] : undefined;
+  });
+  assert.deepEqual(sizes, [
+    [35, 800, 768, 32],
+    [36, 1184, 1088, 32],
+    [37, 1568, 1568, 32],
+  ]);
 });
 
 test('unknown ids are undefined', () => {
@@ -91,7 +128,7 @@ test("keywords: strongSwan's aliases mean the same row, in any case", () => {
 test('requirement levels: RFC 8247 §2 and RFC 8221 §5, §6', () => {
   const level = (keyword: string) => {
     const row = byKeyword(keyword);
-    return row === undefined || row.type === 5 ? undefined : [row.level.ike, row.level.esp];
+    return row === undefined || !('level' in row) ? undefined : [row.level.ike, row.level.esp];
   };
   assert.deepEqual(level('aes256'), ['MUST', 'MUST']);
   assert.deepEqual(level('aes192'), ['MAY', 'MAY']);
