@@ -88,6 +88,9 @@ export interface AdditionalKeTransform {
   readonly ke: KeTransform | undefined;
 }
 
+/** An additional key exchange that is to take place. */
+export type AdditionalKe = AdditionalKeTransform & { readonly ke: KeTransform };
+
 export type TransformRow = EncrTransform | PrfTransform | IntegTransform | KeTransform | EsnTransform | AdditionalKeTransform;
 
 /** An ephemeral key exchange. The private value is made for one peer and dropped when `derive` succeeds. */

@@ -6,8 +6,16 @@
  */
 import type { Result } from '../bytes/result.ts';
 import { err, ok } from '../bytes/result.ts';
-import type { EncrTransform, EsnTransform, IntegTransform, KeTransform, PrfTransform } from '../crypto/types.ts';
-import { transformRow, transformText } from './proposals.ts';
+import type {
+  AdditionalKe,
+  EncrTransform,
+  EsnTransform,
+  IntegTransform,
+  KeTransform,
+  PrfTransform,
+  TransformRow,
+} from '../crypto/types.ts';
+import { isAdditionalKe, transformRow, transformText } from './proposals.ts';
 import { nameOf, PROTOCOL, TRANSFORM } from './wire/constants.ts';
 import type { Proposal, Transform } from './wire/message.ts';
 
@@ -17,14 +25,17 @@ export interface IkeSuite {
   readonly prf: PrfTransform;
   readonly integ: IntegTransform | undefined;
   readonly ke: KeTransform;
+  /** Key exchanges to be done after `ke`, in this order (RFC 9370 §2.2.1); usually none or one. */
+  readonly additional: readonly AdditionalKe[];
 }
 
-/** The algorithms of a CHILD SA. `ke` is set when a key exchange of its own was negotiated. */
+/** The algorithms of a CHILD SA. `ke` is set when a key exchange of its own was negotiated, and then `additional` may be filled. */
 export interface ChildSuite {
   readonly encr: EncrTransform;
   readonly integ: IntegTransform | undefined;
   readonly esn: EsnTransform;
   readonly ke: KeTransform | undefined;
+  readonly additional: readonly AdditionalKe[];
 }
 
 /**
@@ -44,15 +55,19 @@ export function checkChosen(offered: readonly Proposal[], answer: readonly Propo
   const transforms = chosen.transforms.filter((one) => !isOmission(one, offer));
   for (const [i, transform] of transforms.entries()) {
     if (transforms.findIndex((other) => other.type === transform.type) !== i)
-      return err(`several ${nameOf(TRANSFORM, transform.type)} transforms in the answer`);
+      return err(`several ${typeText(transform.type)} transforms in the answer`);
     if (!offer.transforms.some((other) => sameTransform(other, transform)))
       return err(`${transformText(transform)} was not offered in proposal ${chosen.number}`);
   }
   for (const { type } of offer.transforms) {
     // A type that was offered with NONE may be left out (RFC 7296 §3.3.3).
     if (offer.transforms.some((one) => one.type === type && isNone(one))) continue;
-    if (!transforms.some((one) => one.type === type)) return err(`no ${nameOf(TRANSFORM, type)} in the answer`);
+    if (!transforms.some((one) => one.type === type)) return err(`no ${typeText(type)} in the answer`);
   }
+  const additional = transforms.filter((one) => isAdditionalKe(one.type) && !isNone(one));
+  // RFC 9370 §2.2.1: the choice must not contain one algorithm twice, whatever was offered.
+  for (const [i, { id }] of additional.entries())
+    if (additional.findIndex((other) => other.id === id) !== i) return err(`key exchange ${id} twice in the answer`);
   return ok({ ...chosen, transforms });
 }
 
@@ -74,19 +89,21 @@ export function chooseProposal(offered: readonly Proposal[], acceptable: readonl
 export function ikeSuite(proposal: Proposal): IkeSuite | undefined {
   const parts = partsOf(proposal);
   if (!parts?.encr || !parts.prf || !parts.ke || parts.encr.aead !== (parts.integ === undefined)) return undefined;
-  return { encr: parts.encr, prf: parts.prf, integ: parts.integ, ke: parts.ke };
+  return { encr: parts.encr, prf: parts.prf, integ: parts.integ, ke: parts.ke, additional: parts.additional };
 }
 
 /** The algorithms of a proposal with one transform of each type; undefined when it is none for ESP. */
 export function childSuite(proposal: Proposal): ChildSuite | undefined {
   const parts = partsOf(proposal);
   if (!parts?.encr || !parts.esn || parts.encr.aead !== (parts.integ === undefined)) return undefined;
-  return { encr: parts.encr, integ: parts.integ, esn: parts.esn, ke: parts.ke };
+  if (parts.additional.length > 0 && !parts.ke) return undefined;
+  return { encr: parts.encr, integ: parts.integ, esn: parts.esn, ke: parts.ke, additional: parts.additional };
 }
 
 /** RFC 7296 §1.2: the CHILD SA of IKE_AUTH has no key exchange of its own, so its proposals carry none. */
 export function withoutKeyExchange(proposals: readonly Proposal[]): readonly Proposal[] {
-  return proposals.map((one) => ({ ...one, transforms: one.transforms.filter(({ type }) => type !== TRANSFORM.KE) }));
+  const kept = ({ type }: Transform) => type !== TRANSFORM.KE && !isAdditionalKe(type);
+  return proposals.map((one) => ({ ...one, transforms: one.transforms.filter(kept) }));
 }
 
 /** Every proposal with this SPI. */
@@ -107,8 +124,12 @@ export function offeredKeyExchanges(proposals: readonly Proposal[]): readonly Ke
 }
 
 /** The keywords of a suite, as `proposalText` writes them. */
-export function suiteText(suite: IkeSuite | ChildSuite): string {
-  const parts = 'prf' in suite ? [suite.encr, suite.integ, suite.prf, suite.ke] : [suite.encr, suite.integ, suite.ke, suite.esn];
+export function suiteText(suite: IkeSuite | (Omit<ChildSuite, 'additional'> & Partial<ChildSuite>)): string {
+  const { additional = [] } = suite;
+  const parts =
+    'prf' in suite
+      ? [suite.encr, suite.integ, suite.prf, suite.ke, ...additional]
+      : [suite.encr, suite.integ, suite.ke, ...additional, suite.esn];
   return parts.flatMap((part) => (part ? [part.keyword] : [])).join('-');
 }
 
@@ -116,9 +137,14 @@ function sameTransform(a: Transform, b: Transform): boolean {
   return a.type === b.type && a.id === b.id && a.keyLength === b.keyLength && !a.unknownAttribute && !b.unknownAttribute;
 }
 
-/** Id 0 means NONE for integrity and key exchange (RFC 7296 §3.3.2); for ESN it is a choice like any other. */
-function isNone(transform: Transform): boolean {
-  return transform.id === 0 && (transform.type === TRANSFORM.INTEG || transform.type === TRANSFORM.KE);
+/** Id 0 means NONE for integrity and key exchanges (RFC 7296 §3.3.2, RFC 9370 §2.2.1); for ESN it is a choice like any other. */
+function isNone({ type, id }: Transform): boolean {
+  return id === 0 && (type === TRANSFORM.INTEG || type === TRANSFORM.KE || isAdditionalKe(type));
+}
+
+/** `ENCR`, `ADDKE3`. */
+function typeText(type: number): string {
+  return isAdditionalKe(type) ? `ADDKE${type - TRANSFORM.ADDKE1 + 1}` : nameOf(TRANSFORM, type);
 }
 
 /** RFC 5282 §8: some answer a combined-mode offer without INTEG with INTEG NONE; it says the same. */
@@ -128,14 +154,47 @@ function isOmission(transform: Transform, offer: Proposal): boolean {
 
 function chooseTransforms(offer: Proposal, policy: Proposal): readonly Transform[] | undefined {
   const chosen: Transform[] = [];
+  const additional: (readonly Transform[])[] = [];
   for (const type of new Set([...offer.transforms, ...policy.transforms].map((one) => one.type))) {
     const wanted = policy.transforms.filter((one) => one.type === type);
     const given = offer.transforms.filter((one) => one.type === type);
-    const match = given.find((one) => wanted.some((other) => sameTransform(one, other)));
-    if (match) chosen.push(match);
-    else if (!(wanted.length === 0 && given.some(isNone))) return undefined;
+    const matches = given.filter((one) => wanted.some((other) => sameTransform(one, other)));
+    if (isAdditionalKe(type) && matches.length > 0) additional.push(matches);
+    else if (matches.length > 0) chosen.push(matches[0]);
+    else if (!mayBeLeftOut(type, wanted, given)) return undefined;
   }
-  return chosen;
+  const distinct = chooseDistinct(additional);
+  return distinct && [...chosen, ...distinct];
+}
+
+function mayBeLeftOut(type: number, wanted: readonly Transform[], given: readonly Transform[]): boolean {
+  if (wanted.length === 0) return given.some(isNone);
+  // RFC 9370 §2.2.1: an additional key exchange that was not offered counts as offered with NONE.
+  return isAdditionalKe(type) && given.length === 0 && wanted.some(isNone);
+}
+
+/**
+ * RFC 9370 §2.2.1: one of each list, none twice but NONE; undefined when there is no such choice, and then the proposal is none. Each takes
+ * its first wish, and who had that before moves on if it can (augmenting paths, so that hostile lists cost little).
+ */
+function chooseDistinct(lists: readonly (readonly Transform[])[]): readonly Transform[] | undefined {
+  const chosen: Transform[] = [];
+  const holders = new Map<number, number>();
+  const take = (at: number, tried: Set<number>): boolean => {
+    for (const wish of lists[at]) {
+      if (!isNone(wish)) {
+        if (tried.has(wish.id)) continue;
+        tried.add(wish.id);
+        const holder = holders.get(wish.id);
+        if (holder !== undefined && !take(holder, tried)) continue;
+        holders.set(wish.id, at);
+      }
+      chosen[at] = wish;
+      return true;
+    }
+    return false;
+  };
+  return lists.every((_, at) => take(at, new Set())) ? chosen : undefined;
 }
 
 interface Parts {
@@ -144,10 +203,11 @@ interface Parts {
   integ?: IntegTransform;
   ke?: KeTransform;
   esn?: EsnTransform;
+  readonly additional: AdditionalKe[];
 }
 
 function partsOf(proposal: Proposal): Parts | undefined {
-  const parts: Parts = {};
+  const parts: Parts = { additional: [] };
   for (const transform of proposal.transforms) {
     if (isNone(transform)) continue;
     const row = transformRow(transform);
@@ -168,8 +228,15 @@ function partsOf(proposal: Proposal): Parts | undefined {
         parts.esn = row;
         break;
       default:
-        return undefined;
+        if (!isMethod(row)) return undefined;
+        parts.additional.push(row);
     }
   }
+  // RFC 9370 §2.2.1: they are done in the order of their numbers.
+  parts.additional.sort((a, b) => a.type - b.type);
   return parts;
+}
+
+function isMethod(row: TransformRow | undefined): row is AdditionalKe {
+  return row !== undefined && 'ke' in row && row.ke !== undefined;
 }

@@ -3,12 +3,14 @@
  *
  *   parseProposals(['aes256gcm16-prfsha384-x25519', 'aes256-sha256-modp2048'], 'ike')
  *   parseProposals(['aes256gcm16-esn-noesn', 'default'], 'esp')
+ *   parseProposals(['aes256gcm16-prfsha256-x25519-ke1_mlkem768'], 'ike')     // RFC 9370: ke1_ to ke7_ are additional key exchanges
  *
- * Several algorithms of one kind in one text are alternatives, first wanted first. `default` stands for the defaults below.
+ * Several algorithms of one kind in one text are alternatives, first wanted first; `ke1_none` beside others makes that exchange
+ * optional. `default` stands for the defaults below.
  */
 import type { Result } from '../bytes/result.ts';
 import { err, ok } from '../bytes/result.ts';
-import { byKeyword, findEncr, findInteg, findKe, findPrf, transforms as rows } from '../crypto/transforms.ts';
+import { byKeyword, findAdditionalKe, findEncr, findInteg, findKe, findPrf, transforms as rows } from '../crypto/transforms.ts';
 import type { PrfTransform, TransformRow } from '../crypto/types.ts';
 import { nameOf, PROTOCOL, TRANSFORM } from './wire/constants.ts';
 import type { Proposal, Transform } from './wire/message.ts';
@@ -77,6 +79,7 @@ export function proposalText(proposal: Proposal): string {
 export function transformText(transform: Transform): string {
   const row = transformRow(transform);
   if (row) return row.keyword;
+  if (isAdditionalKe(transform.type)) return `ke${transform.type - TRANSFORM.ADDKE1 + 1}_${transform.id}`;
   const size = transform.keyLength === undefined ? '' : `:${transform.keyLength}`;
   return `${nameOf(TRANSFORM, transform.type).toLowerCase()}:${transform.id}${size}`;
 }
@@ -94,8 +97,14 @@ export function transformRow(transform: Transform): TransformRow | undefined {
     case TRANSFORM.KE:
       return findKe(transform.id);
     default:
+      if (isAdditionalKe(transform.type)) return findAdditionalKe(transform.type, transform.id);
       return rows.find((row) => row.type === transform.type && row.id === transform.id);
   }
+}
+
+/** RFC 9370 §2.2.1: Additional Key Exchange 1 to 7. */
+export function isAdditionalKe(type: number): boolean {
+  return type >= TRANSFORM.ADDKE1 && type <= TRANSFORM.ADDKE7;
 }
 
 /** FEATURES "left out": refused by name, so that people learn why. Everything else unknown is simply unknown. */
@@ -130,6 +139,7 @@ function complete(text: string, found: readonly TransformRow[], use: ProposalUse
   const encr = found.filter((row) => row.type === TRANSFORM.ENCR);
   const integ = found.filter((row) => row.type === TRANSFORM.INTEG);
   const ke = found.filter((row) => row.type === TRANSFORM.KE);
+  const additional = found.filter((row) => isAdditionalKe(row.type)).sort((a, b) => a.type - b.type);
   let prf = found.filter((row) => row.type === TRANSFORM.PRF);
   let esn = found.filter((row) => row.type === TRANSFORM.ESN);
   if (encr.length === 0) return fail('no-encryption', text, 'it names no encryption algorithm');
@@ -143,10 +153,12 @@ function complete(text: string, found: readonly TransformRow[], use: ProposalUse
     if (prf.length === 0) prf = integ.map((row) => impliedPrf(row.hash)).filter((row) => row !== undefined);
     if (prf.length === 0) return fail('no-prf', text, 'it names no PRF (such as prfsha256)');
     if (ke.length === 0) return fail('no-key-exchange', text, 'it names no key exchange (such as x25519)');
+  } else if (additional.length > 0 && ke.length === 0) {
+    return fail('no-key-exchange', text, 'additional key exchanges need a first one (such as x25519)');
   } else if (esn.length === 0) {
     esn = [byKeyword('noesn')].filter((row) => row?.type === TRANSFORM.ESN); // RFC 7296 §3.3.2: ESN is mandatory in ESP
   }
-  return ok([...encr, ...(aead === 0 ? integ : []), ...prf, ...ke, ...esn].map(toTransform));
+  return ok([...encr, ...(aead === 0 ? integ : []), ...prf, ...ke, ...additional, ...esn].map(toTransform));
 }
 
 function impliedPrf(hash: PrfTransform['hash']): PrfTransform | undefined {

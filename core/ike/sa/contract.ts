@@ -3,7 +3,15 @@
  * with a tick when `deadline()` is due. Nothing a peer can send makes it throw.
  * Times are milliseconds of a clock that never goes back.
  */
-import type { EncrTransform, EsnTransform, IntegTransform, KeTransform, PrfTransform, Random } from '../../crypto/types.ts';
+import type {
+  AdditionalKe,
+  EncrTransform,
+  EsnTransform,
+  IntegTransform,
+  KeTransform,
+  PrfTransform,
+  Random,
+} from '../../crypto/types.ts';
 import type { IkeAnswer, IkeAsk, IkeAuthentication } from '../auth/contract.ts';
 import type { EapFailureCode } from '../auth/eap/contract.ts';
 import type { Proposal, TrafficSelector } from '../wire/message.ts';
@@ -125,6 +133,8 @@ export interface IkeSaFacts {
   readonly prf: PrfTransform;
   readonly integ: IntegTransform | undefined;
   readonly ke: KeTransform;
+  /** Key exchanges done beside `ke` (RFC 9370), such as ML-KEM. */
+  readonly additional: readonly AdditionalKe[];
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly localIdentity: string;
@@ -153,6 +163,7 @@ export interface ChildSa {
   readonly integ: IntegTransform | undefined;
   readonly esn: EsnTransform;
   readonly ke: KeTransform | undefined;
+  readonly additional?: readonly AdditionalKe[];
   /** Encryption key followed by salt (RFC 7296 §2.17, RFC 4106 §8.1); then the integrity key. */
   readonly keysIn: { readonly encryption: Uint8Array; readonly integrity: Uint8Array };
   readonly keysOut: { readonly encryption: Uint8Array; readonly integrity: Uint8Array };

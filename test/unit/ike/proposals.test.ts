@@ -214,5 +214,5 @@ test('what is not known is shown by numbers', () => {
       { type: 9, id: 1 },
     ],
   };
-  assert.equal(proposalText(strange), 'encr:23:256-esn:7-9:1');
+  assert.equal(proposalText(strange), 'encr:23:256-esn:7-ke4_1');
 });

@@ -57,6 +57,7 @@ export const establishedSa: IkeSaFacts = {
   prf: suite().prf,
   integ: undefined,
   ke: suite().ke,
+  additional: [],
   local: laptop,
   remote: gateway,
   localIdentity: 'alice@office.test',
