@@ -1,11 +1,18 @@
 /** `import`, `list`, `show`, `remove`. */
 import { err } from '../bytes/result.ts';
-import type { AuthMethod, EapSettings, GatewayTrust, ImportNote, ProfileView, SecretName } from '../rpc/contract.ts';
+import type { AuthMethod, EapSettings, GatewayTrust, ImportNote, ProfileView, SecretName, WhenLost } from '../rpc/contract.ts';
 import { printable } from '../tunnel/explain.ts';
 import { readAll, withNames } from './files.ts';
 import { withPassword } from './password.ts';
 import { type Session, SUCCESS, withHelper } from './session.ts';
 import { columns } from './text.ts';
+
+const WHEN_LOST: Readonly<Record<WhenLost, string>> = {
+  hold: 'its traffic waits while it is brought back',
+  lock: 'its traffic waits until it is back or you disconnect',
+  open: 'its traffic goes without the tunnel while it is brought back',
+  end: 'it stays so',
+};
 
 export interface ImportOptions {
   readonly shared?: boolean;
@@ -85,6 +92,7 @@ export function showCommand(session: Session, profile: string): Promise<number> 
       ['Folder', view.folder === '' ? 'none' : view.folder],
       ['For', view.shared ? 'everybody' : `uid ${view.owner}`],
       ['Gateway', `${view.gateway}, UDP ports ${view.gatewayPorts.ike} and ${view.gatewayPorts.natt}`],
+      ...(view.gateways.length > 0 ? [['Standing in', view.gateways.join(', ')]] : []),
       ['Its identity', view.remoteId ?? 'any (not checked)'],
       [
         'Your identity',
@@ -102,6 +110,7 @@ export function showCommand(session: Session, profile: string): Promise<number> 
       ['MTU', String(view.mtu)],
       ['NAT keepalive', view.natKeepalive === 0 ? 'none' : `${view.natKeepalive} s`],
       ['Liveness', view.liveness === 0 ? 'never asked' : `asked after ${view.liveness} s of silence`],
+      ['When lost', WHEN_LOST[view.whenLost]],
       ['Replay window', `${view.replayWindow} packets`],
       ['Local ports', view.localPort === 'standard' ? '500 and 4500' : 'any'],
       ['Locked', view.locked.length === 0 ? 'nothing' : view.locked.join(', ')],

@@ -194,7 +194,10 @@ function codeOf(field: string, value: unknown, item: boolean): ProfileProblemCod
     case 'remoteNetworks':
       if (item) return 'network-invalid';
       return length === 0 ? 'required' : 'too-many';
+    case 'gateways':
+      return item ? 'gateway-invalid' : 'too-many';
     case 'localPort':
+    case 'whenLost':
       return 'choice-invalid';
     default:
       return 'out-of-range';

@@ -1,6 +1,14 @@
 /** A profile: everything about one gateway and how to reach it. One model, whatever file it came from. */
 import type { EapMethodName } from '../ike/auth/eap/contract.ts';
-import type { AuthMethod, EapSettings, GatewayTrust, ProfileSummary, ProfileView, SecretName } from '../rpc/contract.ts';
+import type {
+  AuthMethod,
+  EapSettings,
+  GatewayTrust,
+  ProfileSummary,
+  ProfileView,
+  SecretName,
+  WhenLost,
+} from '../rpc/contract.ts';
 
 export interface Profile {
   /** RFC 9562 UUID, lower case. The same one of the same owner is the same profile. */
@@ -9,6 +17,8 @@ export interface Profile {
   /** Host name in ASCII (IDNA), or an IPv4 or IPv6 address. */
   readonly gateway: string;
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
+  /** As `gateway`: they stand in for it, the preferred first. One that has to prove its name proves its own. */
+  readonly gateways: readonly string[];
   /** Identities as text: see core/ike/identity.ts. */
   readonly localId: string;
   /** Undefined takes any identity that authenticates. */
@@ -37,6 +47,7 @@ export interface Profile {
   readonly liveness: number;
   /** Packets that the gateway's may come out of order by: the span of the inbound SAs' replay windows, 64 to 4096. */
   readonly replayWindow: number;
+  readonly whenLost: WhenLost;
   readonly localPort: 'standard' | 'any';
   /** '' is none. */
   readonly folder: string;
@@ -74,6 +85,7 @@ export const DEFAULTS = {
   natKeepalive: 20,
   liveness: 30,
   replayWindow: 1024,
+  whenLost: 'hold',
 } as const;
 
 /** Of a profile that says nothing of it. */

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { EapSettings, GatewayTrust, SecretName } from '../rpc/contract.ts';
 import { DEFAULTS, defaultTrust, type Profile, type StoredProfile } from './model.ts';
-import { LOCKABLE, LOCKABLE_BEFORE_CERTIFICATES, LOCKABLE_BEFORE_WINDOW } from './schema.ts';
+import { LOCKABLE, LOCKABLE_BEFORE_CERTIFICATES, LOCKABLE_BEFORE_WINDOW, LOCKABLE_LATER } from './schema.ts';
 
 const secretFile = v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f.-]+\.secret$/)));
 const eap = v.object({
@@ -35,6 +35,7 @@ export const storedRecord = v.object({
     name: v.string(),
     gateway: v.string(),
     gatewayPorts: v.object({ ike: v.number(), natt: v.number() }),
+    gateways: v.optional(v.array(v.string())),
     localId: v.string(),
     remoteId: v.optional(v.string()),
     auth: v.picklist(['psk', 'certificate', 'eap', 'certificate-eap']),
@@ -52,6 +53,7 @@ export const storedRecord = v.object({
     natKeepalive: v.number(),
     liveness: v.number(),
     replayWindow: v.optional(v.number()),
+    whenLost: v.optional(v.picklist(['hold', 'lock', 'open', 'end'])),
     localPort: v.picklist(['standard', 'any']),
     folder: v.optional(v.string(), ''),
     locked: v.optional(v.array(v.string()), []),
@@ -59,9 +61,9 @@ export const storedRecord = v.object({
 });
 
 /** All that could be locked when it was written. */
-function lockableThen({ trust: proofs, replayWindow }: v.InferOutput<typeof storedRecord>['profile']): readonly string[] {
-  if (proofs === undefined) return LOCKABLE_BEFORE_CERTIFICATES;
-  return replayWindow === undefined ? LOCKABLE_BEFORE_WINDOW : LOCKABLE;
+function lockableThen(stored: v.InferOutput<typeof storedRecord>['profile']): readonly string[] {
+  if (stored.trust === undefined) return LOCKABLE_BEFORE_CERTIFICATES;
+  return [...LOCKABLE_BEFORE_WINDOW, ...LOCKABLE_LATER.filter((field) => stored[field] !== undefined)];
 }
 
 export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile']): Profile {
@@ -71,7 +73,9 @@ export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile'])
     remoteId: stored.remoteId,
     eap: stored.eap,
     trust: stored.trust ?? defaultTrust(stored.auth),
+    gateways: stored.gateways ?? [],
     replayWindow: stored.replayWindow ?? DEFAULTS.replayWindow,
+    whenLost: stored.whenLost ?? DEFAULTS.whenLost,
     // Who locked all there was locked what came later with it.
     locked: lockableThen(stored).every((field) => locked.includes(field)) ? LOCKABLE : locked,
   };
@@ -83,10 +87,11 @@ export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile'])
  */
 export function keepsSecrets(old: StoredProfile, profile: Profile): readonly SecretName[] {
   const same = (of: (one: Profile) => unknown) => JSON.stringify(of(old.profile)) === JSON.stringify(of(profile));
-  const sameGateway = same(({ gateway, gatewayPorts, localId, remoteId, auth, trust, eap: settings }) => {
+  const sameGateway = same(({ gateway, gateways, gatewayPorts, localId, remoteId, auth, trust, eap: settings }) => {
     const { authorities, systemRoots, method, commonName, revocation } = trust;
     return [
       gateway,
+      gateways,
       gatewayPorts.ike,
       gatewayPorts.natt,
       localId,

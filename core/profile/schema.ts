@@ -72,8 +72,10 @@ export const LOCKABLE_BEFORE_WINDOW = [
   ...LOCKABLE_BEFORE_CERTIFICATES,
   ...(['auth', 'certificates', 'eap', 'trust', 'password', 'key'] as const),
 ] as const;
+/** What came one by one after that; a stored profile without such a field is older than it. */
+export const LOCKABLE_LATER = ['replayWindow', 'gateways', 'whenLost'] as const;
 /** What an administrator can lock: what `profile.save` can change. */
-export const LOCKABLE = [...LOCKABLE_BEFORE_WINDOW, 'replayWindow'] as const;
+export const LOCKABLE = [...LOCKABLE_BEFORE_WINDOW, ...LOCKABLE_LATER] as const;
 const LOCKS = 'true, or a list of names of fields that can be edited';
 const FOLDER = `at most ${NAME_MAX} characters, none of them invisible`;
 
@@ -86,6 +88,9 @@ export const profileSchema = v.strictObject({
   ),
   uuid: v.optional(text('a UUID such as 2d2e7f70-5b0a-4a55-9d7e-3f1c5f0a8b11', (value) => UUID.test(value))),
   gateway: text('a host name, an IPv4 or an IPv6 address', (value) => hostOf(value) !== undefined),
+  gateways: v.optional(
+    list('at most 8 gateways', 'a host name, an IPv4 or an IPv6 address', 8, (value) => hostOf(value) !== undefined, 0),
+  ),
   gatewayPorts: v.optional(
     v.pipe(
       // To valibot a list is an object too, one without keys.
@@ -120,6 +125,7 @@ export const profileSchema = v.strictObject({
   natKeepalive: v.optional(whole('0 for none, or 5 to 3600 seconds', zeroOr(5, 3600))),
   liveness: v.optional(whole('0 for never, or 5 to 86400 seconds', zeroOr(5, 86400))),
   replayWindow: v.optional(whole('64 to 4096 packets', between(64, 4096))),
+  whenLost: v.optional(v.picklist(['hold', 'lock', 'open', 'end'], '"hold", "lock", "open" or "end"')),
   localPort: v.optional(v.picklist(['standard', 'any'], '"standard" or "any"')),
   folder: v.optional(
     v.pipe(

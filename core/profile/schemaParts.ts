@@ -20,10 +20,10 @@ export function whole(expected: string, fits: (value: number) => boolean) {
   );
 }
 
-export function list(expected: string, item: string, max: number, fits: (value: string) => boolean) {
+export function list(expected: string, item: string, max: number, fits: (value: string) => boolean, min = 1) {
   return v.pipe(
     v.array(text(item, fits), expected),
-    v.check((value) => value.length >= 1 && value.length <= max, expected),
+    v.check((value) => value.length >= min && value.length <= max, expected),
   );
 }
 

@@ -61,6 +61,12 @@ export interface ProfileSummary {
   readonly hasSecret: boolean;
 }
 
+/**
+ * What becomes of the traffic of a tunnel that is lost while it is brought back: it is held back (`hold`), also when only the user can
+ * bring it back (`lock`, until they disconnect), or goes without the tunnel (`open`). `end`: nothing is brought back.
+ */
+export type WhenLost = 'hold' | 'lock' | 'open' | 'end';
+
 /** All of a profile but its secrets. */
 export interface ProfileView extends ProfileSummary {
   readonly localId: string;
@@ -76,8 +82,11 @@ export interface ProfileView extends ProfileSummary {
   readonly liveness: number;
   /** Packets. */
   readonly replayWindow: number;
+  readonly whenLost: WhenLost;
   readonly localPort: 'standard' | 'any';
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
+  /** Names or addresses that stand in for `gateway` when it does not answer, the preferred first. */
+  readonly gateways: readonly string[];
   /** Base64 DER of the user's own chain, the end entity first; [] without. */
   readonly certificates: readonly string[];
   /** Names of core/crypto/signatureNames.ts, the preferred first: what the own key may sign with. [] is all it can. */
@@ -97,6 +106,8 @@ export interface ProfileFields {
   readonly folder: string;
   readonly gateway: string;
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
+  /** Names or addresses that stand in for `gateway` when it does not answer, the preferred first. */
+  readonly gateways: readonly string[];
   readonly localId: string;
   /** '' is the default, what `gateway` says; `%any` takes anybody who has the key (undefined in `ProfileView`). */
   readonly remoteId: string;
@@ -111,6 +122,7 @@ export interface ProfileFields {
   readonly liveness: number;
   /** Packets. */
   readonly replayWindow: number;
+  readonly whenLost: WhenLost;
   readonly localPort: 'standard' | 'any';
   readonly auth: AuthMethod;
   /** PEM, or base64 DER; in an edit [] takes them away. */
@@ -126,7 +138,7 @@ export type ProfileProblemCode =
   | 'too-long' // text or secret
   | 'unprintable' // control or direction characters, or nothing but blanks
   | 'name-taken' // the same owner has another profile of that name
-  | 'gateway-invalid' // neither host name nor address
+  | 'gateway-invalid' // neither host name nor address; of gateways one of them
   | 'identity-invalid' // localId, remoteId
   | 'proposal-invalid' // ikeProposals, espProposals: one of them, or what they are together
   | 'network-invalid' // remoteNetworks: one of them is no network
@@ -134,7 +146,7 @@ export type ProfileProblemCode =
   | 'out-of-range' // numbers
   | 'no-family' // ipv4 and ipv6 are both off
   | 'no-network-of-family' // no network is left with the families that are on
-  | 'choice-invalid' // localPort, auth, eap.methods, trust.method
+  | 'choice-invalid' // localPort, whenLost, auth, eap.methods, trust.method
   | 'certificate-invalid' // certificates, eap.authorities, trust.authorities, trust.intermediates: one of them is none
   | 'certificate-required' // the method needs certificates of the user
   | 'key-invalid' // the private key cannot be read, or is of a kind that cannot sign
@@ -504,6 +516,7 @@ const profileFields = v.strictObject({
   folder: v.optional(loose.text),
   gateway: v.optional(loose.text),
   gatewayPorts: v.optional(v.strictObject({ ike: v.number(), natt: v.number() })),
+  gateways: v.optional(loose.list),
   localId: v.optional(loose.text),
   remoteId: v.optional(loose.text),
   ikeProposals: v.optional(loose.list),
@@ -516,6 +529,7 @@ const profileFields = v.strictObject({
   natKeepalive: v.optional(v.number()),
   liveness: v.optional(v.number()),
   replayWindow: v.optional(v.number()),
+  whenLost: v.optional(loose.text),
   localPort: v.optional(loose.text),
   auth: v.optional(loose.text),
   certificates: v.optional(loose.certificates),

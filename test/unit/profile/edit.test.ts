@@ -60,6 +60,9 @@ const wrong: readonly (readonly [GivenFields, readonly string[]])[] = [
   [{ ...least, natKeepalive: 4 }, ['natKeepalive out-of-range']],
   [{ ...least, liveness: -1 }, ['liveness out-of-range']],
   [{ ...least, replayWindow: 32 }, ['replayWindow out-of-range']],
+  [{ ...least, gateways: ['b.test', 'a b'] }, ['gateways gateway-invalid']],
+  [{ ...least, gateways: Array(9).fill('b.test') }, ['gateways too-many']],
+  [{ ...least, whenLost: 'never' }, ['whenLost choice-invalid']],
   [{ ...least, localPort: 'odd' }, ['localPort choice-invalid']],
   [
     { name: '', gateway: 'a b', localId: '', mtu: 1, ipv4: false, ipv6: false, remoteNetworks: ['x', 'y'] },

@@ -39,7 +39,9 @@ test('the least profile gets its defaults, and what was assumed is said', () => 
     mtu: 1400,
     natKeepalive: 20,
     liveness: 30,
+    gateways: [],
     replayWindow: 1024,
+    whenLost: 'hold',
     localPort: 'standard',
     folder: '',
     locked: [],
@@ -142,6 +144,21 @@ for (const [changes, detail] of wrong) {
 test('a proposal that is not one is named with what is wrong in it', () => {
   const detail = refusal({ ikeProposals: ['aes256gcm16-prfsha256-x25519', 'aes256-frobnicate'] });
   assert.match(detail, /^ikeProposals\[1\]: expected an IKE proposal such as .*frobnicate/);
+});
+
+test('gateways that stand in are names or addresses, each once, and none is the gateway itself', () => {
+  const { profile } = imported({
+    gateway: 'vpn.office.test',
+    gateways: ['münchen.test', '192.0.2.9', 'vpn.office.test', '192.0.2.9'],
+  });
+  assert.deepEqual(profile.gateways, ['xn--mnchen-3ya.test', '192.0.2.9']);
+  assert.match(refusal({ gateways: ['a b'] }), /^gateways\[0\]: expected a host name, an IPv4 or an IPv6 address, found /);
+  assert.match(refusal({ gateways: Array(9).fill('vpn.office.test') }), /^gateways: expected at most 8 gateways, found /);
+});
+
+test('what becomes of the traffic of a lost tunnel is one of four words', () => {
+  assert.equal(imported({ whenLost: 'lock' }).profile.whenLost, 'lock');
+  assert.match(refusal({ whenLost: 'never' }), /^whenLost: expected "hold", "lock", "open" or "end", found /);
 });
 
 test('a replay window is taken as it is, and out of range it is said what is expected', () => {

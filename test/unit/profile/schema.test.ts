@@ -132,6 +132,8 @@ const tries: Readonly<Record<string, readonly unknown[]>> = {
   mtu: [1280, 1279, 1500, 1501, 1400.5, '1400'],
   natKeepalive: [0, 4, 5, 3600, 3601, -1],
   liveness: [0, 4, 5, 86400, 86401],
+  gateways: [[], ['vpn.office.test'], [''], 'vpn.office.test', Array(9).fill('a.test'), null],
+  whenLost: ['hold', 'lock', 'open', 'end', 'never', '', null],
   replayWindow: [0, 63, 64, 4096, 4097, 100.5, '64', null],
   localPort: ['standard', 'any', 'none', 500],
   folder: ['', 'Work', 'x'.repeat(100), 'x'.repeat(101), 'a\u0000', 7, null],
