@@ -209,6 +209,7 @@ function fetchConfig(
     localSelectors: [everything],
     remoteSelectors: [everything],
     forceEncapsulation: true,
+    fragmentation: 'yes',
     timing: TIMING,
   });
 }

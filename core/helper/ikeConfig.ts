@@ -65,6 +65,7 @@ export function ikeConfig(
     localSelectors: everything.filter((selector) => selector !== undefined),
     remoteSelectors: wanted,
     forceEncapsulation: true,
+    fragmentation: 'yes',
     timing: { ...TIMING, livenessAfter: profile.liveness * 1000 },
   });
 }

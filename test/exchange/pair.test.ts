@@ -50,6 +50,7 @@ function side(role: Role): Side {
     version: role,
     channel: 'natt',
     remote: role === 'initiator' ? gatewayAt('natt') : clientAt('natt'),
+    fragmentSize: 'usual',
     nextRequestId: 0,
     expectedRequestId: 0,
     handlers: {},
@@ -197,7 +198,7 @@ function forge(header: Partial<Header>, payloads: readonly Payload[] = []): Uint
     messageId: 0,
     flags: { initiator: false, version: false, response: false },
   };
-  return createProtection('responder', suite(), keysOf(), seededRandom('forge')).seal({ ...honest, ...header }, payloads);
+  return createProtection('responder', suite(), keysOf(), seededRandom('forge')).seal({ ...honest, ...header }, payloads)[0];
 }
 
 test('the right keys do not help a message of the wrong role, exchange or SPI', () => {

@@ -6,10 +6,11 @@ import { equalBytes } from '../../core/bytes/bytes.ts';
 import { answerKeyExchange } from '../../core/crypto/ke.ts';
 import type { Random } from '../../core/crypto/types.ts';
 import { pskAuth, verifyPskAuth } from '../../core/ike/auth/psk.ts';
+import { firstSize } from '../../core/ike/fragment/size.ts';
 import { deriveChildKeys, deriveIkeKeys, type Nonces, skeyseed } from '../../core/ike/keys/ikeKeys.ts';
 import { natDetectionHash } from '../../core/ike/nat.ts';
 import { childSuite, chooseProposal, type IkeSuite, ikeSuite } from '../../core/ike/negotiation.ts';
-import type { Channel, ChildSa, Endpoint, Identity, IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
+import type { Channel, ChildSa, Endpoint, Fragmentation, Identity, IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
 import { IkeSa } from '../../core/ike/sa/ikeSa.ts';
 import { Narrator } from '../../core/ike/sa/narrator.ts';
 import type { RequestHandler } from '../../core/ike/sa/setup.ts';
@@ -36,6 +37,7 @@ export interface PeerConfig {
   changeAuth?(payloads: readonly Payload[]): readonly Payload[];
   readonly handlers?: Readonly<Partial<Record<number, RequestHandler>>>;
   readonly keyLog?: boolean;
+  readonly fragmentation: Fragmentation;
 }
 
 const virtualAddress = Uint8Array.of(10, 7, 0, 5);
@@ -112,7 +114,8 @@ export class Peer {
       this.#stateless(header, [notify(NOTIFY.INVALID_KE_PAYLOAD, Uint8Array.of(suite.ke.id >>> 8, suite.ke.id))], channel);
       return;
     }
-    this.#accept(header, bytes, suite, chosen, { ni, keData: ke.data, channel });
+    const fragments = findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+    this.#accept(header, bytes, suite, chosen, { ni, keData: ke.data, channel, fragments });
   }
 
   #wantCookie(payloads: readonly Payload[]): readonly Payload[] | undefined {
@@ -127,7 +130,7 @@ export class Peer {
     request: Uint8Array,
     suite: IkeSuite,
     chosen: Proposal,
-    of: { readonly ni: Uint8Array; readonly keData: Uint8Array; readonly channel: Channel },
+    of: { readonly ni: Uint8Array; readonly keData: Uint8Array; readonly channel: Channel; readonly fragments: boolean },
   ): void {
     const spiI = header.spiI.slice();
     const spiR = this.#random(8);
@@ -137,12 +140,14 @@ export class Peer {
     const { publicValue, shared } = answered;
     const keys = deriveIkeKeys(suite, skeyseed(suite.prf, nonces, shared), nonces, { spiI, spiR });
     const here = { address: this.#config.address, port: 500 };
+    const fragments = of.fragments && this.#config.fragmentation !== 'no';
     const honest: Payload[] = [
       { kind: 'SA', proposals: [chosen] },
       { kind: 'KE', method: suite.ke.id, data: publicValue },
       { kind: 'NONCE', data: nonces.nr },
       notify(NOTIFY.NAT_DETECTION_SOURCE_IP, natDetectionHash({ spiI, spiR }, here)),
       notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash({ spiI, spiR }, this.#from)),
+      ...(fragments ? [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
     ];
     const response = encodeMessage(answerTo(header, spiR), this.#config.changeSaInit?.(honest) ?? honest);
     this.#half = { request: request.slice(), response, suite, nonces };
@@ -161,6 +166,7 @@ export class Peer {
       version: 'peer 1',
       channel: of.channel,
       remote: this.#from,
+      fragmentSize: fragments ? firstSize(this.#config.fragmentation) : undefined,
       nextRequestId: 0,
       expectedRequestId: 1,
       handlers: { [EXCHANGE.IKE_AUTH]: (payloads, at) => this.#ikeAuth(payloads, at), ...this.#config.handlers },

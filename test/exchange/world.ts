@@ -229,6 +229,7 @@ export const clientConfig: IkeConfig = {
   localSelectors: [selector('0.0.0.0/0')],
   remoteSelectors: [selector('10.0.0.0/8')],
   forceEncapsulation: true,
+  fragmentation: 'yes',
   timing,
 };
 
@@ -238,6 +239,7 @@ export const peerConfig: PeerConfig = {
   secret,
   ikeProposals: clientConfig.ikeProposals,
   espProposals: clientConfig.espProposals,
+  fragmentation: 'yes',
   timing: { ...timing, livenessAfter: 0 },
 };
 

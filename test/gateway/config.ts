@@ -2,7 +2,7 @@
 
 import type { SignatureAlgorithm } from '../../core/crypto/signatureTypes.ts';
 import type { Random } from '../../core/crypto/types.ts';
-import type { Channel, Endpoint, Identity, IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
+import type { Channel, Endpoint, Fragmentation, Identity, IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
 import type { Payload, Proposal, TrafficSelector } from '../../core/ike/wire/message.ts';
 import type { Authority } from '../authority/authority.ts';
 import type { EapServer } from './eap/server.ts';
@@ -51,6 +51,8 @@ export interface HeadOfficeConfig {
   readonly cookie: 'always' | number;
   /** Send clients that know redirects to another gateway. */
   readonly redirect?: RedirectPolicy;
+  /** RFC 7383; `yes` when not said. */
+  readonly fragmentation?: Fragmentation;
   readonly timing: IkeTiming;
   /** Emit `key-log` outputs. */
   readonly keyLog: boolean;

@@ -84,5 +84,6 @@ export const clientConfig: IkeConfig = {
   localSelectors: [selector('0.0.0.0/0'), selector('::/0')],
   remoteSelectors: [selector('10.0.0.0/8'), selector('fd10::/16')],
   forceEncapsulation: true,
+  fragmentation: 'yes',
   timing,
 };

@@ -79,6 +79,7 @@ export class ResponderSa {
       version: services.config.version,
       channel: half.channel,
       remote: half.remote,
+      fragmentSize: half.fragmentSize,
       nextRequestId: 0,
       expectedRequestId: 1,
       handlers: { [EXCHANGE.IKE_AUTH]: (payloads, at) => this.#ikeAuth(payloads, at) },

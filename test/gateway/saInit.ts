@@ -6,6 +6,7 @@ import { answerKeyExchange } from '../../core/crypto/ke.ts';
 import { certificateRequests } from '../../core/ike/auth/certificates.ts';
 import { readHashes } from '../../core/ike/auth/signature.ts';
 import { siftPayloads } from '../../core/ike/exchanges/rules.ts';
+import { type FragmentSize, firstSize } from '../../core/ike/fragment/size.ts';
 import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../../core/ike/keys/ikeKeys.ts';
 import { detectNat, natDetectionHash } from '../../core/ike/nat.ts';
 import { chooseProposal, type IkeSuite, ikeSuite } from '../../core/ike/negotiation.ts';
@@ -41,6 +42,7 @@ export interface HalfOpen {
   readonly announced: boolean;
   /** It knows REDIRECT. */
   readonly redirectable: boolean;
+  readonly fragmentSize: FragmentSize | undefined;
   readonly channel: Channel;
   readonly local: Endpoint;
   readonly remote: Endpoint;
@@ -92,6 +94,8 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
   const local = localEndpoint(arrival, services, request);
   const hashes = findNotify(payloads, NOTIFY.SIGNATURE_HASH_ALGORITHMS);
   const nat = detectNat(request.header, payloads, local, arrival.from);
+  const theirs = findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+  const fragmentation = theirs && config.fragmentation !== 'no';
   const honest: readonly Payload[] = [
     { kind: 'SA', proposals: [chosen] },
     { kind: 'KE', method: suite.ke.id, data: publicValue },
@@ -100,6 +104,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
     notify(NOTIFY.NAT_DETECTION_SOURCE_IP, natDetectionHash({ spiI, spiR }, local)),
     notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash({ spiI, spiR }, arrival.from)),
     ...aboutAuthentication(config),
+    ...(fragmentation ? [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
   ];
   let answer = honest;
   for (const { saInitAnswer } of services.hooks)
@@ -129,6 +134,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
       hashes: hashes && readHashes(hashes.data),
       announced: announcedBy(config).length > 0,
       redirectable: isRedirectable(payloads),
+      fragmentSize: fragmentation ? firstSize(config.fragmentation ?? 'yes') : undefined,
       channel: arrival.channel,
       local,
       remote: arrival.from,

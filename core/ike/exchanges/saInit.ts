@@ -39,6 +39,8 @@ export interface SaInitResult {
   readonly hashes: ReadonlySet<number> | undefined;
   /** RFC 4739 §3.1. */
   readonly multipleAuth: boolean;
+  /** IKEV2_FRAGMENTATION_SUPPORTED came, and we had offered it (RFC 7383 §2.3). */
+  readonly fragmentation: boolean;
   /** SHA-1 of the keys of the authorities it knows (RFC 7296 §3.7). */
   readonly authorities: readonly Uint8Array[];
 }
@@ -99,6 +101,7 @@ export class SaInitExchange {
       // RFC 7427 §4: the hashes that signatures of the gateway may use.
       notify(NOTIFY.SIGNATURE_HASH_ALGORITHMS, announcedHashes),
       ...redirectSupport(this.#config),
+      ...(this.#config.fragmentation === 'no' ? [] : [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)]),
     ];
   }
 
@@ -232,7 +235,10 @@ export class SaInitExchange {
     const hashes = announced && readHashes(announced.data);
     const authorities = requestedAuthorities(payloads);
     const multipleAuth = findNotify(payloads, NOTIFY.MULTIPLE_AUTH_SUPPORTED) !== undefined;
-    return { kind: 'done', result: { spiR, suite, keys, nr, nat, vendorIds, hashes, multipleAuth, authorities } };
+    const fragmentation =
+      this.#config.fragmentation !== 'no' && findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+    const said = { vendorIds, hashes, multipleAuth, authorities, fragmentation };
+    return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said } };
   }
 }
 

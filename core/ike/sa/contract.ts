@@ -66,8 +66,15 @@ export interface IkeConfig {
   readonly forceEncapsulation: boolean;
   /** The gateway may send us to another one (RFC 5685); `from` is the address of the one that sent us to this. */
   readonly redirect?: { readonly from?: string };
+  /**
+   * RFC 7383. `yes`: offered, and used for messages too long for a packet of 1280 octets, with smaller fragments where those get no
+   * answer. `force`: the smaller ones from the first message on. `no`: not offered.
+   */
+  readonly fragmentation: Fragmentation;
   readonly timing: IkeTiming;
 }
+
+export type Fragmentation = 'yes' | 'no' | 'force';
 
 /** RFC 7296 §2.4 leaves the numbers to us. Milliseconds; `retransmitTries` counts the repetitions after the first sending. */
 export interface IkeTiming {

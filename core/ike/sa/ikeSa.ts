@@ -17,28 +17,38 @@
 import { equalBytes } from '../../bytes/bytes.ts';
 import { type ChildRecord, fatalInResponse, judgeInformational, refuseCreateChild } from '../exchanges/informational.ts';
 import { exchangeName, type RuleError, siftPayloads } from '../exchanges/rules.ts';
+import { type Arrived, InboundMessages } from '../fragment/inbound.ts';
+import { type FragmentSize, messageLimit } from '../fragment/size.ts';
 import { type IkeKeys, wipeIkeKeys } from '../keys/ikeKeys.ts';
 import { espKeyLogLines, ikeKeyLogLine } from '../keys/keyLog.ts';
 import { EXCHANGE, NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
-import type { Header, Message, Payload, PayloadOf } from '../wire/message.ts';
+import type { Header, Message, Payload, PayloadOf, WireError } from '../wire/message.ts';
 import { deleteChildSas, deleteIkeSa, notify } from '../wire/payloads.ts';
 import { spiBytes, spiText } from '../wire/spi.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
-import { payloadsText } from './narrator.ts';
-import { createProtection, type OpenError, type Protection } from './protect.ts';
+import { createProtection, type Opened, type Protection } from './protect.ts';
 import type { IkeSaSetup, OutgoingExchange, Reply, RequestHandler } from './setup.ts';
-import { AnswerWindow, RequestWindow, type RetransmitTiming, sentOnce } from './window.ts';
+import { AnswerWindow, RequestWindow, type RetransmitTiming, type Sealed, sentOnce } from './window.ts';
 
 export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
 
 /** How long our DELETE is repeated at most: with 20 % loss each way four tries fit in, and a user waits for it. Milliseconds. */
 const DELETE_WITHIN = 5000;
+/**
+ * How long fragments of a request wait for the others, milliseconds. RFC 7383 §2.6: as long as an initiator keeps trying; what it
+ * sends after that is another request. An answer's fragments wait as long as the request is in flight.
+ */
+const FRAGMENTS_WITHIN = 30_000;
 
 export class IkeSa {
   readonly #setup: IkeSaSetup;
   readonly #protection: Protection;
   readonly #requests: RequestWindow<OutgoingExchange>;
   readonly #answers: AnswerWindow;
+  readonly #theirAnswers: InboundMessages;
+  readonly #theirRequests: InboundMessages;
+  /** Of the fragments that long messages are sent in; undefined: the peer does not take any. */
+  #fragmentSize: FragmentSize | undefined;
   readonly #queue: OutgoingExchange[] = [];
   readonly #children = new Map<number, ChildRecord>();
   #state: IkeSaState = 'half-open';
@@ -54,6 +64,10 @@ export class IkeSa {
     this.#protection = createProtection(setup.role, setup.suite, setup.keys, setup.random);
     this.#requests = new RequestWindow(setup.timing, setup.nextRequestId);
     this.#answers = new AnswerWindow(setup.expectedRequestId);
+    this.#fragmentSize = setup.fragmentSize;
+    const agreed = setup.fragmentSize !== undefined;
+    this.#theirAnswers = new InboundMessages(agreed, setup.narrator, Infinity);
+    this.#theirRequests = new InboundMessages(agreed, setup.narrator, FRAGMENTS_WITHIN);
     this.#channel = setup.channel;
     this.#remote = setup.remote;
     setup.narrator.setSpis(setup.spiI, setup.spiR);
@@ -72,6 +86,11 @@ export class IkeSa {
 
   get channel(): Channel {
     return this.#channel;
+  }
+
+  /** What an IKE SA that takes this one's place begins with. */
+  get fragmentSize(): FragmentSize | undefined {
+    return this.#fragmentSize;
   }
 
   get keys(): IkeKeys {
@@ -112,16 +131,22 @@ export class IkeSa {
     if (again === 'exhausted') this.#unanswered(now);
     else if (again) {
       const name = exchangeName(this.#requests.context?.exchange ?? 0);
-      this.#setup.narrator.log('debug', `repeating ${name} request`, { messageId: again.id, sent: again.sent });
-      this.#transmit(again.bytes, this.#channel, this.#remote);
+      const { datagrams, id: messageId, sent } = again;
+      // RFC 7383 §2.5.2: later messages begin with what this one has come to.
+      if (again.smaller) this.#fragmentSize = 'small';
+      const how = again.smaller ? ' in smaller fragments' : '';
+      this.#setup.narrator.log('debug', `repeating ${name} request${how}`, { messageId, sent, datagrams: datagrams.length });
+      this.#transmit(datagrams, this.#channel, this.#remote);
     }
+    this.#theirRequests.tick(now);
     if (now >= this.#livenessDue()) this.checkLiveness(now);
     this.#pump(now);
   }
 
   deadline(): number | undefined {
     if (this.#state === 'closed') return undefined;
-    const due = Math.min(this.#requests.deadline ?? Infinity, this.#ending?.by ?? Infinity, this.#livenessDue());
+    const { deadline = Infinity } = this.#requests;
+    const due = Math.min(deadline, this.#ending?.by ?? Infinity, this.#livenessDue(), this.#theirRequests.deadline);
     return due === Infinity ? undefined : due;
   }
 
@@ -219,6 +244,8 @@ export class IkeSa {
     for (const spiIn of [...this.#children.keys()]) this.#removeChild(spiIn);
     this.#queue.length = 0;
     this.#requests.finish();
+    this.#theirAnswers.clear();
+    this.#theirRequests.clear();
     wipeIkeKeys(this.#setup.keys);
     const { emit, narrator } = this.#setup;
     if (failure) narrator.log('info', `IKE SA ended: ${failure.evidence}`, { code: failure.code });
@@ -234,10 +261,11 @@ export class IkeSa {
     if (!exchange) return;
     const payloads = exchange.build();
     const header = this.#header(exchange.exchange, this.#requests.nextId, false);
-    const bytes = this.#protection.seal(header, payloads);
-    this.#requests.send(bytes, exchange, now, this.#patience());
-    this.#setup.narrator.message('sent', header, payloads, bytes.length);
-    this.#transmit(bytes, this.#channel, this.#remote);
+    const message = this.#seal(header, payloads, this.#channel, this.#remote);
+    this.#theirAnswers.clear();
+    this.#requests.send(message, exchange, now, this.#patience());
+    this.#setup.narrator.sent(header, payloads, message.datagrams);
+    this.#transmit(message.datagrams, this.#channel, this.#remote);
   }
 
   #receiveResponse(arrival: Arrival, now: number): void {
@@ -250,16 +278,14 @@ export class IkeSa {
       narrator.drop('answer to no request in flight', { messageId: header.messageId });
       return;
     }
-    const opened = this.#protection.open(arrival.bytes, message);
-    if (!opened.ok && opened.error.code !== 'syntax') {
-      this.#unproven(message, opened.error);
-      return;
-    }
+    const arrived = this.#theirAnswers.take(this.#protection, message, arrival.bytes, now);
+    if (!arrived) return;
+    const { opened } = arrived;
     this.#heard(arrival, now);
     this.#requests.finish();
-    const sifted = opened.ok ? siftPayloads(header.exchange, 'response', 'inside SK', opened.value) : undefined;
+    const sifted = opened.ok ? siftPayloads(header.exchange, 'response', 'inside SK', opened.value.payloads) : undefined;
     if (opened.ok && sifted?.ok) {
-      this.#received(header, opened.value, sifted.value.ignored, arrival.bytes.length);
+      this.#received(header, opened.value, sifted.value.ignored, arrived);
       exchange.process(sifted.value.payloads, now);
       return;
     }
@@ -287,14 +313,14 @@ export class IkeSa {
     const { message, bytes, channel, from } = arrival;
     const { header } = message;
     const { narrator } = this.#setup;
-    const verdict = this.#answers.judge(header.messageId, bytes);
-    if (verdict.kind === 'ignore') {
-      narrator.drop('request outside the window', { messageId: header.messageId });
+    const verdict = this.#answers.judge(message, bytes);
+    if (verdict.kind === 'repeat' || (verdict.kind === 'perhaps-repeat' && verdict.opens(bytes, message))) {
+      narrator.drop('request repeated, answer sent again', { messageId: header.messageId });
+      this.#transmit(this.#answers.answerAgain(), channel, from);
       return;
     }
-    if (verdict.kind === 'repeat') {
-      narrator.drop('request repeated, answer sent again', { messageId: header.messageId });
-      this.#transmit(verdict.answer, channel, from);
+    if (verdict.kind !== 'new') {
+      narrator.drop('request outside the window', { messageId: header.messageId });
       return;
     }
     const handler = this.#handlerOf(header.exchange);
@@ -302,40 +328,42 @@ export class IkeSa {
       narrator.drop('request before authentication', { exchange: header.exchange });
       return;
     }
-    const opened = this.#protection.open(bytes, message);
-    if (!opened.ok && opened.error.code !== 'syntax') {
-      this.#unproven(message, opened.error);
-      return;
-    }
+    const arrived = this.#theirRequests.take(this.#protection, message, bytes, now);
+    if (!arrived) return;
+    const { opened } = arrived;
+    const request: Request = { ...arrival, arrived };
     this.#heard(arrival, now);
-    const sifted = opened.ok ? siftPayloads(header.exchange, 'request', 'inside SK', opened.value) : undefined;
+    const sifted = opened.ok ? siftPayloads(header.exchange, 'request', 'inside SK', opened.value.payloads) : undefined;
     if (opened.ok && sifted?.ok && handler) {
-      this.#received(header, opened.value, sifted.value.ignored, bytes.length);
+      this.#received(header, opened.value, sifted.value.ignored, arrived);
       const reply = handler(sifted.value.payloads, now);
-      if (reply) this.#reply(arrival, reply, now);
+      if (reply) this.#reply(request, reply, now);
       return;
     }
-    this.#refuse(arrival, sifted && !sifted.ok ? sifted.error : undefined, wrongText(opened, sifted), now);
+    this.#refuse(request, sifted && !sifted.ok ? sifted.error : undefined, wrongText(opened, sifted), now);
   }
 
   /** RFC 7296 §2.21.2, §2.21.3: UNSUPPORTED_CRITICAL_PAYLOAD refuses the message, INVALID_SYNTAX ends the IKE SA as well. */
-  #refuse(arrival: Arrival, error: RuleError | undefined, what: string, now: number): void {
-    const evidence = `${exchangeName(arrival.message.header.exchange)} request: ${what}`;
-    this.#setup.narrator.log('warn', 'request refused', { messageId: arrival.message.header.messageId, evidence });
+  #refuse(request: Request, error: RuleError | undefined, what: string, now: number): void {
+    const evidence = `${exchangeName(request.message.header.exchange)} request: ${what}`;
+    this.#setup.narrator.log('warn', 'request refused', { messageId: request.message.header.messageId, evidence });
     const close = () => this.#end({ code: 'protocol', evidence });
     const payloads = [complaint(error)];
     const stands = error?.code === 'critical' && this.#authenticated;
-    this.#reply(arrival, stands ? { payloads } : { payloads, after: close }, now);
+    this.#reply(request, stands ? { payloads } : { payloads, after: close }, now);
   }
 
-  #reply(arrival: Arrival, reply: Reply, now: number): void {
-    const { header } = arrival.message;
+  #reply(request: Request, reply: Reply, now: number): void {
+    const { message, channel, from, arrived } = request;
+    const { header } = message;
     const answer = this.#header(header.exchange, header.messageId, true);
-    const bytes = this.#protection.seal(answer, reply.payloads);
-    this.#answers.answered(arrival.bytes, bytes);
-    this.#setup.narrator.message('sent', answer, reply.payloads, bytes.length);
+    // RFC 7383 §2.5.1: what came through one way is a measure for the other.
+    const sealed = this.#seal(answer, reply.payloads, channel, from, arrived.fragments?.longest);
+    const protection = this.#protection;
+    this.#answers.answered(arrived.request, sealed, (bytes, again) => protection.openFragment(bytes, again).ok);
+    this.#setup.narrator.sent(answer, reply.payloads, sealed.datagrams);
     // RFC 7296 §2.11: answers go to where the request came from.
-    this.#transmit(bytes, arrival.channel, arrival.from);
+    this.#transmit(sealed.datagrams, channel, from);
     reply.after?.(now);
   }
 
@@ -386,12 +414,24 @@ export class IkeSa {
     return this.#remote.transport === 'tcp' ? sentOnce(timing) : timing;
   }
 
-  #transmit(bytes: Uint8Array, channel: Channel, to: Endpoint): void {
-    this.#setup.emit({ kind: 'transmit', bytes, channel, to });
+  /** The message, in fragments where it is long and the peer takes them. `longest` is a bound besides. */
+  #seal(header: Header, payloads: readonly Payload[], channel: Channel, to: Endpoint, longest = Infinity): Sealed {
+    const protection = this.#protection;
+    const size = this.#fragmentSize;
+    if (!size) return { datagrams: protection.seal(header, payloads) };
+    const small = messageLimit('small', channel, to);
+    const limit = Math.max(small, Math.min(messageLimit(size, channel, to), longest));
+    const datagrams = protection.seal(header, payloads, limit);
+    if (datagrams.length === 1 || limit === small) return { datagrams };
+    return { datagrams, smaller: () => protection.seal(header, payloads, small) };
   }
 
-  #received(header: Header, payloads: readonly Payload[], ignored: readonly string[], bytes: number): void {
-    this.#setup.narrator.message('received', header, payloads, bytes);
+  #transmit(datagrams: readonly Uint8Array[], channel: Channel, to: Endpoint): void {
+    for (const bytes of datagrams) this.#setup.emit({ kind: 'transmit', bytes, channel, to });
+  }
+
+  #received(header: Header, { payloads }: Opened, ignored: readonly string[], { octets, fragments }: Arrived): void {
+    this.#setup.narrator.received(header, payloads, octets, fragments?.count);
     if (ignored.length > 0) this.#setup.narrator.log('debug', 'payloads ignored', { payloads: ignored.slice(0, 16).join(' ') });
   }
 
@@ -404,15 +444,6 @@ export class IkeSa {
     this.#setup.narrator.log('info', 'peer moved', { address: arrival.from.address, port: arrival.from.port });
     this.#remote = arrival.from;
     this.#channel = arrival.channel;
-  }
-
-  /**
-   * Nothing proves who sent it. An unprotected INVALID_IKE_SPI is a hint to see whether the peer lives (RFC 7296 §2.21.4), but it
-   * copies the id of a request of ours, and while that is in flight it is itself the check.
-   */
-  #unproven(message: Message, error: OpenError): void {
-    const why = error.code === 'icv' ? 'wrong ICV' : 'not protected';
-    this.#setup.narrator.drop(why, { messageId: message.header.messageId, payloads: payloadsText(message.payloads) });
   }
 
   /** The end for this reason, unless we were ending for one of our own. */
@@ -440,6 +471,11 @@ interface Arrival {
   readonly from: Endpoint;
 }
 
+/** A request whose turn it is and that the peer itself sent. */
+interface Request extends Arrival {
+  readonly arrived: Arrived;
+}
+
 /** An INFORMATIONAL request; whatever ends the IKE SA in its answer does. */
 function informational(payloads: readonly Payload[], done: () => void, sa: IkeSa): OutgoingExchange {
   return {
@@ -460,10 +496,10 @@ function complaint(error: RuleError | undefined): Payload {
 }
 
 function wrongText(
-  opened: { readonly ok: true } | { readonly ok: false; readonly error: OpenError },
+  opened: { readonly ok: true } | { readonly ok: false; readonly error: WireError },
   sifted: { readonly ok: true } | { readonly ok: false; readonly error: RuleError } | undefined,
 ): string {
-  if (!opened.ok) return opened.error.code === 'syntax' ? opened.error.error.place : opened.error.code;
+  if (!opened.ok) return opened.error.place;
   if (!sifted || sifted.ok) return 'unexpected here';
   switch (sifted.error.code) {
     case 'exchange':

@@ -11,6 +11,7 @@ import type { IkeAnswer } from '../auth/contract.ts';
 import { IkeAuthExchange } from '../exchanges/ikeAuth.ts';
 import type { IkeAuthVerdict } from '../exchanges/ikeAuthErrors.ts';
 import { readRedirect, redirected } from '../exchanges/redirect.ts';
+import { firstSize } from '../fragment/size.ts';
 import { wipe } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
 import { selectorsText } from '../selectors.ts';
@@ -304,6 +305,7 @@ class Initiator implements IkeMachine {
       version: request.version,
       channel,
       remote,
+      fragmentSize: result.fragmentation ? firstSize(this.#config.fragmentation) : undefined,
       nextRequestId: 1, // RFC 7296 §2.2: IKE_SA_INIT was 0
       expectedRequestId: 0,
       handlers: {},

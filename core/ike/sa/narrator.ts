@@ -28,9 +28,20 @@ export class Narrator {
     this.#emit({ kind: 'log', level, text, fields: { ...this.#spis, ...fields } });
   }
 
-  /** One line for a message sent or received. */
-  message(what: 'sent' | 'received', header: Header, payloads: readonly Payload[], bytes: number): void {
-    this.log('debug', `${what} ${messageName(header)}`, { messageId: header.messageId, payloads: payloadsText(payloads), bytes });
+  /** A message that leaves in these datagrams: a line, and one for each of its fragments. */
+  sent(header: Header, payloads: readonly Payload[], datagrams: readonly Uint8Array[]): void {
+    const { messageId } = header;
+    const bytes = datagrams.reduce((sum, { length }) => sum + length, 0);
+    const fields = { messageId, payloads: payloadsText(payloads), bytes };
+    this.log('debug', `sent ${messageName(header)}`, datagrams.length > 1 ? { ...fields, fragments: datagrams.length } : fields);
+    if (datagrams.length === 1) return;
+    for (const [index, { length }] of datagrams.entries())
+      this.log('debug', `sent ${fragmentName(header, index + 1, datagrams.length)}`, { messageId, bytes: length });
+  }
+
+  received(header: Header, payloads: readonly Payload[], bytes: number, fragments?: number): void {
+    const fields = { messageId: header.messageId, payloads: payloadsText(payloads), bytes };
+    this.log('debug', `received ${messageName(header)}`, fragments === undefined ? fields : { ...fields, fragments });
   }
 
   /** A datagram that changes nothing. Anybody can send those, so they must not fill the log. */
@@ -45,6 +56,11 @@ export class Narrator {
 /** `IKE_AUTH response`. */
 export function messageName(header: Pick<Header, 'exchange' | 'flags'>): string {
   return `${exchangeName(header.exchange)} ${header.flags.response ? 'response' : 'request'}`;
+}
+
+/** `fragment 2 of 5 of IKE_AUTH response`. */
+export function fragmentName(header: Pick<Header, 'exchange' | 'flags'>, fragment: number, total: number): string {
+  return `fragment ${fragment} of ${total} of ${messageName(header)}`;
 }
 
 /** `IDr AUTH N(TS_UNACCEPTABLE)`. */

@@ -60,7 +60,7 @@ export class SaInitPhase {
     this.#request = encodeMessage(header, payloads);
     this.#requestAt = now;
     this.#retransmission = new Retransmission(this.#timing(), now);
-    this.#ports.narrator.message('sent', header, payloads, this.#request.length);
+    this.#ports.narrator.sent(header, payloads, [this.#request]);
     this.#transmit();
   }
 
@@ -111,7 +111,7 @@ export class SaInitPhase {
       narrator.drop('no answer to IKE_SA_INIT');
       return;
     }
-    narrator.message('received', header, message.payloads, input.bytes.length);
+    narrator.received(header, message.payloads, input.bytes.length);
     const progress = { sent: this.#retransmission?.sent ?? 1, firstAt: this.#requestAt, now };
     const verdict = this.#exchange.process(message, progress);
     switch (verdict.kind) {

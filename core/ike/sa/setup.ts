@@ -1,5 +1,6 @@
 /** What an IKE SA is made from, and the shape of the exchanges it runs. Shared by both roles. */
 import type { Random } from '../../crypto/types.ts';
+import type { FragmentSize } from '../fragment/size.ts';
 import type { IkeKeys } from '../keys/ikeKeys.ts';
 import type { IkeSuite } from '../negotiation.ts';
 import type { Payload, PayloadOf } from '../wire/message.ts';
@@ -48,6 +49,8 @@ export interface IkeSaSetup {
   /** Where requests go. */
   readonly channel: Channel;
   readonly remote: Endpoint;
+  /** Both sides do RFC 7383, and long messages go in fragments of this size to begin with. Undefined: not agreed. */
+  readonly fragmentSize: FragmentSize | undefined;
   /** Id of our next request: 1 for the initiator, 0 for the responder (RFC 7296 §2.2). */
   readonly nextRequestId: number;
   /** Id of the peer's next request: 0 for the initiator, 1 for the responder. */

@@ -2,10 +2,11 @@
  * Message ids, retransmission and cached answers of one IKE SA (RFC 7296 §2.1–§2.3). Both windows have size 1: nothing here
  * sends SET_WINDOW_SIZE, and a peer that does may still be spoken to one request at a time.
  *
- * - `RequestWindow`: our requests. One is in flight; it is repeated byte for byte until answered or given up.
+ * - `RequestWindow`: our requests. One is in flight; it is repeated byte for byte until answered or given up, or made of smaller fragments.
  * - `AnswerWindow`: the peer's requests. The next id is processed, the last one is answered from the cache, others are ignored.
  */
 import { equalBytes } from '../../bytes/bytes.ts';
+import type { Message } from '../wire/message.ts';
 import type { IkeTiming } from './contract.ts';
 
 /** The part of `IkeTiming` that says when to repeat. `retransmitTries` counts the repetitions after the first sending. */
@@ -58,9 +59,18 @@ export class Retransmission {
   }
 }
 
+/** A sealed message: its datagrams, and how to make it of smaller fragments where it has several and they can be smaller. */
+export interface Sealed {
+  readonly datagrams: readonly Uint8Array[];
+  readonly smaller?: () => readonly Uint8Array[];
+}
+
+/** After so many transmissions of several fragments it is supposed that they are too large for the path (RFC 7383 §2.5.2). */
+const SMALLER_AFTER = 3;
+
 interface InFlight<T> {
   readonly id: number;
-  readonly bytes: Uint8Array;
+  readonly message: Sealed;
   readonly context: T;
   readonly retransmission: Retransmission;
 }
@@ -95,17 +105,17 @@ export class RequestWindow<T> {
   }
 
   /** Puts the request with `nextId` in flight. A second one at the same time is a programmer's mistake. */
-  send(bytes: Uint8Array, context: T, now: number, timing = this.#timing): void {
+  send(message: Sealed, context: T, now: number, timing = this.#timing): void {
     if (this.#inFlight) throw new Error('a request is in flight already'); // RFC 7296 §2.3: window of one
-    this.#inFlight = { id: this.#next, bytes, context, retransmission: new Retransmission(timing, now) };
+    this.#inFlight = { id: this.#next, message, context, retransmission: new Retransmission(timing, now) };
     this.#next++;
   }
 
   /** The request in flight, which is to be sent again now and waited for anew; undefined when there is none. */
-  again(now: number, timing = this.#timing): Uint8Array | undefined {
+  again(now: number, timing = this.#timing): readonly Uint8Array[] | undefined {
     const flight = this.#inFlight;
     if (flight) this.#inFlight = { ...flight, retransmission: new Retransmission(timing, now) };
-    return flight?.bytes;
+    return flight?.message.datagrams;
   }
 
   /** True when a response with this id belongs to the request in flight. */
@@ -120,30 +130,54 @@ export class RequestWindow<T> {
     return context;
   }
 
-  /** The bytes to repeat (RFC 7296 §2.1: the very same ones), or that the peer does not answer. */
-  tick(now: number): { readonly bytes: Uint8Array; readonly id: number; readonly sent: number } | 'exhausted' | undefined {
+  /** What to repeat, or that the peer does not answer. */
+  tick(now: number): Repetition | 'exhausted' | undefined {
     const flight = this.#inFlight;
     if (!flight) return undefined;
     const verdict = flight.retransmission.tick(now);
     if (verdict === 'wait') return undefined;
     if (verdict === 'exhausted') return 'exhausted';
-    return { bytes: flight.bytes, id: flight.id, sent: flight.retransmission.sent };
+    const { id, message, context, retransmission } = flight;
+    if (retransmission.sent <= SMALLER_AFTER || !message.smaller)
+      return { datagrams: message.datagrams, id, sent: retransmission.sent, smaller: false }; // RFC 7296 §2.1: the very same octets
+    // RFC 7383 §2.5.2: a new probe starts the timers over. It is the last, since what is small has nothing smaller.
+    const datagrams = message.smaller();
+    this.#inFlight = { id, message: { datagrams }, context, retransmission: new Retransmission(this.#timing, now) };
+    return { datagrams, id, sent: 1, smaller: true };
   }
+}
+
+export interface Repetition {
+  readonly datagrams: readonly Uint8Array[];
+  readonly id: number;
+  readonly sent: number;
+  /** Made anew, of smaller fragments. */
+  readonly smaller: boolean;
 }
 
 /** What to do with a request of the peer before its ICV is looked at. */
 export type RequestVerdict =
   /** Its turn: open it, and when it is genuine process it and `answered`. */
   | { readonly kind: 'new' }
-  /** Byte for byte the last genuine one: send this answer again, execute nothing. */
-  | { readonly kind: 'repeat'; readonly answer: Uint8Array }
+  /** Byte for byte the last genuine one: execute nothing, send `answerAgain`. */
+  | { readonly kind: 'repeat' }
+  /** It may be the last one in other fragments (RFC 7383 §2.5.2): the same when `opens` says that it is genuine. */
+  | { readonly kind: 'perhaps-repeat'; readonly opens: (bytes: Uint8Array, message: Message) => boolean }
   /** Outside the window, or a different message under a used id: ignore. */
   | { readonly kind: 'ignore' };
+
+interface Answered {
+  /** Of a fragmented request its first fragment (RFC 7383 §2.6.1). */
+  readonly request: Uint8Array;
+  readonly answer: Sealed;
+  readonly opens: (bytes: Uint8Array, message: Message) => boolean;
+  repeated: number;
+}
 
 /** The peer's requests. */
 export class AnswerWindow {
   #expected: number;
-  #last: { readonly request: Uint8Array; readonly answer: Uint8Array } | undefined;
+  #last: Answered | undefined;
 
   constructor(firstId: number) {
     this.#expected = firstId;
@@ -153,17 +187,34 @@ export class AnswerWindow {
     return this.#expected;
   }
 
-  judge(id: number, request: Uint8Array): RequestVerdict {
-    if (id === this.#expected) return { kind: 'new' };
+  judge(message: Message, bytes: Uint8Array): RequestVerdict {
+    const { messageId } = message.header;
+    if (messageId === this.#expected) return { kind: 'new' };
+    if (messageId !== this.#expected - 1 || !this.#last) return { kind: 'ignore' };
     // RFC 7296 §2.1: a retransmission is identical in every bit, so it is as genuine as the original was.
-    if (id === this.#expected - 1 && this.#last && equalBytes(this.#last.request, request))
-      return { kind: 'repeat', answer: this.#last.answer };
-    return { kind: 'ignore' };
+    if (equalBytes(this.#last.request, bytes)) return { kind: 'repeat' };
+    // RFC 7383 §2.6.1: of all fragments only the first has the answer sent again.
+    const [payload] = message.payloads;
+    const first = payload?.kind === 'SKF' && payload.fragment === 1;
+    return first ? { kind: 'perhaps-repeat', opens: this.#last.opens } : { kind: 'ignore' };
   }
 
-  /** Records the answer to the request with `expectedId` and moves on. */
-  answered(request: Uint8Array, answer: Uint8Array): void {
-    this.#last = { request: request.slice(), answer };
+  /**
+   * The answer to the last request, once more. RFC 7383 §2.4: repeated repetitions of the request tell the responder that its
+   * fragments are too large for the path.
+   */
+  answerAgain(): readonly Uint8Array[] {
+    const last = this.#last;
+    if (!last) return [];
+    last.repeated++;
+    if (last.repeated >= SMALLER_AFTER && last.answer.smaller)
+      this.#last = { ...last, answer: { datagrams: last.answer.smaller() } };
+    return this.#last?.answer.datagrams ?? [];
+  }
+
+  /** Records the answer to the request with `expectedId` and moves on. `opens` tells whether another fragment is as genuine. */
+  answered(request: Uint8Array, answer: Sealed, opens: Answered['opens']): void {
+    this.#last = { request: request.slice(), answer, opens, repeated: 0 };
     this.#expected++;
   }
 }

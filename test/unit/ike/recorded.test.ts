@@ -66,7 +66,7 @@ function open(recorded: RecordedExchange, index: number): readonly Payload[] {
   const opener = index % 2 === 0 ? 'responder' : 'initiator';
   const opened = createProtection(opener, suite, keys, () => new Uint8Array(16)).open(bytes, message);
   assert.ok(opened.ok, JSON.stringify(opened));
-  return opened.value;
+  return opened.value.payloads;
 }
 
 for (const recorded of recordedExchanges) {
@@ -118,7 +118,8 @@ for (const recorded of recordedExchanges) {
     const protection = createProtection('initiator', suite, keys, () => ivs.shift() ?? new Uint8Array(16));
     for (const index of [2, 4, 6]) {
       const { message } = messageOf(recorded, index);
-      assert.equal(toHex(protection.seal(message.header, open(recorded, index))), recorded.messages[index]);
+      const datagrams = protection.seal(message.header, open(recorded, index));
+      assert.deepEqual(datagrams.map(toHex), [recorded.messages[index]]);
     }
   });
 

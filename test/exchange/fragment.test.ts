@@ -1,0 +1,123 @@
+/** RFC 7383 as dialogues: who sends fragments, of what size, what becomes of lost ones, and what a gateway may not do with them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Fragmentation } from '../../core/ike/sa/contract.ts';
+import type { Payload } from '../../core/ike/wire/message.ts';
+import { parseMessage } from '../../core/ike/wire/parse.ts';
+import { clientConfig, type Sent, selector, World, type WorldOptions } from './world.ts';
+
+/** Enough selectors for a request of some 2 kB. */
+const manySelectors = Array.from({ length: 120 }, (_, index) => selector(`10.${index}.0.0/16`));
+/** A vendor id that makes a message longer. */
+const ballast = (octets: number): Payload => ({ kind: 'V', data: new Uint8Array(octets).fill(0x61) });
+
+function long(client: Fragmentation = 'yes', gateway: Fragmentation = 'yes', more: Partial<WorldOptions> = {}): World {
+  return new World({
+    ...more,
+    client: { fragmentation: client, remoteSelectors: [...clientConfig.remoteSelectors, ...manySelectors], ...more.client },
+    gateway: { fragmentation: gateway, changeAuth: (payloads) => [...payloads, ballast(3000)], ...more.gateway },
+  });
+}
+
+/** `client SKF 2/3 1248`, or `client SK 300`; what is in the clear is left out. */
+function shapes(sent: readonly Sent[]): readonly string[] {
+  return sent.flatMap(({ by, bytes }) => {
+    const parsed = parseMessage(bytes);
+    const payload = parsed.ok ? parsed.value.payloads[0] : undefined;
+    if (payload?.kind === 'SK') return [`${by} SK ${bytes.length}`];
+    if (payload?.kind === 'SKF') return [`${by} SKF ${payload.fragment}/${payload.total} ${bytes.length}`];
+    return [];
+  });
+}
+
+test('long messages go in fragments that fit a packet of 1280 octets, both ways', () => {
+  const world = long();
+  world.connect();
+  assert.equal(world.said('install-child').length, 1);
+  const seen = shapes(world.trace);
+  assert.deepEqual(
+    seen.map((line) => line.replace(/ \d+$/, '')),
+    ['client SKF 1/2', 'client SKF 2/2', 'gateway SKF 1/3', 'gateway SKF 2/3', 'gateway SKF 3/3'],
+  );
+  // 1280 less IPv4, UDP and the non-ESP marker.
+  assert.equal(Math.max(...world.trace.map(({ bytes }) => bytes.length)), 1280 - 20 - 8 - 4);
+});
+
+for (const [client, gateway] of [
+  ['no', 'yes'],
+  ['yes', 'no'],
+  ['no', 'no'],
+] as const)
+  test(`client ${client}, gateway ${gateway}: long messages stay whole (RFC 7383 §2.4)`, () => {
+    const world = long(client, gateway);
+    world.connect();
+    assert.equal(world.said('install-child').length, 1);
+    assert.deepEqual(
+      shapes(world.trace).map((line) => line.replace(/ \d+$/, '')),
+      ['client SK', 'gateway SK'],
+    );
+  });
+
+test('short messages stay whole where fragmentation is agreed', () => {
+  const world = new World();
+  world.connect();
+  assert.equal(shapes(world.trace).length, 2);
+  assert.ok(shapes(world.trace).every((line) => line.includes(' SK ')));
+});
+
+test('forced: packets of 576 octets from the first message on, and the gateway answers in the same', () => {
+  const world = long('force');
+  world.connect();
+  assert.equal(world.said('install-child').length, 1);
+  assert.equal(Math.max(...world.trace.filter(({ channel }) => channel === 'natt').map(({ bytes }) => bytes.length)), 576 - 32);
+});
+
+test('a path that takes no packets above 576 octets: smaller fragments after three tries, remembered for later messages', () => {
+  const world = long();
+  world.filter = ({ bytes }) => bytes.length <= 576 - 32;
+  world.connect();
+  assert.equal(world.said('install-child').length, 1);
+  const lines = world.said('log').map(({ text }) => text);
+  assert.equal(lines.filter((text) => text === 'repeating IKE_AUTH request in smaller fragments').length, 1);
+  assert.equal(shapes(world.trace).filter((line) => /client SKF 1\/2/.test(line)).length, 3);
+  assert.ok(
+    lines.includes('received fragment 2 of 7 of IKE_AUTH response'),
+    lines.filter((text) => /fragment/.test(text)).join('\n'),
+  );
+});
+
+test('a path that is narrow towards the client only: the gateway makes its answer smaller when it is asked again and again', () => {
+  const world = long();
+  world.filter = ({ by, bytes }) => by === 'client' || bytes.length <= 576 - 32;
+  world.connect();
+  assert.equal(world.said('install-child').length, 1);
+});
+
+for (const lost of [1, 2, 3])
+  test(`fragment ${lost} of 3 of the answer is lost once: a repetition brings it, and the others count`, () => {
+    const world = long();
+    let left = 1;
+    world.filter = ({ by, bytes }) => !(by === 'gateway' && isFragment(bytes, lost) && left-- > 0);
+    world.connect();
+    assert.equal(world.said('install-child').length, 1);
+    assert.equal(left <= 0, true);
+    // RFC 7383 §2.6.1: of the repeated request only the first fragment has the answer sent again.
+    assert.equal(shapes(world.trace).filter((line) => line.startsWith('gateway SKF')).length, 6);
+  });
+
+function isFragment(bytes: Uint8Array, fragment: number): boolean {
+  const parsed = parseMessage(bytes);
+  const payload = parsed.ok ? parsed.value.payloads[0] : undefined;
+  return payload?.kind === 'SKF' && payload.fragment === fragment;
+}
+
+test('under loss, doubling and overtaking long messages arrive all the same', () => {
+  for (let run = 0; run < 40; run++) {
+    const world = long('yes', 'yes', {
+      seed: `fragments ${run}`,
+      network: { loss: 0.2, duplicate: 0.2, delay: 20, jitter: 200 },
+    });
+    world.connect();
+    assert.equal(world.said('install-child').length, 1, `run ${run}`);
+  }
+});
