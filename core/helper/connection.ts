@@ -238,6 +238,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         forget(event.spiIn);
         deps.dataplane.removeChild(event.spiIn).catch(() => {});
         break;
+      case 'reauthenticate':
+      case 'ticket':
+        break;
       case 'closed':
         machineClosed();
         void end(event.failure && ikeFailure(proof?.explain(event.failure) ?? event.failure));

@@ -24,6 +24,8 @@ const ikeReasons: { readonly [C in IkeFailure['code']]: ReasonCode } = {
   'gateway-error': 'gateway-refused',
   protocol: 'gateway-misbehaved',
   redirected: 'redirected',
+  'authentication-expired': 'authentication-expired',
+  'gateway-restarted': 'gateway-restarted',
   'closed-by-gateway': 'closed-by-gateway',
   'gateway-lost': 'gateway-lost',
   'gateway-no-certificate': 'gateway-no-certificate',

@@ -1,12 +1,14 @@
 /** Every way an IKE SA can fail, as data: the compiler asks for an entry for every code of the contract. */
+import assert from 'node:assert/strict';
 import { fromUtf8 } from '../../core/bytes/bytes.ts';
 import type { EapFailureCode } from '../../core/ike/auth/eap/contract.ts';
 import { pskBothWays } from '../../core/ike/auth/psk.ts';
 import { redirectData } from '../../core/ike/exchanges/redirect.ts';
 import type { IkeFailure } from '../../core/ike/sa/contract.ts';
-import { CP_ATTRIBUTE, CP_TYPE, EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
+import { CP_ATTRIBUTE, CP_TYPE, EXCHANGE, NOTIFY, PROTOCOL } from '../../core/ike/wire/constants.ts';
+import { encodeMessage } from '../../core/ike/wire/encode.ts';
 import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
-import { deleteIkeSa, findPayload, notify } from '../../core/ike/wire/payloads.ts';
+import { deleteIkeSa, findPayload, notify, notifyAbout } from '../../core/ike/wire/payloads.ts';
 import { identity, proposals, selector, type World, type WorldOptions } from './world.ts';
 
 export interface Case {
@@ -49,6 +51,12 @@ const saInit = (change: (payloads: readonly Payload[]) => readonly Payload[]): W
 function told(world: World, payloads: readonly Payload[]): void {
   world.act(({ sa }, now) => sa?.request({ exchange: EXCHANGE.INFORMATIONAL, build: () => payloads, process() {} }, now));
 }
+
+function authLifetime(seconds: number): Payload {
+  return notify(NOTIFY.AUTH_LIFETIME, Uint8Array.of(0, 0, seconds >>> 8, seconds));
+}
+
+const crashToken = notifyAbout(PROTOCOL.IKE, new Uint8Array(0), NOTIFY.QUICK_CRASH_DETECTION, new Uint8Array(32).fill(0x5a));
 
 const toNobody: World['filter'] = () => false;
 
@@ -463,6 +471,48 @@ export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAn
       afterwards: (world) => told(world, [notify(NOTIFY.REDIRECT, redirectData('198.51.100.2'))]),
       evidence: /^REDIRECT to 198\.51\.100\.2 in INFORMATIONAL$/,
       farewell: 'D',
+    },
+  ],
+  'authentication-expired': [
+    {
+      what: 'AUTH_LIFETIME is over, and nobody authenticated again (RFC 4478)',
+      options: { gateway: { changeAuth: (payloads) => [...payloads, authLifetime(100)] } },
+      afterwards: () => {},
+      evidence: /is over/,
+      farewell: 'D',
+    },
+    {
+      what: 'the gateway deletes at the end of AUTH_LIFETIME, before we do',
+      options: { gateway: { changeAuth: (payloads) => [...payloads, authLifetime(100)] } },
+      afterwards: (world) => {
+        world.run(101_000);
+        world.act(({ sa }, now) => sa?.terminate(now));
+      },
+      evidence: /^DELETE of the IKE SA after AUTH_LIFETIME$/,
+    },
+    {
+      what: 'our own limit',
+      options: { client: { reauthenticateEvery: 50_000 } },
+      afterwards: () => {},
+      evidence: /is over/,
+      farewell: 'D',
+    },
+  ],
+  'gateway-restarted': [
+    {
+      what: 'INVALID_IKE_SPI with the token that was given (RFC 6290)',
+      options: { gateway: { changeAuth: (payloads) => [...payloads, crashToken] } },
+      afterwards: (world) => {
+        const { spis } = world.gateway.sa ?? {};
+        assert.ok(spis);
+        const flags = { initiator: false, version: false, response: true };
+        const header = { ...spis, majorVersion: 2, minorVersion: 0, exchange: EXCHANGE.INFORMATIONAL, messageId: 7, flags };
+        world.inject(encodeMessage(header, [notify(NOTIFY.INVALID_IKE_SPI), crashToken]), 'natt', {
+          address: '203.0.113.9',
+          port: 9,
+        });
+      },
+      evidence: /QUICK_CRASH_DETECTION/,
     },
   ],
   'closed-by-gateway': [

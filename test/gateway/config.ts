@@ -9,6 +9,7 @@ import type { EapServer } from './eap/server.ts';
 import type { EapMisbehaviour, TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import type { MisbehaviourName } from './misbehaviours.ts';
 import type { RedirectPolicy } from './redirect.ts';
+import type { TicketPolicy, TicketStore } from './standing.ts';
 
 export interface HeadOfficeConfig {
   /** Its own outer addresses, textual, at most one per family; what NAT detection is computed against. */
@@ -53,6 +54,14 @@ export interface HeadOfficeConfig {
   readonly redirect?: RedirectPolicy;
   /** RFC 7383; `yes` when not said. */
   readonly fragmentation?: Fragmentation;
+  /** AUTH_LIFETIME, seconds. The IKE SA is deleted at its end (RFC 4478). */
+  readonly authLifetime?: number;
+  /** Tickets for clients that ask for them (RFC 5723). */
+  readonly tickets?: TicketPolicy;
+  /** Tokens of RFC 6290 are made of it; the same after a restart. */
+  readonly crashSecret?: Uint8Array;
+  /** Tell who uses an IKE SA that nobody knows, unprotected (RFC 7296 §1.5). */
+  readonly answerUnknownSpis?: boolean;
   readonly timing: IkeTiming;
   /** Emit `key-log` outputs. */
   readonly keyLog: boolean;
@@ -86,6 +95,8 @@ export interface OfficeCertificate {
 
 export interface HeadOfficePorts {
   readonly random: Random;
+  /** Its own when not given. */
+  readonly ticketStore?: TicketStore;
 }
 
 export type HeadOfficeInput =
@@ -99,6 +110,8 @@ export type HeadOfficeInput =
   | { readonly kind: 'check-liveness'; readonly id?: string }
   /** Tell one initiator, or all, something in an INFORMATIONAL. */
   | { readonly kind: 'tell'; readonly id?: string; readonly payloads: readonly Payload[] }
+  /** Lose one IKE SA, or all, without a word, as in a crash. */
+  | { readonly kind: 'forget'; readonly id?: string }
   /** DELETE one IKE SA, or all. */
   | { readonly kind: 'terminate'; readonly id?: string };
 

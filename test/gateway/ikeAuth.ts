@@ -17,6 +17,7 @@ import { clientProblem, officeProof, signedByClient, signedByOffice } from './pr
 import { redirectPayload } from './redirect.ts';
 import type { SaServices } from './sa.ts';
 import type { HalfOpen } from './saInit.ts';
+import { standingPayloads } from './standing.ts';
 
 /** The peer has proven who it is; `childRefusal` says why there is no CHILD SA when there is none. */
 export interface Authenticated {
@@ -172,7 +173,8 @@ class ClientAuth {
       return { kind: 'authenticated', payloads, ...standing, childRefusal: 'redirected' };
     }
     const made = makeChild(this.#half, request, user.identity.text, spiIn, this.#services);
-    const payloads = this.#changed([...proof, ...(made.ok ? made.payloads : [notify(made.notify)])]);
+    const standing = standingPayloads(this.#half, this.#first, user.identity, this.#services);
+    const payloads = this.#changed([...proof, ...standing, ...(made.ok ? made.payloads : [notify(made.notify)])]);
     const common = {
       kind: 'authenticated',
       payloads,

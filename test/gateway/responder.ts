@@ -22,6 +22,7 @@ import { hooksOf } from './misbehaviours.ts';
 import { redirectSaInit } from './redirect.ts';
 import { ResponderSa, type SaServices } from './sa.ts';
 import { acceptSaInit } from './saInit.ts';
+import { answerUnknown, TicketStore } from './standing.ts';
 
 /** SAs that are not authenticated yet, at most: beyond, new ones wait for the old to time out. */
 const HALF_OPEN_MAX = 1024;
@@ -39,6 +40,7 @@ class Office implements HeadOffice {
   readonly #cookies: ReturnType<typeof createCookieJar>;
   readonly #sas = new Map<string, ResponderSa>();
   readonly #out: HeadOfficeOutput[] = [];
+  #now = 0;
 
   constructor(config: HeadOfficeConfig, ports: HeadOfficePorts) {
     this.#config = config;
@@ -52,11 +54,14 @@ class Office implements HeadOffice {
       emit: (id, output) => this.#emit(id, output),
       ask: (id, ask) => void this.#out.push({ kind: 'ask', id, ask }),
       newSpiIn: () => this.#newChildSpi(),
+      ticketStore: ports.ticketStore ?? new TicketStore(),
+      now: () => this.#now,
       authenticated: (sa, initialContact) => this.#authenticated(sa, initialContact),
     };
   }
 
   handle(input: HeadOfficeInput, now: number): void {
+    this.#now = now;
     if (input.kind === 'datagram') this.#datagram(input, now);
     else for (const sa of this.#addressed(input)) sa.handle(input, now);
     for (const [spi, sa] of this.#sas) if (sa.state === 'closed') this.#sas.delete(spi);
@@ -106,8 +111,11 @@ class Office implements HeadOffice {
     }
     const sa = this.#sas.get(spiR);
     // RFC 7296 §2.21.4: a message for an SA nobody knows may be ignored.
-    if (sa === undefined || !equalBytes(sa.spiI, header.spiI)) this.#log('debug', 'no such IKE SA', { spiR });
-    else sa.message(parsed.value, input.bytes, input.channel, input.from, now);
+    if (sa === undefined || !equalBytes(sa.spiI, header.spiI)) {
+      this.#log('debug', 'no such IKE SA', { spiR });
+      const told = answerUnknown(parsed.value, this.#config);
+      if (told) this.#transmit(encodeMessage(told.header, told.payloads), input.channel, input.from);
+    } else sa.message(parsed.value, input.bytes, input.channel, input.from, now);
   }
 
   #saInit(input: DatagramInput, request: Message, now: number): void {

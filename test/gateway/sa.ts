@@ -9,9 +9,9 @@ import type { Random } from '../../core/crypto/types.ts';
 import type { Channel, Endpoint, IkeFailure, IkeOutput } from '../../core/ike/sa/contract.ts';
 import { IkeSa, type IkeSaState } from '../../core/ike/sa/ikeSa.ts';
 import { Narrator } from '../../core/ike/sa/narrator.ts';
-import type { OutgoingExchange, Reply } from '../../core/ike/sa/setup.ts';
+import type { NotifyTaken, OutgoingExchange, Reply } from '../../core/ike/sa/setup.ts';
 import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
-import type { Message, Payload } from '../../core/ike/wire/message.ts';
+import type { Message, Payload, PayloadOf } from '../../core/ike/wire/message.ts';
 import { notify } from '../../core/ike/wire/payloads.ts';
 import type { HeadOfficeConfig, HeadOfficeInput, SaSummary } from './config.ts';
 import type { AddressPools, Lease } from './configReply.ts';
@@ -21,6 +21,7 @@ import { type Authenticated, type AuthRounds, answerIkeAuth } from './ikeAuth.ts
 import type { MisbehaviourHooks } from './misbehaviours.ts';
 import { everything } from './narrow.ts';
 import type { HalfOpen } from './saInit.ts';
+import { type TicketStore, ticketAnswer } from './standing.ts';
 
 /** What the front object gives each SA. */
 export interface SaServices {
@@ -32,6 +33,8 @@ export interface SaServices {
   readonly emit: (id: string, output: IkeOutput) => void;
   readonly ask: (id: string, ask: TlsAsk) => void;
   readonly newSpiIn: () => number;
+  readonly ticketStore: TicketStore;
+  readonly now: () => number;
   readonly authenticated: (sa: ResponderSa, initialContact: boolean) => void;
 }
 
@@ -49,6 +52,8 @@ export class ResponderSa {
   readonly #services: SaServices;
   readonly #ike: IkeSa;
   readonly #giveUpAt: number;
+  /** RFC 4478 §2: it is deleted soon after the time given. */
+  #overAt = Infinity;
   /** Of the message that is being received. */
   #arrival: Arrival;
   #peer: Authenticated | undefined;
@@ -83,6 +88,7 @@ export class ResponderSa {
       nextRequestId: 0,
       expectedRequestId: 1,
       handlers: { [EXCHANGE.IKE_AUTH]: (payloads, at) => this.#ikeAuth(payloads, at) },
+      notified: (notice) => this.#notified(notice),
       closeWithoutChild: false,
       // RFC 9329 §6.1: a client's new connection comes from a new port, even from a new address.
       followPeer: !half.natLocal || half.remote.transport === 'tcp',
@@ -134,6 +140,7 @@ export class ResponderSa {
     switch (input.kind) {
       case 'tick':
         if (this.state === 'half-open' && now >= this.#giveUpAt) this.drop('never authenticated');
+        else if (this.state === 'established' && now >= this.#overAt) this.#ike.terminate(now);
         else this.#ike.tick(now);
         return;
       case 'inbound-traffic':
@@ -148,11 +155,22 @@ export class ResponderSa {
       case 'tell':
         this.#tell(input.payloads, now);
         return;
+      case 'forget':
+        this.drop('forgotten');
+        return;
       case 'terminate':
         // Before authentication there is nobody to tell.
         if (this.state === 'half-open') this.drop('the office closes');
         else this.#ike.terminate(now);
     }
+  }
+
+  /** RFC 5723 §4.1: a ticket asked for while the IKE SA stands. */
+  #notified({ type }: PayloadOf<'N'>): NotifyTaken | undefined {
+    const { tickets } = this.#services.config;
+    if (type !== NOTIFY.TICKET_REQUEST || !tickets || !this.#peer) return undefined;
+    const when = tickets.when === 'never' ? 'never' : 'now';
+    return { answer: ticketAnswer(this.#half, this.#peer.identity, this.#services, when) };
   }
 
   #tell(payloads: readonly Payload[], now: number): void {
@@ -167,8 +185,9 @@ export class ResponderSa {
   }
 
   deadline(): number | undefined {
-    if (this.state !== 'half-open') return this.#ike.deadline();
-    return Math.min(this.#giveUpAt, this.#ike.deadline() ?? Number.POSITIVE_INFINITY);
+    const own = this.state === 'half-open' ? this.#giveUpAt : this.state === 'established' ? this.#overAt : Infinity;
+    const due = Math.min(own, this.#ike.deadline() ?? Infinity);
+    return due === Infinity ? undefined : due;
   }
 
   summary(): SaSummary {
@@ -231,6 +250,8 @@ export class ResponderSa {
       return { payloads: verdict.payloads, after: () => this.#ike.close(failure) };
     }
     this.#peer = verdict;
+    const { authLifetime } = this.#services.config;
+    if (authLifetime !== undefined) this.#overAt = now + authLifetime * 1000;
     this.#ike.authenticated(now);
     this.#services.authenticated(this, verdict.initialContact);
     this.#emit({ kind: 'established', sa: this.#facts(verdict) });

@@ -16,7 +16,7 @@ import { wipe } from '../keys/ikeKeys.ts';
 import type { Identity, IkeFailure } from '../sa/contract.ts';
 import { AUTH_METHOD, ID, NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Payload, PayloadOf } from '../wire/message.ts';
-import { findNotify, findPayload, notify } from '../wire/payloads.ts';
+import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
 import { type AuthSteps, askOf, exchange } from './authSteps.ts';
 import { type AuthLog, eapRounds } from './eapRounds.ts';
 import { FirstChildRequest, type FirstChildSetup } from './firstChild.ts';
@@ -89,7 +89,7 @@ export class IkeAuthExchange {
     const error = errorOf(response);
     // RFC 7296 §2.21.2: errors of the CHILD SA and the configuration do not touch the authentication.
     const child = error === undefined ? this.#child.read(response) : err(childFailure(error));
-    return { kind: 'authenticated', identity: gateway.value, child };
+    return { kind: 'authenticated', identity: gateway.value, child, notifies: allPayloads(response, 'N') };
   }
 
   // Our side.
@@ -117,6 +117,8 @@ export class IkeAuthExchange {
       ...(more.length > 0 ? [notify(NOTIFY.MULTIPLE_AUTH_SUPPORTED)] : []),
       // RFC 4739 §3.2: beside an AUTH payload, so for EAP it goes with the one that ends it.
       ...(more.length > 0 && first.method !== 'eap' ? [notify(NOTIFY.ANOTHER_AUTH_FOLLOWS)] : []),
+      // RFC 5723 §4.2: in the first request, for a ticket in the last answer.
+      ...(config.resumption ? [notify(NOTIFY.TICKET_REQUEST)] : []),
       // No INITIAL_CONTACT (RFC 7296 §2.4): it would end the same user's connection from another device.
     ]);
   }

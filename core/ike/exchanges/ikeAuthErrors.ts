@@ -2,7 +2,7 @@
 import type { Result } from '../../bytes/result.ts';
 import type { Identity, IkeFailure } from '../sa/contract.ts';
 import { NOTIFY, nameOf } from '../wire/constants.ts';
-import type { Payload } from '../wire/message.ts';
+import type { Payload, PayloadOf } from '../wire/message.ts';
 import { allPayloads, notify } from '../wire/payloads.ts';
 import type { FirstChild } from './firstChild.ts';
 import { isErrorNotify } from './rules.ts';
@@ -19,7 +19,13 @@ export type IkeAuthVerdict =
   /** The gateway, proven, sends us to another one (RFC 5685 §6). `standing`: both sides have an IKE SA, which is to be deleted. */
   | { readonly kind: 'redirected'; readonly failure: IkeFailure; readonly standing: boolean }
   /** The IKE SA stands. Without a CHILD SA it is to be deleted. */
-  | { readonly kind: 'authenticated'; readonly identity: Identity; readonly child: Result<FirstChild, IkeFailure> };
+  | {
+      readonly kind: 'authenticated';
+      readonly identity: Identity;
+      readonly child: Result<FirstChild, IkeFailure>;
+      /** Of the last response. */
+      readonly notifies: readonly PayloadOf<'N'>[];
+    };
 
 export function refused(failure: IkeFailure): Stop {
   return { kind: 'refused', failure };

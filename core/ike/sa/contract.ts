@@ -71,6 +71,10 @@ export interface IkeConfig {
    * answer. `force`: the smaller ones from the first message on. `no`: not offered.
    */
   readonly fragmentation: Fragmentation;
+  /** Ask for tickets to come back with (RFC 5723); `ticket` is one to come back with now. */
+  readonly resumption?: { readonly ticket?: IkeTicket };
+  /** Milliseconds after which we authenticate again, whatever the gateway wants; 0, the default, is never. */
+  readonly reauthenticateEvery?: number;
   readonly timing: IkeTiming;
 }
 
@@ -117,6 +121,16 @@ export type IkeOutput =
   | { readonly kind: 'configured'; readonly configuration: Configuration }
   | { readonly kind: 'install-child'; readonly child: ChildSa }
   | { readonly kind: 'remove-child'; readonly spiIn: number }
+  /**
+   * The authentication is good for `within` more milliseconds (RFC 4478, or our own limit): another machine is to authenticate anew and to
+   * take the place of this one, which is then terminated. At the end of that time it ends by itself.
+   */
+  | { readonly kind: 'reauthenticate'; readonly within: number }
+  /**
+   * To come back with after the IKE SA was lost (RFC 5723): good once, at one gateway, until `expiresAt`. It takes the place of the one
+   * before, which is void; undefined: there is none. Void as well, and to be wiped, once the IKE SA was deleted by either side (§6.2).
+   */
+  | { readonly kind: 'ticket'; readonly ticket: IkeTicket | undefined }
   /** The machine is finished: undefined failure after our own terminate. Nothing comes after it. */
   | { readonly kind: 'closed'; readonly failure?: IkeFailure }
   | {
@@ -150,6 +164,26 @@ export interface IkeSaFacts {
   readonly natLocal: boolean;
   readonly natRemote: boolean;
   readonly peerVendorIds: readonly string[];
+  /** By a ticket: who both are was proven in an earlier IKE SA (RFC 5723). */
+  readonly resumed?: true;
+}
+
+/** RFC 5723 §5: what the client keeps with a ticket. `skD` is a secret of whoever receives it. */
+export interface IkeTicket {
+  readonly octets: Uint8Array;
+  /** By the clock of the machine. */
+  readonly expiresAt: number;
+  readonly suite: {
+    readonly encr: EncrTransform;
+    readonly prf: PrfTransform;
+    readonly integ: IntegTransform | undefined;
+    readonly ke: KeTransform;
+  };
+  readonly skD: Uint8Array;
+  readonly localIdentity: Identity;
+  readonly remoteIdentity: Identity;
+  /** The address of the gateway that made it. */
+  readonly gateway: string;
 }
 
 export interface Configuration {
@@ -220,6 +254,8 @@ export interface IkeFailure {
     | 'gateway-error' // another error notify for the IKE SA
     | 'protocol' // the gateway's messages break the protocol
     | 'redirected' // it sends us to another gateway: `redirect`
+    | 'authentication-expired' // the time that an authentication is good for is over (RFC 4478), and nobody authenticated again
+    | 'gateway-restarted' // it proves that it has lost the IKE SA (RFC 6290)
     | 'closed-by-gateway' // DELETE from the peer
     | 'gateway-lost'; // liveness without answer
   /** What shows it: `NO_PROPOSAL_CHOSEN in IKE_SA_INIT response`, `SPI`, … one line, no secrets, printable. */

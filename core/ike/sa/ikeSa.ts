@@ -21,13 +21,14 @@ import { type Arrived, InboundMessages } from '../fragment/inbound.ts';
 import { type FragmentSize, messageLimit } from '../fragment/size.ts';
 import { type IkeKeys, wipeIkeKeys } from '../keys/ikeKeys.ts';
 import { espKeyLogLines, ikeKeyLogLine } from '../keys/keyLog.ts';
+import type { IkeSuite } from '../negotiation.ts';
 import { EXCHANGE, NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
 import type { Header, Message, Payload, PayloadOf, WireError } from '../wire/message.ts';
 import { deleteChildSas, deleteIkeSa, notify } from '../wire/payloads.ts';
 import { spiBytes, spiText } from '../wire/spi.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
 import { createProtection, type Opened, type Protection } from './protect.ts';
-import type { IkeSaSetup, OutgoingExchange, Reply, RequestHandler } from './setup.ts';
+import type { IkeSaSetup, NotifyTaken, OutgoingExchange, Reply, RequestHandler } from './setup.ts';
 import { AnswerWindow, RequestWindow, type RetransmitTiming, type Sealed, sentOnce } from './window.ts';
 
 export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
@@ -95,6 +96,15 @@ export class IkeSa {
 
   get keys(): IkeKeys {
     return this.#setup.keys;
+  }
+
+  get suite(): IkeSuite {
+    return this.#setup.suite;
+  }
+
+  get spis(): { readonly spiI: Uint8Array; readonly spiR: Uint8Array } {
+    const { spiI, spiR } = this.#setup;
+    return { spiI, spiR };
   }
 
   get children(): readonly ChildRecord[] {
@@ -381,22 +391,23 @@ export class IkeSa {
     for (const note of verdict.notes) narrator.log('warn', note);
     for (const spiIn of verdict.removed) this.#removeChild(spiIn);
     const { end } = verdict;
-    const noticed = end ? [] : verdict.notices.flatMap((notice) => this.#notice(notice, now));
+    const taken = end ? [] : verdict.notices.flatMap((notice) => this.#notice(notice, now));
+    const answer = [...verdict.answer, ...taken.flatMap((one) => one.answer ?? [])];
     // RFC 7296 §2.25.2: a DELETE that crosses ours is answered as usual, and ours is forgotten; the reason stays our own.
     if (end) return { payloads: verdict.answer, after: () => this.#end(end) };
     if (verdict.removed.length === 0 || this.#children.size > 0 || !this.#setup.closeWithoutChild) {
       const after = (at: number) => {
-        for (const act of noticed) act(at);
+        for (const one of taken) one.after?.(at);
       };
-      return { payloads: verdict.answer, after };
+      return { payloads: answer, after };
     }
     const failure: IkeFailure = { code: 'closed-by-gateway', evidence: 'DELETE of the last CHILD SA' };
-    return { payloads: verdict.answer, after: (at) => this.finish([deleteIkeSa()], failure, at) };
+    return { payloads: answer, after: (at) => this.finish([deleteIkeSa()], failure, at) };
   }
 
-  #notice(notice: PayloadOf<'N'>, now: number): ((now: number) => void)[] {
-    const after = this.#setup.notified?.(notice, now);
-    if (after) return [after];
+  #notice(notice: PayloadOf<'N'>, now: number): NotifyTaken[] {
+    const taken = this.#setup.notified?.(notice, now);
+    if (taken) return [taken];
     this.#setup.narrator.log('warn', `peer reports ${nameOf(NOTIFY, notice.type)}`);
     return [];
   }

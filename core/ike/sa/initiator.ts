@@ -10,13 +10,11 @@ import { toHex } from '../../bytes/bytes.ts';
 import type { IkeAnswer } from '../auth/contract.ts';
 import { IkeAuthExchange } from '../exchanges/ikeAuth.ts';
 import type { IkeAuthVerdict } from '../exchanges/ikeAuthErrors.ts';
-import { readRedirect, redirected } from '../exchanges/redirect.ts';
 import { firstSize } from '../fragment/size.ts';
 import { wipe } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
 import { selectorsText } from '../selectors.ts';
-import { NOTIFY } from '../wire/constants.ts';
-import type { Payload, PayloadOf } from '../wire/message.ts';
+import type { Payload } from '../wire/message.ts';
 import { parseMessage } from '../wire/parse.ts';
 import { deleteIkeSa } from '../wire/payloads.ts';
 import { spiText } from '../wire/spi.ts';
@@ -36,7 +34,7 @@ import type {
 import { IkeSa } from './ikeSa.ts';
 import { Narrator } from './narrator.ts';
 import { type Agreed, type Datagram, SaInitPhase } from './saInitPhase.ts';
-import type { NotifyHandler } from './setup.ts';
+import { Standing } from './standing.ts';
 
 /** Throws for a configuration that no message could be made of: a mistake of the program, found before anything is sent. */
 export function createInitiator(config: IkeConfig, ports: IkePorts): IkeMachine {
@@ -71,6 +69,8 @@ class Initiator implements IkeMachine {
   #auth: AuthPhase | undefined;
   #cancelBy: number | undefined;
   #sa: IkeSa | undefined;
+  #standing: Standing | undefined;
+  #now = 0;
   #closed = false;
 
   constructor(config: IkeConfig, ports: IkePorts) {
@@ -87,6 +87,7 @@ class Initiator implements IkeMachine {
   }
 
   handle(input: IkeInput, now: number): void {
+    this.#now = now;
     if (this.#closed) {
       if (input.kind === 'answer') discard(input.answer);
       return;
@@ -127,6 +128,7 @@ class Initiator implements IkeMachine {
   deadline(): number | undefined {
     if (this.#closed || this.#phase === 'idle') return undefined;
     const dues = [this.#sa?.deadline() ?? Infinity, this.#cancelBy ?? Infinity];
+    if (this.#standing && this.#sa?.state === 'established') dues.push(this.#standing.deadline);
     if (this.#phase === 'sa-init') dues.push(this.#saInit.deadline());
     if (this.#isInTime()) dues.push(this.#establishBy);
     const due = Math.min(...dues);
@@ -135,8 +137,13 @@ class Initiator implements IkeMachine {
 
   #emit(output: IkeOutput): void {
     if (this.#closed) return;
-    if (output.kind === 'closed') this.#closed = true;
-    this.#out.push(output);
+    if (output.kind !== 'closed') {
+      this.#out.push(output);
+      return;
+    }
+    this.#closed = true;
+    const failure = this.#standing ? this.#standing.explain(output.failure, this.#now) : output.failure;
+    this.#out.push(failure ? { kind: 'closed', failure } : { kind: 'closed' });
   }
 
   #close(failure?: IkeFailure): void {
@@ -172,6 +179,7 @@ class Initiator implements IkeMachine {
     }
     if (this.#phase === 'sa-init') this.#saInit.tick(now);
     this.#sa?.tick(now);
+    this.#standing?.tick(now);
   }
 
   #answer(id: number, answer: IkeAnswer, now: number): void {
@@ -221,6 +229,7 @@ class Initiator implements IkeMachine {
     const input = { ...arrived, bytes: new Uint8Array(arrived.bytes) };
     const parsed = parseMessage(input.bytes);
     if (this.#sa) {
+      if (parsed.ok && this.#standing?.overheard(parsed.value, now)) return;
       if (parsed.ok) this.#sa.receive(parsed.value, input.bytes, input.channel, input.from, now);
       else this.#narrator.drop(`${parsed.error.code}: ${parsed.error.place}`);
     } else if (parsed.ok) this.#saInit.receive(input, parsed.value, now);
@@ -309,7 +318,7 @@ class Initiator implements IkeMachine {
       nextRequestId: 1, // RFC 7296 §2.2: IKE_SA_INIT was 0
       expectedRequestId: 0,
       handlers: {},
-      notified: (notice) => this.#notified(notice),
+      notified: (notice, now) => this.#standing?.notified(notice, now),
       closeWithoutChild: true,
       followPeer: false, // RFC 7296 §2.23: usually behind a NAT, and the dataplane has one gateway address
       emit: (output) => this.#emit(output),
@@ -340,7 +349,7 @@ class Initiator implements IkeMachine {
       return;
     }
     sa.authenticated(now);
-    const { child, identity } = verdict;
+    const { child, identity, notifies } = verdict;
     if (!child.ok) {
       this.#narrator.log('info', `no CHILD SA: ${child.error.evidence}; deleting the IKE SA`);
       // RFC 7296 §2.21.2: the IKE SA stands without it, but it is of no use to us.
@@ -360,21 +369,25 @@ class Initiator implements IkeMachine {
       remote: selectorsText(first.remoteSelectors),
     });
     sa.addChild(first);
+    this.#standing = new Standing(
+      {
+        config: this.#config,
+        ports: this.#ports,
+        narrator: this.#narrator,
+        emit: (output) => this.#emit(output),
+        current: () => this.#sa,
+        leave: (failure, at) => this.#sa && this.#leave(this.#sa, failure, at),
+      },
+      identity,
+      notifies,
+      now,
+    );
   }
 
   /** RFC 5685 §5, §6: what there is with the old gateway is deleted; the new one is what the user waits for. */
   #leave(sa: IkeSa, failure: IkeFailure, now: number): void {
     sa.authenticated(now);
     sa.finish([deleteIkeSa()], failure, now, LEAVE_WITHIN);
-  }
-
-  /** A notify in an INFORMATIONAL request of the established SA. */
-  #notified(notice: PayloadOf<'N'>): ReturnType<NotifyHandler> {
-    if (notice.type !== NOTIFY.REDIRECT || !this.#config.redirect) return undefined;
-    const read = readRedirect(notice.data);
-    if (read.ok) return (now) => this.#sa && this.#leave(this.#sa, redirected(read.value.gateway, 'INFORMATIONAL'), now);
-    this.#narrator.log('warn', `not followed: ${read.error}`);
-    return () => {};
   }
 
   /** RFC 7296 §2.21.2: an error of ours in IKE_AUTH goes into an INFORMATIONAL, which ends the IKE SA without a DELETE. */

@@ -29,10 +29,15 @@ export interface Reply {
 export type RequestHandler = (payloads: readonly Payload[], now: number) => Reply | undefined;
 
 /**
- * A notify of a protected INFORMATIONAL request that ends nothing. Gives what is to be done when the answer is out; undefined: it
- * means nothing here, and is only told to the log.
+ * A notify of a protected INFORMATIONAL request that ends nothing. Gives what the answer has besides, and what is to be done when it is
+ * out; undefined: the notify means nothing here, and is only told to the log.
  */
-export type NotifyHandler = (notify: PayloadOf<'N'>, now: number) => ((now: number) => void) | undefined;
+export type NotifyHandler = (notify: PayloadOf<'N'>, now: number) => NotifyTaken | undefined;
+
+export interface NotifyTaken {
+  readonly answer?: readonly Payload[];
+  after?(now: number): void;
+}
 
 export interface IkeSaSetup {
   readonly role: Role;
