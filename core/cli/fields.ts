@@ -50,6 +50,7 @@ const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] 
   liveness: [number, 'whole seconds, 0 for never'],
   replayWindow: [number, 'packets, 64 to 4096'],
   whenLost: [text, 'hold, lock, open or end'],
+  fragmentation: [text, 'yes, no or force'],
   localPort: [text, 'standard or any'],
   auth: [text, 'psk, certificate, eap or certificate-eap'],
   certificates: [list, 'base64 of each certificate, with commas'],

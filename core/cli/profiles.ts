@@ -1,6 +1,15 @@
 /** `import`, `list`, `show`, `remove`. */
 import { err } from '../bytes/result.ts';
-import type { AuthMethod, EapSettings, GatewayTrust, ImportNote, ProfileView, SecretName, WhenLost } from '../rpc/contract.ts';
+import type {
+  AuthMethod,
+  EapSettings,
+  Fragmentation,
+  GatewayTrust,
+  ImportNote,
+  ProfileView,
+  SecretName,
+  WhenLost,
+} from '../rpc/contract.ts';
 import { printable } from '../tunnel/explain.ts';
 import { readAll, withNames } from './files.ts';
 import { withPassword } from './password.ts';
@@ -12,6 +21,12 @@ const WHEN_LOST: Readonly<Record<WhenLost, string>> = {
   lock: 'its traffic waits until it is back or you disconnect',
   open: 'its traffic goes without the tunnel while it is brought back',
   end: 'it stays so',
+};
+
+const FRAGMENTATION: Readonly<Record<Fragmentation, string>> = {
+  yes: 'where the gateway takes it',
+  no: 'never',
+  force: 'small fragments, and the gateway must take them',
 };
 
 export interface ImportOptions {
@@ -111,6 +126,7 @@ export function showCommand(session: Session, profile: string): Promise<number> 
       ['NAT keepalive', view.natKeepalive === 0 ? 'none' : `${view.natKeepalive} s`],
       ['Liveness', view.liveness === 0 ? 'never asked' : `asked after ${view.liveness} s of silence`],
       ['When lost', WHEN_LOST[view.whenLost]],
+      ['IKE fragmentation', FRAGMENTATION[view.fragmentation]],
       ['Replay window', `${view.replayWindow} packets`],
       ['Local ports', view.localPort === 'standard' ? '500 and 4500' : 'any'],
       ['Locked', view.locked.length === 0 ? 'nothing' : view.locked.join(', ')],

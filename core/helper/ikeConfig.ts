@@ -65,7 +65,7 @@ export function ikeConfig(
     localSelectors: everything.filter((selector) => selector !== undefined),
     remoteSelectors: wanted,
     forceEncapsulation: true,
-    fragmentation: 'yes',
+    fragmentation: profile.fragmentation,
     timing: { ...TIMING, livenessAfter: profile.liveness * 1000 },
   });
 }

@@ -70,6 +70,7 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
       liveness: file.liveness ?? DEFAULTS.liveness,
       replayWindow: file.replayWindow ?? DEFAULTS.replayWindow,
       whenLost: file.whenLost ?? DEFAULTS.whenLost,
+      fragmentation: file.fragmentation ?? DEFAULTS.fragmentation,
       localPort: file.localPort ?? 'standard',
       folder: (file.folder ?? '').trim().normalize('NFC'),
       locked: file.locked === true ? LOCKABLE : [...new Set(file.locked ?? [])],

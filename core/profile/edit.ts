@@ -198,6 +198,7 @@ function codeOf(field: string, value: unknown, item: boolean): ProfileProblemCod
       return item ? 'gateway-invalid' : 'too-many';
     case 'localPort':
     case 'whenLost':
+    case 'fragmentation':
       return 'choice-invalid';
     default:
       return 'out-of-range';

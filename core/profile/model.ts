@@ -3,6 +3,7 @@ import type { EapMethodName } from '../ike/auth/eap/contract.ts';
 import type {
   AuthMethod,
   EapSettings,
+  Fragmentation,
   GatewayTrust,
   ProfileSummary,
   ProfileView,
@@ -48,6 +49,8 @@ export interface Profile {
   /** Packets that the gateway's may come out of order by: the span of the inbound SAs' replay windows, 64 to 4096. */
   readonly replayWindow: number;
   readonly whenLost: WhenLost;
+  /** RFC 7383: long IKE messages in fragments where the gateway takes them, never, or only with a gateway that does. */
+  readonly fragmentation: Fragmentation;
   readonly localPort: 'standard' | 'any';
   /** '' is none. */
   readonly folder: string;
@@ -86,6 +89,7 @@ export const DEFAULTS = {
   liveness: 30,
   replayWindow: 1024,
   whenLost: 'hold',
+  fragmentation: 'yes',
 } as const;
 
 /** Of a profile that says nothing of it. */

@@ -54,6 +54,7 @@ export const storedRecord = v.object({
     liveness: v.number(),
     replayWindow: v.optional(v.number()),
     whenLost: v.optional(v.picklist(['hold', 'lock', 'open', 'end'])),
+    fragmentation: v.optional(v.picklist(['yes', 'no', 'force'])),
     localPort: v.picklist(['standard', 'any']),
     folder: v.optional(v.string(), ''),
     locked: v.optional(v.array(v.string()), []),
@@ -76,6 +77,7 @@ export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile'])
     gateways: stored.gateways ?? [],
     replayWindow: stored.replayWindow ?? DEFAULTS.replayWindow,
     whenLost: stored.whenLost ?? DEFAULTS.whenLost,
+    fragmentation: stored.fragmentation ?? DEFAULTS.fragmentation,
     // Who locked all there was locked what came later with it.
     locked: lockableThen(stored).every((field) => locked.includes(field)) ? LOCKABLE : locked,
   };

@@ -73,7 +73,7 @@ export const LOCKABLE_BEFORE_WINDOW = [
   ...(['auth', 'certificates', 'eap', 'trust', 'password', 'key'] as const),
 ] as const;
 /** What came one by one after that; a stored profile without such a field is older than it. */
-export const LOCKABLE_LATER = ['replayWindow', 'gateways', 'whenLost'] as const;
+export const LOCKABLE_LATER = ['replayWindow', 'gateways', 'whenLost', 'fragmentation'] as const;
 /** What an administrator can lock: what `profile.save` can change. */
 export const LOCKABLE = [...LOCKABLE_BEFORE_WINDOW, ...LOCKABLE_LATER] as const;
 const LOCKS = 'true, or a list of names of fields that can be edited';
@@ -126,6 +126,7 @@ export const profileSchema = v.strictObject({
   liveness: v.optional(whole('0 for never, or 5 to 86400 seconds', zeroOr(5, 86400))),
   replayWindow: v.optional(whole('64 to 4096 packets', between(64, 4096))),
   whenLost: v.optional(v.picklist(['hold', 'lock', 'open', 'end'], '"hold", "lock", "open" or "end"')),
+  fragmentation: v.optional(v.picklist(['yes', 'no', 'force'], '"yes", "no" or "force"')),
   localPort: v.optional(v.picklist(['standard', 'any'], '"standard" or "any"')),
   folder: v.optional(
     v.pipe(

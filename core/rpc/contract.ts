@@ -67,6 +67,12 @@ export interface ProfileSummary {
  */
 export type WhenLost = 'hold' | 'lock' | 'open' | 'end';
 
+/**
+ * Long IKE messages go in fragments of their own (RFC 7383) where the gateway takes them; never; or in small ones from the first on, and
+ * only with a gateway that takes them.
+ */
+export type Fragmentation = 'yes' | 'no' | 'force';
+
 /** All of a profile but its secrets. */
 export interface ProfileView extends ProfileSummary {
   readonly localId: string;
@@ -83,6 +89,7 @@ export interface ProfileView extends ProfileSummary {
   /** Packets. */
   readonly replayWindow: number;
   readonly whenLost: WhenLost;
+  readonly fragmentation: Fragmentation;
   readonly localPort: 'standard' | 'any';
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
   /** Names or addresses that stand in for `gateway` when it does not answer, the preferred first. */
@@ -123,6 +130,7 @@ export interface ProfileFields {
   /** Packets. */
   readonly replayWindow: number;
   readonly whenLost: WhenLost;
+  readonly fragmentation: Fragmentation;
   readonly localPort: 'standard' | 'any';
   readonly auth: AuthMethod;
   /** PEM, or base64 DER; in an edit [] takes them away. */
@@ -146,7 +154,7 @@ export type ProfileProblemCode =
   | 'out-of-range' // numbers
   | 'no-family' // ipv4 and ipv6 are both off
   | 'no-network-of-family' // no network is left with the families that are on
-  | 'choice-invalid' // localPort, whenLost, auth, eap.methods, trust.method
+  | 'choice-invalid' // localPort, whenLost, fragmentation, auth, eap.methods, trust.method
   | 'certificate-invalid' // certificates, eap.authorities, trust.authorities, trust.intermediates: one of them is none
   | 'certificate-required' // the method needs certificates of the user
   | 'key-invalid' // the private key cannot be read, or is of a kind that cannot sign
@@ -530,6 +538,7 @@ const profileFields = v.strictObject({
   liveness: v.optional(v.number()),
   replayWindow: v.optional(v.number()),
   whenLost: v.optional(loose.text),
+  fragmentation: v.optional(loose.text),
   localPort: v.optional(loose.text),
   auth: v.optional(loose.text),
   certificates: v.optional(loose.certificates),

@@ -242,6 +242,11 @@ export const reasons = {
     advice: 'Ask the administrator to enable IKEv2.',
     exitCode: 67,
   },
+  'no-fragmentation': {
+    what: 'The gateway does not take long messages in fragments, and this profile demands it.',
+    advice: 'Ask the administrator to enable IKE fragmentation, or set "fragmentation" to "yes" in the profile.',
+    exitCode: 68,
+  },
   // Proving who is who.
   'authentication-failed': {
     what: 'The gateway refused your identity or your key.',

@@ -443,6 +443,13 @@ export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAn
       farewell: 'D',
     },
   ],
+  'no-fragmentation': [
+    {
+      what: 'fragmentation is demanded, and the gateway does not offer it (RFC 7383 §2.3)',
+      options: { client: { fragmentation: 'force' }, gateway: { fragmentation: 'no' } },
+      evidence: /^no IKEV2_FRAGMENTATION_SUPPORTED in IKE_SA_INIT response$/,
+    },
+  ],
   redirected: [
     {
       what: 'REDIRECT with our nonce in IKE_SA_INIT (RFC 5685 §3)',

@@ -237,6 +237,8 @@ export class SaInitExchange {
     const multipleAuth = findNotify(payloads, NOTIFY.MULTIPLE_AUTH_SUPPORTED) !== undefined;
     const fragmentation =
       this.#config.fragmentation !== 'no' && findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+    if (this.#config.fragmentation === 'force' && !fragmentation)
+      return doubt('no-fragmentation', 'no IKEV2_FRAGMENTATION_SUPPORTED');
     const said = { vendorIds, hashes, multipleAuth, authorities, fragmentation };
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said } };
   }

@@ -68,7 +68,7 @@ export interface IkeConfig {
   readonly redirect?: { readonly from?: string };
   /**
    * RFC 7383. `yes`: offered, and used for messages too long for a packet of 1280 octets, with smaller fragments where those get no
-   * answer. `force`: the smaller ones from the first message on. `no`: not offered.
+   * answer. `force`: the smaller ones from the first message on, with a gateway that takes them or none. `no`: not offered.
    */
   readonly fragmentation: Fragmentation;
   /** Ask for tickets to come back with (RFC 5723); `ticket` is one to come back with now. */
@@ -252,6 +252,7 @@ export interface IkeFailure {
     | 'child-refused' // another error notify for the CHILD SA
     | 'gateway-version' // speaks another major version
     | 'gateway-error' // another error notify for the IKE SA
+    | 'no-fragmentation' // our configuration demands it, and it does not offer it
     | 'protocol' // the gateway's messages break the protocol
     | 'redirected' // it sends us to another gateway: `redirect`
     | 'authentication-expired' // the time that an authentication is good for is over (RFC 4478), and nobody authenticated again

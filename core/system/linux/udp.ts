@@ -193,8 +193,9 @@ export class LinuxUdp implements UdpSocket {
   }
 
   /**
-   * Sends one datagram that may be longer than the path takes: IKE messages with certificates, as long as there is no IKE fragmentation
-   * (RFC 7383). The kernel fragments it. What another thread sends in this moment through the same socket goes without DF: harmless.
+   * Sends one datagram that may be longer than the path takes: IKE_SA_INIT, and long messages to gateways without IKE fragmentation
+   * (RFC 7383). The kernel fragments it, and an IKE fragment too on a path just below 1280 octets: where such pieces do not pass either,
+   * smaller IKE fragments follow. What another thread sends in this moment through the same socket goes without DF: harmless.
    */
   sendWhole(bytes: Uint8Array, to: Uint8Array): boolean {
     const v6 = to[0] === AF_INET6;

@@ -27,6 +27,7 @@ export function sampleProfile(changes: Partial<Profile> = {}): Profile {
     gateways: [],
     replayWindow: DEFAULTS.replayWindow,
     whenLost: DEFAULTS.whenLost,
+    fragmentation: DEFAULTS.fragmentation,
     localPort: 'standard',
     folder: '',
     locked: [],

@@ -62,6 +62,7 @@ const wrong: readonly (readonly [GivenFields, readonly string[]])[] = [
   [{ ...least, replayWindow: 32 }, ['replayWindow out-of-range']],
   [{ ...least, gateways: ['b.test', 'a b'] }, ['gateways gateway-invalid']],
   [{ ...least, gateways: Array(9).fill('b.test') }, ['gateways too-many']],
+  [{ ...least, fragmentation: 'accept' }, ['fragmentation choice-invalid']],
   [{ ...least, whenLost: 'never' }, ['whenLost choice-invalid']],
   [{ ...least, localPort: 'odd' }, ['localPort choice-invalid']],
   [

@@ -42,6 +42,7 @@ test('the least profile gets its defaults, and what was assumed is said', () => 
     gateways: [],
     replayWindow: 1024,
     whenLost: 'hold',
+    fragmentation: 'yes',
     localPort: 'standard',
     folder: '',
     locked: [],
@@ -158,6 +159,7 @@ test('gateways that stand in are names or addresses, each once, and none is the 
 
 test('what becomes of the traffic of a lost tunnel is one of four words', () => {
   assert.equal(imported({ whenLost: 'lock' }).profile.whenLost, 'lock');
+  assert.equal(imported({ fragmentation: 'force' }).profile.fragmentation, 'force');
   assert.match(refusal({ whenLost: 'never' }), /^whenLost: expected "hold", "lock", "open" or "end", found /);
 });
 

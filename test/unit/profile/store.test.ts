@@ -228,7 +228,16 @@ test('records of before certificates load with what they meant; who locked all o
   const { id } = put(openProfileStore(folder, silent), read({ locked: true }), ALICE);
   const file = join(folder, '1000', `${id}.json`);
   const record = JSON.parse(readFileSync(file, 'utf8'));
-  const { certificates: _c, eap: _e, trust: _t, replayWindow: _r, gateways: _g, whenLost: _w, ...old } = record.profile;
+  const {
+    certificates: _c,
+    eap: _e,
+    trust: _t,
+    replayWindow: _r,
+    gateways: _g,
+    whenLost: _w,
+    fragmentation: _f,
+    ...old
+  } = record.profile;
   writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked: LOCKABLE_BEFORE_CERTIFICATES } }));
   const store = openProfileStore(folder, silent);
   const [stored] = store.list(ALICE);
@@ -248,7 +257,7 @@ test('records of before the replay window have the usual one, locked where all t
     const file = join(folder, '1000', `${id}.json`);
     const { profile, ...record } = JSON.parse(readFileSync(file, 'utf8'));
     assert.equal(profile.replayWindow, 64);
-    const { replayWindow: _r, gateways: _g, whenLost: _w, ...old } = profile;
+    const { replayWindow: _r, gateways: _g, whenLost: _w, fragmentation: _f, ...old } = profile;
     writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked } }));
     const [stored] = openProfileStore(folder, silent).list(ALICE);
     assert.deepEqual([stored?.profile.replayWindow, stored?.profile.locked], [1024, expected]);

@@ -44,6 +44,7 @@ const view = (more: Partial<ProfileView> = {}): ProfileView => ({
   gateways: [],
   replayWindow: 1024,
   whenLost: 'hold',
+  fragmentation: 'yes',
   localPort: 'standard',
   gatewayPorts: { ike: 500, natt: 4500 },
   certificates: [],
