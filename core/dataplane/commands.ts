@@ -9,6 +9,7 @@ import type { DscpRule } from '../ip/ecn.ts';
 import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 import type { DataplaneSocket } from './contract.ts';
 import type { LaneName } from './counters.ts';
+import type { Flood } from './earlyDrop.ts';
 
 /** `workerData` of a lane. */
 export interface LaneStart {
@@ -80,9 +81,9 @@ export type Report =
   | { readonly kind: 'ike'; readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }
   /** The network says that no more octets of an outer packet of this family pass. Nobody vouches for it. */
   | { readonly kind: 'path-mtu'; readonly family: 4 | 6; readonly mtu: number }
+  /** Datagrams that are nobody's, forged or replayed come in numbers; repeated while they do. */
+  | ({ readonly kind: 'flood' } & Flood)
   /** The answer to a probe, its first octets. */
-  /** Runs of datagrams that are nobody's come faster than the lane can tell them apart. */
-  | { readonly kind: 'garbage' }
   | { readonly kind: 'echo'; readonly spiIn: number; readonly packet: Uint8Array }
   /** Large packets go out on the SA, and nothing comes back. */
   | { readonly kind: 'silence'; readonly spiIn: number }

@@ -12,14 +12,14 @@ import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 import type { LaneChild, Report } from './commands.ts';
 import type { ChildCounters, ChildOptions, Dataplane, DataplaneOptions, DataplaneSocket, GlobalDrop } from './contract.ts';
 import { Counters, type LaneName, maxChildren } from './counters.ts';
-import { earlyDrop, type FilteredSa } from './earlyDrop.ts';
+import { earlyDrop, type FilteredSa, type Flood } from './earlyDrop.ts';
 import type { EchoRoute } from './echoRound.ts';
 import { type CommandBody, type LaneCommon, LaneThread } from './laneThread.ts';
 import { type ChildMtu, PathKeepers } from './pathKeeper.ts';
 
 const defaultKeepalive = 20_000;
 const defaultWindow = 1024;
-/** Milliseconds that the socket's filter is strict after the lane complained. */
+/** Milliseconds that the socket's filter is strict after the lane told of a flood. */
 const strictFor = 3_000;
 /** UDP over IPv6 carries no more, non-ESP marker included. */
 const maxDatagram = 65_527;
@@ -47,8 +47,9 @@ class Lanes implements Dataplane {
   readonly #offload: 'all' | 'plain';
   /** What was reported of the device at hand. */
   readonly #troubles = new Set<string>();
-  /** Runs under the gateway's address are judged by their first datagram until then. */
-  #strict: NodeJS.Timeout | undefined;
+  /** What the lane told of a flood last, while that holds. */
+  #flood: Flood | undefined;
+  #floodEnds: NodeJS.Timeout | undefined;
   /** Drops of sockets that were let go. */
   #kernelDrops = 0;
   readonly #message = new Uint8Array(maxDatagram);
@@ -68,7 +69,7 @@ class Lanes implements Dataplane {
     const onReport = (report: Report): void => {
       if (report.kind === 'trouble') this.#trouble(report.detail, onFailure);
       if (report.kind === 'segmentation-lost') this.#segmentationLost(report.fd);
-      if (report.kind === 'garbage') this.#filterStrictly();
+      if (report.kind === 'flood') this.#filterStrictly(report);
       if (report.kind === 'path-mtu') this.#paths.reported(report.family, report.mtu);
       if (report.kind === 'silence') this.#paths.suspect(report.spiIn);
       if (report.kind === 'echo') this.#paths.answer(report.spiIn, report.packet);
@@ -137,6 +138,7 @@ class Lanes implements Dataplane {
     const slot = this.#freeSlots.pop();
     if (slot === undefined) throw new Error(`more than ${maxChildren} SAs`);
     this.#counters.clear(slot);
+    if (this.#flood !== undefined) this.#flood = { ...this.#flood, sas: this.#flood.sas.filter(({ spi }) => spi !== spiIn) };
     const installed: Installed = { spi: spiIn, remote: child.remote, slot, backend: undefined };
     this.#installed.set(spiIn, installed);
     this.#filter();
@@ -227,17 +229,26 @@ class Lanes implements Dataplane {
   /** Tells the kernel whose datagrams are wanted. A kernel that cannot, or too many SAs: the lane then drops it all. */
   #filter(): void {
     for (const { fd, channel, family } of this.#sockets) {
-      if (channel === 'natt') filterSocket(fd, earlyDrop(family, [...this.#installed.values()], this.#strict !== undefined));
+      if (channel === 'natt') this.#programs(family).some((program) => filterSocket(fd, program));
     }
   }
 
-  /** For a while; what comes then shows whether the flood goes on. */
-  #filterStrictly(): void {
-    clearTimeout(this.#strict);
-    this.#strict = setTimeout(() => {
-      this.#strict = undefined;
+  /** Those that will do, the best first: an older kernel may find one too long. */
+  #programs(family: 4 | 6): readonly ReturnType<typeof earlyDrop>[] {
+    const sas = [...this.#installed.values()];
+    const flood = this.#flood;
+    if (flood === undefined) return [earlyDrop(family, sas)];
+    return [2, 1, 0].map((sizes) => earlyDrop(family, sas, { ...flood, sizes: flood.sizes.slice(0, sizes) }));
+  }
+
+  /** For a while; the lane sees enough to tell whether the flood goes on. */
+  #filterStrictly(flood: Flood): void {
+    clearTimeout(this.#floodEnds);
+    this.#floodEnds = setTimeout(() => {
+      this.#flood = undefined;
       this.#filter();
     }, strictFor).unref();
+    this.#flood = flood;
     this.#filter();
   }
 

@@ -3,12 +3,18 @@
  * genuine packets out. A classic BPF program (linux/filter.h) on the `natt` socket, made anew when SAs come and go. It passes more than the
  * lane does, never less: nothing that it drops could be IKE or belong to an SA of ours.
  *
- * Several datagrams of one sender may come as one run (UDP_GRO), and the program sees the first one's octets. Somebody who writes the
- * gateway's address on his packets could put garbage in front of genuine ones, so runs that come from the address of a peer pass as they
- * are; those of anybody else are judged by the first. Only while such runs come faster than the lane can tell them apart, and genuine
- * ones are lost in the full queue anyway, are all judged by the first (`strict`).
+ * Several datagrams of one sender may come as one run (UDP_GRO), and the program sees it as a whole. Somebody who writes the gateway's
+ * address on his packets could put garbage in front of genuine ones, so runs that come from the address of a peer pass as they are; those of
+ * anybody else are judged by the first.
+ *
+ * In a flood (floodWatch.ts) also what names an SA of ours is judged, by its sequence number: what is left of the replay window is a replay
+ * whatever else it is, and no number of a genuine packet is millions ahead. A run, whoever sent it, is dropped when none of its datagrams
+ * passes. Where they begin the program knows by the sizes that the lane has seen in such runs; one of another size is judged by its
+ * first datagram. One of 64 of what would be dropped passes all the same: it tells the lane that the flood goes on, of what size it is, and
+ * whether the peer's numbers did jump.
  */
 import { parseAddress } from '../bytes/address.ts';
+import { nearNumbers } from '../esp/inbound.ts';
 import type { Endpoint } from '../ike/sa/contract.ts';
 import type { FilterInstruction } from '../system/linux/socketFilter.ts';
 
@@ -18,14 +24,34 @@ export interface FilteredSa {
   readonly remote: Endpoint;
 }
 
+/** What the lane tells of one. */
+export interface Flood {
+  /** Octets of each datagram in runs that begin with one that is to be dropped. */
+  readonly sizes: readonly number[];
+  /** The least number that each SA's replay window has; it only grows. */
+  readonly sas: readonly { readonly spi: number; readonly first: number }[];
+}
+
 /** Jumps are octets, so there is an end; beyond it the lane does it all. A client has two SAs at the very most, while one replaces the other. */
-const mostSas = 24;
+export const mostSas = 24;
+/** The same for runs that are taken apart: each datagram is compared with each SA. */
+const mostSasInRuns = 8;
 /** More octets than one datagram has on any link we know: a run. */
 const longestSingle = 9000;
+/** Of a run that the kernel joins, and UDP's most octets. */
+const mostSegments = 64;
+const mostOctets = 65_507;
 const udpHeader = 8;
+/** One of so many that would be dropped in a flood passes. */
+export const sampled = 64;
 
-/** For a socket of this family; undefined when there are too many SAs: then everything passes. */
-export function earlyDrop(family: 4 | 6, sas: readonly FilteredSa[], strict = false): readonly FilterInstruction[] | undefined {
+/** For a socket of this family; undefined when there are too many SAs: then everything passes. `sample` is whether a sample does. */
+export function earlyDrop(
+  family: 4 | 6,
+  sas: readonly FilteredSa[],
+  flood?: Flood,
+  sample = true,
+): readonly FilterInstruction[] | undefined {
   if (sas.length > mostSas) return undefined;
   const spis = [...new Set(sas.map(({ spi }) => spi))];
   const program: FilterInstruction[] = [
@@ -33,17 +59,46 @@ export function earlyDrop(family: 4 | 6, sas: readonly FilteredSa[], strict = fa
     // SPI and sequence number, or marker and four more octets. What is shorter is a keepalive (RFC 3948 §2.3) or nothing.
     jump(atLeast, udpHeader + 8, 1, 0),
     ret(0),
-    load(word, udpHeader),
-    jump(equal, 0, 0, 1), // RFC 3948 §2.2: the non-ESP marker
-    ret(all),
-    ...spis.flatMap((spi) => [jump(equal, spi, 0, 1), ret(all)]),
-    load(length),
-    jump(atLeast, udpHeader + longestSingle, 1, 0),
-    ret(0),
+    ...passOurs(udpHeader, spis, flood),
   ];
-  for (const { remote } of strict ? [] : sas) program.push(...passFrom(family, remote));
+  if (flood !== undefined) {
+    if (sample) program.push(load(word, random), jump(atLeast, Math.ceil(2 ** 32 / sampled), 1, 0), ret(all));
+    if (spis.length > mostSasInRuns) return [...program, ret(0)];
+    for (const [i, size] of flood.sizes.entries()) program.push(...passMixed(size, spis, flood, i === flood.sizes.length - 1));
+    return [...program, ret(0)];
+  }
+  program.push(load(length), jump(atLeast, udpHeader + longestSingle, 1, 0), ret(0));
+  for (const { remote } of sas) program.push(...passFrom(family, remote));
   program.push(ret(0));
   return program;
+}
+
+/** Passes when the datagram that begins there is IKE or of an SA of ours; goes on otherwise. */
+function passOurs(at: number, spis: readonly number[], flood: Flood | undefined): FilterInstruction[] {
+  let steps = [skip(1), ret(all)];
+  for (const spi of spis) {
+    const known = flood?.sas.find((sa) => sa.spi === spi);
+    const pass = steps.length - 1;
+    // Behind the number's comparison no other SPI is equal, unless the number happens to be: then it passes.
+    steps =
+      known === undefined
+        ? [jump(equal, spi, pass, 0), ...steps]
+        : [jump(equal, spi, 0, 3), load(word, at + 4), subtract(known.first), jump(atLeast, nearNumbers, 0, pass), ...steps];
+  }
+  return [load(word, at), jump(equal, 0, steps.length - 1, 0), ...steps]; // RFC 3948 §2.2: the non-ESP marker
+}
+
+/** Passes a run of datagrams of so many octets when one behind its first does; goes on otherwise, or drops it when it is the `last` size. */
+function passMixed(size: number, spis: readonly number[], flood: Flood, last: boolean): FilterInstruction[] {
+  let looks: FilterInstruction[] = [];
+  const segments = Math.min(mostSegments, Math.floor(mostOctets / size));
+  for (let i = segments - 1; i > 0; i--) {
+    const at = udpHeader + i * size;
+    const look = [...passOurs(at, spis, flood), ...looks];
+    // A load beyond the run's end drops it, which is right for the last size.
+    looks = last ? look : [load(length), jump(atLeast, at + 8, 1, 0), skip(look.length), ...look];
+  }
+  return looks;
 }
 
 /** Passes what comes from there; goes on otherwise. */
@@ -69,6 +124,8 @@ const atLeast = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const all = 0xffffffff;
 /** SKF_NET_OFF (linux/filter.h): offsets from here are from the IP header; all others are from the UDP header. */
 const networkHeader = -0x100000;
+/** SKF_AD_OFF + SKF_AD_RANDOM: any number of 32 bits. */
+const random = -0x1000 + 56;
 
 function load(code: number, offset = 0): FilterInstruction {
   return { code, yes: 0, no: 0, value: offset >>> 0 };
@@ -76,6 +133,15 @@ function load(code: number, offset = 0): FilterInstruction {
 
 function jump(code: number, value: number, yes: number, no: number): FilterInstruction {
   return { code, yes, no, value };
+}
+
+function skip(instructions: number): FilterInstruction {
+  return { code: 0x05, yes: 0, no: 0, value: instructions };
+}
+
+/** Modulo 2^32. */
+function subtract(value: number): FilterInstruction {
+  return { code: 0x14, yes: 0, no: 0, value };
 }
 
 /** Octets that pass; 0 drops. */

@@ -30,6 +30,8 @@ import type { DatagramBatch, Tun, UdpSocket } from '../system/ports.ts';
 import type { LaneChild } from './commands.ts';
 import type { ChildField, Counters } from './counters.ts';
 import { datagramBatch } from './datagrams.ts';
+import { type Flood, mostSas } from './earlyDrop.ts';
+import { FloodWatch } from './floodWatch.ts';
 import { SelectorSet } from './selectors.ts';
 
 export interface InboundLaneOptions {
@@ -41,8 +43,8 @@ export interface InboundLaneOptions {
   readonly onIke: (bytes: Uint8Array<ArrayBuffer>, channel: Channel, from: Uint8Array) => void;
   /** Takes an answer to a probe of the path: its own copy of the first octets. */
   readonly onEcho?: (spiIn: number, packet: Uint8Array<ArrayBuffer>) => void;
-  /** Runs of datagrams that are nobody's come faster than they can be told apart. Once a second at most. */
-  readonly onGarbage?: () => void;
+  /** Datagrams that are nobody's, forged or replayed come in numbers. A few times a second while they do. */
+  readonly onFlood?: (flood: Flood) => void;
   /** `Date.now`. */
   readonly clock: () => number;
   /** Runs of datagrams per read. */
@@ -64,10 +66,9 @@ const tcp = 6;
 const ikeHeaderBytes = 28;
 /** IKE messages of SAs that we never sent anything of: so many in a second, which is more than an office full of people sends. */
 const strangersPerSecond = 1_000;
-/** So many runs that begin with nobody's datagram, more than others, are a flood. */
-const garbageRuns = 200;
-/** Packets in a row that were not genuine: then the next run is believed only when one of its first few is. */
+/** Packets in a row that were not genuine: in a flood the next run is then believed only when one of its first few is. */
 const forgedInARow = 8;
+/** So many are those few; and so many packets of each read are opened in a flood although their numbers are not to be expected. */
 const tried = 4;
 
 export class InboundLane {
@@ -86,8 +87,9 @@ export class InboundLane {
   #found = 0;
   /** The SA whose packets are not looked at for the rest of this run: its first ones were forged, as were those before. */
   #forged: Entry | undefined;
-  #garbage = 0;
-  #garbageSecond = 0;
+  readonly #flood = new FloodWatch();
+  /** Packets of this read whose number is far from all that came on their SA. */
+  #far = 0;
   #strangerSecond = 0;
   #strangers = 0;
   #echoSecond = 0;
@@ -141,9 +143,12 @@ export class InboundLane {
     const count = socket.receive(this.#memory, batch);
     if (count === 0) return 0;
     this.#now = this.#options.clock();
+    this.#flood.begin(this.#now);
+    this.#far = 0;
     for (let i = 0; i < count; i++) this.#run(i, channel);
     this.#open();
     this.#flush();
+    if (this.#flood.takeDue()) this.#tellFlood();
     return count;
   }
 
@@ -159,7 +164,7 @@ export class InboundLane {
     const { offset, length, segment } = this.#batch;
     const end = offset[i] + length[i];
     const step = segment[i] === 0 ? length[i] : segment[i];
-    if (step < length[i]) this.#weigh(offset[i], channel);
+    if (step < length[i] && channel === 'natt' && this.#isBad(offset[i])) this.#flood.badRun(step);
     let at = offset[i];
     do {
       this.#datagram(i, at, Math.min(step, end - at), channel);
@@ -168,18 +173,17 @@ export class InboundLane {
     this.#forged = undefined;
   }
 
-  /** Whether runs are mostly somebody's. */
-  #weigh(offset: number, channel: Channel): void {
-    const spi = readU32(this.#memory.bytes, offset);
-    if (channel === 'ike' || spi === 0 || this.#sas.has(spi)) {
-      if (this.#garbage > 0) this.#garbage--;
-      return;
-    }
-    const second = Math.floor(this.#now / 1000);
-    if (++this.#garbage < garbageRuns || second === this.#garbageSecond) return;
-    this.#garbage = 0;
-    this.#garbageSecond = second;
-    this.#options.onGarbage?.();
+  /** Whether the datagram is one that the kernel is to drop in a flood (earlyDrop.ts). */
+  #isBad(offset: number): boolean {
+    const { bytes } = this.#memory;
+    const spi = readU32(bytes, offset);
+    const entry = this.#sas.get(spi);
+    return entry === undefined ? spi !== 0 : !entry.sa.isNear(readU32(bytes, offset + 4));
+  }
+
+  #tellFlood(): void {
+    const sas = [...this.#sas.values()].slice(0, mostSas).map(({ spiIn, sa }) => ({ spi: spiIn, first: sa.firstNumber }));
+    this.#options.onFlood?.({ sizes: [...this.#flood.sizes], sas });
   }
 
   #datagram(i: number, offset: number, length: number, channel: Channel): void {
@@ -229,23 +233,41 @@ export class InboundLane {
     const entry = this.#sas.get(spi);
     if (entry === undefined) {
       this.#counters.drop('inbound', 'unknown-spi');
+      this.#flood.bad();
       return;
     }
-    if (entry === this.#forged) {
-      this.#counters.add(entry.slot, 'dropsIntegrity', 1);
+    const flooded = this.#flood.on;
+    const far = flooded && !entry.sa.isNear(readU32(this.#memory.bytes, offset + 4));
+    if (far && ++this.#far > tried) {
+      this.#count(entry, entry.sa.isReplay(readU32(this.#memory.bytes, offset + 4)) ? 'dropsReplay' : 'dropsIntegrity');
       return;
     }
-    if (entry !== this.#pending || entry.sa.full) {
+    if (entry === this.#forged && !far) {
+      this.#count(entry, 'dropsIntegrity');
+      return;
+    }
+    if (entry !== this.#pending || entry.sa.full || far) {
       this.#open();
       this.#pending = entry;
     }
     const refused = entry.sa.admit(this.#memory.bytes, offset, length);
     if (refused === undefined) this.#tos[entry.sa.admitted - 1] = tos;
-    else this.#counters.add(entry.slot, dropOf[refused], 1);
-    if (entry.forged >= forgedInARow && entry.sa.admitted >= tried) {
+    else this.#count(entry, dropOf[refused]);
+    if (far) {
+      // Nothing follows from it for those that have near numbers.
+      const { forged } = entry;
+      this.#open();
+      if (entry.forged > 0) entry.forged = forged;
+    } else if (flooded && entry.forged >= forgedInARow && entry.sa.admitted >= tried) {
       this.#open();
       if (entry.forged >= forgedInARow) this.#forged = entry;
     }
+  }
+
+  /** A packet that is dropped. */
+  #count({ slot }: Entry, reason: ChildField): void {
+    this.#counters.add(slot, reason, 1);
+    if (reason === 'dropsIntegrity' || reason === 'dropsReplay') this.#flood.bad();
   }
 
   /** Steps 5 to 12 for all that were admitted. */
@@ -253,11 +275,11 @@ export class InboundLane {
     const entry = this.#pending;
     if (entry === undefined) return;
     this.#pending = undefined;
-    const { sa, slot } = entry;
+    const { sa } = entry;
     sa.open(this.#memory.bytes);
     for (let i = 0; i < sa.admitted; i++) {
       const reason = this.#deliver(entry, i);
-      if (reason !== undefined) this.#counters.add(slot, reason, 1);
+      if (reason !== undefined) this.#count(entry, reason);
     }
     sa.clear();
   }

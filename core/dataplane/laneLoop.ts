@@ -117,7 +117,7 @@ function inboundLoop(backend: EspBackend): LaneLoop {
     counters,
     window: start.replayWindow,
     clock: Date.now,
-    onGarbage: () => report({ kind: 'garbage' }),
+    onFlood: (flood) => report({ kind: 'flood', ...flood }),
     onEcho: (spiIn, packet) => report({ kind: 'echo', spiIn, packet }, [packet.buffer]),
     onIke: (bytes, channel, slot) => {
       const from = unpackSockaddr(slot);

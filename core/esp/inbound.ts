@@ -20,6 +20,9 @@ export type InboundVerdict = 'ok' | 'dummy' | 'malformed' | 'replay' | 'integrit
 /** Packets that are opened in one go. */
 const batchPackets = 128;
 
+/** Numbers from the left edge of the window that a peer's next packet has unless it lost millions in a row. */
+export const nearNumbers = 2 ** 24;
+
 export class InboundSa {
   readonly spi: number;
   /** Where the inner packet is, after `take` said `ok`. TFC padding is still behind it (RFC 4303 §2.7). */
@@ -66,6 +69,20 @@ export class InboundSa {
     batch.seqHigh[batch.count] = high;
     batch.count++;
     return undefined;
+  }
+
+  /** The low half of the least number that is in the window. */
+  get firstNumber(): number {
+    return (this.#window.topLow - this.#window.size + 1) >>> 0;
+  }
+
+  /** Whether a number on the wire is in the window, or right of it and not far: all that is not is either a replay or not to be expected. */
+  isNear(number: number): boolean {
+    return (number - this.firstNumber) >>> 0 < nearNumbers;
+  }
+
+  isReplay(number: number): boolean {
+    return this.#window.locate(number) < 0;
   }
 
   /** Verifies and decrypts in place all that were admitted. */

@@ -14,13 +14,12 @@ export interface FilterInstruction {
   readonly value: number;
 }
 
-/** In place of the program before; without one, everything passes. False with errno. */
+/** In place of the program before; without one, everything passes. False when it is too long for this kernel: then there is none. */
 export function filterSocket(fd: number, program: readonly FilterInstruction[] | undefined): boolean {
-  if (program === undefined) {
-    setIntegerOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0); // fails when there is none
-    return true;
-  }
-  return attachProgram(fd, SO_ATTACH_FILTER, program);
+  if (program !== undefined && attachProgram(fd, SO_ATTACH_FILTER, program)) return true;
+  setIntegerOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0); // fails when there is none
+  // Once more: it and the one before may have been more than a socket may have (net.core.optmem_max).
+  return program === undefined || attachProgram(fd, SO_ATTACH_FILTER, program);
 }
 
 /** Gives the kernel a program by a socket option that takes one. False with errno. */

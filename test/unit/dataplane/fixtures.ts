@@ -4,6 +4,7 @@ import { parseAddress } from '../../../core/bytes/address.ts';
 import { nodeEspBackend } from '../../../core/crypto/node/esp.ts';
 import type { LaneChild } from '../../../core/dataplane/commands.ts';
 import { Counters } from '../../../core/dataplane/counters.ts';
+import type { Flood } from '../../../core/dataplane/earlyDrop.ts';
 import { InboundLane } from '../../../core/dataplane/inboundLane.ts';
 import { OutboundLane, type OutboundLaneOptions } from '../../../core/dataplane/outboundLane.ts';
 import type { TrafficSelector } from '../../../core/ike/wire/message.ts';
@@ -109,8 +110,9 @@ function fixtureOf(
 }
 
 export interface InboundFixture {
-  /** How often the lane complained of a flood. */
-  readonly complaints: () => number;
+  /** What the lane told of floods. */
+  readonly floods: readonly Flood[];
+  readonly time: { now: number };
   readonly lane: InboundLane;
   readonly tun: MemoryTun;
   readonly udp: MemoryUdp;
@@ -123,18 +125,19 @@ export function inbound(...children: readonly LaneChild[]): InboundFixture {
   const counters = new Counters();
   const echoes: { spiIn: number; packet: Uint8Array }[] = [];
   const ike: { bytes: Uint8Array; channel: string; from: Uint8Array }[] = [];
-  let complaints = 0;
+  const floods: Flood[] = [];
+  const time = { now: 1_700_000_000_000 };
   const lane = new InboundLane({
-    onGarbage: () => complaints++,
+    onFlood: (flood) => floods.push(flood),
     backend: nodeEspBackend,
     counters,
     window: 64,
-    clock: () => 1_700_000_000_000,
+    clock: () => time.now,
     onIke: (bytes, channel, from) => ike.push({ bytes, channel, from: from.slice() }),
     onEcho: (spiIn, packet) => echoes.push({ spiIn, packet }),
     capacity: 8,
   });
-  const fixture = { complaints: () => complaints, lane, tun: new MemoryTun(), udp: new MemoryUdp(), counters, ike, echoes };
+  const fixture = { floods, time, lane, tun: new MemoryTun(), udp: new MemoryUdp(), counters, ike, echoes };
   lane.tun = fixture.tun;
   for (const child of children) assert.equal(lane.install(child), undefined);
   return fixture;

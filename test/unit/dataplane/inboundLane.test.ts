@@ -280,39 +280,122 @@ test('a flood of strangers’ IKE messages has a bound of its own; those we talk
   assert.equal(toHex(fixture.ike[1_000].bytes), toHex(ours.subarray(4)));
 });
 
-test('a run of forgeries behind other forgeries costs a few openings; genuine packets end that, IKE among them is heard', () => {
+const forge = (packet: Uint8Array, number?: number): Uint8Array => {
+  const forged = packet.slice();
+  forged[forged.length - 1] ^= 1;
+  if (number !== undefined) writeU32(forged, 4, number);
+  return forged;
+};
+const runOf = (fixture: InboundFixture, ...parts: readonly Uint8Array[]): void =>
+  fixture.udp.arrive(concat(...parts), { segment: parts[0].length });
+const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+
+test('in a flood a run of forgeries with numbers to be expected costs a few openings; genuine packets end that, IKE among them is heard', () => {
   const fixture = inbound(child);
   const seal = peer();
-  const packets = Array.from({ length: 60 }, () => seal(good));
-  const forge = (packet: Uint8Array): Uint8Array => packet.map((octet, i) => (i === packet.length - 1 ? octet ^ 1 : octet));
+  const packets = times(60, () => seal(good));
   const ike = concat(new Uint8Array(4), octets(packets[0].length - 4, 5));
-  const run = (parts: readonly Uint8Array[]): void => fixture.udp.arrive(concat(...parts), { segment: packets[0].length });
-  run(packets.slice(0, 20).map(forge));
+  for (let i = 0; i < 50; i++) runOf(fixture, ...times(10, () => forge(packets[0])));
   arrive(fixture);
   // Four forgeries, and the rest of the run is not looked at: genuine ones in it are lost, the message is not.
-  run([...packets.slice(20, 24).map(forge), ...packets.slice(24, 30), ike]);
-  assert.deepEqual(arrive(fixture).counts, { dropsIntegrity: 30 });
+  runOf(fixture, ...packets.slice(20, 24).map((packet) => forge(packet)), ...packets.slice(24, 30), ike);
+  assert.deepEqual(arrive(fixture).counts, { dropsIntegrity: 510 });
   assert.equal(fixture.ike.length, 1);
   // One that is genuine among the first few, and all of the run is looked at, and of the next.
-  run([forge(packets[30]), packets[31], ...packets.slice(32, 40)]);
-  run([...packets.slice(40, 45).map(forge), ...packets.slice(45, 50)]);
+  runOf(fixture, forge(packets[30]), packets[31], ...packets.slice(32, 40));
+  runOf(fixture, ...packets.slice(40, 45).map((packet) => forge(packet)), ...packets.slice(45, 50));
   arrive(fixture);
   const { packetsIn, dropsIntegrity } = fixture.counters.child(0);
-  assert.deepEqual([packetsIn, dropsIntegrity], [14, 36]);
+  assert.deepEqual([packetsIn, dropsIntegrity], [14, 516]);
 });
 
-test('runs that are nobody’s are complained of when there are many, once a second; honest ones never', () => {
+test('without a flood each packet of each run is looked at', () => {
   const fixture = inbound(child);
   const seal = peer();
-  const honest = (): void => {
-    const packets = [seal(good), seal(good)];
-    fixture.udp.arrive(concat(...packets), { segment: packets[0].length });
+  const packets = times(30, () => seal(good));
+  for (let i = 0; i < 10; i++) runOf(fixture, ...packets.slice(0, 9).map((packet) => forge(packet)), packets[i]);
+  arrive(fixture);
+  assert.deepEqual([fixture.counters.child(0).packetsIn, fixture.floods], [10, []]);
+});
+
+test('in a flood of numbers that are not to be expected none of it is opened but a few of each read, and no genuine packet among it is lost', () => {
+  for (const suite of ['aes256gcm16', 'aes256gcm16-esn']) {
+    const sa = laneChild(suite);
+    const fixture = inbound(sa);
+    const seal = peer(sa);
+    const packets = times(100, () => seal(good));
+    const forged = (i: number): Uint8Array => forge(packets[0], 0x70000000 + i);
+    for (let i = 0; i < 20; i++) runOf(fixture, ...times(40, forged));
+    arrive(fixture);
+    assert.deepEqual(fixture.counters.child(0).dropsIntegrity, 800);
+    for (let i = 0; i < 100; i++) runOf(fixture, ...times(40, (at) => (at === 20 + (i % 20) ? packets[i] : forged(at))));
+    arrive(fixture);
+    const { packetsIn, dropsIntegrity } = fixture.counters.child(0);
+    assert.deepEqual([packetsIn, dropsIntegrity], [100, 4_700]);
+  }
+});
+
+test('in a flood of replays they are counted as such, and a peer whose numbers jumped is heard again', () => {
+  const fixture = inbound(child);
+  const seal = peer();
+  const first = seal(good);
+  const [, ...later] = times(100, () => seal(good));
+  arrive(fixture, first, ...later);
+  for (let i = 0; i < 100; i++) runOf(fixture, ...times(10, () => first));
+  arrive(fixture);
+  assert.equal(fixture.counters.child(0).dropsReplay, 1_000);
+  const far = nodeEspBackend.cipher(child, keysFor(child, child.spi));
+  assert.ok(far);
+  const jumped = new OutboundSa({
+    spi: child.spi,
+    cipher: far,
+    esn: false,
+    random: (n) => octets(n, 5),
+    start: { high: 0, low: 2 ** 30 },
+  });
+  for (let i = 0; i < 3; i++) {
+    const buffer = new Uint8Array(jumped.headBytes + good.length + jumped.tailBytes);
+    buffer.set(good, jumped.headBytes);
+    arrive(fixture, buffer.slice(0, sealOne(jumped, buffer, jumped.headBytes, good.length, 4)));
+  }
+  assert.deepEqual([fixture.counters.child(0).packetsIn, fixture.counters.child(0).dropsReplay], [103, 1_000]);
+});
+
+test('a flood is told of twice a second while it goes on: its sizes, the latest first, and the windows', () => {
+  const fixture = inbound(child);
+  const seal = peer();
+  arrive(fixture, ...times(100, () => seal(good)));
+  const flood = (size: number, runs: number): void => {
+    for (let i = 0; i < runs; i++) fixture.udp.arrive(octets(4 * size, i + 1), { segment: size });
+    arrive(fixture);
   };
-  for (let i = 0; i < 1_000; i++) honest();
-  for (let i = 0; i < 150; i++) fixture.udp.arrive(octets(400, i + 1), { segment: 100 });
-  arrive(fixture);
-  assert.equal(fixture.complaints(), 0);
-  for (let i = 0; i < 2_000; i++) fixture.udp.arrive(octets(400, i + 1), { segment: 100 });
-  arrive(fixture);
-  assert.equal(fixture.complaints(), 1);
+  const reorder = (): void => {
+    const packets = times(20, () => seal(good));
+    runOf(fixture, ...packets.slice(10));
+    runOf(fixture, ...packets.slice(0, 10), packets[15]);
+    arrive(fixture);
+  };
+  for (let i = 0; i < 200; i++) {
+    fixture.time.now += 1;
+    reorder();
+  }
+  fixture.time.now += 100;
+  flood(100, 100);
+  assert.equal(fixture.floods.length, 0);
+  fixture.time.now += 100;
+  flood(100, 130);
+  const expected = { sizes: [100], sas: [{ spi: child.spi, first: 4_100 - 63 }] };
+  assert.deepEqual(fixture.floods, [expected]);
+  flood(100, 200);
+  assert.equal(fixture.floods.length, 1);
+  fixture.time.now += 500;
+  flood(50, 200);
+  flood(70, 200);
+  assert.equal(fixture.floods.length, 2);
+  fixture.time.now += 500;
+  flood(50, 200);
+  assert.deepEqual(fixture.floods[2]?.sizes, [50, 70]);
+  fixture.time.now += 500;
+  for (let i = 0; i < 20; i++) reorder();
+  assert.equal(fixture.floods.length, 3);
 });
