@@ -215,6 +215,10 @@ export class SaInitExchange {
         'bad-answer-proposal',
         `${suite.ke.keyword} was chosen, key exchange ${ke.method} sent, ours was ${method.keyword}`,
       );
+    const takesFragments = findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+    if (this.#config.fragmentation === 'force' && !takesFragments)
+      return doubt('no-fragmentation', 'no IKEV2_FRAGMENTATION_SUPPORTED');
+    // From here on there is no doubt: a key exchange is used once.
     const shared = this.#exchange.derive(ke.data);
     if (!(shared instanceof Uint8Array)) return doubt('bad-public-value', `${method.keyword}: ${shared.fault}`);
     const nonces = { ni: this.ni, nr };
@@ -235,10 +239,7 @@ export class SaInitExchange {
     const hashes = announced && readHashes(announced.data);
     const authorities = requestedAuthorities(payloads);
     const multipleAuth = findNotify(payloads, NOTIFY.MULTIPLE_AUTH_SUPPORTED) !== undefined;
-    const fragmentation =
-      this.#config.fragmentation !== 'no' && findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
-    if (this.#config.fragmentation === 'force' && !fragmentation)
-      return doubt('no-fragmentation', 'no IKEV2_FRAGMENTATION_SUPPORTED');
+    const fragmentation = takesFragments && this.#config.fragmentation !== 'no';
     const said = { vendorIds, hashes, multipleAuth, authorities, fragmentation };
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said } };
   }
