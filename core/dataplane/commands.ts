@@ -2,7 +2,7 @@
 import type { EspKeys } from '../crypto/espCipher.ts';
 import type { EncrTransform, IntegTransform } from '../crypto/types.ts';
 import type { BackendTrial } from '../esp/backends.ts';
-import type { Channel, Endpoint } from '../ike/sa/contract.ts';
+import type { Channel, Endpoint, TrafficLimits } from '../ike/sa/contract.ts';
 import type { TrafficSelector } from '../ike/wire/message.ts';
 import type { EchoSession } from '../ip/echo.ts';
 import type { DscpRule } from '../ip/ecn.ts';
@@ -10,6 +10,7 @@ import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 import type { DataplaneSocket } from './contract.ts';
 import type { LaneName } from './counters.ts';
 import type { Flood } from './earlyDrop.ts';
+import type { LimitKind } from './limits.ts';
 
 /** `workerData` of a lane. */
 export interface LaneStart {
@@ -20,6 +21,8 @@ export interface LaneStart {
   readonly counters: SharedArrayBuffer;
   readonly replayWindow: number;
   readonly keepaliveInterval: number;
+  /** How many commands were posted to it, ever: a look at it costs less than one at the port. */
+  readonly posted: SharedArrayBuffer;
   /** Name of the one crypto backend to use; the fastest that is there when absent. */
   readonly backend?: string;
 }
@@ -57,6 +60,11 @@ export interface LaneChild {
   readonly slot: number;
   /** `SharedSequence.memory`, where several outbound lanes send on it. */
   readonly sequence?: SharedArrayBuffer;
+  readonly limits?: TrafficLimits;
+  /** Inbound SPI of the SA that it succeeds. */
+  readonly replaces?: number;
+  /** Outbound: the one before sends until something comes in on this one, or until it is removed. */
+  readonly standby?: boolean;
 }
 
 export type Command = { readonly id: number } & (
@@ -65,6 +73,16 @@ export type Command = { readonly id: number } & (
   | { readonly kind: 'tun'; readonly fds: readonly number[]; readonly features: TunFeatures }
   | { readonly kind: 'install'; readonly child: LaneChild }
   | { readonly kind: 'remove'; readonly spiIn: number }
+  /** The SA's packets go there from now on, and probes of the path have this mark. */
+  | {
+      readonly kind: 'path';
+      readonly spiIn: number;
+      readonly remote: Endpoint;
+      readonly keepalive: boolean;
+      readonly session?: EchoSession;
+    }
+  /** Sockets that are not used any more. */
+  | { readonly kind: 'release'; readonly fds: readonly number[] }
   /** Outbound: seal this inner packet as it is, and send it with DF. */
   | { readonly kind: 'probe'; readonly spiIn: number; readonly packet: Uint8Array }
   | { readonly kind: 'detach' }
@@ -87,4 +105,6 @@ export type Report =
   | { readonly kind: 'echo'; readonly spiIn: number; readonly packet: Uint8Array }
   /** Large packets go out on the SA, and nothing comes back. */
   | { readonly kind: 'silence'; readonly spiIn: number }
+  /** So much was carried in this lane's direction. */
+  | { readonly kind: 'limit'; readonly spiIn: number; readonly which: LimitKind }
   | { readonly kind: 'trouble'; readonly detail: string };

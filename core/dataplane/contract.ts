@@ -4,6 +4,7 @@ import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
 import type { DscpRule } from '../ip/ecn.ts';
 import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 import type { EchoRoute } from './echoRound.ts';
+import type { LimitKind } from './limits.ts';
 import type { ChildMtu } from './pathKeeper.ts';
 
 export interface DataplaneOptions {
@@ -11,6 +12,8 @@ export interface DataplaneOptions {
   readonly onIke: (message: { readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }) => void;
   /** A worker ended on its own, or the TUN device went away under it: the tunnel is dead. Called once at most per cause. */
   readonly onFailure: (detail: string) => void;
+  /** An SA has carried as much as its `limits` say, in one direction; each limit once. At the hard one nothing is sent on it any more. */
+  readonly onLimit?: (spiIn: number, which: LimitKind) => void;
   /** Milliseconds of silence after which a NAT keepalive goes out for SAs that want one; default 20 000 (RFC 3948 §4). */
   readonly keepaliveInterval?: number;
   /** Packets the replay windows span, 64 to 4096, unless a child wants another; default 1024. */
@@ -25,6 +28,15 @@ export interface DataplaneOptions {
   readonly worker?: URL;
 }
 
+/** The way of a living SA from now on. */
+export interface ChildPath {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly keepalive: boolean;
+  /** As in `ChildOptions`. */
+  readonly interfaceMtu?: number;
+}
+
 /** What a connection wants for its SAs in place of the dataplane's defaults. */
 export interface ChildOptions {
   /** Milliseconds; 0 is no keepalives even behind a NAT. */
@@ -36,6 +48,13 @@ export interface ChildOptions {
   /** Octets of the largest packet of the interface towards the peer; 1500 where it is not known. */
   readonly interfaceMtu?: number;
   readonly dscp?: DscpRule;
+  /** Inbound SPI of the SA that it succeeds. */
+  readonly replaces?: number;
+  /**
+   * The SA before sends until the peer uses this one, or until it is removed (RFC 7296 §2.8): for who answered the rekeying, because the
+   * peer has the new keys only when it has the answer. Without it, it sends at once.
+   */
+  readonly standby?: boolean;
 }
 
 /** A bound, non-blocking UDP socket. */
@@ -50,8 +69,13 @@ export interface DataplaneSocket {
  * afterwards no code is loaded any more, so a checkout the engine's user cannot read works too.
  */
 export interface Dataplane {
-  /** Starts reading these sockets. The dataplane closes none of them. */
+  /**
+   * Starts reading these sockets, beside those that there are; the newest of a family and channel is the one that sends. The dataplane closes
+   * none of them.
+   */
   attachSockets(sockets: readonly DataplaneSocket[]): Promise<void>;
+  /** Lets go of some of them; resolves when no thread uses them any more. */
+  releaseSockets(fds: readonly number[]): Promise<void>;
   /** Sends an IKE message; on `natt` the marker is added here. False when the kernel refused it (logged by the caller). */
   sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean;
   /** Starts carrying packets between this TUN device, all its queues, opened with these features, and the SAs. The dataplane does not close it. */
@@ -59,11 +83,17 @@ export interface Dataplane {
   /** Threads for each direction. */
   lanes(): { readonly inbound: number; readonly outbound: number };
   /**
-   * Resolves when both directions use it. Inbound is in place before outbound. The threads get their own copies of the keys
-   * before this returns; the arrays in `child` are then overwritten with zeros.
+   * Resolves when both directions use it. The threads get their own copies of the keys before this returns; the arrays in `child` are then
+   * overwritten with zeros. Whatever is sent to the peer from then on, nothing that it sends back on the SA comes too early.
    */
   installChild(child: ChildSa, options?: ChildOptions): Promise<void>;
-  removeChild(spiIn: number): Promise<void>;
+  /**
+   * Nothing is sent on it any more; for `grace` milliseconds what comes is still taken, since packets of the peer may be on their way, and it
+   * is counted. Default 0. Resolves when it sends no more, and without grace when it is gone.
+   */
+  removeChild(spiIn: number, grace?: number): Promise<void>;
+  /** Sends the SA's packets to another place, without losing one; inbound they are taken from anywhere. Nothing for an SA that is gone. */
+  changePath(spiIn: number, path: ChildPath): Promise<void>;
   /** Who behind the gateway may be sent echoes, the likeliest first: through them it is found out how large packets may be. */
   probeThrough(spiIn: number, routes: readonly EchoRoute[]): void;
   /** How large inner packets may be at this moment; undefined for an SA that was installed without `mtu`. */
@@ -117,6 +147,6 @@ export interface ChildCounters {
   readonly dropsCongestion: number;
   /** Inbound packets whose outer header told of congestion in a way that no tunnel should (RFC 6040 §4.2): not dropped. */
   readonly ecnUnusual: number;
-  /** Sequence numbers used up: the SA must be replaced (RFC 4303 §3.3.3). */
+  /** Sequence numbers, or a hard limit, used up: the SA must be replaced (RFC 4303 §3.3.3). */
   readonly dropsExhausted: number;
 }

@@ -126,6 +126,16 @@ export class Counters {
     return this.#sum(slot * perChild + fields.packetsIn) - this.#sum(slot * perChild + fields.echoesIn);
   }
 
+  /** Of all lanes. */
+  carried(slot: number, field: 'packetsIn' | 'bytesIn' | 'packetsOut' | 'bytesOut'): number {
+    return this.#sum(slot * perChild + fields[field]);
+  }
+
+  /** Whether anything genuine ever came in on the SA. */
+  isUsed(slot: number): boolean {
+    return this.#latest(slot, 'lastIn') > 0;
+  }
+
   /** When any lane last sent something on the SA. */
   lastOut(slot: number): number {
     return this.#latest(slot, 'lastOut');

@@ -5,16 +5,26 @@ import { readU32 } from '../esp/packet.ts';
 import { SharedSequence } from '../esp/sharedSequence.ts';
 import { espShape } from '../esp/size.ts';
 import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
+import type { EchoSession } from '../ip/echo.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
 import { filterSocket, kernelDrops } from '../system/linux/socketFilter.ts';
 import { LinuxUdp, prepareUdp } from '../system/linux/udp.ts';
 import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 import type { LaneChild, Report } from './commands.ts';
-import type { ChildCounters, ChildOptions, Dataplane, DataplaneOptions, DataplaneSocket, GlobalDrop } from './contract.ts';
+import type {
+  ChildCounters,
+  ChildOptions,
+  ChildPath,
+  Dataplane,
+  DataplaneOptions,
+  DataplaneSocket,
+  GlobalDrop,
+} from './contract.ts';
 import { Counters, type LaneName, maxChildren } from './counters.ts';
 import { earlyDrop, type FilteredSa, type Flood } from './earlyDrop.ts';
 import type { EchoRoute } from './echoRound.ts';
 import { type CommandBody, type LaneCommon, LaneThread } from './laneThread.ts';
+import type { LimitKind } from './limits.ts';
 import { type ChildMtu, PathKeepers } from './pathKeeper.ts';
 
 const defaultKeepalive = 20_000;
@@ -56,7 +66,7 @@ class Lanes implements Dataplane {
   readonly #paths: PathKeepers;
 
   constructor(options: DataplaneOptions) {
-    const { onIke, onFailure, keepaliveInterval = defaultKeepalive, replayWindow = defaultWindow } = options;
+    const { onIke, onFailure, onLimit, keepaliveInterval = defaultKeepalive, replayWindow = defaultWindow } = options;
     const { backend, worker, lanes = 1 } = options;
     this.#counters = new Counters(lanes);
     this.#offload = options.offload ?? 'all';
@@ -72,6 +82,7 @@ class Lanes implements Dataplane {
       if (report.kind === 'flood') this.#filterStrictly(report);
       if (report.kind === 'path-mtu') this.#paths.reported(report.family, report.mtu);
       if (report.kind === 'silence') this.#paths.suspect(report.spiIn);
+      if (report.kind === 'limit') this.#limit(report.spiIn, report.which, onLimit);
       if (report.kind === 'echo') this.#paths.answer(report.spiIn, report.packet);
       if (report.kind !== 'ike') return;
       this.#counters.ikeTaken();
@@ -110,9 +121,16 @@ class Lanes implements Dataplane {
     await this.#all({ kind: 'sockets', sockets: ready });
   }
 
+  async releaseSockets(fds: readonly number[]): Promise<void> {
+    const released = this.#sockets.filter(({ fd }) => fds.includes(fd));
+    for (const socket of released) this.#kernelDrops += dropsSince(socket);
+    this.#sockets = this.#sockets.filter((socket) => !released.includes(socket));
+    await this.#all({ kind: 'release', fds });
+  }
+
   sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean {
     const family = to.address.includes(':') ? 6 : 4;
-    const socket = this.#sockets.find((candidate) => candidate.channel === channel && candidate.family === family);
+    const socket = this.#sockets.findLast((candidate) => candidate.channel === channel && candidate.family === family);
     const sockaddr = packSockaddr(to);
     const marker = channel === 'natt' ? 4 : 0; // RFC 3948 §2.2: four zero octets
     if (socket === undefined || sockaddr === undefined || bytes.length + marker > maxDatagram) return false;
@@ -139,7 +157,14 @@ class Lanes implements Dataplane {
     if (slot === undefined) throw new Error(`more than ${maxChildren} SAs`);
     this.#counters.clear(slot);
     if (this.#flood !== undefined) this.#flood = { ...this.#flood, sas: this.#flood.sas.filter(({ spi }) => spi !== spiIn) };
-    const installed: Installed = { spi: spiIn, remote: child.remote, slot, backend: undefined };
+    const installed: Installed = {
+      spi: spiIn,
+      remote: child.remote,
+      slot,
+      backend: undefined,
+      limits: new Set(),
+      retired: undefined,
+    };
     this.#installed.set(spiIn, installed);
     this.#filter();
     const path = this.#keepPath(child, slot, options);
@@ -150,8 +175,11 @@ class Lanes implements Dataplane {
       keys.integrity.fill(0);
     }
     try {
-      await this.#inbound.send({ kind: 'install', child: inbound }, keyBuffers(inbound));
-      const lanes = this.#outbound.map((lane, i) => lane.send({ kind: 'install', child: outbound[i] }, keyBuffers(outbound[i])));
+      // All at once, inbound first: a lane that gets a packet of an SA it does not know looks at its commands before it drops it.
+      const lanes = [
+        this.#inbound.send({ kind: 'install', child: inbound }, keyBuffers(inbound)),
+        ...this.#outbound.map((lane, i) => lane.send({ kind: 'install', child: outbound[i] }, keyBuffers(outbound[i]))),
+      ];
       [installed.backend] = await Promise.all(lanes);
     } catch (error) {
       await this.removeChild(spiIn);
@@ -159,14 +187,36 @@ class Lanes implements Dataplane {
     }
   }
 
-  async removeChild(spiIn: number): Promise<void> {
+  async removeChild(spiIn: number, grace = 0): Promise<void> {
     const child = this.#installed.get(spiIn);
     if (child === undefined) return;
-    this.#installed.delete(spiIn);
     this.#paths.remove(spiIn);
+    if (grace > 0) {
+      child.retired ??= setTimeout(() => void this.removeChild(spiIn).catch(() => {}), grace).unref();
+      await Promise.all(this.#outbound.map((lane) => lane.send({ kind: 'remove', spiIn })));
+      return;
+    }
+    clearTimeout(child.retired);
+    this.#installed.delete(spiIn);
     this.#filter();
     await this.#all({ kind: 'remove', spiIn });
     this.#freeSlots.push(child.slot);
+  }
+
+  async changePath(spiIn: number, { local, remote, keepalive, interfaceMtu }: ChildPath): Promise<void> {
+    const child = this.#installed.get(spiIn);
+    if (child === undefined || child.retired !== undefined) return;
+    child.remote = { address: remote.address, port: remote.port };
+    this.#filter();
+    const way = { local: local.address, remote: remote.address, ...(interfaceMtu !== undefined && { interfaceMtu }) };
+    const moved = this.#paths.move(spiIn, way);
+    if (moved !== undefined) this.#counters.setPath(child.slot, moved.mtu.inner, moved.mtu.fragmentOutside);
+    const session = moved && copyOf(moved.session);
+    const command = { kind: 'path', spiIn, remote: child.remote, ...(session !== undefined && { session }) } as const;
+    const inbound = this.#inbound.send({ ...command, keepalive });
+    const outbound = this.#outbound.map((lane, index) => lane.send({ ...command, keepalive: keepalive && index === 0 }));
+    await Promise.all([inbound, ...outbound]);
+    if (moved !== undefined && moved.routes.length > 0) this.probeThrough(spiIn, moved.routes);
   }
 
   probeThrough(spiIn: number, routes: readonly EchoRoute[]): void {
@@ -211,7 +261,7 @@ class Lanes implements Dataplane {
 
   async detach(): Promise<void> {
     const released = [...this.#installed.values()].map(({ slot }) => slot);
-    this.#installed.clear();
+    this.#forgetAll();
     this.#paths.clear();
     for (const socket of this.#sockets) this.#kernelDrops += dropsSince(socket);
     this.#sockets = [];
@@ -221,9 +271,14 @@ class Lanes implements Dataplane {
 
   async stop(): Promise<void> {
     this.#sockets = [];
-    this.#installed.clear();
+    this.#forgetAll();
     this.#paths.clear();
     await Promise.all([this.#inbound, ...this.#outbound].map((lane) => lane.stop()));
+  }
+
+  #forgetAll(): void {
+    for (const { retired } of this.#installed.values()) clearTimeout(retired);
+    this.#installed.clear();
   }
 
   /** Tells the kernel whose datagrams are wanted. A kernel that cannot, or too many SAs: the lane then drops it all. */
@@ -279,10 +334,11 @@ class Lanes implements Dataplane {
   #keepPath(child: ChildSa, slot: number, { mtu, interfaceMtu }: ChildOptions): Pick<LaneChild, 'session'> {
     if (mtu === undefined) return {};
     const kept = { spiIn: child.spiIn, shape: espShape(child.encr, child.integ), configured: mtu };
-    const path = this.#paths.add(child.remote.address, kept, interfaceMtu);
+    const { local, remote } = child;
+    const way = { local: local.address, remote: remote.address, ...(interfaceMtu !== undefined && { interfaceMtu }) };
+    const path = this.#paths.add(way, kept);
     this.#counters.setPath(slot, path.mtu.inner, path.mtu.fragmentOutside);
-    const { identifier, token } = path.session;
-    return { session: { identifier, token: token.slice() } };
+    return { session: copyOf(path.session) };
   }
 
   async #all(command: CommandBody): Promise<void> {
@@ -301,6 +357,14 @@ class Lanes implements Dataplane {
     }));
   }
 
+  /** Every lane finds out. */
+  #limit(spiIn: number, which: LimitKind, onLimit: DataplaneOptions['onLimit']): void {
+    const child = this.#installed.get(spiIn);
+    if (child === undefined || child.retired !== undefined || child.limits.has(which)) return;
+    child.limits.add(which);
+    onLimit?.(spiIn, which);
+  }
+
   /** Every lane may find out. */
   #trouble(detail: string, onFailure: (detail: string) => void): void {
     if (this.#troubles.has(detail)) return;
@@ -310,7 +374,12 @@ class Lanes implements Dataplane {
 }
 
 interface Installed extends FilteredSa {
+  remote: Endpoint;
   readonly slot: number;
+  /** Those that were told of. */
+  readonly limits: Set<LimitKind>;
+  /** Sends no more; takes what comes until then. */
+  retired: NodeJS.Timeout | undefined;
   /** Once both lanes have it. Each lane chooses by the same rules in the same process, so they agree. */
   backend: string | undefined;
 }
@@ -343,7 +412,12 @@ function laneChild(child: ChildSa, lane: LaneName, slot: number): LaneChild {
     keepalive: child.keepalive,
     mtu: 65_535,
     slot,
+    ...(child.limits !== undefined && { limits: child.limits }),
   };
+}
+
+function copyOf({ identifier, token }: EchoSession): EchoSession {
+  return { identifier, token: token.slice() };
 }
 
 /** Transferred, not cloned: no copy of a key stays in this thread. */

@@ -32,6 +32,7 @@ import type { ChildField, Counters } from './counters.ts';
 import { datagramBatch } from './datagrams.ts';
 import { type Flood, mostSas } from './earlyDrop.ts';
 import { FloodWatch } from './floodWatch.ts';
+import { type LimitKind, LimitWatch } from './limits.ts';
 import { SelectorSet } from './selectors.ts';
 
 export interface InboundLaneOptions {
@@ -45,6 +46,10 @@ export interface InboundLaneOptions {
   readonly onEcho?: (spiIn: number, packet: Uint8Array<ArrayBuffer>) => void;
   /** Datagrams that are nobody's, forged or replayed come in numbers. A few times a second while they do. */
   readonly onFlood?: (flood: Flood) => void;
+  /** The SA has carried so much. */
+  readonly onLimit?: (spiIn: number, which: LimitKind) => void;
+  /** A packet of an SA that is not there: whether one was installed just now. It may call `install`. */
+  readonly onUnknown?: () => boolean;
   /** `Date.now`. */
   readonly clock: () => number;
   /** Runs of datagrams per read. */
@@ -122,9 +127,16 @@ export class InboundLane {
       session: child.session,
       spiIn: child.spiIn,
       slot: child.slot,
+      limit: child.limits && new LimitWatch(child.limits, this.#counters, child.slot, 'inbound'),
       forged: 0,
     });
     return undefined;
+  }
+
+  /** The peer's address changed: probes of the new way have another mark. Packets are taken from wherever they come. */
+  changePath(spiIn: number, session: EchoSession | undefined): void {
+    const entry = this.#sas.get(spiIn);
+    if (entry !== undefined) entry.session = session;
   }
 
   remove(spiIn: number): void {
@@ -230,7 +242,8 @@ export class InboundLane {
   }
 
   #esp(spi: number, offset: number, length: number, tos: number): void {
-    const entry = this.#sas.get(spi);
+    // The peer may send on a new SA before this thread has looked at its commands, where it is waiting.
+    const entry = this.#sas.get(spi) ?? (this.#options.onUnknown?.() ? this.#sas.get(spi) : undefined);
     if (entry === undefined) {
       this.#counters.drop('inbound', 'unknown-spi');
       this.#flood.bad();
@@ -282,6 +295,8 @@ export class InboundLane {
       if (reason !== undefined) this.#count(entry, reason);
     }
     sa.clear();
+    const crossed = entry.limit?.crossed();
+    if (crossed !== undefined) this.#options.onLimit?.(entry.spiIn, crossed);
   }
 
   /** One packet of them; what to count it under when it is dropped. */
@@ -342,9 +357,10 @@ interface Entry {
   readonly remote: SelectorSet;
   /** Octets of the largest inner packet, while nothing else is known of the path. */
   readonly mtu: number;
-  readonly session: EchoSession | undefined;
+  session: EchoSession | undefined;
   readonly spiIn: number;
   readonly slot: number;
+  readonly limit: LimitWatch | undefined;
   /** Packets in a row, up to the last one, whose ICV was wrong. */
   forged: number;
 }

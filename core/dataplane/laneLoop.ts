@@ -42,11 +42,15 @@ const timerSlack = 10_000;
 /** Milliseconds between two reports of the path's MTU. */
 const reportInterval = 250;
 
+/** Batches that are read off a socket before it is let go. */
+const lastReads = 64;
+
 /** Milliseconds a lane waits for room in a socket's queue before it gives up what it wanted to send. */
 const maxWaitForRoom = 20;
 
 const start: LaneStart = workerData;
 const wake = EventFd.of(start.wakeFd);
+const posted = new Int32Array(start.posted);
 const counters = new Counters(start.counters, start.index);
 
 /** Serves until the command to stop comes. */
@@ -92,23 +96,57 @@ function run(lane: LaneLoop): void {
   }
 }
 
+/** Commands that were taken, and what `obeyInstalls` put off. */
+let taken = 0;
+let putOff: readonly Command[] = [];
+
 /** False once told to stop. */
 function obeyAll(lane: LaneLoop): boolean {
-  if (parentPort === null) throw new Error('not a worker thread');
+  const waiting = putOff;
+  putOff = [];
+  for (const command of waiting) if (!obey(lane, command)) return false;
   for (;;) {
-    const received: { message: Command } | undefined = receiveMessageOnPort(parentPort);
-    if (received === undefined) return true;
-    const command = received.message;
-    const refused = lane.obey(command);
-    const made = command.kind === 'install' && refused === undefined ? lastMaker : undefined;
-    report({
-      kind: 'done',
-      id: command.id,
-      ...(refused !== undefined && { refused }),
-      ...(made !== undefined && { backend: made }),
-    });
-    if (command.kind === 'stop') return false;
+    const command = nextCommand();
+    if (command === undefined) return true;
+    if (!obey(lane, command)) return false;
   }
+}
+
+/**
+ * In the middle of a batch: SAs that wait to be installed, since what the lane reads may be theirs already. All other commands have time
+ * until the batch is done; behind the end of a connection nothing of it is installed. True when there was one.
+ */
+function obeyInstalls(lane: LaneLoop): boolean {
+  let installed = false;
+  while (Atomics.load(posted, 0) !== taken) {
+    const command = nextCommand();
+    if (command === undefined) break;
+    const over = putOff.some(({ kind }) => kind === 'detach' || kind === 'stop');
+    if (command.kind === 'install' && !over) {
+      obey(lane, command);
+      installed = true;
+    } else putOff = [...putOff, command];
+  }
+  return installed;
+}
+
+function nextCommand(): Command | undefined {
+  if (parentPort === null) throw new Error('not a worker thread');
+  const received: { message: Command } | undefined = receiveMessageOnPort(parentPort);
+  if (received !== undefined) taken = (taken + 1) | 0;
+  return received?.message;
+}
+
+function obey(lane: LaneLoop, command: Command): boolean {
+  const refused = lane.obey(command);
+  const made = command.kind === 'install' && refused === undefined ? lastMaker : undefined;
+  report({
+    kind: 'done',
+    id: command.id,
+    ...(refused !== undefined && { refused }),
+    ...(made !== undefined && { backend: made }),
+  });
+  return command.kind !== 'stop';
 }
 
 function inboundLoop(backend: EspBackend): LaneLoop {
@@ -119,6 +157,8 @@ function inboundLoop(backend: EspBackend): LaneLoop {
     clock: Date.now,
     onFlood: (flood) => report({ kind: 'flood', ...flood }),
     onEcho: (spiIn, packet) => report({ kind: 'echo', spiIn, packet }, [packet.buffer]),
+    onLimit: (spiIn, which) => report({ kind: 'limit', spiIn, which }),
+    onUnknown: () => obeyInstalls(loop),
     onIke: (bytes, channel, slot) => {
       const from = unpackSockaddr(slot);
       if (from !== undefined) report({ kind: 'ike', bytes, channel, from }, [bytes.buffer]);
@@ -127,7 +167,7 @@ function inboundLoop(backend: EspBackend): LaneLoop {
   });
   let sockets: readonly (Pick<DataplaneSocket, 'channel' | 'family'> & { readonly udp: LinuxUdp })[] = [];
   const heard = new PathReports();
-  return {
+  const loop: LaneLoop = {
     fds: () => sockets.map(({ udp }) => udp.fd),
     serve(index, reported) {
       const { udp, channel, family } = sockets[index];
@@ -156,6 +196,16 @@ function inboundLoop(backend: EspBackend): LaneLoop {
         case 'remove':
           lane.remove(command.spiIn);
           return undefined;
+        case 'path':
+          lane.changePath(command.spiIn, command.session);
+          return undefined;
+        case 'release':
+          for (const { udp, channel } of sockets) {
+            if (!command.fds.includes(udp.fd)) continue;
+            for (let reads = 0; reads < lastReads && lane.receive(udp, channel) > 0; reads++); // what is there already is not lost
+          }
+          sockets = sockets.filter(({ udp }) => !command.fds.includes(udp.fd));
+          return undefined;
         case 'probe':
           return 'outbound only';
         case 'detach':
@@ -167,6 +217,7 @@ function inboundLoop(backend: EspBackend): LaneLoop {
       }
     },
   };
+  return loop;
 }
 
 function outboundLoop(backend: EspBackend): LaneLoop {
@@ -181,9 +232,16 @@ function outboundLoop(backend: EspBackend): LaneLoop {
     awaitRoom: ({ fd }) => waitWritable(fd, maxWaitForRoom),
     onTooLong: (socket) => heard.take(socket, socket === lane.socket6 ? 6 : 4),
     onSilence: (spiIn) => report({ kind: 'silence', spiIn }),
+    onLimit: (spiIn, which) => report({ kind: 'limit', spiIn, which }),
   });
+  /** Those for ESP, the newest of each family last: that one sends. */
+  let carriers: readonly (Pick<DataplaneSocket, 'family'> & { readonly udp: LinuxUdp })[] = [];
+  const choose = (): void => {
+    lane.socket4 = carriers.findLast(({ family }) => family === 4)?.udp;
+    lane.socket6 = carriers.findLast(({ family }) => family === 6)?.udp;
+  };
   /** Those that send runs in one call, until one of them turns out not to. */
-  let segmenting: readonly UdpSocket[] = [];
+  let segmenting: readonly (UdpSocket & { readonly fd: number })[] = [];
   const watchSegmentation = (): void => {
     for (const socket of segmenting) {
       if (socket.features.segmentation) continue;
@@ -213,11 +271,18 @@ function outboundLoop(backend: EspBackend): LaneLoop {
         case 'sockets':
           for (const { fd, channel, family, features } of command.sockets) {
             if (channel !== 'natt') continue;
-            const socket = new LinuxUdp(fd, features);
-            if (family === 4) lane.socket4 = socket;
-            else lane.socket6 = socket;
-            if (features.segmentation) segmenting = [...segmenting, socket];
+            const udp = new LinuxUdp(fd, features);
+            carriers = [...carriers, { family, udp }];
+            if (features.segmentation) segmenting = [...segmenting, udp];
           }
+          choose();
+          return undefined;
+        case 'path':
+          return lane.changePath(command.spiIn, command.remote, command.keepalive);
+        case 'release':
+          carriers = carriers.filter(({ udp }) => !command.fds.includes(udp.fd));
+          segmenting = segmenting.filter(({ fd }) => !command.fds.includes(fd));
+          choose();
           return undefined;
         case 'tun':
           queues = command.fds.map((fd) => new LinuxTun(fd, command.features));
@@ -235,8 +300,8 @@ function outboundLoop(backend: EspBackend): LaneLoop {
           lane.clear();
           lane.tun = undefined;
           queues = [];
-          lane.socket4 = undefined;
-          lane.socket6 = undefined;
+          carriers = [];
+          choose();
           segmenting = [];
           return undefined;
       }

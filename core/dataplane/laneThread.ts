@@ -6,7 +6,7 @@ import type { Command, LaneStart, Report } from './commands.ts';
 
 export type CommandBody = Command extends infer C ? (C extends Command ? Omit<C, 'id'> : never) : never;
 
-export type LaneCommon = Omit<LaneStart, 'lane' | 'index' | 'wakeFd'>;
+export type LaneCommon = Omit<LaneStart, 'lane' | 'index' | 'wakeFd' | 'posted'>;
 
 /** One thread with its eventfd and the commands it has not answered yet. */
 export class LaneThread {
@@ -16,6 +16,7 @@ export class LaneThread {
   tried: readonly BackendTrial[] = [];
   readonly #lane: string;
   readonly #wake = EventFd.create();
+  readonly #posted = new Int32Array(new SharedArrayBuffer(4));
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
   readonly #pending = new Map<
@@ -27,14 +28,14 @@ export class LaneThread {
   #dead: string | undefined;
 
   constructor(
-    options: Omit<LaneStart, 'wakeFd'>,
+    options: Omit<LaneStart, 'wakeFd' | 'posted'>,
     entry: URL = new URL('./worker.ts', import.meta.url),
     onReport: (report: Report) => void,
     onFailure: (detail: string) => void,
   ) {
     const { lane, index } = options;
     this.#lane = index === 0 ? lane : `${lane} ${index + 1}`;
-    const workerData: LaneStart = { ...options, wakeFd: this.#wake.fd };
+    const workerData: LaneStart = { ...options, wakeFd: this.#wake.fd, posted: this.#posted.buffer };
     this.#worker = new Worker(entry, { workerData, name: `sallyport ${this.#lane}` });
     const start = Promise.withResolvers<void>();
     const end = Promise.withResolvers<void>();
@@ -73,6 +74,7 @@ export class LaneThread {
     const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
     this.#pending.set(id, { resolve, reject });
     this.#worker.postMessage({ ...command, id }, transfer);
+    Atomics.add(this.#posted, 0, 1);
     this.#wake.signal();
     return promise;
   }

@@ -7,6 +7,7 @@ import type { EspBackend } from '../crypto/espCipher.ts';
 import type { Random } from '../crypto/types.ts';
 import { OutboundSa } from '../esp/outbound.ts';
 import { nextHeaderIpv4, nextHeaderIpv6 } from '../esp/packet.ts';
+import type { Endpoint } from '../ike/sa/contract.ts';
 import { outerMask, outerOctet } from '../ip/ecn.ts';
 import { Ipv4Fragments } from '../ip/fragment.ts';
 import { InnerHeader } from '../ip/header.ts';
@@ -21,6 +22,7 @@ import type { Pieces, Tun, UdpSocket } from '../system/ports.ts';
 import type { LaneChild } from './commands.ts';
 import type { Counters } from './counters.ts';
 import { datagramBatch } from './datagrams.ts';
+import { type LimitKind, LimitWatch } from './limits.ts';
 import { SelectorSet } from './selectors.ts';
 import { SendRuns } from './sendRuns.ts';
 
@@ -38,6 +40,8 @@ export interface OutboundLaneOptions {
   readonly onTooLong?: (socket: UdpSocket) => void;
   /** Large packets went out on the SA for a while, and nothing came back. */
   readonly onSilence?: (spiIn: number) => void;
+  /** The SA has carried so much. */
+  readonly onLimit?: (spiIn: number, which: LimitKind) => void;
   /** Waits, not long, until the socket's queue has room again; false when it has none. Absent: it never has. */
   readonly awaitRoom?: (socket: UdpSocket) => boolean;
 }
@@ -79,13 +83,12 @@ export class OutboundLane {
   readonly #memory: PacketMemory = packetMemory(runsEnd);
   /** Newest first, so that a rekeyed SA takes over when its successor is in place. */
   #policies: readonly Policy[] = [];
+  /** Those of them in whose stead the one in front of them sends. */
+  #standbys: readonly Policy[] = [];
   readonly #peers = new Map<string, Peer>();
   readonly #runs = new SendRuns(runsAt, runsEnd);
-  /** Where the runs go. */
-  #peer: Peer | undefined;
-  /** What seals them, and where it counts. */
-  #sa: OutboundSa | undefined;
-  #slot = 0;
+  /** Whose runs they are. */
+  #policy: Policy | undefined;
   /** Whether they go without DF. */
   #divisible = false;
   /** Inner octets of the runs. */
@@ -122,24 +125,43 @@ export class OutboundLane {
       sa: new OutboundSa({ spi: child.spi, cipher, esn: child.esn, random: this.#options.random, shared: child.sequence }),
       local: new SelectorSet(child.localSelectors),
       remote: new SelectorSet(child.remoteSelectors),
-      peer: this.#peerOf(child, sockaddr),
+      peer: this.#peerOf(child.remote, sockaddr),
       innerMtu: child.mtu,
       lookedAt: 0,
       arrivals: -1,
       tosMask: outerMask(child.dscp ?? 'copy'),
-      keepalive: child.keepalive ? (child.keepaliveInterval ?? this.#options.keepaliveInterval) : 0,
+      keepaliveInterval: child.keepaliveInterval ?? this.#options.keepaliveInterval,
+      keepalive: child.keepalive,
       slot: child.slot,
+      limit: child.limits && new LimitWatch(child.limits, this.#counters, child.slot, 'outbound'),
     };
-    this.#policies = [policy, ...this.#policies];
+    const before = this.#policies.findIndex(({ spiIn }) => spiIn === child.replaces);
+    if (child.standby === true && before >= 0) {
+      // RFC 7296 §2.8: who answered a rekeying goes on with the old SA until the new one is used, or the old one removed.
+      this.#policies = this.#policies.toSpliced(before + 1, 0, policy);
+      this.#standbys = [...this.#standbys, policy];
+    } else this.#policies = [policy, ...this.#policies];
+    return undefined;
+  }
+
+  /** Why not, or undefined when its packets go there. What was framed before is on its way to the old place. */
+  changePath(spiIn: number, remote: Endpoint, keepalive: boolean): string | undefined {
+    const sockaddr = packSockaddr(remote);
+    if (sockaddr === undefined) return `not an address to send to: ${remote.address}`;
+    this.#flush();
+    const policy = this.#policies.find((candidate) => candidate.spiIn === spiIn);
+    if (policy === undefined) return undefined;
+    policy.peer = this.#peerOf(remote, sockaddr);
+    policy.keepalive = keepalive;
+    this.#forgetPeers();
     return undefined;
   }
 
   remove(spiIn: number): void {
     for (const { sa } of this.#policies.filter((policy) => policy.spiIn === spiIn)) sa.destroy();
     this.#policies = this.#policies.filter((policy) => policy.spiIn !== spiIn);
-    for (const [key, peer] of this.#peers) {
-      if (!this.#policies.some((policy) => policy.peer === peer)) this.#peers.delete(key);
-    }
+    this.#standbys = this.#standbys.filter((policy) => policy.spiIn !== spiIn);
+    this.#forgetPeers();
   }
 
   clear(): void {
@@ -155,6 +177,7 @@ export class OutboundLane {
     const { tun } = this;
     if (tun === undefined) return 0;
     this.#now = this.#options.clock();
+    this.#relieve();
     const most = brief ? maxFramesBrief : maxFrames;
     let frames = 0;
     let sendings = 0;
@@ -192,9 +215,9 @@ export class OutboundLane {
   timeout(): number {
     const now = this.#options.monotonic();
     let least = -1;
-    for (const { peer, keepalive } of this.#policies) {
-      if (keepalive === 0) continue;
-      const left = Math.max(0, Math.ceil(peer.lastSent + keepalive - now));
+    for (const { peer, keepalive, keepaliveInterval } of this.#policies) {
+      if (!keepalive || keepaliveInterval === 0) continue;
+      const left = Math.max(0, Math.ceil(peer.lastSent + keepaliveInterval - now));
       if (least < 0 || left < least) least = left;
     }
     return least;
@@ -203,10 +226,10 @@ export class OutboundLane {
   /** Sends the keepalives that are due (RFC 3948 §4: when nothing else was sent to the peer for the interval). */
   keepAlive(): void {
     const now = this.#options.monotonic();
-    for (const { peer, keepalive, slot } of this.#policies) {
-      if (keepalive === 0 || now - peer.lastSent < keepalive) continue;
+    for (const { peer, keepalive, keepaliveInterval, slot } of this.#policies) {
+      if (!keepalive || keepaliveInterval === 0 || now - peer.lastSent < keepaliveInterval) continue;
       const silence = this.#options.clock() - this.#counters.lastOut(slot);
-      if (silence >= 0 && silence < keepalive) {
+      if (silence >= 0 && silence < keepaliveInterval) {
         peer.lastSent = now - silence; // another lane's
         continue;
       }
@@ -264,8 +287,10 @@ export class OutboundLane {
 
   /** Seals this inner packet as it is, with DF, where the SA may carry it. */
   probe(spiIn: number, packet: Uint8Array): void {
-    const policy = this.#policies.find((candidate) => candidate.spiIn === spiIn);
-    if (policy === undefined) return;
+    let at = this.#policies.findIndex((candidate) => candidate.spiIn === spiIn);
+    while (at > 0 && this.#standbys.includes(this.#policies[at])) at--;
+    const policy = this.#policies[at];
+    if (policy === undefined || policy.limit?.spent) return;
     this.#turnTo(policy, false);
     const { bytes } = this.#memory;
     const to = this.#runs.cursor + policy.sa.headBytes;
@@ -312,10 +337,14 @@ export class OutboundLane {
   #send(policy: Policy, at: number, source: PacketSource, count: number, divisible: boolean): void {
     const runs = this.#runs;
     const { sa, slot } = policy;
+    if (policy.limit?.spent) {
+      this.#counters.add(slot, 'dropsExhausted', count);
+      return;
+    }
     const { bytes } = this.#memory;
     const nextHeader = this.#inner.version === 4 ? nextHeaderIpv4 : nextHeaderIpv6;
     const tos = outerOctet(bytes, at, policy.tosMask);
-    if (sa !== this.#sa || divisible !== this.#divisible) this.#turnTo(policy, divisible);
+    if (policy !== this.#policy || divisible !== this.#divisible) this.#turnTo(policy, divisible);
     let octets = 0;
     let sealed = 0;
     for (let i = 0; i < count; i++) {
@@ -339,11 +368,9 @@ export class OutboundLane {
   }
 
   /** What waits is sent; the runs are this SA's from now on. */
-  #turnTo({ sa, peer, slot }: Policy, divisible: boolean): void {
+  #turnTo(policy: Policy, divisible: boolean): void {
     this.#flush();
-    this.#peer = peer;
-    this.#sa = sa;
-    this.#slot = slot;
+    this.#policy = policy;
     this.#divisible = divisible;
   }
 
@@ -358,16 +385,27 @@ export class OutboundLane {
 
   #flush(): void {
     const runs = this.#runs;
-    const peer = this.#peer;
-    const sa = this.#sa;
-    if (peer === undefined || sa === undefined || runs.batch.count === 0) return;
+    const policy = this.#policy;
+    if (policy === undefined || runs.batch.count === 0) return;
+    const { sa, peer, limit } = policy;
     if (sa.seal(this.#memory.bytes)) {
       sa.awaitTurn();
       this.#sendRuns(peer);
       sa.passTurn();
-    } else this.#exhausted();
+    } else this.#exhausted(policy);
     runs.reset();
     this.#octets = 0;
+    const crossed = limit?.crossed();
+    if (crossed !== undefined) this.#options.onLimit?.(policy.spiIn, crossed);
+  }
+
+  /** SAs that stood by and are used by the peer take over. */
+  #relieve(): void {
+    for (const policy of this.#standbys) {
+      if (!this.#counters.isUsed(policy.slot)) continue;
+      this.#standbys = this.#standbys.filter((other) => other !== policy);
+      this.#policies = [policy, ...this.#policies.filter((other) => other !== policy)];
+    }
   }
 
   #sendRuns(peer: Peer): void {
@@ -398,12 +436,12 @@ export class OutboundLane {
   }
 
   /** What waits has no numbers and is in clear: nobody gets it. */
-  #exhausted(): void {
+  #exhausted({ slot }: Policy): void {
     let packets = 0;
     for (let i = 0; i < this.#runs.batch.count; i++) packets += this.#runs.packets(i);
-    this.#counters.add(this.#slot, 'dropsExhausted', packets);
-    this.#counters.add(this.#slot, 'packetsOut', -packets);
-    this.#counters.add(this.#slot, 'bytesOut', -this.#octets);
+    this.#counters.add(slot, 'dropsExhausted', packets);
+    this.#counters.add(slot, 'packetsOut', -packets);
+    this.#counters.add(slot, 'bytesOut', -this.#octets);
   }
 
   #giveUp(count: number): void {
@@ -417,7 +455,13 @@ export class OutboundLane {
     return peer.family === 4 ? this.socket4 : this.socket6;
   }
 
-  #peerOf({ remote }: LaneChild, sockaddr: Uint8Array): Peer {
+  #forgetPeers(): void {
+    for (const [key, peer] of this.#peers) {
+      if (!this.#policies.some((policy) => policy.peer === peer)) this.#peers.delete(key);
+    }
+  }
+
+  #peerOf(remote: Endpoint, sockaddr: Uint8Array): Peer {
     const key = `${remote.address} ${remote.port}`;
     const known = this.#peers.get(key);
     if (known !== undefined) return known;
@@ -449,7 +493,7 @@ interface Policy {
   readonly sa: OutboundSa;
   readonly local: SelectorSet;
   readonly remote: SelectorSet;
-  readonly peer: Peer;
+  peer: Peer;
   /** Octets of the largest inner packet, while nothing else is known of the path. */
   readonly innerMtu: number;
   /** When it was looked whether anything comes back, and how much had. */
@@ -458,6 +502,8 @@ interface Policy {
   /** What of the inner TOS octet goes out. */
   readonly tosMask: number;
   /** Milliseconds of silence after which a keepalive goes out; 0 is never. */
-  readonly keepalive: number;
+  readonly keepaliveInterval: number;
+  keepalive: boolean;
   readonly slot: number;
+  readonly limit: LimitWatch | undefined;
 }

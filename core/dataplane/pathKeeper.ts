@@ -1,6 +1,6 @@
 /**
- * Keeps the MTU of the way to each peer: what drives `PathMtu` on the main thread, one for each peer's address, because all SAs with it
- * share the way and a rekeyed one must not begin anew. The clock, the timer and the lanes are ports. The one timer runs only while
+ * Keeps the MTU of the way to each peer: what drives `PathMtu` on the main thread, one for each pair of addresses, because all SAs between
+ * them share the way and a rekeyed one must not begin anew. The clock, the timer and the lanes are ports. The one timer runs only while
  * something is under way, and every ten minutes where somebody can be asked.
  *
  * A report of the network (`reported`) names no peer, so all of its family hear it; each checks it by probes of its own.
@@ -26,6 +26,14 @@ export interface PathPorts {
   readonly packetsOut: (spiIn: number) => number;
 }
 
+/** Textual addresses. */
+export interface Way {
+  readonly local: string;
+  readonly remote: string;
+  /** Octets of the largest packet of the interface that it begins with; 1500 where it is not known. */
+  readonly interfaceMtu?: number;
+}
+
 export interface KeptChild {
   readonly spiIn: number;
   readonly shape: EspShape;
@@ -46,30 +54,49 @@ export type LoweredBy = Extract<MtuReason, 'reported' | 'black-hole'>;
 
 export class PathKeepers {
   readonly #ports: PathPorts;
-  readonly #byPeer = new Map<string, PathKeeper>();
+  readonly #byWay = new Map<string, PathKeeper>();
 
   constructor(ports: PathPorts) {
     this.#ports = ports;
   }
 
   /** Before the lanes have the SA: what holds for it at first, and what marks the answers to probes. */
-  add(peer: string, child: KeptChild, interfaceMtu?: number): { readonly mtu: ChildMtu; readonly session: EchoSession } {
-    let keeper = this.#byPeer.get(peer);
+  add(way: Way, child: KeptChild): { readonly mtu: ChildMtu; readonly session: EchoSession } {
+    const { remote, interfaceMtu } = way;
+    const key = keyOf(way);
+    let keeper = this.#byWay.get(key);
     if (keeper === undefined) {
-      const path: OuterPath = { family: peer.includes(':') ? 6 : 4, ...(interfaceMtu !== undefined && { interfaceMtu }) };
+      const path: OuterPath = { family: remote.includes(':') ? 6 : 4, ...(interfaceMtu !== undefined && { interfaceMtu }) };
       keeper = new PathKeeper(path, child, this.#ports);
-      this.#byPeer.set(peer, keeper);
+      this.#byWay.set(key, keeper);
     } else keeper.add(child);
     return { mtu: keeper.mtuOf(child), session: keeper.session };
   }
 
+  /**
+   * The SA's packets go another way, of which nothing is known unless another SA went it before. What holds for it now; and whom to probe
+   * through, once the lanes know, where nobody does yet. Undefined where nobody keeps it.
+   */
+  move(
+    spiIn: number,
+    way: Way,
+  ): { readonly mtu: ChildMtu; readonly session: EchoSession; readonly routes: readonly EchoRoute[] } | undefined {
+    const before = this.#of(spiIn);
+    const child = before?.child(spiIn);
+    if (before === undefined || child === undefined) return undefined;
+    const there = this.#byWay.get(keyOf(way));
+    if (there === before) return { mtu: before.mtuOf(child), session: before.session, routes: [] };
+    this.remove(spiIn);
+    return { ...this.add(way, child), routes: there === undefined ? before.routes : [] };
+  }
+
   remove(spiIn: number): void {
-    for (const [peer, keeper] of this.#byPeer) if (keeper.remove(spiIn)) this.#byPeer.delete(peer);
+    for (const [key, keeper] of this.#byWay) if (keeper.remove(spiIn)) this.#byWay.delete(key);
   }
 
   clear(): void {
-    for (const keeper of this.#byPeer.values()) keeper.stop();
-    this.#byPeer.clear();
+    for (const keeper of this.#byWay.values()) keeper.stop();
+    this.#byWay.clear();
   }
 
   /** Undefined where nobody keeps it: an SA with a fixed size. */
@@ -84,7 +111,7 @@ export class PathKeepers {
 
   /** The network says that only so many octets of the outer packet pass. */
   reported(family: 4 | 6, outer: number): void {
-    for (const keeper of this.#byPeer.values()) if (keeper.family === family) keeper.reported(outer);
+    for (const keeper of this.#byWay.values()) if (keeper.family === family) keeper.reported(outer);
   }
 
   /** Large packets go out on the SA, and nothing comes back. */
@@ -98,15 +125,21 @@ export class PathKeepers {
   }
 
   #of(spiIn: number): PathKeeper | undefined {
-    for (const keeper of this.#byPeer.values()) if (keeper.has(spiIn)) return keeper;
+    for (const keeper of this.#byWay.values()) if (keeper.child(spiIn) !== undefined) return keeper;
     return undefined;
   }
+}
+
+function keyOf({ local, remote }: Way): string {
+  return `${local} ${remote}`;
 }
 
 class PathKeeper {
   readonly family: 4 | 6;
   readonly #ports: PathPorts;
   readonly #machine: PathMtu;
+  /** Whom probes go through. */
+  routes: readonly EchoRoute[] = [];
   /** The newest last: it carries the probes, and its suite is the machine's. */
   #children: readonly KeptChild[];
   /** What it would be if the way carried everything. */
@@ -130,8 +163,8 @@ class PathKeeper {
     return this.#machine.session;
   }
 
-  has(spiIn: number): boolean {
-    return this.#children.some((child) => child.spiIn === spiIn);
+  child(spiIn: number): KeptChild | undefined {
+    return this.#children.find((child) => child.spiIn === spiIn);
   }
 
   add(child: KeptChild): void {
@@ -156,7 +189,7 @@ class PathKeeper {
   }
 
   mtuOfSpi(spiIn: number): ChildMtu | undefined {
-    const child = this.#children.find((candidate) => candidate.spiIn === spiIn);
+    const child = this.child(spiIn);
     return child && this.mtuOf(child);
   }
 
@@ -169,6 +202,7 @@ class PathKeeper {
   }
 
   probeThrough(routes: readonly EchoRoute[]): void {
+    this.routes = routes;
     this.#machine.probeThrough(routes, this.#ports.now());
     this.#settle();
   }

@@ -4,16 +4,17 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { openSync, readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { parseAddress } from '../../core/bytes/address.ts';
 import { fromHex, toHex } from '../../core/bytes/bytes.ts';
 import type { EspSuite } from '../../core/crypto/espCipher.ts';
 import { byKeyword, esnTransforms } from '../../core/crypto/transforms.ts';
-import type { Dataplane, DataplaneOptions, DataplaneSocket } from '../../core/dataplane/contract.ts';
+import type { ChildOptions, ChildPath, Dataplane, DataplaneOptions, DataplaneSocket } from '../../core/dataplane/contract.ts';
 import { startDataplane } from '../../core/dataplane/dataplane.ts';
 import type { ChildMtu } from '../../core/dataplane/pathKeeper.ts';
-import type { Channel, ChildSa, Endpoint } from '../../core/ike/sa/contract.ts';
+import type { Channel, ChildSa, Endpoint, TrafficLimits } from '../../core/ike/sa/contract.ts';
 import type { TrafficSelector } from '../../core/ike/wire/message.ts';
 import { parseCidr, rangeOfCidr } from '../../core/ip/cidr.ts';
 import { close } from '../../core/system/ffi/libc.ts';
@@ -35,24 +36,44 @@ export interface PeerChild {
   /** The path is kept, from this inner size on, as the engine has it. */
   readonly mtu?: number;
   readonly replayWindow?: number;
+  readonly limits?: TrafficLimits;
+  readonly replaces?: number;
+  readonly standby?: boolean;
 }
 
-export interface PeerOptions extends Omit<DataplaneOptions, 'onIke' | 'onFailure' | 'worker'> {
+/** What came of a stream of numbered datagrams. */
+export interface Tally {
+  readonly received: number;
+  /** Numbers below the highest that were not received. */
+  readonly missing: number;
+  /** Datagrams behind one with a higher number, and the largest such distance. */
+  readonly late: number;
+  readonly furthest: number;
+}
+
+export interface PeerOptions extends Omit<DataplaneOptions, 'onIke' | 'onFailure' | 'onLimit' | 'worker'> {
   /** Text of a URL. */
   readonly worker?: string;
 }
 
 export interface PeerCalls {
   start(options: PeerOptions): Promise<string>;
-  /** Opens 500 and 4500 for both families, when called first, and hands them over. */
-  sockets(): Promise<void>;
+  /** Opens 500 and 4500 for both families, or one, when called first, and hands them over. */
+  sockets(family?: 4 | 6): Promise<void>;
+  /** Lets go of those of a family, and closes them. */
+  release(family: 4 | 6): Promise<void>;
   /** Opens `sally0`, with one queue or more, configures it with `ip` and hands it over. */
   tun(mtu: number, addresses: readonly string[], routes: readonly string[], queues?: number): Promise<void>;
   install(child: PeerChild): Promise<void>;
   /** From an address of ours to somebody at the other end. */
   probeThrough(spiIn: number, source: string, target: string): Promise<void>;
   pathMtu(spiIn: number): Promise<ChildMtu | undefined>;
-  remove(spiIn: number): Promise<void>;
+  /** As an engine that sends its answer right behind: does not wait for the lanes. */
+  installSoon(child: PeerChild): Promise<void>;
+  changePath(spiIn: number, path: ChildPath): Promise<void>;
+  /** Since the last call. */
+  limits(): Promise<readonly string[]>;
+  remove(spiIn: number, grace?: number): Promise<void>;
   counters(spiIn: number): Promise<Record<string, number> | undefined>;
   globals(): Promise<Record<string, number>>;
   sendIke(channel: Channel, to: Endpoint, hex: string): Promise<boolean>;
@@ -63,6 +84,12 @@ export interface PeerCalls {
   serve(port: number): Promise<void>;
   /** Sends octets to such a server; true when the digest is right. */
   transfer(address: string, port: number, octets: number): Promise<{ readonly intact: boolean; readonly seconds: number }>;
+  /** Counts the numbered datagrams that come to this port until `tally`. */
+  listen(port: number): Promise<void>;
+  tally(port: number, expected: number): Promise<Tally>;
+  /** Sends numbered datagrams there, so many each millisecond, until `streamed`; how many it were. */
+  stream(address: string, port: number, octets: number, perMillisecond: number): Promise<void>;
+  streamed(): Promise<number>;
   /** Keeps the main thread from taking messages until the queue has refused more than this many; 20 s at most. */
   blockUntilRefused(refused: number): Promise<void>;
   /** Becomes nobody; tells what comes of opening a file then. */
@@ -80,7 +107,10 @@ const failures: string[] = [];
 const digests = new Set<ReturnType<typeof createServer>>();
 let dataplane: Dataplane | undefined;
 let tunFds: readonly number[] = [];
-let sockets: readonly DataplaneSocket[] | undefined;
+let sockets: readonly DataplaneSocket[] = [];
+const limits: string[] = [];
+const listeners = new Map<number, { readonly socket: ReturnType<typeof createSocket>; readonly numbers: number[] }>();
+let stopStream: () => Promise<number> = async () => 0;
 
 const calls: PeerCalls = {
   async start({ worker, ...options }) {
@@ -89,23 +119,20 @@ const calls: PeerCalls = {
       ...(worker !== undefined && { worker: new URL(worker) }),
       onIke: ({ bytes, channel, from }) => received.push({ channel, from, hex: toHex(bytes) }),
       onFailure: (detail) => failures.push(detail),
+      onLimit: (spiIn, which) => limits.push(`${spiIn} ${which}`),
     });
     return dataplane.backend();
   },
-  async sockets() {
-    sockets ??= ([4, 6] as const).flatMap((family) =>
-      (
-        [
-          ['ike', 500],
-          ['natt', 4500],
-        ] as const
-      ).map(([channel, port]) => {
-        const opened = openUdp({ family, port });
-        if (!opened.ok) throw new Error(opened.error.detail);
-        return { fd: opened.value.fd, channel, family };
-      }),
-    );
-    await running().attachSockets(sockets);
+  async sockets(family) {
+    const wanted = family === undefined ? ([4, 6] as const) : [family];
+    if (sockets.length === 0 || family !== undefined) sockets = [...sockets, ...wanted.flatMap(openPair)];
+    await running().attachSockets(family === undefined ? sockets : sockets.slice(-2));
+  },
+  async release(family) {
+    const gone = sockets.filter((socket) => socket.family === family);
+    sockets = sockets.filter((socket) => socket.family !== family);
+    await running().releaseSockets(gone.map(({ fd }) => fd));
+    for (const { fd } of gone) close(fd);
   },
   async tun(mtu, addresses, routes, queues = 1) {
     const opened = openTun('sally0', { offload: 'all', queues });
@@ -116,18 +143,19 @@ const calls: PeerCalls = {
     for (const route of routes) ip('route', 'add', route, 'dev', 'sally0');
     await running().attachTun(opened.value.fds, opened.value.features);
   },
-  install: (child) => {
-    const { mtu, replayWindow } = child;
-    return running().installChild(childSa(child), {
-      ...(mtu !== undefined && { mtu }),
-      ...(replayWindow !== undefined && { replayWindow }),
-    });
+  install: (child) => running().installChild(childSa(child), optionsOf(child)),
+  async installSoon(child) {
+    running()
+      .installChild(childSa(child), optionsOf(child))
+      .catch((fault) => failures.push(String(fault)));
   },
+  changePath: (spiIn, path) => running().changePath(spiIn, path),
+  limits: async () => limits.splice(0),
   async probeThrough(spiIn, source, target) {
     running().probeThrough(spiIn, [{ source: octetsOf(source), target: octetsOf(target) }]);
   },
   pathMtu: async (spiIn) => running().pathMtu(spiIn),
-  remove: (spiIn) => running().removeChild(spiIn),
+  remove: (spiIn, grace) => running().removeChild(spiIn, grace),
   async counters(spiIn) {
     const counters = running().counters(spiIn);
     return counters && { ...counters };
@@ -173,6 +201,53 @@ const calls: PeerCalls = {
       socket.on('end', () => resolve({ intact: answer === hash.digest('hex'), seconds: (performance.now() - started) / 1000 }));
       socket.on('error', reject);
     }),
+  listen: (port) =>
+    new Promise((resolve) => {
+      const numbers: number[] = [];
+      const socket = createSocket({ type: 'udp6', recvBufferSize: 8 << 20 });
+      socket.on('message', (datagram) => numbers.push(datagram.readUInt32BE(0)));
+      listeners.set(port, { socket, numbers });
+      socket.bind(port, '::', resolve);
+    }),
+  async tally(port, expected) {
+    const listener = listeners.get(port);
+    if (listener === undefined) throw new Error(`nobody listens at ${port}`);
+    const { socket, numbers } = listener;
+    for (let i = 0; i < 40 && numbers.length < expected; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+    socket.close();
+    listeners.delete(port);
+    let highest = -1;
+    let late = 0;
+    let furthest = 0;
+    for (const number of numbers) {
+      if (number < highest) {
+        late++;
+        furthest = Math.max(furthest, highest - number);
+      }
+      highest = Math.max(highest, number);
+    }
+    return { received: numbers.length, missing: highest + 1 - new Set(numbers).size, late, furthest };
+  },
+  async stream(address, port, octets, perMillisecond) {
+    const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', sendBufferSize: 4 << 20 });
+    const datagram = Buffer.alloc(octets);
+    const begun = performance.now();
+    let sent = 0;
+    const timer = setInterval(() => {
+      // After a pause of this process the rest goes out over a while, not at once.
+      const due = Math.min(sent + 20 * perMillisecond, Math.floor((performance.now() - begun) * perMillisecond));
+      while (sent < due) {
+        datagram.writeUInt32BE(sent++, 0);
+        socket.send(Buffer.from(datagram), port, address);
+      }
+    }, 1);
+    stopStream = () =>
+      new Promise((resolve) => {
+        clearInterval(timer);
+        setTimeout(() => socket.close(() => resolve(sent)), 100);
+      });
+  },
+  streamed: () => stopStream(),
   async blockUntilRefused(refused) {
     const cell = new Int32Array(new SharedArrayBuffer(4));
     for (let i = 0; i < 1000 && running().globalCounters()['ike-full'] <= refused; i++) Atomics.wait(cell, 0, 0, 20);
@@ -230,6 +305,27 @@ function running(): Dataplane {
   return dataplane;
 }
 
+function openPair(family: 4 | 6): readonly DataplaneSocket[] {
+  const channels = [
+    ['ike', 500],
+    ['natt', 4500],
+  ] as const;
+  return channels.map(([channel, port]) => {
+    const opened = openUdp({ family, port });
+    if (!opened.ok) throw new Error(opened.error.detail);
+    return { fd: opened.value.fd, channel, family };
+  });
+}
+
+function optionsOf({ mtu, replayWindow, replaces, standby }: PeerChild): ChildOptions {
+  return {
+    ...(mtu !== undefined && { mtu }),
+    ...(replayWindow !== undefined && { replayWindow }),
+    ...(replaces !== undefined && { replaces }),
+    ...(standby !== undefined && { standby }),
+  };
+}
+
 function childSa(child: PeerChild): ChildSa {
   const rows = child.suite.split('-').map((keyword) => byKeyword(keyword));
   const encr = rows.find((row): row is EspSuite['encr'] => row?.type === 1);
@@ -256,6 +352,7 @@ function childSa(child: PeerChild): ChildSa {
     local: { address: '0.0.0.0', port: 4500 },
     remote: { address: child.to, port: 4500 },
     keepalive: child.keepalive ?? false,
+    ...(child.limits && { limits: child.limits }),
   };
 }
 

@@ -215,6 +215,19 @@ export interface ChildSa {
   readonly remote: Endpoint;
   /** We are behind a NAT: keepalives are due (RFC 3948 §4). */
   readonly keepalive: boolean;
+  readonly limits?: TrafficLimits;
+}
+
+/** How much one direction of a CHILD SA may carry (RFC 4301 §4.4.2.1): inner octets, and packets. */
+export interface TrafficLimits {
+  readonly octets?: TrafficLimit;
+  readonly packets?: TrafficLimit;
+}
+
+/** Soft: a successor is wanted. Hard: nothing is sent any more. */
+export interface TrafficLimit {
+  readonly soft: number;
+  readonly hard: number;
 }
 
 /** Why an SA ended. `code` is closed; `tunnel/reasons.ts` turns it into words. */

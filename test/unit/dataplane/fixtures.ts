@@ -60,6 +60,7 @@ export interface OutboundFixture {
   /** SAs on which nothing came back, and sockets that refused a packet's size. */
   readonly silences: number[];
   readonly tooLong: UdpSocket[];
+  readonly limits: string[];
 }
 
 export function outbound(...children: readonly LaneChild[]): OutboundFixture {
@@ -89,6 +90,7 @@ function fixtureOf(
 ): OutboundFixture {
   const silences: number[] = [];
   const tooLong: UdpSocket[] = [];
+  const limits: string[] = [];
   let seed = 1;
   const lane = new OutboundLane({
     backend: nodeEspBackend,
@@ -99,9 +101,11 @@ function fixtureOf(
     monotonic: () => time.now,
     onSilence: (spiIn) => silences.push(spiIn),
     onTooLong: (socket) => tooLong.push(socket),
+    onLimit: (spiIn, which) => limits.push(`${spiIn} ${which}`),
     ...options,
   });
-  const fixture = { lane, tun: new MemoryTun(), udp: new MemoryUdp(), udp6: new MemoryUdp(), counters, time, silences, tooLong };
+  const sockets = { udp: new MemoryUdp(), udp6: new MemoryUdp() };
+  const fixture = { lane, tun: new MemoryTun(), ...sockets, counters, time, silences, tooLong, limits };
   lane.tun = fixture.tun;
   lane.socket4 = fixture.udp;
   lane.socket6 = fixture.udp6;
@@ -119,6 +123,9 @@ export interface InboundFixture {
   readonly counters: Counters;
   readonly ike: { readonly bytes: Uint8Array; readonly channel: string; readonly from: Uint8Array }[];
   readonly echoes: { readonly spiIn: number; readonly packet: Uint8Array }[];
+  readonly limits: string[];
+  /** SAs that are installed only when a packet of nobody's comes. */
+  readonly late: LaneChild[];
 }
 
 export function inbound(...children: readonly LaneChild[]): InboundFixture {
@@ -127,7 +134,9 @@ export function inbound(...children: readonly LaneChild[]): InboundFixture {
   const ike: { bytes: Uint8Array; channel: string; from: Uint8Array }[] = [];
   const floods: Flood[] = [];
   const time = { now: 1_700_000_000_000 };
-  const lane = new InboundLane({
+  const limits: string[] = [];
+  const late: LaneChild[] = [];
+  const lane: InboundLane = new InboundLane({
     onFlood: (flood) => floods.push(flood),
     backend: nodeEspBackend,
     counters,
@@ -135,9 +144,12 @@ export function inbound(...children: readonly LaneChild[]): InboundFixture {
     clock: () => time.now,
     onIke: (bytes, channel, from) => ike.push({ bytes, channel, from: from.slice() }),
     onEcho: (spiIn, packet) => echoes.push({ spiIn, packet }),
+    onLimit: (spiIn, which) => limits.push(`${spiIn} ${which}`),
+    onUnknown: () => late.splice(0).filter((child) => lane.install(child) === undefined).length > 0,
     capacity: 8,
   });
-  const fixture = { floods, time, lane, tun: new MemoryTun(), udp: new MemoryUdp(), counters, ike, echoes };
+  const ends = { tun: new MemoryTun(), udp: new MemoryUdp() };
+  const fixture = { floods, time, lane, ...ends, counters, ike, echoes, limits, late };
   lane.tun = fixture.tun;
   for (const child of children) assert.equal(lane.install(child), undefined);
   return fixture;

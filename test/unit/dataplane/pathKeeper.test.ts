@@ -6,7 +6,7 @@ import { espShape, largestInner, outerSize } from '../../../core/esp/size.ts';
 import { suiteOf } from '../esp/suites.ts';
 
 const minutes = 60_000;
-const peer = '192.0.2.1';
+const way = { local: '198.51.100.7', remote: '192.0.2.1' };
 const route = { source: Uint8Array.of(10, 0, 0, 1), target: Uint8Array.of(10, 1, 2, 3) };
 
 function childOf(spiIn: number, suite = 'aes256gcm16', configured = 1400): KeptChild {
@@ -75,7 +75,7 @@ class World {
 
 test('without anybody to ask there is no packet and no timer; what is reported holds for ten minutes', () => {
   const world = new World();
-  const { mtu } = world.keepers.add(peer, childOf(1));
+  const { mtu } = world.keepers.add(way, childOf(1));
   assert.deepEqual(mtu, { inner: 1400, fragmentOutside: false, because: undefined });
   assert.equal(world.timers, 0);
   world.keepers.reported(6, 1300); // somebody else's way
@@ -93,7 +93,7 @@ test('without anybody to ask there is no packet and no timer; what is reported h
 test('a black hole is found through the newest SA, holds for all of them, and is left when the way is healed', () => {
   const world = new World();
   world.carries = 1300;
-  world.keepers.add(peer, childOf(1));
+  world.keepers.add(way, childOf(1));
   world.keepers.probeThrough(1, [route]);
   world.pass(minutes);
   const found = world.keepers.mtu(1);
@@ -104,7 +104,7 @@ test('a black hole is found through the newest SA, holds for all of them, and is
 
   // Rekeyed: nothing begins anew.
   const probes = world.probes.length;
-  assert.deepEqual(world.keepers.add(peer, childOf(2)).mtu, found);
+  assert.deepEqual(world.keepers.add(way, childOf(2)).mtu, found);
   assert.equal(world.probes.length, probes);
   world.keepers.remove(1);
   assert.equal(world.keepers.mtu(1), undefined);
@@ -119,7 +119,7 @@ test('a black hole is found through the newest SA, holds for all of them, and is
 
 test('an idle connection is woken once in ten minutes, and then nothing is sent', () => {
   const world = new World();
-  world.keepers.add(peer, childOf(1));
+  world.keepers.add(way, childOf(1));
   world.keepers.probeThrough(1, [route]);
   world.pass(minutes);
   const probes = world.probes.length;
@@ -133,9 +133,9 @@ test('an idle connection is woken once in ten minutes, and then nothing is sent'
 
 test('another suite: the outer size stays, each SA has its own', () => {
   const world = new World();
-  world.keepers.add(peer, childOf(1));
+  world.keepers.add(way, childOf(1));
   world.keepers.reported(4, 1300);
-  const { mtu } = world.keepers.add(peer, childOf(2, 'aes256-sha512', 1380));
+  const { mtu } = world.keepers.add(way, childOf(2, 'aes256-sha512', 1380));
   assert.equal(mtu.inner, largestInner(childOf(2, 'aes256-sha512').shape, 4, 1300));
   const old = world.keepers.mtu(1)?.inner ?? 0;
   assert.ok(outerSize(childOf(1).shape, 4, old) <= 1300);
@@ -143,7 +143,7 @@ test('another suite: the outer size stays, each SA has its own', () => {
 
 test('a suspicion is looked into; who is gone leaves no timer behind', () => {
   const world = new World();
-  world.keepers.add(peer, childOf(1));
+  world.keepers.add(way, childOf(1));
   world.keepers.probeThrough(1, [route]);
   world.pass(minutes);
   world.carries = 700;
@@ -156,9 +156,46 @@ test('a suspicion is looked into; who is gone leaves no timer behind', () => {
   assert.equal(world.timers, 0);
   world.keepers.suspect(1);
   world.keepers.answer(1, new Uint8Array(64));
-  world.keepers.add(peer, childOf(3));
+  world.keepers.add(way, childOf(3));
   world.keepers.probeThrough(3, [route]);
   assert.ok(world.timers > 0);
   world.keepers.clear();
   assert.equal(world.keepers.mtu(3), undefined);
+});
+
+test('a new way is found out anew, with those who were asked before; the old one is known again for whoever still goes it', () => {
+  const world = new World();
+  world.carries = 1300;
+  const { session } = world.keepers.add(way, childOf(1));
+  world.keepers.add(way, childOf(2));
+  world.keepers.probeThrough(1, [route]);
+  world.pass(minutes);
+  const before = world.keepers.mtu(2);
+  assert.equal(before?.because, 'black-hole');
+
+  world.carries = 1400;
+  const other = { local: '203.0.113.5', remote: way.remote, interfaceMtu: 1420 };
+  const moved = world.keepers.move(1, other);
+  assert.deepEqual(moved?.mtu, {
+    inner: largestInner(childOf(1).shape, 4, 1420),
+    fragmentOutside: false,
+    because: undefined,
+  });
+  assert.deepEqual(moved?.routes, [route]);
+  assert.notDeepEqual(moved?.session, session, 'late answers of the old way say nothing of the new one');
+  assert.deepEqual(world.keepers.mtu(2), before);
+  world.keepers.probeThrough(1, moved?.routes ?? []);
+  world.pass(minutes);
+  const most = largestInner(childOf(1).shape, 4, 1400);
+  const inner = world.keepers.mtu(1)?.inner ?? 0;
+  assert.ok(inner <= most && inner > most - 16, `${inner} of ${most}`);
+
+  // The second follows: what the first found out holds for it.
+  assert.deepEqual(world.keepers.move(2, other), { mtu: world.keepers.mtu(1), session: moved?.session, routes: [] });
+  // Said twice changes nothing.
+  assert.deepEqual(world.keepers.move(2, other)?.mtu, world.keepers.mtu(1));
+  assert.equal(world.keepers.move(9, other), undefined);
+  world.keepers.remove(1);
+  world.keepers.remove(2);
+  assert.equal(world.timers, 0);
 });

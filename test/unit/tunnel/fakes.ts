@@ -166,6 +166,8 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       if (options.installChild !== undefined) throw new Error(options.installChild);
     },
     removeChild: () => call('removeChild'),
+    changePath: (_, { local, remote }) => call(`changePath ${local.address} ${remote.address}`),
+    releaseSockets: () => call('releaseSockets'),
     probeThrough: (_, routes) => {
       calls.push(`probeThrough ${routes.map(({ target }) => target.join('.')).join(' ')}`);
     },
