@@ -16,14 +16,13 @@ export interface FilterInstruction {
 
 /** In place of the program before; without one, everything passes. False when it is too long for this kernel: then there is none. */
 export function filterSocket(fd: number, program: readonly FilterInstruction[] | undefined): boolean {
-  if (program !== undefined && attachProgram(fd, SO_ATTACH_FILTER, program)) return true;
+  if (program !== undefined && attach(fd, program)) return true;
   setIntegerOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0); // fails when there is none
   // Once more: it and the one before may have been more than a socket may have (net.core.optmem_max).
-  return program === undefined || attachProgram(fd, SO_ATTACH_FILTER, program);
+  return program === undefined || attach(fd, program);
 }
 
-/** Gives the kernel a program by a socket option that takes one. False with errno. */
-export function attachProgram(fd: number, option: number, program: readonly FilterInstruction[]): boolean {
+function attach(fd: number, program: readonly FilterInstruction[]): boolean {
   const code = new Pinned(program.length * SOCK_FILTER.size);
   for (const [i, { code: operation, yes, no, value }] of program.entries()) {
     const at = i * SOCK_FILTER.size;
@@ -35,7 +34,7 @@ export function attachProgram(fd: number, option: number, program: readonly Filt
   const whole = new Pinned(SOCK_FPROG.size);
   whole.view.setUint16(SOCK_FPROG.offset.length, program.length, true);
   whole.setPointer(SOCK_FPROG.offset.filter, code.address);
-  return setsockopt(fd, SOL_SOCKET, option, whole.address, SOCK_FPROG.size) === 0;
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, whole.address, SOCK_FPROG.size) === 0;
 }
 
 /** SK_MEMINFO_DROPS (linux/sock_diag.h), one of nine words. */

@@ -28,7 +28,6 @@ import {
   SO_MARK,
   SO_RCVBUF,
   SO_RCVBUFFORCE,
-  SO_REUSEPORT,
   SO_SNDBUF,
   SO_SNDBUFFORCE,
   SOCK_CLOEXEC,
@@ -226,8 +225,6 @@ export interface UdpOptions {
   readonly address?: string;
   /** SO_MARK (CAP_NET_ADMIN); none when absent. */
   readonly mark?: number;
-  /** Several sockets of this user may have the port (`openUdpGroup`). */
-  readonly shared?: boolean;
 }
 
 /**
@@ -257,7 +254,6 @@ export function openUdp(options: UdpOptions): Result<{ readonly fd: number; read
 function configure(fd: number, options: UdpOptions, name: Uint8Array): HostError | undefined {
   const option = (level: number, number: number, value: number): boolean => setIntegerOption(fd, level, number, value);
   if (options.family === 6 && !option(IPPROTO_IPV6, IPV6_V6ONLY, 1)) return hostError(errno(), 'IPV6_V6ONLY');
-  if (options.shared === true && !option(SOL_SOCKET, SO_REUSEPORT, 1)) return hostError(errno(), 'SO_REUSEPORT');
   if (options.mark !== undefined && !option(SOL_SOCKET, SO_MARK, options.mark)) return hostError(errno(), 'SO_MARK');
   if (!option(SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_QUEUE)) option(SOL_SOCKET, SO_RCVBUF, RECEIVE_QUEUE);
   if (!option(SOL_SOCKET, SO_SNDBUFFORCE, SEND_QUEUE)) option(SOL_SOCKET, SO_SNDBUF, SEND_QUEUE);
