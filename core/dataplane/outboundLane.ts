@@ -9,20 +9,19 @@ import { OutboundSa } from '../esp/outbound.ts';
 import { nextHeaderIpv4, nextHeaderIpv6 } from '../esp/packet.ts';
 import type { Endpoint } from '../ike/sa/contract.ts';
 import { outerMask, outerOctet } from '../ip/ecn.ts';
-import { Ipv4Fragments } from '../ip/fragment.ts';
 import { InnerHeader } from '../ip/header.ts';
-import { TooBigMessages } from '../ip/icmp.ts';
 import { clampMss } from '../ip/mss.ts';
 import type { PacketMemory } from '../ip/packetMemory.ts';
 import { Segmenter } from '../ip/segment.ts';
 import { packetMemory } from '../ip/simdMemory.ts';
 import { needsChecksum, VirtioHeader, virtioHeaderBytes } from '../ip/virtio.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
-import type { Pieces, Tun, UdpSocket } from '../system/ports.ts';
+import type { Tun, UdpSocket } from '../system/ports.ts';
 import type { LaneChild } from './commands.ts';
 import type { Counters } from './counters.ts';
-import { datagramBatch } from './datagrams.ts';
+import { Keepalives, type Kept, type Peer } from './keepalives.ts';
 import { type LimitKind, LimitWatch } from './limits.ts';
+import { OutboundSizes, type Watched } from './outboundSizes.ts';
 import { SelectorSet } from './selectors.ts';
 import { SendRuns } from './sendRuns.ts';
 
@@ -67,11 +66,6 @@ const maxFramesBrief = 64;
 /** Of large ones: 256 KiB are 0.4 ms at 5 Gbit/s, and another wait for all queues costs a hundredth of that. */
 const maxSendingsBrief = 4;
 
-/** RFC 8200 §5: what every IPv6 link carries, ours too. */
-const leastMtu6 = 1280;
-/** Milliseconds between two looks at whether anything comes back. */
-const silenceInterval = 2000;
-
 export class OutboundLane {
   /** The device, or the queue of it that has its turn. */
   tun: Tun | undefined;
@@ -95,23 +89,20 @@ export class OutboundLane {
   #octets = 0;
   /** The socket had no room meanwhile. */
   #waited = false;
-  readonly #keepalive = datagramBatch(1);
+  readonly #keepalives: Keepalives;
+  readonly #sizes: OutboundSizes;
   readonly #inner = new InnerHeader();
   readonly #virtio = new VirtioHeader();
   readonly #segmenter = new Segmenter();
-  readonly #fragments = new Ipv4Fragments();
-  readonly #tooBig = new TooBigMessages();
-  readonly #message: Pieces = { offset: new Uint32Array(1), length: new Uint32Array(1), count: 1 };
   #now = 0;
   #found = 0;
 
   constructor(options: OutboundLaneOptions) {
     this.#options = options;
     this.#counters = options.counters;
-    this.#memory.bytes[keepaliveAt] = 0xff; // RFC 3948 §2.3
-    this.#keepalive.offset[0] = keepaliveAt;
-    this.#keepalive.length[0] = 1;
-    this.#keepalive.count = 1;
+    const { counters, clock, monotonic, onSilence } = options;
+    this.#keepalives = new Keepalives({ memory: this.#memory, at: keepaliveAt, counters, clock, monotonic });
+    this.#sizes = new OutboundSizes({ memory: this.#memory, messageAt: icmpAt, counters, monotonic, onSilence });
   }
 
   /** Why not, or undefined when the SA is in place. */
@@ -213,31 +204,26 @@ export class OutboundLane {
 
   /** Milliseconds until the next keepalive may be due; -1 when none will be. */
   timeout(): number {
-    const now = this.#options.monotonic();
-    let least = -1;
-    for (const { peer, keepalive, keepaliveInterval } of this.#policies) {
-      if (!keepalive || keepaliveInterval === 0) continue;
-      const left = Math.max(0, Math.ceil(peer.lastSent + keepaliveInterval - now));
-      if (least < 0 || left < least) least = left;
-    }
-    return least;
+    return this.#keepalives.timeout(this.#policies);
   }
 
-  /** Sends the keepalives that are due (RFC 3948 §4: when nothing else was sent to the peer for the interval). */
+  /** Sends the keepalives that are due. */
   keepAlive(): void {
-    const now = this.#options.monotonic();
-    for (const { peer, keepalive, keepaliveInterval, slot } of this.#policies) {
-      if (!keepalive || keepaliveInterval === 0 || now - peer.lastSent < keepaliveInterval) continue;
-      const silence = this.#options.clock() - this.#counters.lastOut(slot);
-      if (silence >= 0 && silence < keepaliveInterval) {
-        peer.lastSent = now - silence; // another lane's
-        continue;
-      }
-      // The attempt counts, sent or not: a network that is down is asked once per interval, not in a loop.
-      peer.lastSent = now;
-      const sent = this.#socketFor(peer)?.send(this.#memory, this.#keepalive, peer.sockaddr) ?? 0;
-      if (sent === 0) this.#counters.drop('outbound', 'send-failed');
-    }
+    this.#keepalives.send(this.#policies, this.#socketFor);
+  }
+
+  /** Seals this inner packet as it is, with DF, where the SA may carry it. */
+  probe(spiIn: number, packet: Uint8Array): void {
+    let at = this.#policies.findIndex((candidate) => candidate.spiIn === spiIn);
+    while (at > 0 && this.#standbys.includes(this.#policies[at])) at--;
+    const policy = this.#policies[at];
+    if (policy === undefined || policy.limit?.spent) return;
+    this.#turnTo(policy, false);
+    if (!this.#sizes.addProbe(policy, packet, this.#inner, this.#runs)) return;
+    this.#octets += packet.length;
+    this.#counters.add(policy.slot, 'packetsOut', 1);
+    this.#counters.add(policy.slot, 'bytesOut', packet.length);
+    this.#flush();
   }
 
   /** A frame behind a virtio header. */
@@ -271,66 +257,22 @@ export class OutboundLane {
     if (count < 0) this.#counters.drop('outbound', 'not-ip');
     else if (this.#segmenter.packetLength(0) > mtu) this.#sendTooLarge(policy, at, mtu, count, path < 0);
     else {
-      if (this.#now - policy.lookedAt >= silenceInterval) this.#watch(policy, mtu);
+      this.#sizes.watch(policy, this.#segmenter.packetLength(0), mtu, this.#now);
       this.#send(policy, at, this.#segmenter, count, path < 0);
     }
   }
 
-  /** Two looks at the same number of packets that came in, with a large packet sent at both, may be a black hole. */
-  #watch(policy: Policy, mtu: number): void {
-    if (this.#segmenter.packetLength(0) <= mtu >> 1) return;
-    const arrivals = this.#counters.arrivals(policy.slot);
-    if (arrivals === policy.arrivals) this.#options.onSilence?.(policy.spiIn);
-    policy.arrivals = arrivals;
-    policy.lookedAt = this.#now;
-  }
-
-  /** Seals this inner packet as it is, with DF, where the SA may carry it. */
-  probe(spiIn: number, packet: Uint8Array): void {
-    let at = this.#policies.findIndex((candidate) => candidate.spiIn === spiIn);
-    while (at > 0 && this.#standbys.includes(this.#policies[at])) at--;
-    const policy = this.#policies[at];
-    if (policy === undefined || policy.limit?.spent) return;
-    this.#turnTo(policy, false);
-    const { bytes } = this.#memory;
-    const to = this.#runs.cursor + policy.sa.headBytes;
-    bytes.set(packet, to);
-    const inner = this.#inner;
-    if (inner.read(bytes, to, packet.length) !== undefined) return;
-    if (!policy.remote.covers(inner, 'destination') || !policy.local.covers(inner, 'source')) return;
-    const wire = policy.sa.frame(bytes, to, packet.length, inner.version === 4 ? nextHeaderIpv4 : nextHeaderIpv6);
-    if (wire === 0) return;
-    this.#runs.add(wire, 0);
-    this.#octets += packet.length;
-    this.#counters.add(policy.slot, 'packetsOut', 1);
-    this.#counters.add(policy.slot, 'bytesOut', packet.length);
-    this.#flush();
-  }
-
-  /** RFC 4301 §8.2.1: larger than the tunnel carries. Fragments where IPv4 allows it, else the host is told. */
   #sendTooLarge(policy: Policy, at: number, mtu: number, count: number, divisible: boolean): void {
-    const { totalLength, version } = this.#inner;
-    // RFC 8200 §5: an IPv6 host believes no smaller MTU, so a link that carries less fragments below IPv6: outside.
-    if (version === 6 && this.#segmenter.packetLength(0) <= leastMtu6) {
-      this.#send(policy, at, this.#segmenter, count, true);
+    const inner = this.#inner;
+    const segmenter = this.#segmenter;
+    const sizes = this.#sizes;
+    if (sizes.isLeast(inner, segmenter.packetLength(0))) {
+      this.#send(policy, at, segmenter, count, true);
       return;
     }
-    // Of a frame of many segments the host is told even without DF: it learns, and its TCP makes smaller ones.
-    if (count === 1) this.#segmenter.write(0, at); // finishes its checksum in place
-    const fragments = count === 1 ? this.#fragments.start(this.#memory.bytes, at, totalLength, mtu) : 0;
-    if (fragments > 0) {
-      this.#send(policy, at, this.#fragments, fragments, divisible);
-      return;
-    }
-    this.#counters.add(policy.slot, 'dropsTooBig', count);
-    const told = version === 6 ? Math.max(mtu, leastMtu6) : mtu;
-    const octets = this.#tooBig.write(this.#memory, at, totalLength, told, icmpAt, this.#options.monotonic());
-    if (octets === 0 || this.tun === undefined) return;
-    const header = this.tun.features.headers ? virtioHeaderBytes : 0;
-    this.#memory.bytes.fill(0, icmpAt - header, icmpAt);
-    this.#message.offset[0] = icmpAt - header;
-    this.#message.length[0] = octets + header;
-    this.tun.write(this.#memory, this.#message);
+    const fragments = sizes.cut(segmenter, at, inner.totalLength, mtu, count);
+    if (fragments > 0) this.#send(policy, at, sizes.fragments, fragments, divisible);
+    else sizes.refuse(this.tun, policy.slot, inner, at, mtu, count);
   }
 
   /** Frames `count` packets, which `source` writes one by one; the inner packet they come from is at `at`. */
@@ -451,9 +393,7 @@ export class OutboundLane {
     this.#runs.drop(count);
   }
 
-  #socketFor(peer: Peer): UdpSocket | undefined {
-    return peer.family === 4 ? this.socket4 : this.socket6;
-  }
+  readonly #socketFor = ({ family }: Peer): UdpSocket | undefined => (family === 4 ? this.socket4 : this.socket6);
 
   #forgetPeers(): void {
     for (const [key, peer] of this.#peers) {
@@ -472,14 +412,6 @@ export class OutboundLane {
   }
 }
 
-/** Where packets go, shared by all SAs with that peer. */
-interface Peer {
-  readonly family: 4 | 6;
-  readonly sockaddr: Uint8Array;
-  /** By the monotonic clock. */
-  lastSent: number;
-}
-
 /** Writes packets where they will be sealed. */
 interface PacketSource {
   /** At least what `write` will return. */
@@ -488,22 +420,15 @@ interface PacketSource {
   write(i: number, to: number): number;
 }
 
-interface Policy {
-  readonly spiIn: number;
+interface Policy extends Watched, Kept {
   readonly sa: OutboundSa;
   readonly local: SelectorSet;
   readonly remote: SelectorSet;
   peer: Peer;
   /** Octets of the largest inner packet, while nothing else is known of the path. */
   readonly innerMtu: number;
-  /** When it was looked whether anything comes back, and how much had. */
-  lookedAt: number;
-  arrivals: number;
   /** What of the inner TOS octet goes out. */
   readonly tosMask: number;
-  /** Milliseconds of silence after which a keepalive goes out; 0 is never. */
-  readonly keepaliveInterval: number;
   keepalive: boolean;
-  readonly slot: number;
   readonly limit: LimitWatch | undefined;
 }

@@ -1,0 +1,111 @@
+/** What an outbound lane does about sizes: packets larger than the tunnel carries, signs of a black hole, and probes of the path. */
+
+import type { OutboundSa } from '../esp/outbound.ts';
+import { nextHeaderIpv4, nextHeaderIpv6 } from '../esp/packet.ts';
+import { Ipv4Fragments } from '../ip/fragment.ts';
+import type { InnerHeader } from '../ip/header.ts';
+import { TooBigMessages } from '../ip/icmp.ts';
+import type { PacketMemory } from '../ip/packetMemory.ts';
+import type { Segmenter } from '../ip/segment.ts';
+import { virtioHeaderBytes } from '../ip/virtio.ts';
+import type { Pieces, Tun } from '../system/ports.ts';
+import type { Counters } from './counters.ts';
+import type { SelectorSet } from './selectors.ts';
+import type { SendRuns } from './sendRuns.ts';
+
+export interface OutboundSizesOptions {
+  readonly memory: PacketMemory;
+  /** Where messages to the host are written, room for a virtio header in front. */
+  readonly messageAt: number;
+  readonly counters: Counters;
+  readonly monotonic: () => number;
+  readonly onSilence?: (spiIn: number) => void;
+}
+
+/** An SA whose path is watched. */
+export interface Watched {
+  readonly spiIn: number;
+  readonly slot: number;
+  /** When it was looked whether anything comes back, and how much had. */
+  lookedAt: number;
+  arrivals: number;
+}
+
+/** An SA that may carry a probe. */
+interface Probed {
+  readonly sa: OutboundSa;
+  readonly local: SelectorSet;
+  readonly remote: SelectorSet;
+}
+
+/** RFC 8200 §5: what every IPv6 link carries, ours too. */
+const leastMtu6 = 1280;
+/** Milliseconds between two looks at whether anything comes back. */
+const silenceInterval = 2000;
+
+export class OutboundSizes {
+  /** After `cut`: what is to be sent. */
+  readonly fragments = new Ipv4Fragments();
+  readonly #options: OutboundSizesOptions;
+  readonly #tooBig = new TooBigMessages();
+  readonly #message: Pieces = { offset: new Uint32Array(1), length: new Uint32Array(1), count: 1 };
+
+  constructor(options: OutboundSizesOptions) {
+    this.#options = options;
+  }
+
+  /** Two looks at the same number of packets that came in, with a packet of more than half the size sent at both, may be a black hole. */
+  watch(watched: Watched, octets: number, mtu: number, now: number): void {
+    if (now - watched.lookedAt < silenceInterval || octets <= mtu >> 1) return;
+    const arrivals = this.#options.counters.arrivals(watched.slot);
+    if (arrivals === watched.arrivals) this.#options.onSilence?.(watched.spiIn);
+    watched.arrivals = arrivals;
+    watched.lookedAt = now;
+  }
+
+  /** RFC 8200 §5: an IPv6 host believes no smaller MTU, so a link that carries less fragments below IPv6: outside. */
+  isLeast(inner: InnerHeader, octets: number): boolean {
+    return inner.version === 6 && octets <= leastMtu6;
+  }
+
+  /** RFC 4301 §8.2.1: larger than the tunnel carries. How many fragments there are, where IPv4 allows them; else 0. */
+  cut(segmenter: Segmenter, at: number, octets: number, mtu: number, count: number): number {
+    // Of a frame of many segments the host is told even without DF: it learns, and its TCP makes smaller ones.
+    if (count > 1) return 0;
+    segmenter.write(0, at); // finishes its checksum in place
+    return this.fragments.start(this.#options.memory.bytes, at, octets, mtu);
+  }
+
+  /** Drops the `count` packets that are made of what is at `at`, and tells the host what the tunnel carries. */
+  refuse(
+    tun: Tun | undefined,
+    slot: number,
+    { totalLength, version }: InnerHeader,
+    at: number,
+    mtu: number,
+    count: number,
+  ): void {
+    const { memory, messageAt, counters, monotonic } = this.#options;
+    counters.add(slot, 'dropsTooBig', count);
+    const told = version === 6 ? Math.max(mtu, leastMtu6) : mtu;
+    const octets = this.#tooBig.write(memory, at, totalLength, told, messageAt, monotonic());
+    if (octets === 0 || tun === undefined) return;
+    const header = tun.features.headers ? virtioHeaderBytes : 0;
+    memory.bytes.fill(0, messageAt - header, messageAt);
+    this.#message.offset[0] = messageAt - header;
+    this.#message.length[0] = octets + header;
+    tun.write(memory, this.#message);
+  }
+
+  /** Frames this inner packet as it is at the end of the runs, where the SA may carry it; whether it did. */
+  addProbe({ sa, local, remote }: Probed, packet: Uint8Array, inner: InnerHeader, runs: SendRuns): boolean {
+    const { bytes } = this.#options.memory;
+    const to = runs.cursor + sa.headBytes;
+    bytes.set(packet, to);
+    if (inner.read(bytes, to, packet.length) !== undefined) return false;
+    if (!remote.covers(inner, 'destination') || !local.covers(inner, 'source')) return false;
+    const wire = sa.frame(bytes, to, packet.length, inner.version === 4 ? nextHeaderIpv4 : nextHeaderIpv6);
+    if (wire > 0) runs.add(wire, 0);
+    return wire > 0;
+  }
+}
