@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Fragmentation } from '../../core/ike/sa/contract.ts';
+import { EXCHANGE } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
 import { parseMessage } from '../../core/ike/wire/parse.ts';
 import { clientConfig, type Sent, selector, World, type WorldOptions } from './world.ts';
@@ -110,6 +111,60 @@ function isFragment(bytes: Uint8Array, fragment: number): boolean {
   const payload = parsed.ok ? parsed.value.payloads[0] : undefined;
   return payload?.kind === 'SKF' && payload.fragment === fragment;
 }
+
+/** The gateway sends an INFORMATIONAL of some 3 kB; true once it is answered. */
+function longRequest(world: World): () => boolean {
+  let answered = false;
+  const exchange = {
+    exchange: EXCHANGE.INFORMATIONAL,
+    build: () => [ballast(3000)],
+    process: () => {
+      answered = true;
+    },
+  };
+  world.act(({ sa }, now) => sa?.request(exchange, now));
+  return () => answered;
+}
+
+test('a request of the gateway in fragments is answered once, whatever the network does to them', () => {
+  for (let run = 0; run < 20; run++) {
+    const world = long('yes', 'yes', { seed: `request ${run}` });
+    world.connect();
+    world.network = { loss: 0.2, duplicate: 0.3, delay: 20, jitter: 300 };
+    const from = world.said('log').length;
+    assert.ok(world.run(60_000, longRequest(world)), `run ${run}`);
+    const received = world
+      .said('log')
+      .slice(from)
+      .filter(({ text }) => text === 'received INFORMATIONAL request');
+    assert.equal(received.length, 1);
+    assert.equal(received[0].fields?.fragments, 3);
+  }
+});
+
+test('fragments of a request that stays incomplete are given up after 30 s, and it can still be had whole later', () => {
+  const world = long();
+  world.connect();
+  const from = world.now;
+  world.filter = ({ by, bytes, at }) => !(by === 'gateway' && at < from + 36_000 && isFragment(bytes, 2));
+  const answered = longRequest(world);
+  // The smaller set that the gateway tries after 3 s has its own 30.
+  assert.equal(world.run(35_000, answered), false);
+  const givenUp = world.said('log').filter(({ text }) => text === 'fragments given up: the others did not come');
+  assert.equal(givenUp.length, 1);
+  assert.equal(world.run(30_000, answered), true);
+});
+
+test('an answer in fragments is waited for as long as its request is repeated', () => {
+  const world = long();
+  const from = world.now;
+  // One fragment of the first set, the others only much later.
+  world.filter = ({ by, bytes, at }) =>
+    !(by === 'gateway' && at < from + 35_000 && !isFragment(bytes, 1) && shapes([{ bytes } as Sent]).length > 0);
+  world.connect();
+  assert.equal(world.said('install-child').length, 1);
+  assert.ok(world.now > from + 35_000);
+});
 
 test('under loss, doubling and overtaking long messages arrive all the same', () => {
   for (let run = 0; run < 40; run++) {

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IkeConfig, IkeFailure } from '../../core/ike/sa/contract.ts';
 import { createInitiator } from '../../core/ike/sa/initiator.ts';
+import { EXCHANGE } from '../../core/ike/wire/constants.ts';
 import type { HeadOfficeConfig } from './config.ts';
 import { Conversation } from './conversation.ts';
 import { clientConfig, officeConfig, proposals, seededRandom } from './fixtures.ts';
+import { fragmentMisbehaviours } from './misbehaveFragment.ts';
 import { negotiationMisbehaviours } from './misbehaveNegotiation.ts';
 import { type KeyMisbehaviourName, keyMisbehaviours } from './misbehaviours.ts';
 import { createHeadOffice } from './responder.ts';
@@ -86,6 +88,25 @@ const expectations: Readonly<Record<KeyMisbehaviourName, Expectation>> = {
   'public-value-long': { failure: 'bad-public-value', evidence: /length/ },
   'public-value-compressed': { failure: 'bad-public-value', client: only('aes256gcm16-prfsha256-ecp256') },
   'public-value-empty': { failure: 'protocol', evidence: /no key exchange data/ },
+  'fragment-1-of-1': survives,
+  'fragments-of-an-octet': survives,
+  'fragments-backwards': survives,
+  'fragment-numbers-from-0': { failure: 'no-answer-auth' },
+  'fragment-above-total': survives,
+  'fragments-fewer-in-all': survives,
+  'fragments-more-in-all': survives,
+  'fragments-ever-more': { failure: 'no-answer-auth' },
+  'fragments-65535': { failure: 'protocol', evidence: /65535 fragments/ },
+  'fragments-too-long': { failure: 'protocol', evidence: /more than 65535 octets in fragments/ },
+  'fragments-incomplete': { failure: 'no-answer-auth' },
+  'fragment-beside-clear': { failure: 'no-answer-auth' },
+  'fragments-all-first': { failure: 'no-answer-auth' },
+  'fragments-beside-whole': survives,
+  'fragments-of-rubbish': { failure: 'protocol', evidence: /SK: payload 1/ },
+  'fragment-pad-length': { failure: 'protocol', evidence: /SKF: Pad Length/ },
+  'fragments-forged': survives,
+  'fragment-flood': survives,
+  'request-in-fragments-replayed': survives,
   'esp-outside-selectors': survives, // for IKE; the packets are test/gateway/process.test.ts's
 };
 
@@ -104,7 +125,7 @@ function meet(client: Partial<IkeConfig> = {}, office: Partial<HeadOfficeConfig>
 /** Longer than every limit of the client: whatever it decides, it has decided. */
 const LONG_MS = 120_000;
 
-for (const { name, what, clause } of [...keyMisbehaviours, ...negotiationMisbehaviours]) {
+for (const { name, what, clause } of [...keyMisbehaviours, ...negotiationMisbehaviours, ...fragmentMisbehaviours]) {
   const expected = expectations[name];
   const end = expected.failure === undefined ? 'is survived' : `ends in ${expected.failure}`;
   test(`${name}: ${what} (${clause}) ${end}`, () => {
@@ -158,14 +179,34 @@ test('a thousand DNS servers do not become a thousand', () => {
   assert.ok(configured.configuration.dns.includes('10.10.0.53'), 'the first ones are kept');
 });
 
+test('of the fragments of a replayed request only the first has the answer sent again (RFC 7383 §2.6.1)', () => {
+  const conversation = meet({}, { misbehave: ['request-in-fragments-replayed'] });
+  conversation.tell({ kind: 'start' });
+  conversation.run(5_000);
+  // 1 1 1 1 1 2: executed and answered. 2 2 2 2: nothing. 1 1 1 1 1: answered each time. 2 2 2 2 2: nothing.
+  assert.equal(answersToRequests(conversation).length, 1 + 5);
+  assert.ok(conversation.outputs('log').some(({ text }) => text === 'received fragment 2 of 2 of INFORMATIONAL request'));
+});
+
+test('fragments that nobody asked for are not even opened (RFC 7383 §2.4)', () => {
+  const conversation = meet({ fragmentation: 'no' }, { misbehave: ['fragments-backwards'] });
+  conversation.tell({ kind: 'start' });
+  assert.ok(conversation.run(LONG_MS, () => conversation.outputs('closed').length > 0));
+  assert.equal(conversation.outputs('closed')[0]?.failure?.code, 'no-answer-auth');
+  assert.ok(conversation.outputs('log').some(({ text }) => /a fragment, and fragmentation is not agreed/.test(text)));
+});
+
 test('replayed requests are executed once and answered from the cache', () => {
   const conversation = meet({}, { misbehave: ['replay-requests'] });
   conversation.tell({ kind: 'start' });
   conversation.run(5_000);
-  const INFORMATIONAL = 37;
-  const answers = conversation
-    .outputs('transmit')
-    .filter(({ bytes }) => bytes[18] === INFORMATIONAL && ((bytes[19] ?? 0) & 0x20) !== 0);
+  const answers = answersToRequests(conversation);
   assert.equal(answers.length, 5);
   assert.equal(new Set(answers.map(({ bytes }) => Buffer.from(bytes).toString('hex'))).size, 1, 'the same octets every time');
 });
+
+function answersToRequests(conversation: Conversation) {
+  return conversation
+    .outputs('transmit')
+    .filter(({ bytes }) => bytes[18] === EXCHANGE.INFORMATIONAL && ((bytes[19] ?? 0) & 0x20) !== 0);
+}

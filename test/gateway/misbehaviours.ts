@@ -11,6 +11,7 @@ import * as authHooks from './misbehaveAuth.ts';
 import { chainMisbehaviours } from './misbehaveChain.ts';
 import { eapMisbehaviours } from './misbehaveEap.ts';
 import { exchangeMisbehaviours } from './misbehaveExchanges.ts';
+import { fragmentMisbehaviours, type OwnMessage } from './misbehaveFragment.ts';
 import * as initHooks from './misbehaveInit.ts';
 import { negotiationMisbehaviours } from './misbehaveNegotiation.ts';
 import { proofMisbehaviours } from './misbehaveProof.ts';
@@ -47,6 +48,8 @@ export interface MisbehaviourHooks {
   readonly authAnswer?: (honest: readonly Payload[], context: MisbehaviourContext) => readonly Payload[];
   /** The datagrams that go out in place of this one; none is silence. `message` is its header, encrypted payloads closed. */
   readonly datagrams?: (bytes: Uint8Array, exchange: number, response: boolean, random: Random) => readonly Uint8Array[];
+  /** The datagrams that go out in place of a message that is sealed as a whole; after it `datagrams` has its turn. */
+  readonly reseal?: (own: OwnMessage) => readonly Uint8Array[];
   /** Something more once the IKE_SA_INIT, the IKE_AUTH answer is out. */
   readonly afterSaInit?: 'create-child';
   readonly afterAuth?: 'delete' | 'check-liveness';
@@ -336,13 +339,18 @@ export const misbehaviours: readonly (Misbehaviour & { readonly name: Misbehavio
   ...keyMisbehaviours,
   ...negotiationMisbehaviours,
   ...exchangeMisbehaviours,
+  ...fragmentMisbehaviours,
   ...proofMisbehaviours,
   ...signatureMisbehaviours,
   ...chainMisbehaviours,
   ...eapMisbehaviours,
 ];
 
-export type KeyMisbehaviourName = (typeof keyMisbehaviours | typeof negotiationMisbehaviours)[number]['name'];
+export type KeyMisbehaviourName = (
+  | typeof keyMisbehaviours
+  | typeof negotiationMisbehaviours
+  | typeof fragmentMisbehaviours
+)[number]['name'];
 export type MisbehaviourName =
   | KeyMisbehaviourName
   | (typeof exchangeMisbehaviours)[number]['name']

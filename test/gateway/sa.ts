@@ -18,6 +18,7 @@ import type { AddressPools, Lease } from './configReply.ts';
 import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import type { NegotiatedChild } from './firstChild.ts';
 import { type Authenticated, type AuthRounds, answerIkeAuth } from './ikeAuth.ts';
+import { ownMessage } from './misbehaveFragment.ts';
 import type { MisbehaviourHooks } from './misbehaviours.ts';
 import { everything } from './narrow.ts';
 import type { HalfOpen } from './saInit.ts';
@@ -204,7 +205,20 @@ export class ResponderSa {
 
   #emit(output: IkeOutput): void {
     if (output.kind === 'closed') this.#lease?.release();
-    this.#services.emit(this.id, output);
+    if (output.kind !== 'transmit') {
+      this.#services.emit(this.id, output);
+      return;
+    }
+    const { suite, keys } = this.#half;
+    let datagrams: readonly Uint8Array[] = [output.bytes];
+    for (const { reseal } of this.#services.hooks) {
+      if (!reseal) continue;
+      datagrams = datagrams.flatMap((bytes) => {
+        const own = ownMessage(bytes, suite, keys, this.#services.random);
+        return own ? reseal(own) : [bytes];
+      });
+    }
+    for (const bytes of datagrams) this.#services.emit(this.id, { ...output, bytes });
   }
 
   #ikeAuth(payloads: readonly Payload[], now: number): Reply | undefined {

@@ -5,7 +5,7 @@ import { recordCipher } from '../../../core/crypto/record.ts';
 import { deriveIkeKeys, type IkeKeys } from '../../../core/ike/keys/ikeKeys.ts';
 import { type IkeSuite, ikeSuite } from '../../../core/ike/negotiation.ts';
 import { parseProposals } from '../../../core/ike/proposals.ts';
-import { createProtection, type Protection } from '../../../core/ike/sa/protect.ts';
+import { createProtection, openPlaintext, type Protection } from '../../../core/ike/sa/protect.ts';
 import { encodeEncryptedPrefix, encodeMessage } from '../../../core/ike/wire/encode.ts';
 import type { Header, Payload } from '../../../core/ike/wire/message.ts';
 import { parseMessage } from '../../../core/ike/wire/parse.ts';
@@ -78,6 +78,52 @@ for (const text of [
           'each direction has its own keys',
         );
       }
+    }
+  });
+
+  test(`${text}: fragments are within the limit, as few as can be, and give the message again (RFC 7383 §2.5)`, () => {
+    const { suite, keys } = sceneOf(text);
+    const initiator = createProtection('initiator', suite, keys, random);
+    const responder = createProtection('responder', suite, keys, random);
+    for (let length = 0; length < 700; length += 13) {
+      const payloads: readonly Payload[] = [notify(40_000, new Uint8Array(length).fill(7)), notify(40_001)];
+      const [whole] = initiator.seal(header, payloads);
+      for (const limit of [150, 200, 544, whole.length - 1, whole.length]) {
+        const datagrams = initiator.seal(header, payloads, Math.max(limit, 120));
+        assert.ok(datagrams.every((bytes) => bytes.length <= Math.max(limit, 120)));
+        if (whole.length <= Math.max(limit, 120)) {
+          assert.equal(datagrams.length, 1);
+          continue;
+        }
+        assert.ok(datagrams.length > 1);
+        // All but the last are full: another block would not fit.
+        for (const bytes of datagrams.slice(0, -1)) assert.ok(bytes.length > limit - 16);
+        const chunks = datagrams.map((bytes, index) => {
+          const parsed = parseMessage(bytes);
+          assert.ok(parsed.ok);
+          const [skf] = parsed.value.payloads;
+          assert.ok(skf?.kind === 'SKF' && skf.fragment === index + 1 && skf.total === datagrams.length);
+          assert.equal(skf.firstInner, index === 0 ? 41 : 0);
+          const chunk = responder.openFragment(bytes, parsed.value);
+          assert.ok(chunk.ok);
+          assert.deepEqual(responder.open(bytes, parsed.value), { ok: false, error: { code: 'unprotected' } });
+          return chunk.value;
+        });
+        assert.deepEqual(payloadsOf(openPlaintext(41, concat(...chunks))), { ok: true, value: payloads });
+      }
+    }
+  });
+
+  test(`${text}: a fragment under another number is not genuine`, () => {
+    const { suite, keys } = sceneOf(text);
+    const datagrams = createProtection('initiator', suite, keys, random).seal(header, [notify(40_000, new Uint8Array(300))], 150);
+    for (const at of [33, 35]) {
+      const changed = datagrams[1].slice();
+      changed[at]++;
+      const parsed = parseMessage(changed);
+      assert.ok(parsed.ok);
+      const opened = createProtection('responder', suite, keys, random).openFragment(changed, parsed.value);
+      assert.deepEqual(opened, { ok: false, error: { code: 'icv' } });
     }
   });
 
