@@ -1,0 +1,114 @@
+/**
+ * IKE_SESSION_RESUME (RFC 5723 §4.3.2), in the place of IKE_SA_INIT: a nonce and the ticket go, a nonce comes back, and the keys come
+ * from SK_d of the IKE SA before. None of it is authenticated; that the gateway could open the ticket shows in IKE_AUTH. Whatever is not
+ * an answer to go on with ends in a full exchange, which who made this one starts.
+ */
+import { concat, equalBytes, fromUtf8 } from '../../bytes/bytes.ts';
+import { prf } from '../../crypto/prf.ts';
+import type { Random } from '../../crypto/types.ts';
+import { deriveIkeKeys, wipe } from '../keys/ikeKeys.ts';
+import { detectNat, natDetectionNotifies } from '../nat.ts';
+import type { IkeConfig, IkeFailure, IkeTicket } from '../sa/contract.ts';
+import { EXCHANGE, NOTIFY, nameOf } from '../wire/constants.ts';
+import type { Message, Payload } from '../wire/message.ts';
+import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
+import { readRedirect, redirected } from './redirect.ts';
+import { isErrorNotify, siftPayloads } from './rules.ts';
+import { NONCE_OCTETS, newIkeSpi, redirectSupport, type SaInitProgress, type SaInitVerdict } from './saInit.ts';
+
+/** Cookies in a row; after that a full exchange, which has its own bound. */
+const maxCookies = 2;
+
+export class SessionResumeExchange {
+  readonly type = EXCHANGE.IKE_SESSION_RESUME;
+  readonly spiI: Uint8Array;
+  readonly ni: Uint8Array;
+  readonly ticket: IkeTicket;
+  readonly #config: IkeConfig;
+  readonly #natNotifies: readonly Payload[];
+  readonly #cookies: Uint8Array[] = [];
+
+  constructor(config: IkeConfig, ticket: IkeTicket, random: Random) {
+    this.#config = config;
+    this.ticket = ticket;
+    this.spiI = newIkeSpi(random);
+    this.ni = random(NONCE_OCTETS).slice();
+    this.#natNotifies = natDetectionNotifies(config, this.spiI, random);
+  }
+
+  build(): readonly Payload[] {
+    const { fragmentation } = this.#config;
+    const cookie = this.#cookies.at(-1);
+    return [
+      ...(cookie ? [notify(NOTIFY.COOKIE, cookie)] : []),
+      { kind: 'NONCE', data: this.ni },
+      notify(NOTIFY.TICKET_OPAQUE, this.ticket.octets),
+      ...this.#natNotifies,
+      ...redirectSupport(this.#config),
+      ...(fragmentation === 'no' ? [] : [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)]),
+    ];
+  }
+
+  process(message: Message, _progress: SaInitProgress): SaInitVerdict {
+    const sifted = siftPayloads(message.header.exchange, 'response', 'in the clear', message.payloads);
+    if (!sifted.ok) return refused(sifted.error.code);
+    const { payloads } = sifted.value;
+    // RFC 5723 §4.3.2: forged, it costs us no more than the full exchange it makes us do.
+    if (findNotify(payloads, NOTIFY.TICKET_NACK)) return refused('TICKET_NACK');
+    const redirect = findNotify(payloads, NOTIFY.REDIRECT);
+    if (redirect) return this.#takeRedirect(redirect.data);
+    const nonce = findPayload(payloads, 'NONCE');
+    const cookie = findNotify(payloads, NOTIFY.COOKIE);
+    if (cookie && !nonce) return this.#takeCookie(cookie.data);
+    const error = allPayloads(payloads, 'N').find(({ type }) => isErrorNotify(type));
+    if (error) return refused(nameOf(NOTIFY, error.type));
+    if (!nonce || message.header.spiR.every((octet) => octet === 0)) return refused('no nonce, or no SPI');
+    return this.#agree(message.header.spiR.slice(), nonce.data.slice(), payloads);
+  }
+
+  #agree(spiR: Uint8Array, nr: Uint8Array, payloads: readonly Payload[]): SaInitVerdict {
+    const { local, remote, fragmentation } = this.#config;
+    const { suite } = this.ticket;
+    const spis = { spiI: this.spiI, spiR };
+    const seed = resumedSeed(this.ticket, this.ni, nr);
+    const keys = deriveIkeKeys(suite, seed, { ni: this.ni, nr }, spis);
+    wipe(seed);
+    const nat = detectNat(
+      spis,
+      payloads,
+      { address: local.address, port: local.ports.ike },
+      { address: remote.address, port: remote.ports.ike },
+    );
+    const fragments = fragmentation !== 'no' && findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+    // What is about proving who one is was in the exchange before.
+    const said = { vendorIds: [], hashes: undefined, multipleAuth: false, authorities: [], fragmentation: fragments };
+    return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said } };
+  }
+
+  #takeCookie(cookie: Uint8Array): SaInitVerdict {
+    // RFC 7296 §2.6: 1 to 64 octets.
+    if (cookie.length < 1 || cookie.length > 64) return refused(`COOKIE of ${cookie.length} octets`);
+    if (this.#cookies.some((one) => equalBytes(one, cookie))) return { kind: 'ignore', why: 'COOKIE asked for again' };
+    if (this.#cookies.length >= maxCookies) return refused('COOKIE without end');
+    this.#cookies.push(cookie.slice());
+    return { kind: 'restart', why: 'the gateway wants a cookie' };
+  }
+
+  /** RFC 5685 §3, of which this is the exchange as well. */
+  #takeRedirect(data: Uint8Array): SaInitVerdict {
+    const read = readRedirect(data);
+    if (!this.#config.redirect || !read.ok) return refused('REDIRECT');
+    if (!equalBytes(read.value.nonce, this.ni)) return { kind: 'ignore', why: 'REDIRECT without our nonce' };
+    return { kind: 'failed', failure: redirected(read.value.gateway, 'IKE_SESSION_RESUME response') };
+  }
+}
+
+/** RFC 5723 §5.1: SKEYSEED = prf(SK_d_old, "Resumption" | Ni | Nr). */
+export function resumedSeed({ suite, skD }: Pick<IkeTicket, 'suite' | 'skD'>, ni: Uint8Array, nr: Uint8Array): Uint8Array {
+  return prf(suite.prf, skD, concat(fromUtf8('Resumption'), ni, nr));
+}
+
+function refused(what: string): SaInitVerdict {
+  const failure: IkeFailure = { code: 'gateway-error', evidence: `${what} in IKE_SESSION_RESUME response` };
+  return { kind: 'failed', failure };
+}
