@@ -6,16 +6,31 @@
 import { parseAddress } from '../bytes/address.ts';
 import { equalBytes } from '../bytes/bytes.ts';
 import { sha1 } from '../crypto/hash.ts';
-import type { Endpoint } from './sa/contract.ts';
+import type { Random } from '../crypto/types.ts';
+import type { Endpoint, IkeConfig } from './sa/contract.ts';
 import { NOTIFY } from './wire/constants.ts';
 import type { Payload } from './wire/message.ts';
-import { allNotifies } from './wire/payloads.ts';
+import { allNotifies, notify } from './wire/payloads.ts';
 
 /** RFC 7296 §2.23: SHA-1 of SPIi | SPIr | IP address | port, the SPIs as in the header of the message that carries it. */
 export function natDetectionHash(spis: { readonly spiI: Uint8Array; readonly spiR: Uint8Array }, at: Endpoint): Uint8Array {
   const address = parseAddress(at.address);
   if (!address) throw new RangeError(`not an address: ${at.address}`);
   return sha1(spis.spiI, spis.spiR, address, Uint8Array.of(at.port >>> 8, at.port));
+}
+
+/** What a first request says of its addresses; the responder's SPI is not known yet. */
+export function natDetectionNotifies(
+  { local, remote, forceEncapsulation }: Pick<IkeConfig, 'local' | 'remote' | 'forceEncapsulation'>,
+  spiI: Uint8Array,
+  random: Random,
+): readonly Payload[] {
+  const spis = { spiI, spiR: new Uint8Array(8) };
+  const here = natDetectionHash(spis, { address: local.address, port: local.ports.ike });
+  const there = natDetectionHash(spis, { address: remote.address, port: remote.ports.ike });
+  // RFC 7296 §2.23: a source hash that matches nothing makes the gateway see a NAT, so ESP goes in UDP.
+  const source = forceEncapsulation ? random(here.length).slice() : here;
+  return [notify(NOTIFY.NAT_DETECTION_SOURCE_IP, source), notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, there)];
 }
 
 export interface NatFindings {

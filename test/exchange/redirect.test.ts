@@ -8,7 +8,7 @@ import { notify } from '../../core/ike/wire/payloads.ts';
 import type { Conversation } from '../gateway/conversation.ts';
 import { answering, authorities, byEap, eapServer, officeCertificate, PASSWORD, USER } from '../gateway/credentials.ts';
 import { identity } from '../gateway/fixtures.ts';
-import { exchangeMisbehaviours } from '../gateway/misbehaveExchanges.ts';
+import { redirectMisbehaviours } from '../gateway/misbehaveExchanges.ts';
 import type { RedirectPolicy } from '../gateway/redirect.ts';
 import { agreed, authOf, failed, LONG, meet, type Scene } from './office.ts';
 
@@ -121,7 +121,7 @@ test('once it is up, for who did not announce it, or to nowhere: answered and no
 });
 
 /** Those of an office with keys. `redirect-between` is in liars.test.ts. */
-type Named = Exclude<(typeof exchangeMisbehaviours)[number]['name'], 'redirect-between'>;
+type Named = Exclude<(typeof redirectMisbehaviours)[number]['name'], 'redirect-between'>;
 
 const lies: Readonly<Record<Named, readonly [IkeFailure['code'] | undefined, RegExp?]>> = {
   'endless-redirect': ['redirected', /to 198\.51\.100\.10 in/],
@@ -133,7 +133,7 @@ const lies: Readonly<Record<Named, readonly [IkeFailure['code'] | undefined, Reg
   'redirect-before-proof': ['gateway-authentication-failed'],
 };
 
-for (const { name, what, clause } of exchangeMisbehaviours) {
+for (const { name, what, clause } of redirectMisbehaviours) {
   if (name === 'redirect-between') continue;
   const [code, evidence] = lies[name];
   test(`${name}: ${what} (${clause}) ${code === undefined ? 'is survived' : `ends in ${code}`}`, () => {

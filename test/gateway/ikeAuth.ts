@@ -3,7 +3,9 @@
  * and yields those of the answer, until the client has proven who it is or is refused. A CHILD SA that cannot be made does not end the
  * IKE SA (§1.2, §2.21.2).
  */
+import { equalBytes } from '../../core/bytes/bytes.ts';
 import { pskAuth, verifyPskAuth } from '../../core/ike/auth/psk.ts';
+import { resumedAuthPayload, resumedAuthValue } from '../../core/ike/exchanges/resumedAuth.ts';
 import { makeIdentity, sameIdentity } from '../../core/ike/identity.ts';
 import type { Identity } from '../../core/ike/sa/contract.ts';
 import { AUTH_METHOD, NOTIFY, PAYLOAD } from '../../core/ike/wire/constants.ts';
@@ -17,7 +19,7 @@ import { clientProblem, officeProof, signedByClient, signedByOffice } from './pr
 import { redirectPayload } from './redirect.ts';
 import type { SaServices } from './sa.ts';
 import type { HalfOpen } from './saInit.ts';
-import { standingPayloads } from './standing.ts';
+import { type ResumedState, standingPayloads } from './standing.ts';
 
 /** The peer has proven who it is; `childRefusal` says why there is no CHILD SA when there is none. */
 export interface Authenticated {
@@ -26,6 +28,8 @@ export interface Authenticated {
   readonly identity: Identity;
   readonly ownIdentity: Identity;
   readonly initialContact: boolean;
+  /** The IKE SA whose ticket brought the client here (RFC 5723 §4.3.4), by its responder SPI. */
+  readonly replaces?: string;
   readonly childRefusal?: string;
   readonly child?: NegotiatedChild;
 }
@@ -75,6 +79,7 @@ class ClientAuth {
     const idI = findPayload(this.#first, 'IDi');
     if (!child || !idI) return syntax('payloads are missing');
     const identity = makeIdentity(idI.idType, idI.data);
+    if (this.#half.resumed) return this.#resumed(this.#half.resumed, identity, child, spiIn);
     const user = this.#userOf(identity);
     // RFC 7296 §2.21.2: one answer for an unknown name and for a wrong key.
     if (user === undefined) return refuse('unknown identity');
@@ -111,6 +116,20 @@ class ClientAuth {
       if (!findPayload(request, 'IDi')) return syntax('no IDi in the second authentication');
     }
     return this.#established(user, child, pending, spiIn);
+  }
+
+  /** RFC 5723 §4.3.3: who both are was proven before; the keys prove that they are the same. */
+  #resumed(ticket: ResumedState, claimed: Identity, child: ChildRequest, spiIn: number): AuthVerdict {
+    const auth = findPayload(this.#first, 'AUTH');
+    const expected = resumedAuthValue(signedByClient(this.#half, ticket.user));
+    if (!sameIdentity(claimed, ticket.user) || !auth || !equalBytes(auth.data, expected)) return refuse('not who had the ticket');
+    this.#services.ticketStore.use(ticket.reference);
+    const own = ticket.office;
+    const proof: readonly Payload[] = [
+      { kind: 'IDr', idType: own.type, data: own.data },
+      resumedAuthPayload(signedByOffice(this.#half, own)),
+    ];
+    return { ...this.#established({ identity: ticket.user }, child, proof, spiIn), replaces: ticket.of };
   }
 
   /** RFC 5998 §3: what EAP alone is to prove is left out. */
@@ -196,7 +215,8 @@ class ClientAuth {
 
   #changed(honest: readonly Payload[]): readonly Payload[] {
     const { random, config, hooks } = this.#services;
-    const context = { random, config, request: this.#first, round: this.#round++ };
+    const resumed = this.#half.resumed !== undefined;
+    const context = { random, config, request: this.#first, round: this.#round++, resumed };
     let payloads = honest;
     for (const { authAnswer } of hooks) if (authAnswer) payloads = authAnswer(payloads, context);
     return config.changeAuth?.(payloads) ?? payloads;

@@ -17,6 +17,7 @@ import { negotiationMisbehaviours } from './misbehaveNegotiation.ts';
 import { proofMisbehaviours } from './misbehaveProof.ts';
 import { signatureMisbehaviours } from './misbehaveSignature.ts';
 import * as transportHooks from './misbehaveTransport.ts';
+import type { TicketState } from './standing.ts';
 
 export interface MisbehaviourContext {
   readonly random: Random;
@@ -25,6 +26,8 @@ export interface MisbehaviourContext {
   readonly request: readonly Payload[];
   /** Of IKE_AUTH, from 0: which of its answers this is. */
   readonly round: number;
+  /** IKE_AUTH comes after IKE_SESSION_RESUME. */
+  readonly resumed?: boolean;
 }
 
 /** Where the head office asks. Every hook gets the honest value and returns the one to use. */
@@ -32,6 +35,10 @@ export interface MisbehaviourHooks {
   /** Answer this IKE_SA_INIT request with these payloads and keep no state. */
   readonly insteadOfSaInit?: (context: MisbehaviourContext) => readonly Payload[];
   readonly saInitAnswer?: (honest: readonly Payload[], context: MisbehaviourContext) => readonly Payload[];
+  /** Answer this IKE_SESSION_RESUME request with these payloads and keep no state; none is silence. */
+  readonly insteadOfResume?: (context: MisbehaviourContext) => readonly Payload[];
+  /** What a ticket stands for. */
+  readonly ticketState?: (honest: TicketState) => TicketState;
   /** The identity that goes into IDr and under AUTH. */
   readonly identity?: (honest: Identity) => Identity;
   /** What the office proves itself with. */

@@ -9,6 +9,7 @@
  *   office.deadline();                                                         // when to handle({ kind: 'tick' }, now)
  */
 import { equalBytes, toHex } from '../../core/bytes/bytes.ts';
+import { exchangeName } from '../../core/ike/exchanges/rules.ts';
 import type { Channel, Endpoint, IkeOutput } from '../../core/ike/sa/contract.ts';
 import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import { encodeMessage } from '../../core/ike/wire/encode.ts';
@@ -18,10 +19,12 @@ import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts
 import type { HeadOffice, HeadOfficeConfig, HeadOfficeInput, HeadOfficeOutput, HeadOfficePorts, SaSummary } from './config.ts';
 import { createPools } from './configReply.ts';
 import { createCookieJar } from './cookie.ts';
+import type { Authenticated } from './ikeAuth.ts';
 import { hooksOf } from './misbehaviours.ts';
 import { redirectSaInit } from './redirect.ts';
 import { ResponderSa, type SaServices } from './sa.ts';
 import { acceptSaInit } from './saInit.ts';
+import { acceptResume } from './sessionResume.ts';
 import { answerUnknown, TicketStore } from './standing.ts';
 
 /** SAs that are not authenticated yet, at most: beyond, new ones wait for the old to time out. */
@@ -56,7 +59,7 @@ class Office implements HeadOffice {
       newSpiIn: () => this.#newChildSpi(),
       ticketStore: ports.ticketStore ?? new TicketStore(),
       now: () => this.#now,
-      authenticated: (sa, initialContact) => this.#authenticated(sa, initialContact),
+      authenticated: (sa, peer) => this.#authenticated(sa, peer),
     };
   }
 
@@ -120,7 +123,10 @@ class Office implements HeadOffice {
 
   #saInit(input: DatagramInput, request: Message, now: number): void {
     const { header } = request;
-    const right = header.exchange === EXCHANGE.IKE_SA_INIT && header.messageId === 0 && header.flags.initiator;
+    // RFC 5723 §4.3.2: IKE_SESSION_RESUME behaves exactly like IKE_SA_INIT.
+    const resumes = this.#config.tickets !== undefined && header.exchange === EXCHANGE.IKE_SESSION_RESUME;
+    const opens = resumes || header.exchange === EXCHANGE.IKE_SA_INIT;
+    const right = opens && header.messageId === 0 && header.flags.initiator;
     if (!right || header.flags.response) {
       this.#log('debug', 'not a request to start', { exchange: header.exchange });
       return;
@@ -133,9 +139,10 @@ class Office implements HeadOffice {
       }
     }
     const context = { random: this.#ports.random, config: this.#config, request: request.payloads, round: 0 };
-    for (const hooks of this.#services.hooks) {
-      if (hooks.insteadOfSaInit === undefined) continue;
-      this.#answer(input, header, hooks.insteadOfSaInit(context));
+    for (const { insteadOfSaInit, insteadOfResume } of this.#services.hooks) {
+      const instead = (resumes ? insteadOfResume : insteadOfSaInit)?.(context);
+      if (instead === undefined) continue;
+      if (instead.length > 0) this.#answer(input, header, instead);
       return;
     }
     const elsewhere = redirectSaInit(this.#config.redirect, request.payloads);
@@ -150,9 +157,9 @@ class Office implements HeadOffice {
     }
     if (this.#halfOpen() >= HALF_OPEN_MAX) return;
     const spiR = this.#newIkeSpi();
-    const accepted = acceptSaInit(request, input, spiR, this.#services);
+    const accepted = (resumes ? acceptResume : acceptSaInit)(request, input, spiR, this.#services);
     if (accepted.kind === 'refused') {
-      this.#log('info', 'IKE_SA_INIT refused', { why: accepted.why });
+      this.#log('info', `${exchangeName(header.exchange)} refused`, { why: accepted.why });
       this.#answer(input, header, accepted.payloads);
       return;
     }
@@ -182,7 +189,9 @@ class Office implements HeadOffice {
   }
 
   /** RFC 7296 §2.4: INITIAL_CONTACT says that all other SAs of this identity are gone; they are dropped without a word. */
-  #authenticated(newcomer: ResponderSa, initialContact: boolean): void {
+  #authenticated(newcomer: ResponderSa, { initialContact, replaces }: Authenticated): void {
+    // RFC 5723 §4.3.4: the SA that the ticket is of goes without a word.
+    if (replaces !== undefined) this.#sas.get(replaces)?.drop('resumed by its ticket');
     if (!initialContact) return;
     for (const sa of this.#sas.values()) {
       if (sa !== newcomer && sa.remoteIdentity === newcomer.remoteIdentity) sa.drop('replaced by INITIAL_CONTACT');

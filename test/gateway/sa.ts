@@ -36,7 +36,7 @@ export interface SaServices {
   readonly newSpiIn: () => number;
   readonly ticketStore: TicketStore;
   readonly now: () => number;
-  readonly authenticated: (sa: ResponderSa, initialContact: boolean) => void;
+  readonly authenticated: (sa: ResponderSa, peer: Authenticated) => void;
 }
 
 type Step = ReturnType<AuthRounds['next']>;
@@ -267,7 +267,7 @@ export class ResponderSa {
     const { authLifetime } = this.#services.config;
     if (authLifetime !== undefined) this.#overAt = now + authLifetime * 1000;
     this.#ike.authenticated(now);
-    this.#services.authenticated(this, verdict.initialContact);
+    this.#services.authenticated(this, verdict);
     this.#emit({ kind: 'established', sa: this.#facts(verdict) });
     if (verdict.child === undefined) {
       this.#emit({ kind: 'log', level: 'info', text: 'no CHILD SA', fields: { why: verdict.childRefusal ?? '' } });

@@ -19,9 +19,10 @@ import { parseCertificate } from '../../core/pki/certificate.ts';
 import type { HeadOfficeConfig } from './config.ts';
 import { isRedirectable } from './redirect.ts';
 import type { SaServices } from './sa.ts';
+import type { ResumedState } from './standing.ts';
 
 /** RFC 7296 §2.10: at least half the key size of the PRF, 16 octets at least; 32 suits every PRF here. */
-const NONCE_OCTETS = 32;
+export const NONCE_OCTETS = 32;
 
 /** All that IKE_SA_INIT leaves behind for IKE_AUTH. */
 export interface HalfOpen {
@@ -42,6 +43,8 @@ export interface HalfOpen {
   readonly announced: boolean;
   /** It knows REDIRECT. */
   readonly redirectable: boolean;
+  /** By a ticket (RFC 5723). */
+  readonly resumed?: ResumedState;
   readonly fragmentSize: FragmentSize | undefined;
   readonly channel: Channel;
   readonly local: Endpoint;
@@ -52,7 +55,7 @@ export type SaInitVerdict =
   | { readonly kind: 'accepted'; readonly half: HalfOpen }
   | { readonly kind: 'refused'; readonly why: string; readonly payloads: readonly Payload[] };
 
-interface Arrival {
+export interface Arrival {
   readonly bytes: Uint8Array;
   readonly channel: Channel;
   readonly from: Endpoint;
@@ -168,7 +171,7 @@ function announcedBy({ hashes, certificate, userAuthorities }: HeadOfficeConfig)
 }
 
 /** Our own address in the family of the one that asks. */
-function localEndpoint({ channel, from }: Arrival, { config }: SaServices, { header, payloads }: Message): Endpoint {
+export function localEndpoint({ channel, from }: Arrival, { config }: SaServices, { header, payloads }: Message): Endpoint {
   const six = isIPv6(from.address);
   const address = config.addresses.find((one) => isIPv6(one) === six) ?? (six ? '::' : '0.0.0.0');
   if (from.transport !== 'tcp') return { address, port: config.ports[channel] };

@@ -24,6 +24,12 @@ export interface TicketPolicy {
 export interface TicketState extends Pick<IkeTicket, 'suite' | 'skD' | 'expiresAt'> {
   readonly user: Identity;
   readonly office: Identity;
+  /** Responder SPI of the IKE SA it was made in, 16 hex digits. */
+  readonly of: string;
+}
+
+export interface ResumedState extends TicketState {
+  readonly reference: Uint8Array;
 }
 
 /** Outlives a restart of the office where it is told to. */
@@ -67,7 +73,7 @@ export function standingPayloads(
 
 /** `half` has the keys of the IKE SA in use. */
 export function ticketAnswer(
-  half: Pick<HalfOpen, 'suite' | 'keys'>,
+  half: Pick<HalfOpen, 'suite' | 'keys' | 'spiR'>,
   user: Identity,
   services: SaServices,
   when: NonNullable<TicketPolicy['when']>,
@@ -78,8 +84,8 @@ export function ticketAnswer(
   if (when === 'later') return [notify(NOTIFY.TICKET_ACK)];
   const { suite, keys } = half;
   const expiresAt = now() + tickets.lifetime * 1000;
-  const reference = ticketStore.make({ suite, skD: keys.d.slice(), expiresAt, user, office: identity }, random);
-  return [notify(NOTIFY.TICKET_LT_OPAQUE, Uint8Array.of(...seconds(tickets.lifetime), ...reference))];
+  const state = { suite, skD: keys.d.slice(), expiresAt, user, office: identity, of: toHex(half.spiR) };
+  return [notify(NOTIFY.TICKET_LT_OPAQUE, Uint8Array.of(...seconds(tickets.lifetime), ...ticketStore.make(state, random)))];
 }
 
 /** RFC 6290 §5.1: HASH(QCD_SECRET | SPI-I | SPI-R). */

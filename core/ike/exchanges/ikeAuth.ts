@@ -13,7 +13,7 @@ import { pskAuth, type SignedParts, signedOctets, verifyPskAuth } from '../auth/
 import { algorithmText, chooseSignature, signatureFailure } from '../auth/signature.ts';
 import { makeIdentity, sameIdentity } from '../identity.ts';
 import { wipe } from '../keys/ikeKeys.ts';
-import type { Identity, IkeFailure } from '../sa/contract.ts';
+import type { Identity, IkeFailure, IkeTicket } from '../sa/contract.ts';
 import { AUTH_METHOD, ID, NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Payload, PayloadOf } from '../wire/message.ts';
 import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
@@ -32,7 +32,8 @@ import {
   refused,
   type Stop,
 } from './ikeAuthErrors.ts';
-import { readRedirect, redirected } from './redirect.ts';
+import { redirectIn } from './redirect.ts';
+import { resumedAuth } from './resumedAuth.ts';
 
 /** A message of certificates fits into one UDP datagram with all that is beside them. */
 const MAX_OWN_OCTETS = 48 * 1024;
@@ -46,6 +47,8 @@ export interface IkeAuthSetup extends FirstChildSetup {
   readonly multipleAuth: boolean;
   /** Of its CERTREQ. */
   readonly authorities: readonly Uint8Array[];
+  /** By which the keys were made, where IKE_SA_INIT was IKE_SESSION_RESUME. */
+  readonly ticket?: IkeTicket | undefined;
   readonly log: AuthLog;
 }
 
@@ -61,7 +64,9 @@ export class IkeAuthExchange {
   }
 
   *run(): AuthSteps<IkeAuthVerdict> {
-    const { local } = this.#setup.config.auth;
+    const { config, log, ticket } = this.#setup;
+    if (ticket) return yield* resumedAuth(this.#setup, ticket, this.#random);
+    const { local } = config.auth;
     const opening = yield* this.#opening();
     if (!opening.ok) return opening.error;
     const first = yield* exchange(opening.value);
@@ -69,7 +74,7 @@ export class IkeAuthExchange {
     const gateway = yield* this.#judgeGateway(response);
     if (!gateway.ok) return gateway.error;
     // RFC 5685 §6: only in the first or the last response, and only from a gateway that has proven itself by then.
-    const moved = findPayload(first, 'AUTH') && this.#redirect(first);
+    const moved = findPayload(first, 'AUTH') && redirectIn(first, config, log);
     if (moved) return { kind: 'redirected', failure: moved, standing: local.length === 1 && local[0]?.method !== 'eap' };
     for (const [round, method] of local.entries()) {
       if (round > 0) {
@@ -84,7 +89,7 @@ export class IkeAuthExchange {
       if (!proven.ok) return proven.error;
       response = proven.value;
     }
-    const failure = response === first ? undefined : this.#redirect(response);
+    const failure = response === first ? undefined : redirectIn(response, config, log);
     if (failure) return { kind: 'redirected', failure, standing: true };
     const error = errorOf(response);
     // RFC 7296 §2.21.2: errors of the CHILD SA and the configuration do not touch the authentication.
@@ -256,16 +261,6 @@ export class IkeAuthExchange {
     // SECURITY.md 7: only now, that somebody of the chain is there, may addresses inside it be fetched from.
     const revocation = yield* askOf({ kind: 'gateway-revocation' }, 'gateway-revocation');
     return revocation.kind === 'refused' ? disbelieved(revocation.failure) : undefined;
-  }
-
-  #redirect(response: readonly Payload[]): IkeFailure | undefined {
-    const { config, log } = this.#setup;
-    const found = findNotify(response, NOTIFY.REDIRECT);
-    if (!found) return undefined;
-    const read = config.redirect ? readRedirect(found.data) : err('REDIRECT, which was not asked for');
-    if (read.ok) return redirected(read.value.gateway, 'IKE_AUTH response');
-    log('warn', `not followed: ${read.error}`);
-    return undefined;
   }
 
   #idi(): Payload {

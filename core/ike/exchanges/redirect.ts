@@ -6,10 +6,10 @@ import { formatAddress, parseAddress } from '../../bytes/address.ts';
 import { fromUtf8, toUtf8 } from '../../bytes/bytes.ts';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
-import type { IkeFailure } from '../sa/contract.ts';
+import type { IkeConfig, IkeFailure } from '../sa/contract.ts';
 import { NOTIFY } from '../wire/constants.ts';
 import type { Payload } from '../wire/message.ts';
-import { notify } from '../wire/payloads.ts';
+import { findNotify, notify } from '../wire/payloads.ts';
 import { unusable } from './configuration.ts';
 
 /** RFC 5685 §12: GW Identity Type. */
@@ -45,6 +45,20 @@ export function redirectedFrom(address: string): readonly Payload[] {
 
 export function redirected(gateway: string, where: string): IkeFailure {
   return { code: 'redirected', evidence: `REDIRECT to ${gateway} in ${where}`, redirect: gateway };
+}
+
+/** The redirect of a gateway that has proven itself (RFC 5685 §5, §6); undefined when there is none to follow. */
+export function redirectIn(
+  payloads: readonly Payload[],
+  { redirect }: Pick<IkeConfig, 'redirect'>,
+  log: (level: 'warn', text: string) => void,
+): IkeFailure | undefined {
+  const found = findNotify(payloads, NOTIFY.REDIRECT);
+  if (!found) return undefined;
+  const read = redirect ? readRedirect(found.data) : err('REDIRECT, which was not asked for');
+  if (read.ok) return redirected(read.value.gateway, 'IKE_AUTH response');
+  log('warn', `not followed: ${read.error}`);
+  return undefined;
 }
 
 function gatewayText(type: number | undefined, identity: Uint8Array): Result<string, string> {

@@ -15,7 +15,17 @@ import { allPayloads, findPayload, notify } from '../wire/payloads.ts';
 import { type AuthSteps, exchange } from './authSteps.ts';
 import { FirstChildRequest } from './firstChild.ts';
 import type { IkeAuthSetup } from './ikeAuth.ts';
-import { childFailure, disbelieved, errorOf, type IkeAuthVerdict, inAuth, isRefusal, malformed, refusal, refused } from './ikeAuthErrors.ts';
+import {
+  childFailure,
+  disbelieved,
+  errorOf,
+  type IkeAuthVerdict,
+  inAuth,
+  isRefusal,
+  malformed,
+  refusal,
+  refused,
+} from './ikeAuthErrors.ts';
 import { redirectIn } from './redirect.ts';
 
 export function* resumedAuth(setup: IkeAuthSetup, ticket: IkeTicket, random: Random): AuthSteps<IkeAuthVerdict> {
@@ -41,7 +51,10 @@ export function* resumedAuth(setup: IkeAuthSetup, ticket: IkeTicket, random: Ran
   if (!sameIdentity(identity, remoteIdentity))
     return disbelieved({ code: 'gateway-identity', evidence: inAuth(`IDr is ${identity.text} and not ${remoteIdentity.text}`) });
   if (auth.method !== AUTH_METHOD.SHARED_KEY || !equalConstantTime(resumedAuthValue(theirs), auth.data))
-    return disbelieved({ code: 'gateway-authentication-failed', evidence: inAuth('AUTH by the key of the ticket does not verify') });
+    return disbelieved({
+      code: 'gateway-authentication-failed',
+      evidence: inAuth('AUTH by the key of the ticket does not verify'),
+    });
   const moved = redirectIn(response, config, log);
   if (moved) return { kind: 'redirected', failure: moved, standing: true };
   return {

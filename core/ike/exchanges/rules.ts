@@ -38,6 +38,11 @@ export const exchangeRules: Readonly<Record<number, ExchangeRule>> = {
     request: { encrypted: false, payloads: { SA: one, KE: one, NONCE: one, N: any, V: any } },
     response: { encrypted: false, payloads: { SA: one, KE: one, NONCE: one, N: any, V: any, CERTREQ: any } },
   },
+  // HDR, [N(COOKIE)], Ni, N(TICKET_OPAQUE), [N+]  →  HDR, Nr, [N+]
+  [EXCHANGE.IKE_SESSION_RESUME]: {
+    request: { encrypted: false, payloads: { NONCE: one, N: any, V: any } },
+    response: { encrypted: false, payloads: { NONCE: one, N: any, V: any } },
+  },
   // SK{IDi, [CERT+], [N+], [CERTREQ+], [IDr], [AUTH], [CP], SA, TSi, TSr, [V+]}  →  SK{IDr, [CERT+], [AUTH], [EAP], [CP], SA, TSi, TSr, [N+], [V+]}
   // SK{EAP}  →  SK{EAP};  SK{AUTH, [N+]}  →  SK{AUTH, [CP], SA, TSi, TSr, [N+]}
   [EXCHANGE.IKE_AUTH]: {
@@ -105,7 +110,7 @@ export type RuleError =
 
 /**
  * `found` says where the payloads were. A response that carries an error notify, or asks for another
- * request, here (COOKIE) or elsewhere (REDIRECT), need not have what the rule demands: errors come alone (RFC 7296 §2.21).
+ * request, here (COOKIE, TICKET_NACK) or elsewhere (REDIRECT), need not have what the rule demands: errors come alone (RFC 7296 §2.21).
  */
 export function siftPayloads(
   exchange: number,
@@ -144,7 +149,7 @@ export function isErrorNotify(type: number): boolean {
   return type < FIRST_STATUS_NOTIFY;
 }
 
-const askForAnother: ReadonlySet<number> = new Set([NOTIFY.COOKIE, NOTIFY.REDIRECT]);
+const askForAnother: ReadonlySet<number> = new Set([NOTIFY.COOKIE, NOTIFY.REDIRECT, NOTIFY.TICKET_NACK]);
 
 function excuses(payload: Payload): boolean {
   return payload.kind === 'N' && (isErrorNotify(payload.type) || askForAnother.has(payload.type));

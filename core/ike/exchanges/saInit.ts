@@ -8,17 +8,17 @@ import type { KeTransform, KeyExchange, Random } from '../../crypto/types.ts';
 import { requestedAuthorities } from '../auth/certificates.ts';
 import { announcedHashes, readHashes } from '../auth/signature.ts';
 import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../keys/ikeKeys.ts';
-import { detectNat, type NatFindings, natDetectionHash } from '../nat.ts';
+import { detectNat, type NatFindings, natDetectionNotifies } from '../nat.ts';
 import { checkChosen, type IkeSuite, ikeSuite, offeredKeyExchanges } from '../negotiation.ts';
 import type { IkeConfig, IkeFailure } from '../sa/contract.ts';
-import { NOTIFY, nameOf } from '../wire/constants.ts';
+import { EXCHANGE, NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Message, Payload, PayloadOf } from '../wire/message.ts';
 import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
 import { readRedirect, redirected, redirectedFrom } from './redirect.ts';
 import { isErrorNotify, siftPayloads } from './rules.ts';
 
 /** RFC 7296 §2.10: at least half the key size of the PRF; 32 octets suit every PRF here. */
-const NONCE_OCTETS = 32;
+export const NONCE_OCTETS = 32;
 /** A gateway under load asks once, perhaps again when its secret changes. */
 const MAX_COOKIES = 5;
 /** Transmissions of one request that must have been refused in the same way before it is believed to go on like that. */
@@ -62,6 +62,7 @@ export type SaInitVerdict =
   | { readonly kind: 'done'; readonly result: SaInitResult };
 
 export class SaInitExchange {
+  readonly type = EXCHANGE.IKE_SA_INIT;
   readonly spiI: Uint8Array;
   readonly ni: Uint8Array;
   readonly #config: IkeConfig;
@@ -82,10 +83,10 @@ export class SaInitExchange {
     this.#config = config;
     this.#random = random;
     this.#methods = offeredKeyExchanges(config.ikeProposals);
-    this.spiI = nonZero(random(8)); // RFC 7296 §2.6: an SPI is not zero
+    this.spiI = newIkeSpi(random);
     this.ni = random(NONCE_OCTETS).slice();
     this.#exchange = this.#start(this.#methods[0]);
-    this.#natNotifies = this.#natDetection();
+    this.#natNotifies = natDetectionNotifies(config, this.spiI, random);
   }
 
   /** The request as it stands. RFC 7296 §2.6: after a COOKIE all but the cookie is as before. */
@@ -135,16 +136,6 @@ export class SaInitExchange {
     if (!method) throw new RangeError('the IKE proposals offer no key exchange');
     this.#tried.push(method.id);
     return startKeyExchange(method, this.#random);
-  }
-
-  #natDetection(): readonly Payload[] {
-    const { local, remote, forceEncapsulation } = this.#config;
-    const spis = { spiI: this.spiI, spiR: new Uint8Array(8) };
-    const here = natDetectionHash(spis, { address: local.address, port: local.ports.ike });
-    const there = natDetectionHash(spis, { address: remote.address, port: remote.ports.ike });
-    // RFC 7296 §2.23: a source hash that matches nothing makes the gateway see a NAT, so ESP goes in UDP.
-    const source = forceEncapsulation ? this.#random(here.length).slice() : here;
-    return [notify(NOTIFY.NAT_DETECTION_SOURCE_IP, source), notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, there)];
   }
 
   #takeCookie(cookie: Uint8Array, progress: SaInitProgress): SaInitVerdict {
@@ -265,8 +256,9 @@ function place(what: string): string {
   return `${what} in IKE_SA_INIT response`;
 }
 
-function nonZero(spi: Uint8Array): Uint8Array {
-  const copy = spi.slice();
+/** RFC 7296 §2.6: an SPI is not zero. */
+export function newIkeSpi(random: Random): Uint8Array {
+  const copy = random(8).slice();
   if (copy.every((octet) => octet === 0)) copy[7] = 1;
   return copy;
 }

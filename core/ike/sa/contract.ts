@@ -14,6 +14,7 @@ import type {
 } from '../../crypto/types.ts';
 import type { IkeAnswer, IkeAsk, IkeAuthentication } from '../auth/contract.ts';
 import type { EapFailureCode } from '../auth/eap/contract.ts';
+import type { IkeSuite } from '../negotiation.ts';
 import type { Proposal, TrafficSelector } from '../wire/message.ts';
 
 /** Textual address (RFC 5952 for IPv6, no zone) and port. */
@@ -173,12 +174,7 @@ export interface IkeTicket {
   readonly octets: Uint8Array;
   /** By the clock of the machine. */
   readonly expiresAt: number;
-  readonly suite: {
-    readonly encr: EncrTransform;
-    readonly prf: PrfTransform;
-    readonly integ: IntegTransform | undefined;
-    readonly ke: KeTransform;
-  };
+  readonly suite: IkeSuite;
   readonly skD: Uint8Array;
   readonly localIdentity: Identity;
   readonly remoteIdentity: Identity;

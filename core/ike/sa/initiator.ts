@@ -33,6 +33,7 @@ import type {
 } from './contract.ts';
 import { IkeSa } from './ikeSa.ts';
 import { Narrator } from './narrator.ts';
+import { hasty, isPresentable, Resuming } from './resuming.ts';
 import { type Agreed, type Datagram, SaInitPhase } from './saInitPhase.ts';
 import { Standing } from './standing.ts';
 
@@ -46,7 +47,13 @@ export function createInitiator(config: IkeConfig, ports: IkePorts): IkeMachine 
   // RFC 5998 §3: what the gateway leaves out is proven by EAP, so EAP it must be.
   if (gateway.method === 'eap-only' && (local.length > 1 || local[0].method !== 'eap'))
     throw new RangeError('eap-only without EAP');
-  return new Initiator(config, ports);
+  const { ticket, ...resumption } = config.resumption ?? {};
+  if (!ticket) return new Initiator(config, ports);
+  return new Resuming({
+    presentable: (now) => isPresentable(ticket, config, now),
+    resume: () => new Initiator(hasty(config), ports),
+    full: () => new Initiator({ ...config, resumption }, ports),
+  });
 }
 
 /** How long a gateway is told that we do not believe it. Milliseconds. */
@@ -141,6 +148,7 @@ class Initiator implements IkeMachine {
       this.#out.push(output);
       return;
     }
+    this.#standing?.ended(output.failure);
     this.#closed = true;
     const failure = this.#standing ? this.#standing.explain(output.failure, this.#now) : output.failure;
     this.#out.push(failure ? { kind: 'closed', failure } : { kind: 'closed' });
@@ -269,6 +277,7 @@ class Initiator implements IkeMachine {
         local,
         remote,
         natLocal: nat.local,
+        ticket: agreed.ticket,
         log: (level, text) => this.#narrator.log(level, text),
       },
       this.#ports.random,
@@ -285,6 +294,7 @@ class Initiator implements IkeMachine {
       natLocal: nat.local,
       natRemote: nat.remote,
       peerVendorIds: result.vendorIds,
+      ...(agreed.ticket && { resumed: true }),
     });
     this.#auth = new AuthPhase(exchange.run(), {
       sa,

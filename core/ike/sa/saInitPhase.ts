@@ -1,10 +1,11 @@
-/** IKE_SA_INIT at work: sends, repeats, and remembers the doubts of RFC 7296 §2.21.1; ends with what the exchange agreed. */
+/** IKE_SA_INIT, or IKE_SESSION_RESUME in its place (RFC 5723), at work: sends, repeats, and remembers the doubts of RFC 7296 §2.21.1; ends with what the exchange agreed. */
 import { equalBytes } from '../../bytes/bytes.ts';
+import { exchangeName } from '../exchanges/rules.ts';
 import { SaInitExchange, type SaInitResult } from '../exchanges/saInit.ts';
-import { EXCHANGE } from '../wire/constants.ts';
+import { SessionResumeExchange } from '../exchanges/sessionResume.ts';
 import { encodeMessage } from '../wire/encode.ts';
 import type { Header, Message, WireError } from '../wire/message.ts';
-import type { Channel, Endpoint, IkeConfig, IkeFailure, IkeInput, IkeOutput, IkePorts } from './contract.ts';
+import type { Channel, Endpoint, IkeConfig, IkeFailure, IkeInput, IkeOutput, IkePorts, IkeTicket } from './contract.ts';
 import type { Narrator } from './narrator.ts';
 import { Retransmission, type RetransmitTiming, sentOnce } from './window.ts';
 
@@ -31,12 +32,16 @@ export interface Agreed {
   readonly result: SaInitResult;
   readonly request: Uint8Array;
   readonly response: Uint8Array;
+  /** By which the keys were made. */
+  readonly ticket: IkeTicket | undefined;
 }
 
 export class SaInitPhase {
   readonly #config: IkeConfig;
   readonly #ports: SaInitPhasePorts;
-  readonly #exchange: SaInitExchange;
+  readonly #exchange: SaInitExchange | SessionResumeExchange;
+  /** Of the exchange. */
+  readonly #name: string;
   /** The request in flight. */
   #request: Uint8Array = new Uint8Array(0);
   #retransmission: Retransmission | undefined;
@@ -48,14 +53,16 @@ export class SaInitPhase {
   constructor(config: IkeConfig, { random }: IkePorts, ports: SaInitPhasePorts) {
     this.#config = config;
     this.#ports = ports;
-    this.#exchange = new SaInitExchange(config, random);
+    const ticket = config.resumption?.ticket;
+    this.#exchange = ticket ? new SessionResumeExchange(config, ticket, random) : new SaInitExchange(config, random);
+    this.#name = exchangeName(this.#exchange.type);
     ports.narrator.setSpis(this.#exchange.spiI, new Uint8Array(8));
   }
 
   start(now: number): void {
     const flags = { initiator: true, version: false, response: false };
     const spis = { spiI: this.#exchange.spiI, spiR: new Uint8Array(8) };
-    const header: Header = { ...spis, majorVersion: 2, minorVersion: 0, exchange: EXCHANGE.IKE_SA_INIT, messageId: 0, flags };
+    const header: Header = { ...spis, majorVersion: 2, minorVersion: 0, exchange: this.#exchange.type, messageId: 0, flags };
     const payloads = this.#exchange.build();
     this.#request = encodeMessage(header, payloads);
     this.#requestAt = now;
@@ -85,12 +92,12 @@ export class SaInitPhase {
       return;
     }
     if (verdict !== 'again') return;
-    this.#ports.narrator.log('debug', 'repeating IKE_SA_INIT request', { messageId: 0, sent: this.#retransmission?.sent ?? 0 });
+    this.#ports.narrator.log('debug', `repeating ${this.#name} request`, { messageId: 0, sent: this.#retransmission?.sent ?? 0 });
     this.#transmit();
   }
 
   whyNoAnswer(): IkeFailure {
-    return this.#doubt?.failure ?? { code: 'no-answer', evidence: 'no answer to IKE_SA_INIT' };
+    return this.#doubt?.failure ?? { code: 'no-answer', evidence: `no answer to ${this.#name}` };
   }
 
   unparsed(input: Datagram, error: WireError, now: number): void {
@@ -100,15 +107,15 @@ export class SaInitPhase {
     }
     // RFC 7296 §2.5: an answer of another major version is from a gateway that does not speak ours.
     const code = error.code === 'major-version' ? 'gateway-version' : 'protocol';
-    this.#remember({ code, evidence: `${error.place} in IKE_SA_INIT response` }, now);
+    this.#remember({ code, evidence: `${error.place} in ${this.#name} response` }, now);
   }
 
   receive(input: Datagram, message: Message, now: number): void {
     const { header } = message;
     const { narrator } = this.#ports;
-    const fits = header.exchange === EXCHANGE.IKE_SA_INIT && header.messageId === 0 && !header.flags.initiator;
+    const fits = header.exchange === this.#exchange.type && header.messageId === 0 && !header.flags.initiator;
     if (!this.#isAnswer(input, header) || !fits) {
-      narrator.drop('no answer to IKE_SA_INIT');
+      narrator.drop(`no answer to ${this.#name}`);
       return;
     }
     narrator.received(header, message.payloads, input.bytes.length);
@@ -130,7 +137,8 @@ export class SaInitPhase {
         return;
       case 'done': {
         const { spiI, ni } = this.#exchange;
-        this.#ports.done({ spiI, ni, result: verdict.result, request: this.#request, response: input.bytes }, now);
+        const ticket = 'ticket' in this.#exchange ? this.#exchange.ticket : undefined;
+        this.#ports.done({ spiI, ni, result: verdict.result, request: this.#request, response: input.bytes, ticket }, now);
         return;
       }
     }

@@ -38,7 +38,9 @@ export class Standing {
     const { config, ports, narrator, emit } = setup;
     this.#lifetime = new AuthLifetime(ports.random, config.reauthenticateEvery ?? 0, now);
     const identities = { localIdentity: config.localIdentity, remoteIdentity: gateway };
-    this.#tickets = config.resumption && new Tickets({ ...identities, gateway: config.remote.address, emit, narrator });
+    const presented = config.resumption?.ticket !== undefined;
+    this.#tickets =
+      config.resumption && new Tickets({ ...identities, gateway: config.remote.address, emit, narrator }, presented);
     for (const type of [NOTIFY.AUTH_LIFETIME, NOTIFY.QUICK_CRASH_DETECTION]) {
       const found = findNotify(notifies, type);
       if (found) this.notified(found, now);
@@ -110,6 +112,11 @@ export class Standing {
       emit(event);
     }
     this.#tickets?.tick(sa, now);
+  }
+
+  /** The session is over. */
+  ended(failure: IkeFailure | undefined): void {
+    this.#tickets?.ended(failure);
   }
 
   /** Why the session ends, as who uses it should be told: the gateway deletes it because nobody authenticated again. */

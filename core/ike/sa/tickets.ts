@@ -5,7 +5,7 @@
 import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
 import type { PayloadOf } from '../wire/message.ts';
 import { allPayloads, findNotify, notify } from '../wire/payloads.ts';
-import type { Identity, IkeOutput, IkeTicket } from './contract.ts';
+import type { Identity, IkeFailure, IkeOutput, IkeTicket } from './contract.ts';
 import type { IkeSa } from './ikeSa.ts';
 import type { Narrator } from './narrator.ts';
 
@@ -34,8 +34,10 @@ export class Tickets {
   #asked = 0;
   #has = false;
 
-  constructor(setup: TicketSetup) {
+  /** `presented`: a ticket brought us here, and is used up. */
+  constructor(setup: TicketSetup, presented: boolean) {
     this.#setup = setup;
+    this.#has = presented;
   }
 
   get deadline(): number {
@@ -46,18 +48,28 @@ export class Tickets {
   answered(notifies: readonly PayloadOf<'N'>[], sa: IkeSa, now: number): void {
     this.#askAt = Number.POSITIVE_INFINITY;
     const given = findNotify(notifies, NOTIFY.TICKET_LT_OPAQUE);
-    if (given) this.#take(given.data, sa, now);
+    if (!given || !this.#take(given.data, sa, now)) this.#forget();
+    if (given) return;
     // §4.1: it can have no ticket now, and may be asked again at any time.
-    else if (findNotify(notifies, NOTIFY.TICKET_ACK) && this.#asked < mostAsked)
-      this.#askAt = now + askAgainAfter * 2 ** this.#asked;
+    if (findNotify(notifies, NOTIFY.TICKET_ACK) && this.#asked < mostAsked) this.#askAt = now + askAgainAfter * 2 ** this.#asked;
   }
 
   /** §6.2: the ticket of the IKE SA before is void, and another is asked for. */
   rekeyed(now: number): void {
     if (!this.#has) return;
-    this.#has = false;
+    this.#forget();
     this.#asked = 0;
     this.#askAt = now;
+  }
+
+  /** §6.2: the IKE SA was deleted by either side, and the ticket with it. One that was lost is what it is for. */
+  ended(failure: IkeFailure | undefined): void {
+    if (failure?.code !== 'gateway-lost' && failure?.code !== 'gateway-restarted') this.#forget();
+  }
+
+  #forget(): void {
+    if (!this.#has) return;
+    this.#has = false;
     this.#setup.emit({ kind: 'ticket', ticket: undefined });
   }
 
@@ -70,14 +82,14 @@ export class Tickets {
     sa.request({ exchange: EXCHANGE.INFORMATIONAL, build: () => [notify(NOTIFY.TICKET_REQUEST)], process }, now);
   }
 
-  #take(data: Uint8Array, sa: IkeSa, now: number): void {
+  #take(data: Uint8Array, sa: IkeSa, now: number): boolean {
     const { narrator, emit, localIdentity, remoteIdentity, gateway } = this.#setup;
     const seconds = data.length < 4 ? 0 : new DataView(data.buffer, data.byteOffset, 4).getUint32(0);
     const octets = data.length - 4;
     // §6.2: a lifetime is demanded; without any, or of a size that cannot be presented, it is of no use.
     if (seconds === 0 || octets < 1 || octets > mostOctets) {
       narrator.log('warn', 'a ticket that cannot be used', { seconds, octets });
-      return;
+      return false;
     }
     const lifetime = Math.min(seconds * 1000, longest);
     this.#asked = 0;
@@ -94,5 +106,6 @@ export class Tickets {
       gateway,
     };
     emit({ kind: 'ticket', ticket });
+    return true;
   }
 }
