@@ -7,7 +7,7 @@ import type { TrafficSelector } from '../ike/wire/message.ts';
 import type { EchoSession } from '../ip/echo.ts';
 import type { DscpRule } from '../ip/ecn.ts';
 import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
-import type { DataplaneSocket } from './contract.ts';
+import type { DataplaneSocket, DataplaneStream } from './contract.ts';
 import type { LaneName } from './counters.ts';
 import type { Flood } from './earlyDrop.ts';
 import type { LimitKind } from './limits.ts';
@@ -31,6 +31,8 @@ export interface LaneStart {
 export interface LaneSocket extends DataplaneSocket {
   readonly features: UdpFeatures;
 }
+
+export type LaneStream = DataplaneStream;
 
 /** One direction of a CHILD SA. The lane that gets it owns the keys. */
 export interface LaneChild {
@@ -85,6 +87,11 @@ export type Command = { readonly id: number } & (
   | { readonly kind: 'release'; readonly fds: readonly number[] }
   /** Outbound: seal this inner packet as it is, and send it with DF. */
   | { readonly kind: 'probe'; readonly spiIn: number; readonly packet: Uint8Array }
+  /** A TCP connection more; outbound of the first lane alone. */
+  | { readonly kind: 'stream'; readonly stream: LaneStream }
+  | { readonly kind: 'release-stream'; readonly fd: number }
+  /** First outbound lane: an IKE message, its marker in front, into this connection. */
+  | { readonly kind: 'say'; readonly fd: number; readonly bytes: Uint8Array }
   | { readonly kind: 'detach' }
   | { readonly kind: 'stop' }
 );
@@ -107,4 +114,6 @@ export type Report =
   | { readonly kind: 'silence'; readonly spiIn: number }
   /** So much was carried in this lane's direction. */
   | { readonly kind: 'limit'; readonly spiIn: number; readonly which: LimitKind }
+  /** Nothing more will come or go. */
+  | { readonly kind: 'stream-over'; readonly fd: number; readonly why: string }
   | { readonly kind: 'trouble'; readonly detail: string };

@@ -14,6 +14,8 @@ export interface DataplaneOptions {
   readonly onFailure: (detail: string) => void;
   /** An SA has carried as much as its `limits` say, in one direction; each limit once. At the hard one nothing is sent on it any more. */
   readonly onLimit?: (spiIn: number, which: LimitKind) => void;
+  /** A TCP connection is over, or carries nothing that makes sense; it is to be released, and closed, by whoever attached it. Once for each. */
+  readonly onStreamOver?: (fd: number, why: string) => void;
   /** Milliseconds of silence after which a NAT keepalive goes out for SAs that want one; default 20 000 (RFC 3948 §4). */
   readonly keepaliveInterval?: number;
   /** Packets the replay windows span, 64 to 4096, unless a child wants another; default 1024. */
@@ -64,6 +66,15 @@ export interface DataplaneSocket {
   readonly family: 4 | 6;
 }
 
+/** A connected, non-blocking TCP socket (RFC 9329); all on it is of channel `natt`. */
+export interface DataplaneStream {
+  readonly fd: number;
+  /** Who opened the connection sends the prefix. */
+  readonly opener: 'we' | 'peer';
+  /** The other end. */
+  readonly peer: Endpoint;
+}
+
 /**
  * Threads are started once (`startDataplane`), before the engine drops its privileges, and serve connection after connection:
  * afterwards no code is loaded any more, so a checkout the engine's user cannot read works too.
@@ -76,6 +87,13 @@ export interface Dataplane {
   attachSockets(sockets: readonly DataplaneSocket[]): Promise<void>;
   /** Lets go of some of them; resolves when no thread uses them any more. */
   releaseSockets(fds: readonly number[]): Promise<void>;
+  /**
+   * Starts using this connection for all that goes to its peer by TCP, in place of an older one to it, which is still read until it is released.
+   * While there is one of ours, one outbound lane alone sends.
+   */
+  attachStream(stream: DataplaneStream): Promise<void>;
+  /** Lets go of it; resolves when no thread uses the descriptor any more. The dataplane does not close it. */
+  releaseStream(fd: number): Promise<void>;
   /** Sends an IKE message; on `natt` the marker is added here. False when the kernel refused it (logged by the caller). */
   sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean;
   /** Starts carrying packets between this TUN device, all its queues, opened with these features, and the SAs. The dataplane does not close it. */

@@ -8,8 +8,10 @@ import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
 import type { EchoSession } from '../ip/echo.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
 import { filterSocket, kernelDrops } from '../system/linux/socketFilter.ts';
+import { prepareTcp } from '../system/linux/tcpStream.ts';
 import { LinuxUdp, prepareUdp } from '../system/linux/udp.ts';
 import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
+import { longestFrame } from '../system/streamFrames.ts';
 import type { LaneChild, Report } from './commands.ts';
 import type {
   ChildCounters,
@@ -18,6 +20,7 @@ import type {
   Dataplane,
   DataplaneOptions,
   DataplaneSocket,
+  DataplaneStream,
   GlobalDrop,
 } from './contract.ts';
 import { Counters, type LaneName, maxChildren } from './counters.ts';
@@ -54,6 +57,11 @@ class Lanes implements Dataplane {
   readonly #installed = new Map<number, Installed>();
   readonly #freeSlots = Array.from({ length: maxChildren }, (_, i) => maxChildren - 1 - i);
   #sockets: readonly AttachedSocket[] = [];
+  /** By descriptor, the newest last. */
+  readonly #streams = new Map<number, DataplaneStream>();
+  #tun: { readonly fds: readonly number[]; readonly features: TunFeatures } | undefined;
+  /** How many outbound lanes have a share of its queues; 0 before they were told. */
+  #sharers = 0;
   readonly #offload: 'all' | 'plain';
   /** What was reported of the device at hand. */
   readonly #troubles = new Set<string>();
@@ -66,7 +74,8 @@ class Lanes implements Dataplane {
   readonly #paths: PathKeepers;
 
   constructor(options: DataplaneOptions) {
-    const { onIke, onFailure, onLimit, keepaliveInterval = defaultKeepalive, replayWindow = defaultWindow } = options;
+    const { onIke, onFailure, onLimit, onStreamOver } = options;
+    const { keepaliveInterval = defaultKeepalive, replayWindow = defaultWindow } = options;
     const { backend, worker, lanes = 1 } = options;
     this.#counters = new Counters(lanes);
     this.#offload = options.offload ?? 'all';
@@ -84,9 +93,10 @@ class Lanes implements Dataplane {
       if (report.kind === 'silence') this.#paths.suspect(report.spiIn);
       if (report.kind === 'limit') this.#limit(report.spiIn, report.which, onLimit);
       if (report.kind === 'echo') this.#paths.answer(report.spiIn, report.packet);
+      if (report.kind === 'stream-over' && this.#streams.has(report.fd)) onStreamOver?.(report.fd, report.why);
       if (report.kind !== 'ike') return;
       this.#counters.ikeTaken();
-      if (this.#sockets.length === 0) return; // it was under way when the sockets were let go
+      if (this.#sockets.length === 0 && this.#streams.size === 0) return; // it was under way when the sockets were let go
       onIke({ bytes: report.bytes, channel: report.channel, from: report.from });
     };
     const start = (lane: LaneName, index: number): LaneThread =>
@@ -128,7 +138,19 @@ class Lanes implements Dataplane {
     await this.#all({ kind: 'release', fds });
   }
 
+  async attachStream(stream: DataplaneStream): Promise<void> {
+    prepareTcp(stream.fd);
+    this.#streams.set(stream.fd, stream);
+    await Promise.all([this.#streamLanes({ kind: 'stream', stream }), this.#shareQueues()]);
+  }
+
+  async releaseStream(fd: number): Promise<void> {
+    if (!this.#streams.delete(fd)) return;
+    await Promise.all([this.#streamLanes({ kind: 'release-stream', fd }), this.#shareQueues()]);
+  }
+
   sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean {
+    if (to.transport === 'tcp') return this.#say(to, bytes);
     const family = to.address.includes(':') ? 6 : 4;
     const socket = this.#sockets.findLast((candidate) => candidate.channel === channel && candidate.family === family);
     const sockaddr = packSockaddr(to);
@@ -143,11 +165,9 @@ class Lanes implements Dataplane {
   async attachTun(fds: readonly number[], { headers, tcp, udp }: TunFeatures): Promise<void> {
     this.#troubles.clear();
     const features = { headers, tcp, udp };
-    const lanes = this.#outbound.map((lane, index) => {
-      const share = fds.filter((_, queue) => queue % this.#outbound.length === index);
-      return lane.send({ kind: 'tun', fds: share, features });
-    });
-    await Promise.all([this.#inbound.send({ kind: 'tun', fds, features }), ...lanes]);
+    this.#tun = { fds, features };
+    this.#sharers = 0;
+    await Promise.all([this.#inbound.send({ kind: 'tun', fds, features }), this.#shareQueues()]);
   }
 
   async installChild(child: ChildSa, options: ChildOptions = {}): Promise<void> {
@@ -206,7 +226,7 @@ class Lanes implements Dataplane {
   async changePath(spiIn: number, { local, remote, keepalive, interfaceMtu }: ChildPath): Promise<void> {
     const child = this.#installed.get(spiIn);
     if (child === undefined || child.retired !== undefined) return;
-    child.remote = { address: remote.address, port: remote.port };
+    child.remote = { ...remote };
     this.#filter();
     const way = { local: local.address, remote: remote.address, ...(interfaceMtu !== undefined && { interfaceMtu }) };
     const moved = this.#paths.move(spiIn, way);
@@ -265,12 +285,16 @@ class Lanes implements Dataplane {
     this.#paths.clear();
     for (const socket of this.#sockets) this.#kernelDrops += dropsSince(socket);
     this.#sockets = [];
+    this.#streams.clear();
+    this.#tun = undefined;
     await this.#all({ kind: 'detach' });
     this.#freeSlots.push(...released);
   }
 
   async stop(): Promise<void> {
     this.#sockets = [];
+    this.#streams.clear();
+    this.#tun = undefined;
     this.#forgetAll();
     this.#paths.clear();
     await Promise.all([this.#inbound, ...this.#outbound].map((lane) => lane.stop()));
@@ -279,6 +303,36 @@ class Lanes implements Dataplane {
   #forgetAll(): void {
     for (const { retired } of this.#installed.values()) clearTimeout(retired);
     this.#installed.clear();
+  }
+
+  /** An IKE message into the newest connection to this peer. */
+  #say({ address, port }: Endpoint, bytes: Uint8Array): boolean {
+    const streams = [...this.#streams.values()];
+    const stream = streams.findLast(({ peer }) => peer.address === address && peer.port === port);
+    if (stream === undefined || bytes.length + 4 > longestFrame) return false;
+    if (bytes.length >= 8) this.#counters.rememberIke(readU32(bytes, 0), readU32(bytes, 4));
+    const marked = new Uint8Array(4 + bytes.length); // RFC 9329 §3.1
+    marked.set(bytes, 4);
+    const said = this.#outbound[0].send({ kind: 'say', fd: stream.fd, bytes: marked }, [marked.buffer]);
+    said.catch(() => {}); // a lane that has ended tells by `onFailure`
+    return true;
+  }
+
+  async #streamLanes(command: CommandBody): Promise<void> {
+    await Promise.all([this.#inbound.send(command), this.#outbound[0].send(command)]);
+  }
+
+  /** Who reads which queues of the device: each lane its share; with a connection of ours, into which one alone may write, the first all. */
+  async #shareQueues(): Promise<void> {
+    if (this.#tun === undefined) return;
+    const { fds, features } = this.#tun;
+    const alone = [...this.#streams.values()].some(({ opener }) => opener === 'we');
+    const sharers = alone ? 1 : this.#outbound.length;
+    if (sharers === this.#sharers) return;
+    this.#sharers = sharers;
+    const share = (index: number): readonly number[] =>
+      index < sharers ? fds.filter((_, queue) => queue % sharers === index) : [];
+    await Promise.all(this.#outbound.map((lane, index) => lane.send({ kind: 'tun', fds: share(index), features })));
   }
 
   /** Tells the kernel whose datagrams are wanted. A kernel that cannot, or too many SAs: the lane then drops it all. */
@@ -408,7 +462,7 @@ function laneChild(child: ChildSa, lane: LaneName, slot: number): LaneChild {
     keys: { encryption: keys.encryption.slice(), integrity: keys.integrity.slice() },
     localSelectors: copy(child.localSelectors),
     remoteSelectors: copy(child.remoteSelectors),
-    remote: { address: child.remote.address, port: child.remote.port },
+    remote: { ...child.remote },
     keepalive: child.keepalive,
     mtu: 65_535,
     slot,

@@ -84,6 +84,9 @@ export class InboundLane {
   readonly #batch: DatagramBatch;
   readonly #inner = new InnerHeader();
   readonly #coalescer: Coalescer;
+  /** Packets that were proven to be a peer's, and those that were nobody's or forged: so far. */
+  genuine = 0;
+  astray = 0;
   #tun: Tun | undefined;
   /** The SA whose packets were admitted and are not opened yet, and TOS of their outer headers. */
   #pending: Entry | undefined;
@@ -206,6 +209,7 @@ export class InboundLane {
     } else if (length === 1 && bytes[offset] === 0xff) {
       this.#counters.drop('inbound', 'keepalive-in'); // RFC 3948 §2.3: ignored
     } else if (length < 8) {
+      this.astray++;
       this.#counters.drop('inbound', 'short-packet');
     } else {
       const spi = readU32(bytes, offset);
@@ -245,6 +249,7 @@ export class InboundLane {
     // The peer may send on a new SA before this thread has looked at its commands, where it is waiting.
     const entry = this.#sas.get(spi) ?? (this.#options.onUnknown?.() ? this.#sas.get(spi) : undefined);
     if (entry === undefined) {
+      this.astray++;
       this.#counters.drop('inbound', 'unknown-spi');
       this.#flood.bad();
       return;
@@ -305,7 +310,11 @@ export class InboundLane {
     const { bytes } = this.#memory;
     const verdict = sa.take(bytes, i);
     entry.forged = verdict === 'integrity' ? entry.forged + 1 : 0;
-    if (verdict !== 'ok' && verdict !== 'dummy') return dropOf[verdict];
+    if (verdict !== 'ok' && verdict !== 'dummy') {
+      this.astray++;
+      return dropOf[verdict];
+    }
+    this.genuine++;
     const counters = this.#counters;
     counters.set(slot, 'lastIn', this.#now);
     if (verdict === 'dummy') return undefined; // RFC 4303 §2.6: dropped without complaint; the peer is there all the same

@@ -1,4 +1,5 @@
 /** NAT keepalives: one octet to a peer to whom nothing was sent for a while (RFC 3948 §2.3, §4). */
+import type { Endpoint } from '../ike/sa/contract.ts';
 import type { PacketMemory } from '../ip/packetMemory.ts';
 import type { UdpSocket } from '../system/ports.ts';
 import type { Counters } from './counters.ts';
@@ -8,6 +9,8 @@ import { datagramBatch } from './datagrams.ts';
 export interface Peer {
   readonly family: 4 | 6;
   readonly sockaddr: Uint8Array;
+  /** Where it is reached by TCP. */
+  readonly stream: Endpoint | undefined;
   /** By the monotonic clock. */
   lastSent: number;
 }

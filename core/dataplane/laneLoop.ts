@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { EspBackend, EspCipher } from '../crypto/espCipher.ts';
 import type { BackendChoice } from '../esp/backends.ts';
+import type { Endpoint } from '../ike/sa/contract.ts';
 import { EventFd, Poller, setTimerSlack, sleepMicroseconds, waitWritable } from '../system/linux/poll.ts';
 import { unpackSockaddr } from '../system/linux/sockaddr.ts';
 import { LinuxTun } from '../system/linux/tun.ts';
@@ -14,6 +15,7 @@ import { Counters } from './counters.ts';
 import { InboundLane } from './inboundLane.ts';
 import { Moderation } from './moderation.ts';
 import { OutboundLane } from './outboundLane.ts';
+import { LaneStreams } from './streams.ts';
 import { TunQueues } from './tunQueues.ts';
 
 /** What the loop below asks of a lane; the two makers adapt the lanes to descriptors. */
@@ -160,16 +162,40 @@ function inboundLoop(backend: EspBackend): LaneLoop {
     onLimit: (spiIn, which) => report({ kind: 'limit', spiIn, which }),
     onUnknown: () => obeyInstalls(loop),
     onIke: (bytes, channel, slot) => {
-      const from = unpackSockaddr(slot);
+      const from = readingStream ?? unpackSockaddr(slot);
       if (from !== undefined) report({ kind: 'ike', bytes, channel, from }, [bytes.buffer]);
       else counters.ikeTaken();
     },
   });
   let sockets: readonly (Pick<DataplaneSocket, 'channel' | 'family'> & { readonly udp: LinuxUdp })[] = [];
   const heard = new PathReports();
+  const streams = new LaneStreams(streamOver);
+  /** Those that are waited for. */
+  let waited: readonly number[] = [];
+  /** The other end of the connection that is being read. */
+  let readingStream: Endpoint | undefined;
+  const judge = {
+    receive: (stream: UdpSocket) => lane.receive(stream, 'natt'),
+    get genuine() {
+      return lane.genuine;
+    },
+    get astray() {
+      return lane.astray;
+    },
+  };
   const loop: LaneLoop = {
-    fds: () => sockets.map(({ udp }) => udp.fd),
+    fds() {
+      waited = streams.fds;
+      return [...sockets.map(({ udp }) => udp.fd), ...waited];
+    },
     serve(index, reported) {
+      if (index >= sockets.length) {
+        const fd = waited[index - sockets.length];
+        readingStream = streams.peerOf(fd);
+        if (!streams.read(fd, judge)) wake.signal(); // so that the loop builds its set of descriptors anew
+        readingStream = undefined;
+        return true;
+      }
       const { udp, channel, family } = sockets[index];
       const received = lane.receive(udp, channel) > 0;
       // Woken by a report of the network (ICMP): it must be taken off the queue, or the next wait ends at once.
@@ -182,6 +208,12 @@ function inboundLoop(backend: EspBackend): LaneLoop {
     afterWait: () => {},
     obey(command) {
       switch (command.kind) {
+        case 'stream':
+        case 'release-stream':
+          streams.obey(command);
+          return undefined;
+        case 'say':
+          return 'outbound only';
         case 'sockets':
           sockets = [
             ...sockets,
@@ -213,6 +245,7 @@ function inboundLoop(backend: EspBackend): LaneLoop {
           lane.clear();
           lane.tun = undefined;
           sockets = [];
+          streams.clear();
           return undefined;
       }
     },
@@ -222,6 +255,8 @@ function inboundLoop(backend: EspBackend): LaneLoop {
 
 function outboundLoop(backend: EspBackend): LaneLoop {
   const heard = new PathReports();
+  // The inbound lane tells when one is over.
+  const streams = new LaneStreams(() => {});
   const lane: OutboundLane = new OutboundLane({
     backend,
     counters,
@@ -230,6 +265,7 @@ function outboundLoop(backend: EspBackend): LaneLoop {
     clock: Date.now,
     monotonic: () => performance.now(),
     awaitRoom: ({ fd }) => waitWritable(fd, maxWaitForRoom),
+    streamTo: (peer) => streams.to(peer),
     onTooLong: (socket) => heard.take(socket, socket === lane.socket6 ? 6 : 4),
     onSilence: (spiIn) => report({ kind: 'silence', spiIn }),
     onLimit: (spiIn, which) => report({ kind: 'limit', spiIn, which }),
@@ -264,10 +300,22 @@ function outboundLoop(backend: EspBackend): LaneLoop {
     },
     found: () => lane.takeFound(),
     served: () => lane.sendRest(),
-    timeout: () => lane.timeout(),
-    afterWait: () => lane.keepAlive(),
+    timeout() {
+      const flush = streams.timeout();
+      const keepalive = lane.timeout();
+      return flush < 0 || (keepalive >= 0 && keepalive < flush) ? keepalive : flush;
+    },
+    afterWait() {
+      streams.flush();
+      lane.keepAlive();
+    },
     obey(command) {
       switch (command.kind) {
+        case 'stream':
+        case 'release-stream':
+        case 'say':
+          streams.obey(command);
+          return undefined;
         case 'sockets':
           for (const { fd, channel, family, features } of command.sockets) {
             if (channel !== 'natt') continue;
@@ -303,10 +351,15 @@ function outboundLoop(backend: EspBackend): LaneLoop {
           carriers = [];
           choose();
           segmenting = [];
+          streams.clear();
           return undefined;
       }
     },
   };
+}
+
+function streamOver(fd: number, why: string): void {
+  report({ kind: 'stream-over', fd, why });
 }
 
 function inboundTun(queues: readonly LinuxTun[]): Tun {

@@ -41,6 +41,8 @@ export interface OutboundLaneOptions {
   readonly onSilence?: (spiIn: number) => void;
   /** The SA has carried so much. */
   readonly onLimit?: (spiIn: number, which: LimitKind) => void;
+  /** The TCP connection to a peer that is reached by one, while there is one. */
+  readonly streamTo?: (peer: Endpoint) => UdpSocket | undefined;
   /** Waits, not long, until the socket's queue has room again; false when it has none. Absent: it never has. */
   readonly awaitRoom?: (socket: UdpSocket) => boolean;
 }
@@ -393,7 +395,11 @@ export class OutboundLane {
     this.#runs.drop(count);
   }
 
-  readonly #socketFor = ({ family }: Peer): UdpSocket | undefined => (family === 4 ? this.socket4 : this.socket6);
+  readonly #socketFor = (peer: Peer): UdpSocket | undefined => {
+    // RFC 9329 §5: what belongs in a connection goes nowhere else, not even while there is none.
+    if (peer.stream !== undefined) return this.#options.streamTo?.(peer.stream);
+    return peer.family === 4 ? this.socket4 : this.socket6;
+  };
 
   #forgetPeers(): void {
     for (const [key, peer] of this.#peers) {
@@ -402,11 +408,13 @@ export class OutboundLane {
   }
 
   #peerOf(remote: Endpoint, sockaddr: Uint8Array): Peer {
-    const key = `${remote.address} ${remote.port}`;
+    const { transport } = remote;
+    const key = `${transport ?? 'udp'} ${remote.address} ${remote.port}`;
     const known = this.#peers.get(key);
     if (known !== undefined) return known;
     const family = remote.address.includes(':') ? 6 : 4;
-    const peer: Peer = { family, sockaddr, lastSent: this.#options.monotonic() };
+    const stream = transport && remote;
+    const peer: Peer = { family, sockaddr, stream, lastSent: this.#options.monotonic() };
     this.#peers.set(key, peer);
     return peer;
   }

@@ -158,6 +158,8 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
   };
   const dataplane: Dataplane = {
     attachSockets: (sockets) => call(`attachSockets ${sockets.map(({ channel }) => channel).join(' ')}`),
+    attachStream: ({ peer }) => call(`attachStream ${peer.port}`),
+    releaseStream: () => call('releaseStream'),
     sendIke: () => true,
     attachTun: () => call('attachTun'),
     lanes: () => ({ inbound: 1, outbound: 1 }),
