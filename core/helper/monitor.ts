@@ -16,6 +16,7 @@ import { LinuxHost } from '../system/linux/hostPlan.ts';
 import { Journal } from '../system/linux/journal.ts';
 import { giveBackCode } from '../system/linux/programCode.ts';
 import { Rtnetlink } from '../system/linux/rtnetlink.ts';
+import { openTcp } from '../system/linux/tcpStream.ts';
 import { type OpenTun, openTun } from '../system/linux/tun.ts';
 import { openUdp } from '../system/linux/udp.ts';
 import type { Log, LogLevel } from '../system/log.ts';
@@ -128,6 +129,13 @@ function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
       const bound = bindSocket(command);
       if (bound.ok) answer({ id, ok: true, port: bound.value.port }, [bound.value.fd]);
       else answer({ id, ok: false, error: bound.error });
+      return true;
+    }
+    case 'connect-tcp': {
+      const { address, port } = command;
+      const started = openTcp({ address, port }, SOCKET_MARK);
+      if (started.ok) answer({ id, ok: true }, [started.value]);
+      else answer({ id, ok: false, error: started.error });
       return true;
     }
     case 'apply':

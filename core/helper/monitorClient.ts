@@ -30,6 +30,11 @@ export interface MonitorClient {
   openTun(mtu: number, wanted?: TunWanted): Promise<Result<OpenedTun, HostError>>;
   /** `port` 0, 500 or 4500. The caller closes the descriptor. Errors: port-in-use (detail names the other program), … */
   bindUdp(family: 4 | 6, port: number): Promise<Result<{ readonly fd: number; readonly port: number }, HostError>>;
+  /**
+   * The descriptor of a connection that has begun; `tcpConnected` (tcpConnection.ts) says what comes of it. The caller closes it.
+   * Errors: no-route, permission, …
+   */
+  connectTcp(address: string, port: number): Promise<Result<number, HostError>>;
   /** Makes the host as planned; the value says what was changed, in words. On an error nothing of the plan is in place. */
   apply(plan: HostPlan): Promise<Result<readonly string[], HostError>>;
   revert(): Promise<Result<readonly string[], HostError>>;
@@ -118,6 +123,14 @@ export function connectMonitor(fd: number, log: Log): MonitorClient {
       if (reply.ok && reply.port !== undefined && fds.length === 1) return ok({ fd: fds[0], port: reply.port });
       closeAll(fds);
       return err(reply.ok ? incomplete('bind-udp') : reply.error);
+    },
+    connectTcp: async (address, port) => {
+      const answer = await ask({ command: 'connect-tcp', address, port });
+      if (answer === undefined) return err(GONE);
+      const { reply, fds } = answer;
+      if (reply.ok && fds.length === 1) return ok(fds[0]);
+      closeAll(fds);
+      return err(reply.ok ? incomplete('connect-tcp') : reply.error);
     },
     apply: (plan) => plain({ command: 'apply', plan }),
     revert: () => plain({ command: 'revert' }),

@@ -53,6 +53,13 @@ function readCommand(id: number, value: Fields, ours: ReadonlySet<string>): Chec
       if (family !== 4 && family !== 6) return err('family');
       return port === undefined ? err('port') : ok({ id, command: 'bind-udp', family, port });
     }
+    case 'connect-tcp': {
+      if (!only(value, ['id', 'command', 'address', 'port'])) return err('unknown field');
+      const address = readHost(value.address);
+      const port = integer(value.port, LIMITS.tcpPorts.min, LIMITS.tcpPorts.max);
+      if (!address.ok) return address;
+      return port === undefined ? err('port') : ok({ id, command: 'connect-tcp', address: formatAddress(address.value), port });
+    }
     case 'apply': {
       if (!only(value, ['id', 'command', 'plan'])) return err('unknown field');
       const plan = readPlan(value.plan, ours);

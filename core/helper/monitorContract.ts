@@ -20,6 +20,8 @@ export type MonitorCommand =
     }
   /** A UDP socket, bound (`port` 0 is any free one), marked with SOCKET_MARK, non-blocking, with large buffers. */
   | { readonly id: number; readonly command: 'bind-udp'; readonly family: 4 | 6; readonly port: number }
+  /** A TCP socket, marked and non-blocking, whose connection has been started (RFC 9329): the engine waits for it, not the monitor. */
+  | { readonly id: number; readonly command: 'connect-tcp'; readonly address: string; readonly port: number }
   | { readonly id: number; readonly command: 'apply'; readonly plan: HostPlan }
   | { readonly id: number; readonly command: 'revert' };
 
@@ -67,4 +69,5 @@ export const LIMITS = {
   dnsServers: 16,
   domains: 64,
   ports: [0, 500, 4500],
+  tcpPorts: { min: 1, max: 65_535 },
 } as const;

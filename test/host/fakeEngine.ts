@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { connectMonitor } from '../../core/helper/monitorClient.ts';
 import { ENGINE_MONITOR_FD, ENGINE_RPC_FD, MONITOR_MESSAGE_MAX, type TunOffload } from '../../core/helper/monitorContract.ts';
 import { dropPrivileges } from '../../core/helper/privileges.ts';
+import { connectTcp } from '../../core/helper/tcpConnection.ts';
 import { MessageEnd } from '../../core/system/linux/channel.ts';
 import { localEndpoint } from '../../core/system/linux/udp.ts';
 import type { HostPlan } from '../../core/system/ports.ts';
@@ -42,6 +43,9 @@ interface Order {
   readonly queues?: number;
   readonly family?: 4 | 6;
   readonly port?: number;
+  readonly address?: string;
+  readonly ports?: readonly number[];
+  readonly within?: number;
   readonly plan?: HostPlan;
   readonly text?: string;
 }
@@ -66,6 +70,13 @@ async function obey(order: Order): Promise<unknown> {
       if (!bound.ok) return bound;
       held.push(bound.value.fd);
       return { ...bound, name: localEndpoint(bound.value.fd) };
+    }
+    case 'connect-tcp': {
+      const { address = '', ports = [] } = order;
+      const tcp = { connectTcp: monitor.connectTcp, closeDescriptor: closeSync };
+      const connected = await connectTcp(tcp, address, ports, AbortSignal.timeout(order.within ?? 20_000));
+      if (connected.ok) held.push(connected.value.fd);
+      return connected;
     }
     case 'close':
       for (const fd of held.splice(0)) closeSync(fd);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { LIMITS } from '../../core/helper/monitorContract.ts';
@@ -55,6 +56,40 @@ if (isolated(import.meta.url)) {
     assert.equal(Object((await scene.ask({ do: 'open-tun' })).value).name, 'sally1');
     assert.equal((await scene.ask({ do: 'close' })) as unknown, 'closed');
     await until('the device to go', () => ip('link').length === 1);
+  });
+
+  test('a connection is started, marked, and waited for by the engine: the first port that takes it', async () => {
+    const address = '10.99.98.1';
+    ip('address', 'add', `${address}/32`, 'dev', 'lo');
+    const server = createServer((socket) => socket.unref().resume()).listen(0, address);
+    const silent = createServer().listen(0, address);
+    await Promise.all([once(server, 'listening'), once(silent, 'listening')]);
+    const port = Object(server.address()).port;
+    const closed = Object(silent.address()).port;
+    await new Promise((done) => silent.close(done));
+    await using scene = new Scene();
+    await scene.start();
+    const began = performance.now();
+    const connected = await scene.ask({ do: 'connect-tcp', address, ports: [closed, port] });
+    assert.equal(connected.ok, true, JSON.stringify(connected));
+    assert.ok(performance.now() - began < 400, 'a port that is refused does not keep the next waiting');
+    const { local, port: taken } = Object(connected.value);
+    assert.equal(taken, port);
+    assert.equal(local.address, address);
+    const sockets = run('ss', '-t', '-n', '-e', 'sport', '=', String(local.port));
+    assert.match(sockets, /ESTAB.*fwmark:0x5a11/);
+    const refused = await scene.ask({ do: 'connect-tcp', address, ports: [closed] });
+    assert.match(String(refused.error), /ECONNREFUSED/);
+    // Whose packets nobody takes: it is given up, and the descriptor is not kept.
+    run('nft', 'add', 'table', 'inet', 'silence');
+    run('nft', 'add', 'chain', 'inet', 'silence', 'in', '{ type filter hook input priority 0; }');
+    run('nft', 'add', 'rule', 'inet', 'silence', 'in', 'tcp', 'dport', String(closed), 'drop');
+    const patient = await scene.ask({ do: 'connect-tcp', address, ports: [closed], within: 300 });
+    assert.match(String(patient.error), /no answer/);
+    run('nft', 'delete', 'table', 'inet', 'silence');
+    assert.equal(run('ss', '-t', '-n', '-H', 'state', 'syn-sent').trim(), '');
+    server.close();
+    ip('address', 'del', `${address}/32`, 'dev', 'lo');
   });
 
   test('offloads and queues as asked for, and the engine is told what the device got', async () => {
@@ -122,6 +157,20 @@ if (isolated(import.meta.url)) {
     for (const queues of [0, 9, 1.5, '2', null]) await refused({ do: 'open-tun', queues });
     for (const port of [1, 53, 501, 65536, -4500]) await refused({ do: 'bind-udp', family: 4, port });
     await refused({ do: 'bind-udp', family: 5, port: 0 });
+    for (const [address, port] of [
+      ['192.0.2.1', 0],
+      ['192.0.2.1', 65_536],
+      ['192.0.2.1', '443'],
+      ['127.0.0.1', 443],
+      ['::1', 443],
+      ['224.0.0.1', 443],
+      ['fe80::1', 443],
+      ['vpn.office.test', 443],
+    ]) {
+      const answer = await scene.ask({ do: 'connect-tcp', address, ports: [port] });
+      assert.equal(answer.ok, false);
+      assert.match(String(answer.error), /refused: /, JSON.stringify([address, port]));
+    }
     const planWith = (change: object): object => ({ do: 'apply', plan: { ...plan, ...change } });
     const device = (change: object): object => planWith({ interface: { ...plan.interface, ...change } });
     for (const name of ['lo', 'eth0', 'sally1', '', '../sally0', 'sally0\0']) await refused(device({ name }));

@@ -5,6 +5,27 @@ export interface Watch {
   close(): void;
 }
 
+/** Calls `onWritable` once, on the event loop, when the descriptor takes octets or has failed. Makes it non-blocking. Keeps the process alive. */
+export function whenWritable(fd: number, onWritable: () => void): Watch {
+  let open = true;
+  const handle = koffi.node.poll(fd, { writable: true, disconnect: true }, () => {
+    // As below.
+    setImmediate(() => {
+      if (!open) return;
+      watch.close();
+      onWritable();
+    });
+  });
+  const watch: Watch = {
+    close: () => {
+      if (!open) return;
+      open = false;
+      handle.close();
+    },
+  };
+  return watch;
+}
+
 /**
  * Calls `onReadable` on the event loop whenever the descriptor has something to read, the end of the stream and errors included.
  * Level-triggered: the callback must read, or close the watch. Makes the descriptor non-blocking. Keeps the process alive.
