@@ -385,7 +385,7 @@ const maxPieces = 64;
 /** Octets of an IPv4 packet. */
 const maxOctets = 65_535;
 /** Flows open at the same time; they are searched one after the other. */
-const maxFlows = 8;
+const maxFlows = 16;
 
 // Kinds of packets.
 /** Nothing is joined that it could overtake. */

@@ -142,19 +142,19 @@ test('other flows are other super-packets, in the order in which they began', ()
   }
 });
 
-test('eight flows are open at a time; the one not used for longest closes', () => {
+test('sixteen flows are open at a time; the one not used for longest closes', () => {
   const flow = (i: number): Uint8Array[] => run({ ...tcp4, sourcePort: i }, 2);
-  const eight = [0, 1, 2, 3, 4, 5, 6, 7];
-  const both = coalesce([...eight.map((i) => flow(i)[0]), ...eight.map((i) => flow(i)[1])]);
-  assert.deepEqual(received(both), eight.flatMap(flow));
-  assert.equal(both.length, 8);
-  const frames = coalesce([...[...eight, 8].map((i) => flow(i)[0]), ...[...eight, 8].map((i) => flow(i)[1])]);
-  assert.equal(frames.length, 18, 'each comes just after it was closed');
-  const used = coalesce([...eight.map((i) => flow(i)[0]), flow(0)[1], flow(8)[0], flow(1)[1], flow(2)[1]]);
+  const most = Array.from({ length: 16 }, (_, i) => i);
+  const both = coalesce([...most.map((i) => flow(i)[0]), ...most.map((i) => flow(i)[1])]);
+  assert.deepEqual(received(both), most.flatMap(flow));
+  assert.equal(both.length, 16);
+  const frames = coalesce([...[...most, 16].map((i) => flow(i)[0]), ...[...most, 16].map((i) => flow(i)[1])]);
+  assert.equal(frames.length, 34, 'each comes just after it was closed');
+  const used = coalesce([...most.map((i) => flow(i)[0]), flow(0)[1], flow(16)[0], flow(1)[1], flow(2)[1]]);
   assert.deepEqual(
     used.map((frame) => frame.pieces),
-    [2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
-    'the ninth closes flow 1, whose next closes flow 2',
+    [2, ...Array.from({ length: 18 }, () => 1)],
+    'one more closes flow 1, whose next closes flow 2',
   );
 });
 
