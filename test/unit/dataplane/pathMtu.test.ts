@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type InnerMtu, type MtuReason, PathMtu, type PathMtuOptions } from '../../../core/dataplane/pathMtu.ts';
 import { espShape, largestInner, outerSize } from '../../../core/esp/size.ts';
 import { suiteOf } from '../esp/suites.ts';
-import { ipv6Destination, ipv6Source } from '../ip/naivePackets.ts';
+import { ipv6Destination, ipv6Source } from '../ip/judge.ts';
 
 const gcm = shapeOf('aes256gcm16');
 const route = { source: Uint8Array.of(10, 0, 0, 1), target: Uint8Array.of(10, 1, 2, 3) };

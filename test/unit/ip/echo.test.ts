@@ -13,7 +13,7 @@ import {
   setU16,
   tcpSegment,
   transportChecksum,
-} from './naivePackets.ts';
+} from './judge.ts';
 
 const token = Uint8Array.from({ length: 16 }, (_, i) => 0xa0 + i);
 const echo4: Echo = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { applyOuterEcn, ecnDrop, ecnKeep, ecnUnusual, outerMask, outerOctet } from '../../../core/ip/ecn.ts';
-import { confined, headerIsRight, ipv4Packet, ipv6Packet } from './naivePackets.ts';
+import { confined, headerIsRight, ipv4Packet, ipv6Packet } from './judge.ts';
 
 const codepoints = { 'Not-ECT': 0, 'ECT(1)': 1, 'ECT(0)': 2, CE: 3 } as const;
 type Codepoint = keyof typeof codepoints;

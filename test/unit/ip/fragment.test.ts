@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Ipv4Fragments } from '../../../core/ip/fragment.ts';
-import { getU16, headerIsRight, ipv4Packet, ipv6Packet } from './naivePackets.ts';
+import { getU16, headerIsRight, ipv4Packet, ipv6Packet } from './judge.ts';
 
 /** All fragments of the packet; the memory around them is watched. */
 function split(packet: Uint8Array, mtu: number): Uint8Array[] {

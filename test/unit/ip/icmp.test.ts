@@ -3,15 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { maxIcmpBytes, TooBigMessages } from '../../../core/ip/icmp.ts';
 import { plainMemory } from '../../../core/ip/packetMemory.ts';
-import {
-  getU16,
-  headerIsRight,
-  internetChecksum,
-  ipv4Packet,
-  ipv6Packet,
-  tcpSegment,
-  transportChecksum,
-} from './naivePackets.ts';
+import { getU16, headerIsRight, internetChecksum, ipv4Packet, ipv6Packet, tcpSegment, transportChecksum } from './judge.ts';
 
 const slot = 70_000;
 

@@ -12,7 +12,7 @@ import {
   setU16,
   tcpSegment,
   transportChecksum,
-} from './naivePackets.ts';
+} from './judge.ts';
 
 const syn = 0x02;
 const synAck = 0x12;

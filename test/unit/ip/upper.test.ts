@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { InnerHeader } from '../../../core/ip/header.ts';
 import { noUpper, upperHeader } from '../../../core/ip/upper.ts';
 import { octets } from '../esp/suites.ts';
-import { confined, ipv4Packet, ipv6Packet } from './naivePackets.ts';
+import { confined, ipv4Packet, ipv6Packet } from './judge.ts';
 
 const payload = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
