@@ -31,6 +31,8 @@ const ports: Reader = (value) => {
   return ike === undefined || natt === undefined ? undefined : { ike: Number(ike), natt: Number(natt) };
 };
 
+const numbers: Reader = (value) => (/^\d+(,\d+)*$/.test(value) ? value.split(',').map(Number) : undefined);
+
 const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] } = {
   name: [text, 'text'],
   folder: [text, 'text'],
@@ -51,6 +53,8 @@ const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] 
   replayWindow: [number, 'packets, 64 to 4096'],
   whenLost: [text, 'hold, lock, open or end'],
   fragmentation: [text, 'yes, no or force'],
+  tcp: [text, 'auto, always or never'],
+  tcpPorts: [numbers, 'one to four ports with commas, such as 4500,443'],
   localPort: [text, 'standard or any'],
   auth: [text, 'psk, certificate, eap or certificate-eap'],
   certificates: [list, 'base64 of each certificate, with commas'],

@@ -8,6 +8,7 @@ import type {
   ImportNote,
   ProfileView,
   SecretName,
+  TcpUse,
   WhenLost,
 } from '../rpc/contract.ts';
 import { printable } from '../tunnel/explain.ts';
@@ -27,6 +28,12 @@ const FRAGMENTATION: Readonly<Record<Fragmentation, string>> = {
   yes: 'where the gateway takes it',
   no: 'never',
   force: 'small fragments, and the gateway must take them',
+};
+
+const TCP: Readonly<Record<TcpUse, string>> = {
+  auto: 'when UDP does not pass',
+  always: 'always',
+  never: 'never',
 };
 
 export interface ImportOptions {
@@ -127,6 +134,7 @@ export function showCommand(session: Session, profile: string): Promise<number> 
       ['Liveness', view.liveness === 0 ? 'never asked' : `asked after ${view.liveness} s of silence`],
       ['When lost', WHEN_LOST[view.whenLost]],
       ['IKE fragmentation', FRAGMENTATION[view.fragmentation]],
+      ['TCP', TCP[view.tcp] + (view.tcp === 'never' ? '' : `, ports ${view.tcpPorts.join(' and ')}`)],
       ['Replay window', `${view.replayWindow} packets`],
       ['Local ports', view.localPort === 'standard' ? '500 and 4500' : 'any'],
       ['Locked', view.locked.length === 0 ? 'nothing' : view.locked.join(', ')],

@@ -71,6 +71,8 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
       replayWindow: file.replayWindow ?? DEFAULTS.replayWindow,
       whenLost: file.whenLost ?? DEFAULTS.whenLost,
       fragmentation: file.fragmentation ?? DEFAULTS.fragmentation,
+      tcp: file.tcp ?? DEFAULTS.tcp,
+      tcpPorts: [...new Set(file.tcpPorts ?? DEFAULTS.tcpPorts)],
       localPort: file.localPort ?? 'standard',
       folder: (file.folder ?? '').trim().normalize('NFC'),
       locked: file.locked === true ? LOCKABLE : [...new Set(file.locked ?? [])],

@@ -194,11 +194,15 @@ function codeOf(field: string, value: unknown, item: boolean): ProfileProblemCod
     case 'remoteNetworks':
       if (item) return 'network-invalid';
       return length === 0 ? 'required' : 'too-many';
+    case 'tcpPorts':
+      if (item) return 'out-of-range';
+      return length === 0 ? 'required' : 'too-many';
     case 'gateways':
       return item ? 'gateway-invalid' : 'too-many';
     case 'localPort':
     case 'whenLost':
     case 'fragmentation':
+    case 'tcp':
       return 'choice-invalid';
     default:
       return 'out-of-range';

@@ -8,6 +8,7 @@ import type {
   ProfileSummary,
   ProfileView,
   SecretName,
+  TcpUse,
   WhenLost,
 } from '../rpc/contract.ts';
 
@@ -51,6 +52,10 @@ export interface Profile {
   readonly whenLost: WhenLost;
   /** RFC 7383: long IKE messages in fragments where the gateway takes them, never, or only with a gateway that does. */
   readonly fragmentation: Fragmentation;
+  /** RFC 9329: whether IKE and ESP go in a TCP connection. */
+  readonly tcp: TcpUse;
+  /** Where the gateway may take it, the preferred first. */
+  readonly tcpPorts: readonly number[];
   readonly localPort: 'standard' | 'any';
   /** '' is none. */
   readonly folder: string;
@@ -90,6 +95,9 @@ export const DEFAULTS = {
   replayWindow: 1024,
   whenLost: 'hold',
   fragmentation: 'yes',
+  tcp: 'auto',
+  /** RFC 9329 §11: TCP port 4500; 443 passes where nothing else does. */
+  tcpPorts: [4500, 443],
 } as const;
 
 /** Of a profile that says nothing of it. */

@@ -55,6 +55,8 @@ export const storedRecord = v.object({
     replayWindow: v.optional(v.number()),
     whenLost: v.optional(v.picklist(['hold', 'lock', 'open', 'end'])),
     fragmentation: v.optional(v.picklist(['yes', 'no', 'force'])),
+    tcp: v.optional(v.picklist(['auto', 'always', 'never'])),
+    tcpPorts: v.optional(v.array(v.number())),
     localPort: v.picklist(['standard', 'any']),
     folder: v.optional(v.string(), ''),
     locked: v.optional(v.array(v.string()), []),
@@ -78,6 +80,8 @@ export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile'])
     replayWindow: stored.replayWindow ?? DEFAULTS.replayWindow,
     whenLost: stored.whenLost ?? DEFAULTS.whenLost,
     fragmentation: stored.fragmentation ?? DEFAULTS.fragmentation,
+    tcp: stored.tcp ?? DEFAULTS.tcp,
+    tcpPorts: stored.tcpPorts ?? DEFAULTS.tcpPorts,
     // Who locked all there was locked what came later with it.
     locked: lockableThen(stored).every((field) => locked.includes(field)) ? LOCKABLE : locked,
   };

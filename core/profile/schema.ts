@@ -46,6 +46,7 @@ export function hostOf(value: string): string | undefined {
 }
 
 export const LOCAL_ID = 'who you are to the gateway: a name, an address, user@domain, a distinguished name or keyid:hex';
+const TCP_PORTS = '1 to 4 ports';
 const PORTS = 'an object with "ike" and "natt", each a port';
 /** What an administrator could lock before there were certificates. */
 export const LOCKABLE_BEFORE_CERTIFICATES = [
@@ -73,7 +74,7 @@ export const LOCKABLE_BEFORE_WINDOW = [
   ...(['auth', 'certificates', 'eap', 'trust', 'password', 'key'] as const),
 ] as const;
 /** What came one by one after that; a stored profile without such a field is older than it. */
-export const LOCKABLE_LATER = ['replayWindow', 'gateways', 'whenLost', 'fragmentation'] as const;
+export const LOCKABLE_LATER = ['replayWindow', 'gateways', 'whenLost', 'fragmentation', 'tcp', 'tcpPorts'] as const;
 /** What an administrator can lock: what `profile.save` can change. */
 export const LOCKABLE = [...LOCKABLE_BEFORE_WINDOW, ...LOCKABLE_LATER] as const;
 const LOCKS = 'true, or a list of names of fields that can be edited';
@@ -127,6 +128,13 @@ export const profileSchema = v.strictObject({
   replayWindow: v.optional(whole('64 to 4096 packets', between(64, 4096))),
   whenLost: v.optional(v.picklist(['hold', 'lock', 'open', 'end'], '"hold", "lock", "open" or "end"')),
   fragmentation: v.optional(v.picklist(['yes', 'no', 'force'], '"yes", "no" or "force"')),
+  tcp: v.optional(v.picklist(['auto', 'always', 'never'], '"auto", "always" or "never"')),
+  tcpPorts: v.optional(
+    v.pipe(
+      v.array(port, TCP_PORTS),
+      v.check((value) => value.length > 0 && value.length <= 4, TCP_PORTS),
+    ),
+  ),
   localPort: v.optional(v.picklist(['standard', 'any'], '"standard" or "any"')),
   folder: v.optional(
     v.pipe(

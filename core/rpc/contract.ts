@@ -73,6 +73,9 @@ export type WhenLost = 'hold' | 'lock' | 'open' | 'end';
  */
 export type Fragmentation = 'yes' | 'no' | 'force';
 
+/** IKE and ESP go in a TCP connection (RFC 9329) when UDP does not pass; always; or never. */
+export type TcpUse = 'auto' | 'always' | 'never';
+
 /** All of a profile but its secrets. */
 export interface ProfileView extends ProfileSummary {
   readonly localId: string;
@@ -90,6 +93,8 @@ export interface ProfileView extends ProfileSummary {
   readonly replayWindow: number;
   readonly whenLost: WhenLost;
   readonly fragmentation: Fragmentation;
+  readonly tcp: TcpUse;
+  readonly tcpPorts: readonly number[];
   readonly localPort: 'standard' | 'any';
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
   /** Names or addresses that stand in for `gateway` when it does not answer, the preferred first. */
@@ -131,6 +136,8 @@ export interface ProfileFields {
   readonly replayWindow: number;
   readonly whenLost: WhenLost;
   readonly fragmentation: Fragmentation;
+  readonly tcp: TcpUse;
+  readonly tcpPorts: readonly number[];
   readonly localPort: 'standard' | 'any';
   readonly auth: AuthMethod;
   /** PEM, or base64 DER; in an edit [] takes them away. */
@@ -154,7 +161,7 @@ export type ProfileProblemCode =
   | 'out-of-range' // numbers
   | 'no-family' // ipv4 and ipv6 are both off
   | 'no-network-of-family' // no network is left with the families that are on
-  | 'choice-invalid' // localPort, whenLost, fragmentation, auth, eap.methods, trust.method
+  | 'choice-invalid' // localPort, whenLost, fragmentation, tcp, auth, eap.methods, trust.method
   | 'certificate-invalid' // certificates, eap.authorities, trust.authorities, trust.intermediates: one of them is none
   | 'certificate-required' // the method needs certificates of the user
   | 'key-invalid' // the private key cannot be read, or is of a kind that cannot sign
@@ -539,6 +546,8 @@ const profileFields = v.strictObject({
   replayWindow: v.optional(v.number()),
   whenLost: v.optional(loose.text),
   fragmentation: v.optional(loose.text),
+  tcp: v.optional(loose.text),
+  tcpPorts: v.optional(v.pipe(v.array(v.number()), v.maxLength(64))),
   localPort: v.optional(loose.text),
   auth: v.optional(loose.text),
   certificates: v.optional(loose.certificates),

@@ -28,6 +28,8 @@ export function sampleProfile(changes: Partial<Profile> = {}): Profile {
     replayWindow: DEFAULTS.replayWindow,
     whenLost: DEFAULTS.whenLost,
     fragmentation: DEFAULTS.fragmentation,
+    tcp: DEFAULTS.tcp,
+    tcpPorts: DEFAULTS.tcpPorts,
     localPort: 'standard',
     folder: '',
     locked: [],

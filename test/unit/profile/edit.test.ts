@@ -63,6 +63,10 @@ const wrong: readonly (readonly [GivenFields, readonly string[]])[] = [
   [{ ...least, gateways: ['b.test', 'a b'] }, ['gateways gateway-invalid']],
   [{ ...least, gateways: Array(9).fill('b.test') }, ['gateways too-many']],
   [{ ...least, fragmentation: 'accept' }, ['fragmentation choice-invalid']],
+  [{ ...least, tcp: 'accept' }, ['tcp choice-invalid']],
+  [{ ...least, tcpPorts: [] }, ['tcpPorts required']],
+  [{ ...least, tcpPorts: [443, 0] }, ['tcpPorts out-of-range']],
+  [{ ...least, tcpPorts: [1, 2, 3, 4, 5] }, ['tcpPorts too-many']],
   [{ ...least, whenLost: 'never' }, ['whenLost choice-invalid']],
   [{ ...least, localPort: 'odd' }, ['localPort choice-invalid']],
   [

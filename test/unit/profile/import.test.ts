@@ -43,6 +43,8 @@ test('the least profile gets its defaults, and what was assumed is said', () => 
     replayWindow: 1024,
     whenLost: 'hold',
     fragmentation: 'yes',
+    tcp: 'auto',
+    tcpPorts: [4500, 443],
     localPort: 'standard',
     folder: '',
     locked: [],
@@ -145,6 +147,14 @@ for (const [changes, detail] of wrong) {
 test('a proposal that is not one is named with what is wrong in it', () => {
   const detail = refusal({ ikeProposals: ['aes256gcm16-prfsha256-x25519', 'aes256-frobnicate'] });
   assert.match(detail, /^ikeProposals\[1\]: expected an IKE proposal such as .*frobnicate/);
+});
+
+test('TCP: when, and at which ports, each once', () => {
+  const { profile } = imported({ tcp: 'always', tcpPorts: [443, 8443, 443] });
+  assert.deepEqual([profile.tcp, profile.tcpPorts], ['always', [443, 8443]]);
+  assert.match(refusal({ tcp: 'sometimes' }), /^tcp: expected "auto", "always" or "never", found "sometimes"/);
+  assert.match(refusal({ tcpPorts: [443, 65_536] }), /^tcpPorts\[1\]: expected a port, 1 to 65535, found 65536/);
+  assert.match(refusal({ tcpPorts: [] }), /^tcpPorts: expected 1 to 4 ports, found an empty list/);
 });
 
 test('gateways that stand in are names or addresses, each once, and none is the gateway itself', () => {

@@ -133,6 +133,8 @@ const tries: Readonly<Record<string, readonly unknown[]>> = {
   natKeepalive: [0, 4, 5, 3600, 3601, -1],
   liveness: [0, 4, 5, 86400, 86401],
   gateways: [[], ['vpn.office.test'], [''], 'vpn.office.test', Array(9).fill('a.test'), null],
+  tcp: ['auto', 'always', 'never', 'yes', true, '', null],
+  tcpPorts: [[4500], [443, 4500], [], [0], [65_536], ['443'], 443, [1, 2, 3, 4, 5], null],
   fragmentation: ['yes', 'no', 'force', 'accept', true, '', null],
   whenLost: ['hold', 'lock', 'open', 'end', 'never', '', null],
   replayWindow: [0, 63, 64, 4096, 4097, 100.5, '64', null],

@@ -45,6 +45,8 @@ const view = (more: Partial<ProfileView> = {}): ProfileView => ({
   replayWindow: 1024,
   whenLost: 'hold',
   fragmentation: 'yes',
+  tcp: 'auto',
+  tcpPorts: [4500, 443],
   localPort: 'standard',
   gatewayPorts: { ike: 500, natt: 4500 },
   certificates: [],
