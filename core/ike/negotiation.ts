@@ -106,6 +106,11 @@ export function withoutKeyExchange(proposals: readonly Proposal[]): readonly Pro
   return proposals.map((one) => ({ ...one, transforms: one.transforms.filter(kept) }));
 }
 
+/** Some proposal asks for more than one key exchange (RFC 9370 §2.2.1). */
+export function offersAdditional(proposals: readonly Proposal[]): boolean {
+  return proposals.some(({ transforms }) => transforms.some(({ type }) => isAdditionalKe(type)));
+}
+
 /** Every proposal with this SPI. */
 export function withSpi(proposals: readonly Proposal[], spi: Uint8Array): readonly Proposal[] {
   return proposals.map((one) => ({ ...one, spi }));

@@ -56,13 +56,22 @@ export function parseProposals(texts: readonly string[], use: ProposalUse): Resu
   return ok(lists.map((transforms, i) => ({ number: i + 1, protocol, spi: new Uint8Array(0), transforms })));
 }
 
+const aead = 'aes256gcm16-aes128gcm16-chacha20poly1305-prfsha384-prfsha512-prfsha256';
+const cbc = 'aes256-aes128-sha384-sha512-sha256-prfsha384-prfsha512-prfsha256';
+const groups = 'x25519-ecp384-ecp256-x448-ecp521-modp3072-modp4096-modp2048';
+const kem = 'ke1_mlkem768-ke1_mlkem1024-ke1_mlkem512';
+
 /**
  * Strong by default: nothing that RFC 8247 and RFC 8221 advise against. AEAD and other ciphers are in proposals of their own
- * (RFC 5282 §8). x25519 comes first because its key share is the one sent unasked.
+ * (RFC 5282 §8). x25519 comes first because its key share is the one sent unasked. With ML-KEM beside it before all others, and never as
+ * `ke1_none`: a gateway that does not know the transform type has to pass over the whole proposal (RFC 7296 §3.3.6), so those without
+ * are proposals of their own.
  */
 export const defaultIkeProposals: readonly string[] = [
-  'aes256gcm16-aes128gcm16-chacha20poly1305-prfsha384-prfsha512-prfsha256-x25519-ecp384-ecp256-x448-ecp521-modp3072-modp4096-modp2048',
-  'aes256-aes128-sha384-sha512-sha256-prfsha384-prfsha512-prfsha256-x25519-ecp384-ecp256-x448-ecp521-modp3072-modp4096-modp2048',
+  `${aead}-${groups}-${kem}`,
+  `${cbc}-${groups}-${kem}`,
+  `${aead}-${groups}`,
+  `${cbc}-${groups}`,
 ];
 
 /** ESN first: RFC 4303 §2.2.1 wants it wherever the peer has it. */

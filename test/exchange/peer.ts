@@ -9,7 +9,7 @@ import { pskAuth, verifyPskAuth } from '../../core/ike/auth/psk.ts';
 import { firstSize } from '../../core/ike/fragment/size.ts';
 import { deriveChildKeys, deriveIkeKeys, type Nonces, skeyseed } from '../../core/ike/keys/ikeKeys.ts';
 import { natDetectionHash } from '../../core/ike/nat.ts';
-import { childSuite, chooseProposal, type IkeSuite, ikeSuite } from '../../core/ike/negotiation.ts';
+import { childSuite, chooseProposal, type IkeSuite, ikeSuite, offersAdditional } from '../../core/ike/negotiation.ts';
 import type { Channel, ChildSa, Endpoint, Fragmentation, Identity, IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
 import { IkeSa } from '../../core/ike/sa/ikeSa.ts';
 import { Narrator } from '../../core/ike/sa/narrator.ts';
@@ -103,7 +103,9 @@ export class Peer {
     const instead = this.#config.insteadOfSaInit?.(message, this.#saInits) ?? this.#wantCookie(payloads);
     const ni = findPayload(payloads, 'NONCE')?.data.slice();
     const ke = findPayload(payloads, 'KE');
-    const chosen = chooseProposal(findPayload(payloads, 'SA')?.proposals ?? [], this.#config.ikeProposals);
+    // It does not know IKE_INTERMEDIATE, so it may take no additional key exchange (RFC 9370 §2.2.1).
+    const acceptable = this.#config.ikeProposals.filter((one) => !offersAdditional([one]));
+    const chosen = chooseProposal(findPayload(payloads, 'SA')?.proposals ?? [], acceptable);
     if (instead || !ni || !ke || !chosen) {
       this.#stateless(header, instead ?? [notify(NOTIFY.NO_PROPOSAL_CHOSEN)], channel);
       return;

@@ -33,7 +33,18 @@ export type AttackedClient =
   | ProposalClient;
 
 /** As `asks`, with proposals of its own. */
-export type ProposalClient = 'cbc' | 'x25519' | 'x448' | 'ecp256' | 'ecp384' | 'ecp521' | 'modp2048' | 'modp4096' | 'two-groups';
+export type ProposalClient =
+  | 'cbc'
+  | 'x25519'
+  | 'x448'
+  | 'ecp256'
+  | 'ecp384'
+  | 'ecp521'
+  | 'modp2048'
+  | 'modp4096'
+  | 'two-groups'
+  | 'hybrid'
+  | 'hybrid-twice';
 
 export interface AttackedSentence {
   /** Of SECURITY.md. */

@@ -43,7 +43,13 @@ export const negotiationAttacks: readonly AttackedSentence[] = [
   {
     line: 9,
     sentence: 'an unoffered group',
-    attacks: [negotiated('group-not-offered', 'asks', /22/), negotiated('additional-key-exchange', 'asks', /36|type 6|ke1/i)],
+    attacks: [
+      negotiated('group-not-offered', 'asks', /22/),
+      negotiated('additional-key-exchange', 'two-groups', /ke1_mlkem768/),
+      negotiated('additional-key-exchange-unannounced', 'hybrid', /INTERMEDIATE/),
+      negotiated('additional-key-exchange-left-out', 'hybrid', /ADDKE1/),
+      negotiated('additional-key-exchange-twice', 'hybrid-twice', /36 twice/),
+    ],
   },
   {
     line: 10,
@@ -125,8 +131,13 @@ export const negotiationAttacks: readonly AttackedSentence[] = [
   },
   {
     line: 11,
-    sentence: 'wrong-size ML-KEM ciphertext (ML-KEM is not offered yet, and so not taken)',
-    attacks: [negotiated('additional-key-exchange', 'two-groups')],
+    sentence: 'wrong-size ML-KEM ciphertext',
+    attacks: [
+      badValue('kem-ciphertext-short', 'hybrid', /ke1_mlkem768: length/),
+      badValue('kem-ciphertext-long', 'hybrid', /ke1_mlkem768: length/),
+      badValue('kem-other-method', 'hybrid', /37 where ke1_mlkem768/),
+      attack('kem-ciphertext-changed', 'no-answer-auth', 'nothing', { client: 'hybrid' }),
+    ],
   },
   {
     line: 12,

@@ -69,6 +69,8 @@ export interface HeadOfficeConfig {
   readonly heard?: (packet: Uint8Array) => void;
   /** Anything may become of an answer in IKE_AUTH: for tests that have no name for it. */
   readonly changeAuth?: (honest: readonly Payload[]) => readonly Payload[];
+  /** The same of an answer in IKE_INTERMEDIATE. */
+  readonly changeIntermediate?: (honest: readonly Payload[]) => readonly Payload[];
   /** Behaves well when empty. */
   readonly misbehave: readonly MisbehaviourName[];
 }

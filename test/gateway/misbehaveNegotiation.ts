@@ -1,6 +1,6 @@
 /** More of what a gateway can do wrong in negotiating (SECURITY.md 8–11): what it chooses, and its public value. */
 import { getDiffieHellman } from 'node:crypto';
-import { NOTIFY, PAYLOAD, TRANSFORM } from '../../core/ike/wire/constants.ts';
+import { EXCHANGE, NOTIFY, PAYLOAD, TRANSFORM } from '../../core/ike/wire/constants.ts';
 import type { Payload, Transform } from '../../core/ike/wire/message.ts';
 import { notify } from '../../core/ike/wire/payloads.ts';
 import { changeTransforms, publicValue } from './misbehaveInit.ts';
@@ -9,10 +9,11 @@ import type { Misbehaviour } from './misbehaviours.ts';
 
 type Change = (honest: readonly Payload[]) => readonly Payload[];
 
-/** IANA ids that are registered and never offered here: PRF_HMAC_MD5, ENCR_NULL, ADDKE1 and ML-KEM-768 (RFC 9370). */
+/** IANA ids that are registered and never offered here: PRF_HMAC_MD5, ENCR_NULL; and as one that most clients of these tests do not offer: ADDKE1 with ML-KEM-768 (RFC 9370). */
 const PRF_HMAC_MD5: Transform = { type: TRANSFORM.PRF, id: 1 };
 const ENCR_NULL: Transform = { type: TRANSFORM.ENCR, id: 11 };
 const ML_KEM_768: Transform = { type: 6, id: 36 };
+const INTERMEDIATE = NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED;
 const NO_INTEGRITY: Transform = { type: TRANSFORM.INTEG, id: 0 };
 
 export const negotiationMisbehaviours = [
@@ -64,6 +65,78 @@ export const negotiationMisbehaviours = [
     what: 'chooses an additional key exchange, ML-KEM, that nobody offered',
     clause: 'RFC 9370 §2.2.1, S9, S11',
     hooks: { saInitAnswer: withTransforms((all) => [...all, ML_KEM_768]) },
+  },
+  {
+    name: 'additional-key-exchange-unannounced',
+    what: 'chooses an additional key exchange and does not say that it knows IKE_INTERMEDIATE',
+    clause: 'RFC 9370 §2.2.1, S9',
+    hooks: { saInitAnswer: (honest) => honest.filter((one) => one.kind !== 'N' || one.type !== INTERMEDIATE) },
+  },
+  {
+    name: 'additional-key-exchange-left-out',
+    what: 'takes a proposal with an additional key exchange and leaves that out',
+    clause: 'RFC 9370 §2.2.1, S9',
+    hooks: { saInitAnswer: withTransforms((all) => all.filter(({ type }) => type < TRANSFORM.ADDKE1)) },
+  },
+  {
+    name: 'additional-key-exchange-twice',
+    what: 'chooses the same additional key exchange twice',
+    clause: 'RFC 9370 §2.2.1, S9',
+    hooks: {
+      saInitAnswer: withTransforms((all) => [
+        ...all.filter(({ type }) => type < TRANSFORM.ADDKE1),
+        ML_KEM_768,
+        { ...ML_KEM_768, type: 7 },
+      ]),
+    },
+  },
+  {
+    name: 'kem-ciphertext-short',
+    what: 'sends an ML-KEM ciphertext of one octet less',
+    clause: 'FIPS 203 §7.3, S11',
+    hooks: { intermediateAnswer: publicValue((honest) => honest.slice(1)) },
+  },
+  {
+    name: 'kem-ciphertext-long',
+    what: 'sends an ML-KEM ciphertext of one octet more',
+    clause: 'FIPS 203 §7.3, S11',
+    hooks: { intermediateAnswer: publicValue((honest) => Uint8Array.of(...honest, 0)) },
+  },
+  {
+    name: 'kem-ciphertext-changed',
+    what: 'one bit of the ML-KEM ciphertext is wrong',
+    clause: 'FIPS 203 §6.3, S11',
+    hooks: { intermediateAnswer: publicValue((honest) => honest.map((octet, at) => (at === 77 ? octet ^ 4 : octet))) },
+  },
+  {
+    name: 'kem-other-method',
+    what: 'answers the additional key exchange with another method',
+    clause: 'RFC 9370 §2.2.2, S11',
+    hooks: { intermediateAnswer: (honest) => honest.map((one) => (one.kind === 'KE' ? { ...one, method: 37 } : one)) },
+  },
+  {
+    name: 'intermediate-empty',
+    what: 'answers IKE_INTERMEDIATE with nothing',
+    clause: 'RFC 9370 §2.2.2',
+    hooks: { intermediateAnswer: () => [] },
+  },
+  {
+    name: 'intermediate-refused',
+    what: 'answers IKE_INTERMEDIATE with INVALID_SYNTAX',
+    clause: 'RFC 9242 §3.4',
+    hooks: { intermediateAnswer: () => [notify(NOTIFY.INVALID_SYNTAX)] },
+  },
+  {
+    name: 'silent-after-intermediate',
+    what: 'never answers IKE_INTERMEDIATE',
+    clause: 'RFC 7296 §2.4',
+    hooks: { datagrams: (bytes, exchange) => (exchange === EXCHANGE.IKE_INTERMEDIATE ? [] : [bytes]) },
+  },
+  {
+    name: 'intermediate-from-office',
+    what: 'starts an IKE_INTERMEDIATE of its own before IKE_AUTH',
+    clause: 'RFC 9242 §3.2, S14',
+    hooks: { afterSaInit: 'intermediate' },
   },
   {
     name: 'child-null-cipher',

@@ -23,6 +23,7 @@ interface Expectation {
 
 const only = (ike: string): Partial<IkeConfig> => ({ ikeProposals: proposals([ike], 'ike') });
 const survives: Expectation = {};
+const HYBRID = 'aes256gcm16-prfsha256-x25519-ke1_mlkem768';
 const CBC = 'aes256-sha256-x25519';
 
 /** One entry per misbehaviour of an office with keys: the compiler asks for it. The others are in test/exchange/liars.test.ts. */
@@ -75,6 +76,21 @@ const expectations: Readonly<Record<KeyMisbehaviourName, Expectation>> = {
   'integrity-none': { failure: 'bad-answer-proposal', client: only(CBC) },
   'two-proposals': { failure: 'bad-answer-proposal', evidence: /2 proposals/ },
   'additional-key-exchange': { failure: 'bad-answer-proposal' },
+  'additional-key-exchange-unannounced': { failure: 'bad-answer-proposal', evidence: /INTERMEDIATE/, client: only(HYBRID) },
+  'additional-key-exchange-left-out': { failure: 'bad-answer-proposal', evidence: /ADDKE1/, client: only(HYBRID) },
+  'additional-key-exchange-twice': {
+    failure: 'bad-answer-proposal',
+    evidence: /36 twice/,
+    client: only(`${HYBRID}-ke2_mlkem768-ke2_none`),
+  },
+  'kem-ciphertext-short': { failure: 'bad-public-value', evidence: /ke1_mlkem768: length/, client: only(HYBRID) },
+  'kem-ciphertext-long': { failure: 'bad-public-value', evidence: /ke1_mlkem768: length/, client: only(HYBRID) },
+  'kem-ciphertext-changed': { failure: 'no-answer-auth', client: only(HYBRID) },
+  'kem-other-method': { failure: 'protocol', evidence: /37 where ke1_mlkem768/, client: only(HYBRID) },
+  'intermediate-empty': { failure: 'protocol', evidence: /no KE/, client: only(HYBRID) },
+  'intermediate-refused': { failure: 'gateway-error', evidence: /INVALID_SYNTAX in IKE_INTERMEDIATE/, client: only(HYBRID) },
+  'silent-after-intermediate': { failure: 'no-answer-auth', evidence: /IKE_INTERMEDIATE/, client: only(HYBRID) },
+  'intermediate-from-office': { client: only(HYBRID) },
   'child-null-cipher': { failure: 'child-bad-answer-proposal' },
   'child-no-integrity': { failure: 'child-bad-answer-proposal', client: { espProposals: proposals(['aes256-sha256'], 'esp') } },
   'child-shorter-key': { failure: 'child-bad-answer-proposal' },

@@ -39,6 +39,8 @@ export interface MisbehaviourHooks {
   readonly insteadOfResume?: (context: MisbehaviourContext) => readonly Payload[];
   /** What a ticket stands for. */
   readonly ticketState?: (honest: TicketState) => TicketState;
+  /** The answer to IKE_INTERMEDIATE; `round` counts them from 0. */
+  readonly intermediateAnswer?: (honest: readonly Payload[], context: MisbehaviourContext) => readonly Payload[];
   /** The identity that goes into IDr and under AUTH. */
   readonly identity?: (honest: Identity) => Identity;
   /** What the office proves itself with. */
@@ -58,7 +60,7 @@ export interface MisbehaviourHooks {
   /** The datagrams that go out in place of a message that is sealed as a whole; after it `datagrams` has its turn. */
   readonly reseal?: (own: OwnMessage) => readonly Uint8Array[];
   /** Something more once the IKE_SA_INIT, the IKE_AUTH answer is out. */
-  readonly afterSaInit?: 'create-child';
+  readonly afterSaInit?: 'create-child' | 'intermediate';
   readonly afterAuth?: 'delete' | 'check-liveness';
   /** The office's dataplane lets packets of any source out to this client. */
   readonly openDataplane?: true;

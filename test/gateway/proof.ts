@@ -16,11 +16,11 @@ import type { SaServices } from './sa.ts';
 import type { HalfOpen } from './saInit.ts';
 
 export function signedByOffice(half: HalfOpen, identity: Identity): SignedParts {
-  return { prf: half.suite.prf, message: half.response, peerNonce: half.ni, skP: half.keys.pr, identity };
+  return { prf: half.suite.prf, message: half.response, peerNonce: half.ni, skP: half.keys.pr, identity, intAuth: half.intAuth };
 }
 
 export function signedByClient(half: HalfOpen, identity: Pick<Identity, 'type' | 'data'>): SignedParts {
-  return { prf: half.suite.prf, message: half.request, peerNonce: half.nr, skP: half.keys.pi, identity };
+  return { prf: half.suite.prf, message: half.request, peerNonce: half.nr, skP: half.keys.pi, identity, intAuth: half.intAuth };
 }
 
 /** [CERT+] AUTH, or undefined when the office has nothing to prove itself with to this user. */

@@ -18,10 +18,11 @@ import type { AddressPools, Lease } from './configReply.ts';
 import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import type { NegotiatedChild } from './firstChild.ts';
 import { type Authenticated, type AuthRounds, answerIkeAuth } from './ikeAuth.ts';
+import { answerIntermediate } from './intermediate.ts';
 import { ownMessage } from './misbehaveFragment.ts';
 import type { MisbehaviourHooks } from './misbehaviours.ts';
 import { everything } from './narrow.ts';
-import type { HalfOpen } from './saInit.ts';
+import { additionalOf, type HalfOpen } from './saInit.ts';
 import { type TicketStore, ticketAnswer } from './standing.ts';
 
 /** What the front object gives each SA. */
@@ -49,7 +50,9 @@ interface Arrival {
 export class ResponderSa {
   /** Responder SPI, 16 hex digits. */
   readonly id: string;
-  readonly #half: HalfOpen;
+  #half: HalfOpen;
+  /** IKE_INTERMEDIATE exchanges done. */
+  #intermediates = 0;
   readonly #services: SaServices;
   readonly #ike: IkeSa;
   readonly #giveUpAt: number;
@@ -88,7 +91,10 @@ export class ResponderSa {
       fragmentSize: half.fragmentSize,
       nextRequestId: 0,
       expectedRequestId: 1,
-      handlers: { [EXCHANGE.IKE_AUTH]: (payloads, at) => this.#ikeAuth(payloads, at) },
+      handlers: {
+        [EXCHANGE.IKE_INTERMEDIATE]: (payloads) => this.#intermediate(payloads),
+        [EXCHANGE.IKE_AUTH]: (payloads, at) => this.#ikeAuth(payloads, at),
+      },
       notified: (notice) => this.#notified(notice),
       closeWithoutChild: false,
       // RFC 9329 §6.1: a client's new connection comes from a new port, even from a new address.
@@ -127,7 +133,10 @@ export class ResponderSa {
 
   /** Misbehaviours that follow the first answer. */
   afterSaInit(now: number): void {
-    if (this.#services.hooks.some((hooks) => hooks.afterSaInit === 'create-child')) this.#ike.request(this.#earlyChild(), now);
+    for (const { afterSaInit } of this.#services.hooks) {
+      if (afterSaInit === 'create-child') this.#ike.request(this.#earlyChild(), now);
+      else if (afterSaInit === 'intermediate') this.#ike.request(this.#earlyIntermediate(), now);
+    }
   }
 
   /** A message with our responder SPI. */
@@ -221,7 +230,28 @@ export class ResponderSa {
     for (const bytes of datagrams) this.#services.emit(this.id, { ...output, bytes });
   }
 
+  /** RFC 9242 §3.2: before IKE_AUTH, as often as was agreed. */
+  #intermediate(payloads: readonly Payload[]): Reply {
+    if (this.#rounds !== undefined) return { payloads: [notify(NOTIFY.INVALID_SYNTAX)] };
+    const verdict = answerIntermediate(this.#half, payloads, this.#intermediates, this.#services);
+    if (verdict.kind === 'refused') return this.#refused(verdict);
+    this.#intermediates++;
+    const adopt = () => {
+      this.#half = { ...this.#half, keys: verdict.keys, intAuth: this.#ike.intAuth };
+      this.#ike.replaceKeys(verdict.keys);
+    };
+    return { payloads: verdict.payloads, after: adopt };
+  }
+
+  #refused({ why, payloads }: { readonly why: string; readonly payloads: readonly Payload[] }): Reply {
+    const failure: IkeFailure = { code: 'authentication-failed', evidence: why };
+    return { payloads, after: () => this.#ike.close(failure) };
+  }
+
   #ikeAuth(payloads: readonly Payload[], now: number): Reply | undefined {
+    // RFC 9370 §2.2.2: all that was agreed comes first.
+    if (this.#intermediates < additionalOf(this.#half).length)
+      return this.#refused({ why: 'IKE_AUTH without IKE_INTERMEDIATE', payloads: [notify(NOTIFY.INVALID_SYNTAX)] });
     // RFC 7296 §1.2: IKE_AUTH is over; another one is out of place.
     if (this.#peer !== undefined) return { payloads: [notify(NOTIFY.INVALID_SYNTAX)] };
     if (this.#waits) {
@@ -259,10 +289,7 @@ export class ResponderSa {
   #replyOf(step: Step, now: number): Reply {
     if (!step.done) return { payloads: step.value.kind === 'reply' ? step.value.payloads : [] };
     const verdict = step.value;
-    if (verdict.kind === 'refused') {
-      const failure: IkeFailure = { code: 'authentication-failed', evidence: verdict.why };
-      return { payloads: verdict.payloads, after: () => this.#ike.close(failure) };
-    }
+    if (verdict.kind === 'refused') return this.#refused(verdict);
     this.#peer = verdict;
     const { authLifetime } = this.#services.config;
     if (authLifetime !== undefined) this.#overAt = now + authLifetime * 1000;
@@ -314,6 +341,13 @@ export class ResponderSa {
       natRemote,
       peerVendorIds: [],
     };
+  }
+
+  /** RFC 9242 §3.2: the initiator starts it and nobody else. */
+  #earlyIntermediate(): OutgoingExchange {
+    const ke: Payload = { kind: 'KE', method: 36, data: this.#services.random(1184) };
+    const ignore = () => {};
+    return { exchange: EXCHANGE.IKE_INTERMEDIATE, build: () => [ke], process: ignore, malformed: ignore, unanswered: ignore };
   }
 
   /** A well-formed request at the wrong time (RFC 7296 §2.3 wants nothing before IKE_AUTH). */

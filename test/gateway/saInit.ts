@@ -3,13 +3,14 @@
 import { isIPv6 } from 'node:net';
 import { sha1 } from '../../core/crypto/hash.ts';
 import { answerKeyExchange } from '../../core/crypto/ke.ts';
+import type { AdditionalKe } from '../../core/crypto/types.ts';
 import { certificateRequests } from '../../core/ike/auth/certificates.ts';
 import { readHashes } from '../../core/ike/auth/signature.ts';
 import { siftPayloads } from '../../core/ike/exchanges/rules.ts';
 import { type FragmentSize, firstSize } from '../../core/ike/fragment/size.ts';
 import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../../core/ike/keys/ikeKeys.ts';
 import { detectNat, natDetectionHash } from '../../core/ike/nat.ts';
-import { chooseProposal, type IkeSuite, ikeSuite } from '../../core/ike/negotiation.ts';
+import { chooseProposal, type IkeSuite, ikeSuite, offersAdditional } from '../../core/ike/negotiation.ts';
 import type { Channel, Endpoint } from '../../core/ike/sa/contract.ts';
 import { EXCHANGE, HASH_ALGORITHM, NOTIFY } from '../../core/ike/wire/constants.ts';
 import { encodeMessage } from '../../core/ike/wire/encode.ts';
@@ -29,7 +30,10 @@ export interface HalfOpen {
   readonly spiI: Uint8Array;
   readonly spiR: Uint8Array;
   readonly suite: IkeSuite;
+  /** Of IKE_SA_INIT, and after each IKE_INTERMEDIATE the new ones. */
   readonly keys: IkeKeys;
+  /** Once IKE_AUTH begins (RFC 9242 §3.3.2). */
+  readonly intAuth?: Uint8Array | undefined;
   readonly ni: Uint8Array;
   readonly nr: Uint8Array;
   /** RealMessage1 and RealMessage2 of RFC 7296 §2.15. */
@@ -78,7 +82,10 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
   const ke = findPayload(payloads, 'KE');
   const nonce = findPayload(payloads, 'NONCE');
   if (!sa || !ke || !nonce) return refuse('payloads are missing or repeated', NOTIFY.INVALID_SYNTAX);
-  const chosen = chooseProposal(sa.proposals, config.ikeProposals);
+  const intermediate = findNotify(payloads, NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED) !== undefined;
+  // RFC 9370 §2.2.1: additional key exchanges only for who knows the exchange that they are done in.
+  const acceptable = intermediate ? config.ikeProposals : config.ikeProposals.filter((one) => !offersAdditional([one]));
+  const chosen = chooseProposal(sa.proposals, acceptable);
   const suite = chosen === undefined ? undefined : ikeSuite(chosen);
   if (chosen === undefined || suite === undefined) return refuse('no proposal in common', NOTIFY.NO_PROPOSAL_CHOSEN);
   // RFC 7296 §1.3: the group of the KE payload is not the chosen one: name it, keep no state.
@@ -106,6 +113,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
     // RFC 7296 §2.23: hashes over both SPIs of this message and the addresses as we see them.
     notify(NOTIFY.NAT_DETECTION_SOURCE_IP, natDetectionHash({ spiI, spiR }, local)),
     notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash({ spiI, spiR }, arrival.from)),
+    ...(intermediate ? [notify(NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
     ...aboutAuthentication(config),
     ...(fragmentation ? [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
   ];
@@ -143,6 +151,11 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
       remote: arrival.from,
     },
   };
+}
+
+/** The key exchanges that are to come before IKE_AUTH; a ticket stands for those that were done. */
+export function additionalOf({ suite, resumed }: HalfOpen): readonly AdditionalKe[] {
+  return resumed ? [] : suite.additional;
 }
 
 /** RFC 7427 §4, RFC 7296 §3.7, RFC 4739 §3.1. An office of keys alone says nothing of all that. */

@@ -53,6 +53,8 @@ const proposals: Readonly<Record<ProposalClient, object>> = {
   modp2048: asking('aes256gcm16-prfsha256-modp2048'),
   modp4096: asking('aes256gcm16-prfsha256-modp4096'),
   'two-groups': asking('aes256gcm16-prfsha256-x25519-modp2048'),
+  hybrid: asking('aes256gcm16-prfsha256-x25519-ke1_mlkem768'),
+  'hybrid-twice': asking('aes256gcm16-prfsha256-x25519-ke1_mlkem768-ke2_mlkem768-ke2_none'),
 };
 
 const clients: Readonly<Record<AttackedClient, object>> = {

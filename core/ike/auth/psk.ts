@@ -2,7 +2,7 @@
  * Authentication by a pre-shared key, both directions (RFC 7296 §2.15):
  *
  *   AUTH = prf( prf(Shared Secret, "Key Pad for IKEv2"), <SignedOctets>)
- *   SignedOctets = RealMessage | NonceOfThePeer | prf(SK_p of the signer, body of the signer's ID payload)
+ *   SignedOctets = RealMessage | NonceOfThePeer | prf(SK_p of the signer, body of the signer's ID payload) [| IntAuth]
  *
  * The initiator signs with its IKE_SA_INIT request, Nr, SK_pi and IDi; the responder with its answer, Ni, SK_pr and IDr.
  */
@@ -20,6 +20,8 @@ export interface SignedParts {
   /** SK_pi when the initiator signs, SK_pr when the responder does. */
   readonly skP: Uint8Array;
   readonly identity: { readonly type: number; readonly data: Uint8Array };
+  /** Of the IKE_INTERMEDIATE exchanges, if there were any (RFC 9242 §3.3.2); the same for both sides. */
+  readonly intAuth?: Uint8Array | undefined;
 }
 
 /** Both sides prove that they know the one secret. */
@@ -34,7 +36,7 @@ export function signedOctets(parts: SignedParts): Uint8Array {
   const { identity } = parts;
   // RestOfIDPayload: ID type, three reserved octets, data; without the generic header.
   const maced = prf(parts.prf, parts.skP, Uint8Array.of(identity.type, 0, 0, 0), identity.data);
-  return concat(parts.message, parts.peerNonce, maced);
+  return concat(parts.message, parts.peerNonce, maced, parts.intAuth ?? new Uint8Array(0));
 }
 
 export function pskAuth(secret: Uint8Array, parts: SignedParts): Uint8Array {

@@ -1,15 +1,16 @@
 /**
- * IKE_AUTH is a conversation with several parties: the gateway, by requests and responses, and those who can judge a chain, sign or ask
+ * IKE_AUTH, with the IKE_INTERMEDIATE before it, is a conversation with several parties: the gateway, by requests and responses, and those who can judge a chain, sign or ask
  * a user, by asks and answers. It is written as generators, top to bottom in the order of the protocol; each `yield` is a step that
  * somebody else does, and what comes of it is what `next` is given.
  */
 import type { IkeAnswer, IkeAsk } from '../auth/contract.ts';
 import type { IkeFailure } from '../sa/contract.ts';
+import { EXCHANGE } from '../wire/constants.ts';
 import type { Payload } from '../wire/message.ts';
 
 export type AuthStep =
-  /** The inner payloads of the next IKE_AUTH request; wants a `response`. */
-  | { readonly kind: 'request'; readonly payloads: readonly Payload[] }
+  /** The inner payloads of the next request, and of which exchange; wants a `response`. */
+  | { readonly kind: 'request'; readonly exchange: number; readonly payloads: readonly Payload[] }
   /** Wants an `answer`. */
   | { readonly kind: 'ask'; readonly ask: IkeAsk };
 
@@ -20,8 +21,8 @@ export type AuthInput =
 export type AuthSteps<T> = Generator<AuthStep, T, AuthInput>;
 
 /** One request and its response. */
-export function* exchange(payloads: readonly Payload[]): AuthSteps<readonly Payload[]> {
-  const input = yield { kind: 'request', payloads };
+export function* exchange(payloads: readonly Payload[], type: number = EXCHANGE.IKE_AUTH): AuthSteps<readonly Payload[]> {
+  const input = yield { kind: 'request', exchange: type, payloads };
   if (input.kind !== 'response') throw new Error('an answer where a response was due');
   return input.payloads;
 }

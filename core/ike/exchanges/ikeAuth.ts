@@ -45,6 +45,8 @@ export interface IkeAuthSetup extends FirstChildSetup {
   /** What the gateway said in IKE_SA_INIT: hashes for signatures (RFC 7427 §4), and that it takes several authentications (RFC 4739). */
   readonly hashes: ReadonlySet<number> | undefined;
   readonly multipleAuth: boolean;
+  /** Of the IKE_INTERMEDIATE exchanges, if there were any (RFC 9242 §3.3.2). */
+  readonly intAuth: Uint8Array | undefined;
   /** Of its CERTREQ. */
   readonly authorities: readonly Uint8Array[];
   /** By which the keys were made, where IKE_SA_INIT was IKE_SESSION_RESUME. */
@@ -269,14 +271,14 @@ export class IkeAuthExchange {
   }
 
   #signedByUs(): SignedParts {
-    const { suite, keys, nonces, saInitRequest, config } = this.#setup;
+    const { suite, keys, nonces, saInitRequest, config, intAuth } = this.#setup;
     const identity = config.localIdentity;
-    return { prf: suite.prf, message: saInitRequest, peerNonce: nonces.nr, skP: keys.pi, identity };
+    return { prf: suite.prf, message: saInitRequest, peerNonce: nonces.nr, skP: keys.pi, identity, intAuth };
   }
 
   #signedByGateway(identity: Identity): SignedParts {
-    const { suite, keys, nonces, saInitResponse } = this.#setup;
-    return { prf: suite.prf, message: saInitResponse, peerNonce: nonces.ni, skP: keys.pr, identity };
+    const { suite, keys, nonces, saInitResponse, intAuth } = this.#setup;
+    return { prf: suite.prf, message: saInitResponse, peerNonce: nonces.ni, skP: keys.pr, identity, intAuth };
   }
 }
 

@@ -80,6 +80,11 @@ export const exchangeRules: Readonly<Record<number, ExchangeRule>> = {
       },
     },
   },
+  // SK{KE, [N+]}  →  SK{KE, [N+]} (RFC 9242 §3.2, RFC 9370 §2.2.2): nothing but key exchanges is agreed here.
+  [EXCHANGE.IKE_INTERMEDIATE]: {
+    request: { encrypted: true, payloads: { KE: one, N: any, V: any } },
+    response: { encrypted: true, payloads: { KE: one, N: any, V: any } },
+  },
   [EXCHANGE.CREATE_CHILD_SA]: {
     request: {
       encrypted: true,

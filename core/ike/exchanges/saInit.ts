@@ -9,7 +9,7 @@ import { requestedAuthorities } from '../auth/certificates.ts';
 import { announcedHashes, readHashes } from '../auth/signature.ts';
 import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../keys/ikeKeys.ts';
 import { detectNat, type NatFindings, natDetectionNotifies } from '../nat.ts';
-import { checkChosen, type IkeSuite, ikeSuite, offeredKeyExchanges } from '../negotiation.ts';
+import { checkChosen, type IkeSuite, ikeSuite, offeredKeyExchanges, offersAdditional } from '../negotiation.ts';
 import type { IkeConfig, IkeFailure } from '../sa/contract.ts';
 import { EXCHANGE, NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Message, Payload, PayloadOf } from '../wire/message.ts';
@@ -99,6 +99,8 @@ export class SaInitExchange {
       { kind: 'KE', method: method.id, data: publicValue },
       { kind: 'NONCE', data: this.ni },
       ...this.#natNotifies,
+      // RFC 9370 §2.2.1: additional key exchanges are done in IKE_INTERMEDIATE, so who proposes them must say that it knows it.
+      ...(offersAdditional(this.#config.ikeProposals) ? [notify(NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
       // RFC 7427 §4: the hashes that signatures of the gateway may use.
       notify(NOTIFY.SIGNATURE_HASH_ALGORITHMS, announcedHashes),
       ...redirectSupport(this.#config),
@@ -200,6 +202,9 @@ export class SaInitExchange {
     const suite = ikeSuite(chosen.value);
     const { method } = this.#exchange;
     if (!suite) return doubt('bad-answer-proposal', 'the chosen transforms do not go together');
+    // RFC 9370 §2.2.1: nor may a responder choose them without saying so. What is in the notify does not matter (RFC 9242 §3.1).
+    if (suite.additional.length > 0 && !findNotify(payloads, NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED))
+      return doubt('bad-answer-proposal', `${suite.additional[0].keyword} without INTERMEDIATE_EXCHANGE_SUPPORTED`);
     // RFC 7296 §2.7: the key exchange that was made is the one that is chosen.
     if (suite.ke.id !== method.id || ke.method !== method.id)
       return doubt(

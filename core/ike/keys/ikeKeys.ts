@@ -62,6 +62,23 @@ export function deriveIkeKeys(
 }
 
 /**
+ * RFC 9370 §2.2.2: after the nth additional key exchange, SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr), and all seven from it as ever. The old
+ * keys are whoever's they are.
+ */
+export function nextIkeKeys(
+  suite: IkeSuite,
+  keys: Pick<IkeKeys, 'd'>,
+  shared: Uint8Array,
+  nonces: Nonces,
+  spis: { readonly spiI: Uint8Array; readonly spiR: Uint8Array },
+): IkeKeys {
+  const seed = prf(suite.prf, keys.d, shared, nonces.ni, nonces.nr);
+  const next = deriveIkeKeys(suite, seed, nonces, spis);
+  seed.fill(0);
+  return next;
+}
+
+/**
  * RFC 7296 §2.17: KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr). Keys of the direction initiator → responder come before the
  * other, and encryption keys before integrity keys. "Initiator" is who started this exchange.
  */

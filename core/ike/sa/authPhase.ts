@@ -1,4 +1,4 @@
-/** IKE_AUTH at work: carries the steps of the exchange to the IKE SA (requests) and to the world (asks), one at a time. */
+/** IKE_INTERMEDIATE and IKE_AUTH at work: carries the steps of the exchange to the IKE SA (requests) and to the world (asks), one at a time. */
 import type { IkeAnswer } from '../auth/contract.ts';
 import type { AuthInput, AuthSteps } from '../exchanges/authSteps.ts';
 import { errorOf, type IkeAuthVerdict, isRefusal } from '../exchanges/ikeAuthErrors.ts';
@@ -25,6 +25,7 @@ export class AuthPhase {
   #asks = 0;
   #askedAt: number | undefined;
   #response: readonly Payload[] = [];
+  #exchange: number = EXCHANGE.IKE_AUTH;
 
   constructor(steps: AuthSteps<IkeAuthVerdict>, ports: AuthPhasePorts) {
     this.#steps = steps;
@@ -46,6 +47,11 @@ export class AuthPhase {
     if (error !== undefined && isRefusal(error)) return false;
     if (findPayload(this.#response, 'EAP')) return false;
     return findPayload(this.#response, 'SA') !== undefined || findPayload(this.#response, 'AUTH') !== undefined;
+  }
+
+  /** Of the last request. */
+  get exchange(): number {
+    return this.#exchange;
   }
 
   /** The gateway has begun EAP, and its last response was part of it. */
@@ -80,13 +86,14 @@ export class AuthPhase {
       this.#ports.emit({ kind: 'ask', id: this.#asks, ask: step.ask });
       return;
     }
-    this.#request(step.payloads, now);
+    this.#request(step.exchange, step.payloads, now);
   }
 
-  #request(payloads: readonly Payload[], now: number): void {
+  #request(type: number, payloads: readonly Payload[], now: number): void {
     const { sa, malformed, unanswered } = this.#ports;
+    this.#exchange = type;
     const exchange = {
-      exchange: EXCHANGE.IKE_AUTH,
+      exchange: type,
       build: () => payloads,
       process: (response: readonly Payload[], at: number) => this.#received(response, at),
       malformed,

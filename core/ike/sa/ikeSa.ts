@@ -15,6 +15,7 @@
  * changes anything but a counter of the log.
  */
 import { equalBytes } from '../../bytes/bytes.ts';
+import { authenticatedForm, IntAuth } from '../auth/intAuth.ts';
 import { type ChildRecord, fatalInResponse, judgeInformational, refuseCreateChild } from '../exchanges/informational.ts';
 import { exchangeName, type RuleError, siftPayloads } from '../exchanges/rules.ts';
 import { type Arrived, InboundMessages } from '../fragment/inbound.ts';
@@ -23,6 +24,7 @@ import { type IkeKeys, wipeIkeKeys } from '../keys/ikeKeys.ts';
 import { espKeyLogLines, ikeKeyLogLine } from '../keys/keyLog.ts';
 import type { IkeSuite } from '../negotiation.ts';
 import { EXCHANGE, NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
+import { encodePayloads } from '../wire/encode.ts';
 import type { Header, Message, Payload, PayloadOf, WireError } from '../wire/message.ts';
 import { deleteChildSas, deleteIkeSa, notify } from '../wire/payloads.ts';
 import { spiBytes, spiText } from '../wire/spi.ts';
@@ -43,7 +45,11 @@ const FRAGMENTS_WITHIN = 30_000;
 
 export class IkeSa {
   readonly #setup: IkeSaSetup;
-  readonly #protection: Protection;
+  #keys: IkeKeys;
+  #protection: Protection;
+  readonly #intAuth = new IntAuth();
+  /** Our IKE_INTERMEDIATE request in flight, as AUTH covers it. */
+  #intermediate: Uint8Array = new Uint8Array(0);
   readonly #requests: RequestWindow<OutgoingExchange>;
   readonly #answers: AnswerWindow;
   readonly #theirAnswers: InboundMessages;
@@ -62,6 +68,7 @@ export class IkeSa {
 
   constructor(setup: IkeSaSetup) {
     this.#setup = setup;
+    this.#keys = setup.keys;
     this.#protection = createProtection(setup.role, setup.suite, setup.keys, setup.random);
     this.#requests = new RequestWindow(setup.timing, setup.nextRequestId);
     this.#answers = new AnswerWindow(setup.expectedRequestId);
@@ -72,8 +79,7 @@ export class IkeSa {
     this.#channel = setup.channel;
     this.#remote = setup.remote;
     setup.narrator.setSpis(setup.spiI, setup.spiR);
-    const line = setup.keyLog ? ikeKeyLogLine(setup.spiI, setup.spiR, setup.suite, setup.keys) : undefined;
-    if (line !== undefined) setup.emit({ kind: 'key-log', table: 'ikev2', line });
+    this.#logKeys();
   }
 
   get state(): IkeSaState {
@@ -95,7 +101,21 @@ export class IkeSa {
   }
 
   get keys(): IkeKeys {
-    return this.#setup.keys;
+    return this.#keys;
+  }
+
+  /** What IKE_INTERMEDIATE exchanges add to the octets of AUTH; undefined: there were none (RFC 9242 §3.3.2). */
+  get intAuth(): Uint8Array | undefined {
+    return this.#intAuth.octets;
+  }
+
+  /** RFC 9242 §3.3.1: from the next exchange on all is protected by these, which are of an additional key exchange; the old are wiped. */
+  replaceKeys(keys: IkeKeys): void {
+    const { role, suite, random } = this.#setup;
+    wipeIkeKeys(this.#keys);
+    this.#keys = keys;
+    this.#protection = createProtection(role, suite, keys, random);
+    this.#logKeys();
   }
 
   get suite(): IkeSuite {
@@ -256,7 +276,7 @@ export class IkeSa {
     this.#requests.finish();
     this.#theirAnswers.clear();
     this.#theirRequests.clear();
-    wipeIkeKeys(this.#setup.keys);
+    wipeIkeKeys(this.#keys);
     const { emit, narrator } = this.#setup;
     if (failure) narrator.log('info', `IKE SA ended: ${failure.evidence}`, { code: failure.code });
     else narrator.log('info', 'IKE SA ended');
@@ -272,6 +292,7 @@ export class IkeSa {
     const payloads = exchange.build();
     const header = this.#header(exchange.exchange, this.#requests.nextId, false);
     const message = this.#seal(header, payloads, this.#channel, this.#remote);
+    if (exchange.exchange === EXCHANGE.IKE_INTERMEDIATE) this.#intermediate = ownForm(message, payloads);
     this.#theirAnswers.clear();
     this.#requests.send(message, exchange, now, this.#patience());
     this.#setup.narrator.sent(header, payloads, message.datagrams);
@@ -296,6 +317,8 @@ export class IkeSa {
     const sifted = opened.ok ? siftPayloads(header.exchange, 'response', 'inside SK', opened.value.payloads) : undefined;
     if (opened.ok && sifted?.ok) {
       this.#received(header, opened.value, sifted.value.ignored, arrived);
+      if (header.exchange === EXCHANGE.IKE_INTERMEDIATE)
+        this.#cover(this.#intermediate, peersForm(arrived.request, opened.value));
       exchange.process(sifted.value.payloads, now);
       return;
     }
@@ -371,6 +394,8 @@ export class IkeSa {
     const sealed = this.#seal(answer, reply.payloads, channel, from, arrived.fragments?.longest);
     const protection = this.#protection;
     this.#answers.answered(arrived.request, sealed, (bytes, again) => protection.openFragment(bytes, again).ok);
+    if (header.exchange === EXCHANGE.IKE_INTERMEDIATE && arrived.opened.ok)
+      this.#cover(peersForm(arrived.request, arrived.opened.value), ownForm(sealed, reply.payloads));
     this.#setup.narrator.sent(answer, reply.payloads, sealed.datagrams);
     // RFC 7296 §2.11: answers go to where the request came from.
     this.#transmit(sealed.datagrams, channel, from);
@@ -418,6 +443,16 @@ export class IkeSa {
     const { spiI, spiR, role } = this.#setup;
     const flags = { initiator: role === 'initiator', version: false, response };
     return { spiI, spiR, majorVersion: 2, minorVersion: 0, exchange, messageId, flags };
+  }
+
+  #cover(request: Uint8Array, response: Uint8Array): void {
+    this.#intAuth.add(this.#setup.suite.prf, this.#keys, request, response);
+  }
+
+  #logKeys(): void {
+    const { keyLog, spiI, spiR, suite, emit } = this.#setup;
+    const line = keyLog ? ikeKeyLogLine(spiI, spiR, suite, this.#keys) : undefined;
+    if (line !== undefined) emit({ kind: 'key-log', table: 'ikev2', line });
   }
 
   #patience(): RetransmitTiming {
@@ -498,6 +533,17 @@ function informational(payloads: readonly Payload[], done: () => void, sa: IkeSa
       if (fatal) sa.close(fatal);
     },
   };
+}
+
+/** RFC 9242 §3.3.2: what we send, before it is encrypted and split. */
+function ownForm({ datagrams }: Sealed, payloads: readonly Payload[]): Uint8Array {
+  const { first, bytes } = encodePayloads(payloads);
+  return authenticatedForm(datagrams[0], first, bytes);
+}
+
+/** The same of what came; `sent` is the message or its first fragment. */
+function peersForm(sent: Uint8Array, { first, plaintext }: Opened): Uint8Array {
+  return authenticatedForm(sent, first, plaintext);
 }
 
 /** What to say to whoever sent a message that is wrong as a whole. */

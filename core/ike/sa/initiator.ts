@@ -4,16 +4,21 @@
  *   const machine = createInitiator(config, { random, keyLog: false });   // the key pair is made here, before it is needed
  *   machine.handle({ kind: 'start' }, now);
  *
- * Phases: idle → sa-init (saInitPhase.ts) → auth (authPhase.ts) → up (the IkeSa says established, closing or closed).
+ * Phases: idle → sa-init (saInitPhase.ts) → auth, IKE_INTERMEDIATE included (authPhase.ts) → up (the IkeSa says established, closing or closed).
  */
 import { toHex } from '../../bytes/bytes.ts';
+import type { Random } from '../../crypto/types.ts';
 import type { IkeAnswer } from '../auth/contract.ts';
-import { IkeAuthExchange } from '../exchanges/ikeAuth.ts';
+import type { AuthSteps } from '../exchanges/authSteps.ts';
+import { IkeAuthExchange, type IkeAuthSetup } from '../exchanges/ikeAuth.ts';
 import type { IkeAuthVerdict } from '../exchanges/ikeAuthErrors.ts';
+import { additionalKeyExchanges } from '../exchanges/intermediate.ts';
+import { exchangeName } from '../exchanges/rules.ts';
 import { firstSize } from '../fragment/size.ts';
-import { wipe } from '../keys/ikeKeys.ts';
+import { type IkeKeys, wipe } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
 import { selectorsText } from '../selectors.ts';
+import { EXCHANGE } from '../wire/constants.ts';
 import type { Payload } from '../wire/message.ts';
 import { parseMessage } from '../wire/parse.ts';
 import { deleteIkeSa } from '../wire/payloads.ts';
@@ -246,7 +251,7 @@ class Initiator implements IkeMachine {
 
   #authenticate(agreed: Agreed, now: number): void {
     const { result, spiI } = agreed;
-    const { spiR, suite, keys, nat, hashes, multipleAuth, authorities } = result;
+    const { spiR, suite, nat, hashes, multipleAuth, authorities } = result;
     const config = this.#config;
     // RFC 7296 §2.23: with a NAT between, and so always when one is pretended, all goes to port 4500 from IKE_AUTH on.
     const { transport } = config;
@@ -263,25 +268,22 @@ class Initiator implements IkeMachine {
       channel,
     });
     if (!nat.supported) this.#narrator.log('warn', 'the gateway does not say that it knows NAT traversal');
-    const exchange = new IkeAuthExchange(
-      {
-        config,
-        suite,
-        keys,
-        nonces: { ni: agreed.ni, nr: result.nr },
-        saInitRequest: agreed.request,
-        saInitResponse: agreed.response,
-        hashes,
-        multipleAuth,
-        authorities,
-        local,
-        remote,
-        natLocal: nat.local,
-        ticket: agreed.ticket,
-        log: (level, text) => this.#narrator.log(level, text),
-      },
-      this.#ports.random,
-    );
+    const nonces = { ni: agreed.ni, nr: result.nr };
+    const setup: Omit<IkeAuthSetup, 'keys' | 'intAuth'> = {
+      config,
+      suite,
+      nonces,
+      saInitRequest: agreed.request,
+      saInitResponse: agreed.response,
+      hashes,
+      multipleAuth,
+      authorities,
+      local,
+      remote,
+      natLocal: nat.local,
+      ticket: agreed.ticket,
+      log: (level, text) => this.#narrator.log(level, text),
+    };
     const facts = (identity: Identity): IkeSaFacts => ({
       role: 'initiator',
       spiI: toHex(spiI),
@@ -296,7 +298,7 @@ class Initiator implements IkeMachine {
       peerVendorIds: result.vendorIds,
       ...(agreed.ticket && { resumed: true }),
     });
-    this.#auth = new AuthPhase(exchange.run(), {
+    this.#auth = new AuthPhase(prove(setup, agreed, sa, this.#ports.random), {
       sa,
       emit: (output) => this.#emit(output),
       isCancelled: () => this.#cancelBy !== undefined,
@@ -339,7 +341,10 @@ class Initiator implements IkeMachine {
   #whyNoAnswerToAuth(): IkeFailure {
     // OpenIKED drops the IKE SA without a word at a wrong password or an unknown user, where RFC 7296 §2.16 has an EAP Failure sent.
     const after = this.#auth?.inEap ? ', after EAP messages: some gateways fall silent at a wrong user name or password' : '';
-    return { code: 'no-answer-auth', evidence: `no answer to IKE_AUTH${after}` };
+    return {
+      code: 'no-answer-auth',
+      evidence: `no answer to ${exchangeName(this.#auth?.exchange ?? EXCHANGE.IKE_AUTH)}${after}`,
+    };
   }
 
   #finished(sa: IkeSa, verdict: IkeAuthVerdict, facts: (identity: Identity) => IkeSaFacts, now: number): void {
@@ -407,6 +412,22 @@ class Initiator implements IkeMachine {
     this.#cancelBy = undefined;
     sa.finish([complaint], cancelled ? undefined : failure, now, within);
   }
+}
+
+/** What comes between IKE_SA_INIT and an IKE SA that stands: additional key exchanges, if any were agreed, and IKE_AUTH. */
+function* prove(
+  setup: Omit<IkeAuthSetup, 'keys' | 'intAuth'>,
+  { spiI, result }: Agreed,
+  sa: IkeSa,
+  random: Random,
+): AuthSteps<IkeAuthVerdict> {
+  const { suite, nonces, ticket } = setup;
+  const adopt = (keys: IkeKeys) => sa.replaceKeys(keys);
+  // RFC 9242 §4: by a ticket they could be done again, were it negotiated; but its SK_d comes of those that were done.
+  if (ticket) return yield* new IkeAuthExchange({ ...setup, keys: sa.keys, intAuth: undefined }, random).run();
+  const keys = yield* additionalKeyExchanges({ suite, nonces, spiI, spiR: result.spiR, keys: sa.keys, random, adopt });
+  if (!keys.ok) return keys.error;
+  return yield* new IkeAuthExchange({ ...setup, keys: keys.value, intAuth: sa.intAuth }, random).run();
 }
 
 /** Nobody wants it any more, and what was typed is in it. */
