@@ -10,6 +10,7 @@ import { eap } from './cases/eap.ts';
 import { lives } from './cases/lives.ts';
 import { matrix } from './cases/matrix.ts';
 import { paths } from './cases/paths.ts';
+import { ppk } from './cases/ppk.ts';
 import { refusals } from './cases/refusals.ts';
 import { revocation } from './cases/revocation.ts';
 import { weather } from './cases/weather.ts';
@@ -24,6 +25,7 @@ const all: readonly Case[] = [
   ...matrix,
   ...refusals,
   ...lives,
+  ...ppk,
   ...weather,
   ...auth,
   ...eap,
