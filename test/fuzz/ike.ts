@@ -4,9 +4,11 @@
  * unauthenticated garbage must not change what the client does, nor keep the dialogue from its end.
  */
 import { toHex } from '../../core/bytes/bytes.ts';
-import type { Channel, Endpoint, IkeOutput } from '../../core/ike/sa/contract.ts';
+import type { Channel, Endpoint, IkeConfig, IkeOutput } from '../../core/ike/sa/contract.ts';
 import { createInitiator } from '../../core/ike/sa/initiator.ts';
 import { parseMessage } from '../../core/ike/wire/parse.ts';
+import { selectorFromCidr } from '../../core/ike/wire/selectorText.ts';
+import type { HeadOfficeConfig } from '../gateway/config.ts';
 import { Conversation } from '../gateway/conversation.ts';
 import { clientConfig, officeConfig, seededRandom } from '../gateway/fixtures.ts';
 import { createHeadOffice } from '../gateway/responder.ts';
@@ -37,11 +39,25 @@ interface Dialogue {
   readonly datagrams: readonly Uint8Array[];
 }
 
+/** Both sides have much to say and fragment it (RFC 7383). */
+const longClient: IkeConfig = {
+  ...clientConfig,
+  fragmentation: 'force',
+  remoteSelectors: Array.from({ length: 60 }, (_, index) => selectorFromCidr(`10.10.${index}.0/24`)).filter(
+    (one) => one !== undefined,
+  ),
+};
+const longOffice: HeadOfficeConfig = {
+  ...officeConfig,
+  fragmentation: 'force',
+  changeAuth: (payloads) => [...payloads, { kind: 'V', data: new Uint8Array(900).fill(0x61) }],
+};
+
 /** Connects, asks whether the peer lives, hangs up. */
-function hold(disturb: Disturb = () => {}): Dialogue {
+function hold(disturb: Disturb = () => {}, long = false): Dialogue {
   const conversation = new Conversation({
-    machine: createInitiator(clientConfig, { random: seededRandom('client'), keyLog: false }),
-    office: createHeadOffice(officeConfig, { random: seededRandom('office') }),
+    machine: createInitiator(long ? longClient : clientConfig, { random: seededRandom('client'), keyLog: false }),
+    office: createHeadOffice(long ? longOffice : officeConfig, { random: seededRandom('office') }),
     client: CLIENT,
     gateway: GATEWAY,
   });
@@ -99,17 +115,17 @@ function disguise(prng: Prng, bytes: Uint8Array, genuine: Uint8Array): Uint8Arra
 /** Well-formed, encrypted, and with the header of a genuine datagram but for its length: only the ICV tells that it is forged. */
 function isPlausible(bytes: Uint8Array, genuine: readonly Uint8Array[]): boolean {
   const parsed = parseMessage(bytes);
-  if (!parsed.ok || parsed.value.payloads.length !== 1 || parsed.value.payloads[0].kind !== 'SK') return false;
+  if (!parsed.ok || parsed.value.payloads.length !== 1 || !/^SKF?$/.test(parsed.value.payloads[0].kind)) return false;
   return genuine.some((one) => toHex(one.subarray(0, 24)) === toHex(bytes.subarray(0, 24)));
 }
 
 /** `perStage` hostile datagrams at each stage, to the client: it must do exactly what it does undisturbed. */
-function fuzzClient(seed: number, perStage: number): CaseResult {
-  const plain = hold();
+function fuzzClient(seed: number, perStage: number, long: boolean): CaseResult {
+  const plain = hold(undefined, long);
   const expected = deeds(plain.conversation.heard);
   const own = new Set(plain.datagrams.map(toHex));
   const foreign = messageSeeds();
-  return one('garbage to the client changes nothing', seed, () => {
+  return one(`garbage to the client changes nothing${long ? ', between fragments' : ''}`, seed, () => {
     const prng = createPrng(seed);
     let logged = 0;
     let plausible = 0;
@@ -129,7 +145,7 @@ function fuzzClient(seed: number, perStage: number): CaseResult {
           `${stage}: ${answers.map(({ kind }) => kind).join(' ')} for ${toHex(bytes)}`,
         );
       }
-    });
+    }, long);
     demand(deeds(disturbed.conversation.heard) === expected, 'the disturbed client did something else');
     // Strangers must not fill the log: some lines in full, then ever fewer.
     demand(logged < 100, `${logged} log lines`);
@@ -140,11 +156,11 @@ function fuzzClient(seed: number, perStage: number): CaseResult {
 }
 
 /** The same to the office: it may refuse, answer and forget, but the dialogue of the genuine client goes on to its end. */
-function fuzzOffice(seed: number, perStage: number): CaseResult {
-  const plain = hold();
+function fuzzOffice(seed: number, perStage: number, long: boolean): CaseResult {
+  const plain = hold(undefined, long);
   const own = new Set(plain.datagrams.map(toHex));
   const foreign = messageSeeds();
-  return one('garbage to the head office does not end the dialogue', seed, () => {
+  return one(`garbage to the head office does not end the dialogue${long ? ', between fragments' : ''}`, seed, () => {
     const prng = createPrng(seed);
     let answers = 0;
     const { conversation } = hold((stage, live) => {
@@ -159,7 +175,7 @@ function fuzzOffice(seed: number, perStage: number): CaseResult {
         demand(sent <= 1, `${sent} datagrams for one`);
         answers += sent;
       }
-    });
+    }, long);
     demand(conversation.outputs('install-child').length === 1, 'not one CHILD SA');
     demand(conversation.outputs('closed')[0]?.failure === undefined, 'the client failed');
     const [mine] = conversation.outputs('install-child');
@@ -210,7 +226,13 @@ function fuzzSaInit(seed: number, runs: number): CaseResult {
 
 /** All targets of the SA machine. */
 export function fuzzIke(seed = 7296, perStage = 4000, inits = 300): CaseResult[] {
-  return [fuzzClient(seed, perStage), fuzzOffice(seed + 1, perStage), fuzzSaInit(seed + 2, inits)];
+  return [
+    fuzzClient(seed, perStage, false),
+    fuzzOffice(seed + 1, perStage, false),
+    fuzzSaInit(seed + 2, inits),
+    fuzzClient(seed + 3, perStage, true),
+    fuzzOffice(seed + 4, perStage, true),
+  ];
 }
 
 /** One case of one run. */

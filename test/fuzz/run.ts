@@ -3,6 +3,7 @@
  * a last `{"summary"}` line. Exit 1 when a case failed; its detail then has the input. Another seed searches elsewhere.
  */
 import { FULL_EAP, fuzzEap } from './eap.ts';
+import { fuzzFragment } from './fragment.ts';
 import { fuzzIke } from './ike.ts';
 import { FULL_INPUTS, fuzzInputs } from './inputs.ts';
 import { FULL_PKI, fuzzPki } from './pki.ts';
@@ -20,6 +21,7 @@ if (!Number.isInteger(seed)) {
 const results = [
   ...fuzzWire(FULL, seed),
   ...fuzzIke(seed),
+  ...fuzzFragment(seed),
   ...fuzzInputs(FULL_INPUTS, seed),
   ...fuzzPki(FULL_PKI, seed),
   ...fuzzRevocation(FULL_REVOCATION, seed),

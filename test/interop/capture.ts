@@ -24,7 +24,20 @@ export interface Judgement {
   readonly complaints: readonly string[];
 }
 
+/** An IP packet with an IKE message, or with the first piece of one that IP split. */
+export interface IkePacket {
+  readonly from: string;
+  /** Of the IP packet. */
+  readonly octets: number;
+  readonly exchange: number;
+  /** An SKF payload (RFC 7383). */
+  readonly fragment: boolean;
+  /** IP has split it. */
+  readonly split: boolean;
+}
+
 /** The discard service (RFC 863): nobody answers on the laptop's link but the router, by ICMP. */
+const SKF = 53;
 const MARKER_PORT = 9;
 const MARKER = 'sallyport capture ends here';
 const TABLES = ['ikev2_decryption_table', 'esp_sa'];
@@ -103,6 +116,31 @@ export class Capture {
       pings: await count('esp && (icmp.type == 8 || icmp.type == 0 || icmpv6.type == 128 || icmpv6.type == 129)'),
       complaints: await this.#frames('_ws.malformed || _ws.expert.severity == error'),
     };
+  }
+
+  async ikePackets(): Promise<readonly IkePacket[]> {
+    const fields = [
+      'ip.src',
+      'ipv6.src',
+      'ip.len',
+      'ipv6.plen',
+      'ip.flags.mf',
+      'ipv6.fraghdr.more',
+      'isakmp.exchangetype',
+      'isakmp.nextpayload',
+    ];
+    // Pieces are not put together: each packet is what it is.
+    const argv = ['-r', join(this.#folder, 'link.pcap'), '-o', 'ip.defragment:FALSE', '-o', 'ipv6.defragment:FALSE'];
+    argv.push('-Y', 'isakmp', '-T', 'fields', ...fields.flatMap((field) => ['-e', field]), '-E', 'occurrence=f');
+    const read = await run('tshark', argv, { timeoutMs: 60_000 });
+    if (read.code !== 0) throw new Error(`tshark: ${read.stderr}`);
+    return read.stdout.split('\n').flatMap((line): IkePacket[] => {
+      const [v4 = '', v6 = '', length4 = '', length6 = '', more4 = '', more6 = '', exchange = '', next = ''] = line.split('\t');
+      if (exchange === '') return [];
+      const octets = v4 === '' ? Number(length6) + 40 : Number(length4);
+      const split = [more4, more6].some((flag) => flag === '1' || flag === 'True');
+      return [{ from: v4 === '' ? v6 : v4, octets, exchange: Number(exchange), fragment: Number(next) === SKF, split }];
+    });
   }
 
   async discard(): Promise<void> {

@@ -25,6 +25,7 @@ export interface ProfileFields {
   readonly liveness?: number;
   readonly natKeepalive?: number;
   readonly mtu?: number;
+  readonly fragmentation?: 'yes' | 'no' | 'force';
 }
 
 const ROOT = resolve(import.meta.dirname, '..', '..');

@@ -7,6 +7,7 @@ import { auth } from './cases/auth.ts';
 import { bulk, gigabyte } from './cases/bulk.ts';
 import { captures } from './cases/captures.ts';
 import { eap } from './cases/eap.ts';
+import { fragmentation } from './cases/fragmentation.ts';
 import { lives } from './cases/lives.ts';
 import { matrix } from './cases/matrix.ts';
 import { paths } from './cases/paths.ts';
@@ -26,6 +27,7 @@ const all: readonly Case[] = [
   ...refusals,
   ...lives,
   ...ppk,
+  ...fragmentation,
   ...weather,
   ...auth,
   ...eap,
