@@ -66,6 +66,8 @@ export function ikeConfig(
     remoteSelectors: wanted,
     forceEncapsulation: true,
     fragmentation: profile.fragmentation,
+    initialContact: profile.initialContact,
+    reauthenticateEvery: profile.reauthenticateEvery * 1000,
     timing: { ...TIMING, livenessAfter: profile.liveness * 1000 },
   });
 }

@@ -5,7 +5,7 @@ import type { EapSettings, GatewayTrust, ImportNote, SecretName } from '../rpc/c
 import { noteCertificates } from './certificateNotes.ts';
 import { shown } from './faults.ts';
 import { base64Of, type Material } from './material.ts';
-import { DEFAULTS, defaultEapMethods, defaultTrust, type Profile, type ProfileSecret } from './model.ts';
+import { DEFAULTS, defaultEapMethods, defaultInitialContact, defaultTrust, type Profile, type ProfileSecret } from './model.ts';
 import type { Notes } from './notes.ts';
 import { ANY_IDENTITY, hostOf, LOCKABLE, type ProfileFile } from './schema.ts';
 import type { AnyAuthFile, GatewayAuthFile } from './schemaAuth.ts';
@@ -73,6 +73,11 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
       fragmentation: file.fragmentation ?? DEFAULTS.fragmentation,
       tcp: file.tcp ?? DEFAULTS.tcp,
       tcpPorts: [...new Set(file.tcpPorts ?? DEFAULTS.tcpPorts)],
+      redirect: file.redirect ?? DEFAULTS.redirect,
+      resumption: file.resumption ?? DEFAULTS.resumption,
+      childless: file.childless ?? DEFAULTS.childless,
+      initialContact: file.initialContact ?? defaultInitialContact(file.auth.method),
+      reauthenticateEvery: file.reauthenticateEvery ?? DEFAULTS.reauthenticateEvery,
       localPort: file.localPort ?? 'standard',
       folder: (file.folder ?? '').trim().normalize('NFC'),
       locked: file.locked === true ? LOCKABLE : [...new Set(file.locked ?? [])],

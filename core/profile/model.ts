@@ -56,6 +56,16 @@ export interface Profile {
   readonly tcp: TcpUse;
   /** Where the gateway may take it, the preferred first. */
   readonly tcpPorts: readonly number[];
+  /** Go where the gateway sends us (RFC 5685). */
+  readonly redirect: boolean;
+  /** Take tickets, and come back with them after a loss (RFC 5723). */
+  readonly resumption: boolean;
+  /** Leave the CHILD SA out of IKE_AUTH where the gateway takes that (RFC 6023). */
+  readonly childless: boolean;
+  /** Say that older SAs of this identity are gone (RFC 7296 §2.4). */
+  readonly initialContact: boolean;
+  /** Seconds after which both prove who they are again, whatever the gateway wants; 0 is never. */
+  readonly reauthenticateEvery: number;
   readonly localPort: 'standard' | 'any';
   /** '' is none. */
   readonly folder: string;
@@ -98,7 +108,19 @@ export const DEFAULTS = {
   tcp: 'auto',
   /** RFC 9329 §11: TCP port 4500; 443 passes where nothing else does. */
   tcpPorts: [4500, 443],
+  redirect: true,
+  resumption: true,
+  childless: false,
+  reauthenticateEvery: 0,
 } as const;
+
+/**
+ * Of a profile that says nothing of it. RFC 7296 §2.4: not by who may be there twice, as a user with a name and a password on laptop and
+ * telephone; the newer connection would end the older. A private key is on one computer.
+ */
+export function defaultInitialContact(auth: AuthMethod): boolean {
+  return auth === 'certificate' || auth === 'certificate-eap';
+}
 
 /** Of a profile that says nothing of it. */
 export function defaultTrust(auth: AuthMethod): GatewayTrust {

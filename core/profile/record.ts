@@ -1,7 +1,7 @@
 /** What the store's files look like, and what of an older one is still good. */
 import * as v from 'valibot';
 import type { EapSettings, GatewayTrust, SecretName } from '../rpc/contract.ts';
-import { DEFAULTS, defaultTrust, type Profile, type StoredProfile } from './model.ts';
+import { DEFAULTS, defaultInitialContact, defaultTrust, type Profile, type StoredProfile } from './model.ts';
 import { LOCKABLE, LOCKABLE_BEFORE_CERTIFICATES, LOCKABLE_BEFORE_WINDOW, LOCKABLE_LATER } from './schema.ts';
 
 const secretFile = v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f.-]+\.secret$/)));
@@ -57,6 +57,11 @@ export const storedRecord = v.object({
     fragmentation: v.optional(v.picklist(['yes', 'no', 'force'])),
     tcp: v.optional(v.picklist(['auto', 'always', 'never'])),
     tcpPorts: v.optional(v.array(v.number())),
+    redirect: v.optional(v.boolean()),
+    resumption: v.optional(v.boolean()),
+    childless: v.optional(v.boolean()),
+    initialContact: v.optional(v.boolean()),
+    reauthenticateEvery: v.optional(v.number()),
     localPort: v.picklist(['standard', 'any']),
     folder: v.optional(v.string(), ''),
     locked: v.optional(v.array(v.string()), []),
@@ -82,6 +87,11 @@ export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile'])
     fragmentation: stored.fragmentation ?? DEFAULTS.fragmentation,
     tcp: stored.tcp ?? DEFAULTS.tcp,
     tcpPorts: stored.tcpPorts ?? DEFAULTS.tcpPorts,
+    redirect: stored.redirect ?? DEFAULTS.redirect,
+    resumption: stored.resumption ?? DEFAULTS.resumption,
+    childless: stored.childless ?? DEFAULTS.childless,
+    initialContact: stored.initialContact ?? defaultInitialContact(stored.auth),
+    reauthenticateEvery: stored.reauthenticateEvery ?? DEFAULTS.reauthenticateEvery,
     // Who locked all there was locked what came later with it.
     locked: lockableThen(stored).every((field) => locked.includes(field)) ? LOCKABLE : locked,
   };

@@ -74,7 +74,19 @@ export const LOCKABLE_BEFORE_WINDOW = [
   ...(['auth', 'certificates', 'eap', 'trust', 'password', 'key'] as const),
 ] as const;
 /** What came one by one after that; a stored profile without such a field is older than it. */
-export const LOCKABLE_LATER = ['replayWindow', 'gateways', 'whenLost', 'fragmentation', 'tcp', 'tcpPorts'] as const;
+export const LOCKABLE_LATER = [
+  'replayWindow',
+  'gateways',
+  'whenLost',
+  'fragmentation',
+  'tcp',
+  'tcpPorts',
+  'redirect',
+  'resumption',
+  'childless',
+  'initialContact',
+  'reauthenticateEvery',
+] as const;
 /** What an administrator can lock: what `profile.save` can change. */
 export const LOCKABLE = [...LOCKABLE_BEFORE_WINDOW, ...LOCKABLE_LATER] as const;
 const LOCKS = 'true, or a list of names of fields that can be edited';
@@ -135,6 +147,11 @@ export const profileSchema = v.strictObject({
       v.check((value) => value.length > 0 && value.length <= 4, TCP_PORTS),
     ),
   ),
+  redirect: v.optional(v.boolean('true or false')),
+  resumption: v.optional(v.boolean('true or false')),
+  childless: v.optional(v.boolean('true or false')),
+  initialContact: v.optional(v.boolean('true or false')),
+  reauthenticateEvery: v.optional(whole('0 for never, or 300 to 604800 seconds', zeroOr(300, 604_800))),
   localPort: v.optional(v.picklist(['standard', 'any'], '"standard" or "any"')),
   folder: v.optional(
     v.pipe(

@@ -95,6 +95,12 @@ export interface ProfileView extends ProfileSummary {
   readonly fragmentation: Fragmentation;
   readonly tcp: TcpUse;
   readonly tcpPorts: readonly number[];
+  readonly redirect: boolean;
+  readonly resumption: boolean;
+  readonly childless: boolean;
+  readonly initialContact: boolean;
+  /** Seconds; 0 is never. */
+  readonly reauthenticateEvery: number;
   readonly localPort: 'standard' | 'any';
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
   /** Names or addresses that stand in for `gateway` when it does not answer, the preferred first. */
@@ -138,6 +144,12 @@ export interface ProfileFields {
   readonly fragmentation: Fragmentation;
   readonly tcp: TcpUse;
   readonly tcpPorts: readonly number[];
+  readonly redirect: boolean;
+  readonly resumption: boolean;
+  readonly childless: boolean;
+  readonly initialContact: boolean;
+  /** Seconds; 0 is never. */
+  readonly reauthenticateEvery: number;
   readonly localPort: 'standard' | 'any';
   readonly auth: AuthMethod;
   /** PEM, or base64 DER; in an edit [] takes them away. */
@@ -548,6 +560,11 @@ const profileFields = v.strictObject({
   fragmentation: v.optional(loose.text),
   tcp: v.optional(loose.text),
   tcpPorts: v.optional(v.pipe(v.array(v.number()), v.maxLength(64))),
+  redirect: v.optional(v.boolean()),
+  resumption: v.optional(v.boolean()),
+  childless: v.optional(v.boolean()),
+  initialContact: v.optional(v.boolean()),
+  reauthenticateEvery: v.optional(v.number()),
   localPort: v.optional(loose.text),
   auth: v.optional(loose.text),
   certificates: v.optional(loose.certificates),

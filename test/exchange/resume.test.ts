@@ -2,65 +2,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IkeConfig, IkeTicket } from '../../core/ike/sa/contract.ts';
-import { createInitiator } from '../../core/ike/sa/initiator.ts';
 import { NOTIFY } from '../../core/ike/wire/constants.ts';
 import { parseMessage } from '../../core/ike/wire/parse.ts';
 import { allNotifies } from '../../core/ike/wire/payloads.ts';
 import type { HeadOffice, HeadOfficeConfig } from '../gateway/config.ts';
-import { Conversation } from '../gateway/conversation.ts';
-import { answering, authorities, byEap, eapServer, officeCertificate, PASSWORD, USER } from '../gateway/credentials.ts';
-import { clientConfig, identity, officeConfig, seededRandom } from '../gateway/fixtures.ts';
+import type { Conversation } from '../gateway/conversation.ts';
+import { authorities, byEap, eapServer, officeCertificate, USER } from '../gateway/credentials.ts';
+import { identity } from '../gateway/fixtures.ts';
 import { resumeMisbehaviours } from '../gateway/misbehaveExchanges.ts';
-import { createHeadOffice } from '../gateway/responder.ts';
-import { TicketStore } from '../gateway/standing.ts';
 import { agreed, authOf, meet } from './office.ts';
+import { Street } from './street.ts';
 
 const HOUR = 3_600_000;
 
-/** An office, those who visit it one after the other, and its tickets, which outlive it. */
-class Street {
-  readonly store = new TicketStore();
-  now = 1_000;
-  office: HeadOffice;
-  readonly #config: Partial<HeadOfficeConfig>;
-  #visits = 0;
-
-  constructor(config: Partial<HeadOfficeConfig> = {}) {
-    this.#config = config;
-    this.office = this.#open();
-  }
-
-  restart(config: Partial<HeadOfficeConfig> = {}): void {
-    this.office = this.#open(config);
-  }
-
-  #open(config: Partial<HeadOfficeConfig> = {}): HeadOffice {
-    const whole = { ...officeConfig, tickets: { lifetime: 3600 }, ...this.#config, ...config };
-    return createHeadOffice(whole, { random: seededRandom(`office ${this.#visits}`), ticketStore: this.store });
-  }
-
-  visit(config: Partial<IkeConfig> = {}): Conversation {
-    const conversation = this.come(config);
-    conversation.run(100_000, () => conversation.outputs('install-child').length + conversation.outputs('closed').length > 0);
-    conversation.run(100);
-    this.now = conversation.now;
-    return conversation;
-  }
-
-  come(config: Partial<IkeConfig> = {}): Conversation {
-    const endpoint = (address: string, port: number) => ({ address, port });
-    const random = seededRandom(`client ${this.#visits++}`);
-    const conversation = new Conversation({
-      machine: createInitiator({ ...clientConfig, resumption: {}, ...config }, { random, keyLog: false }),
-      office: this.office,
-      client: { ike: endpoint('198.51.100.1', 61_000), natt: endpoint('198.51.100.1', 61_001) },
-      gateway: { ike: endpoint('198.51.100.10', 500), natt: endpoint('198.51.100.10', 4500) },
-      answer: answering({ credentials: { password: [PASSWORD] } }),
-    });
-    conversation.now = this.now;
-    conversation.tell({ kind: 'start' });
-    return conversation;
-  }
+/** With tickets, and clients that ask for them. */
+function ticketing(config: Partial<HeadOfficeConfig> = {}): Street {
+  return new Street({ tickets: { lifetime: 3600 }, ...config }, { resumption: {} });
 }
 
 /** The ticket that a helper would have now. */
@@ -87,7 +44,7 @@ function together(conversation: Conversation): void {
 }
 
 test('a ticket is asked for, and brings the client back without a key exchange or a proof of old', () => {
-  const street = new Street();
+  const street = ticketing();
   const first = street.visit();
   agreed(first);
   assert.ok(authOf(first, 'IKE_AUTH request').includes('N(TICKET_REQUEST)'));
@@ -127,7 +84,7 @@ test('who wants no tickets gets none', () => {
 
 test('a user who logged in by EAP is asked nothing when he comes back', () => {
   const users = [{ identity: identity(USER), proofs: ['eap'] as const }];
-  const street = new Street({ certificate: officeCertificate(), users, eap: eapServer() });
+  const street = ticketing({ certificate: officeCertificate(), users, eap: eapServer() });
   const auth = { local: [byEap()], gateway: { method: 'certificate', authorities } } as const;
   const first = street.visit({ auth });
   agreed(first);
@@ -139,7 +96,7 @@ test('a user who logged in by EAP is asked nothing when he comes back', () => {
 });
 
 test('the office forgets the SA that the ticket is of, without a word (§4.3.4)', () => {
-  const street = new Street();
+  const street = ticketing();
   const first = street.visit();
   const [{ sa }] = first.outputs('established');
   const second = street.visit({ resumption: ticketed(first) });
@@ -149,7 +106,7 @@ test('the office forgets the SA that the ticket is of, without a word (§4.3.4)'
 });
 
 test('one use (§4.3.1): the same ticket again leads to a full exchange', () => {
-  const street = new Street();
+  const street = ticketing();
   const ticket = ticketed(street.visit());
   assert.equal(resumed(street.visit({ resumption: ticket })), true);
   const third = street.visit({ resumption: ticket });
@@ -160,7 +117,7 @@ test('one use (§4.3.1): the same ticket again leads to a full exchange', () => 
 });
 
 test('what is known to be of no use is not presented (§4.3.1, §4.3.3)', () => {
-  const street = new Street();
+  const street = ticketing();
   const first = street.visit();
   const { ticket } = ticketed(first);
   const cases: readonly (readonly [string, Partial<IkeConfig>])[] = [
@@ -178,7 +135,7 @@ test('what is known to be of no use is not presented (§4.3.1, §4.3.3)', () => 
 });
 
 test('a cookie is brought along (§4.3.2)', () => {
-  const street = new Street({ cookie: 'always' });
+  const street = ticketing({ cookie: 'always' });
   const second = street.visit({ resumption: ticketed(street.visit()) });
   together(second);
   assert.equal(resumed(second), true);
@@ -186,7 +143,7 @@ test('a cookie is brought along (§4.3.2)', () => {
 });
 
 test('a redirect of who comes with a ticket is told with its target, and the ticket is not void', () => {
-  const street = new Street();
+  const street = ticketing();
   const ticket = ticketed(street.visit());
   street.restart({ redirect: { to: 'vpn2.office.test', at: 'init' } });
   const second = street.visit({ resumption: ticket, redirect: {} });
@@ -198,7 +155,7 @@ test('a redirect of who comes with a ticket is told with its target, and the tic
 });
 
 test('the user ends it while it resumes: it ends, and no full exchange begins', () => {
-  const street = new Street();
+  const street = ticketing();
   const ticket = ticketed(street.visit());
   street.restart({ misbehave: ['resume-silent'] });
   const second = street.come({ resumption: ticket });
@@ -212,7 +169,7 @@ test('the user ends it while it resumes: it ends, and no full exchange begins', 
 });
 
 test('an office that is not there at all: no answer, in the end by the full exchange, and the ticket may still be good', () => {
-  const street = new Street();
+  const street = ticketing();
   const ticket = ticketed(street.visit());
   const nobody: HeadOffice = { handle() {}, poll: () => undefined, deadline: () => undefined, list: () => [] };
   street.office = nobody;
@@ -224,20 +181,20 @@ test('an office that is not there at all: no answer, in the end by the full exch
 // --- getting and losing tickets ------------------------------------------------------------------------------------------------------
 
 test('TICKET_ACK: asked for again by INFORMATIONAL (§4.1); TICKET_NACK: not', () => {
-  const later = new Street({ tickets: { lifetime: 3600, when: 'later' } }).visit();
+  const later = ticketing({ tickets: { lifetime: 3600, when: 'later' } }).visit();
   assert.equal(ticketOf(later), undefined);
   later.run(20_000, () => ticketOf(later) !== undefined);
   assert.ok(ticketOf(later));
   assert.deepEqual(authOf(later, 'INFORMATIONAL request'), ['N(TICKET_REQUEST)']);
 
-  const never = new Street({ tickets: { lifetime: 3600, when: 'never' } }).visit();
+  const never = ticketing({ tickets: { lifetime: 3600, when: 'never' } }).visit();
   never.run(600_000);
   assert.deepEqual(never.outputs('ticket'), []);
   assert.ok(!authOf(never, 'INFORMATIONAL request').includes('N(TICKET_REQUEST)'));
 });
 
 test('a ticket is renewed before it is over', () => {
-  const conversation = new Street({ tickets: { lifetime: 100 } }).visit();
+  const conversation = ticketing({ tickets: { lifetime: 100 } }).visit();
   const before = ticketed(conversation).ticket;
   conversation.run(85_000);
   const after = ticketed(conversation).ticket;
@@ -259,7 +216,7 @@ test('a deleted SA takes its ticket with it, whoever deleted it; a lost one does
     ],
   ];
   for (const [what, end, kept] of ends) {
-    const street = new Street();
+    const street = ticketing();
     const conversation = street.visit();
     ticketed(conversation);
     end(conversation);
@@ -273,7 +230,7 @@ test('a deleted SA takes its ticket with it, whoever deleted it; a lost one does
 });
 
 test('the ticket is presented in the clear, the keys never are', () => {
-  const street = new Street();
+  const street = ticketing();
   const { ticket } = ticketed(street.visit());
   const second = street.visit({ resumption: { ticket } });
   const [first] = second.outputs('transmit');
@@ -300,7 +257,7 @@ const noTicket: ReadonlySet<string> = new Set([
 
 for (const { name, what, clause } of resumeMisbehaviours) {
   test(`${name}: ${what} (${clause}); the client is connected all the same`, () => {
-    const street = new Street();
+    const street = ticketing();
     if (noTicket.has(name)) {
       street.restart({ misbehave: [name] });
       const only = street.visit();

@@ -126,7 +126,8 @@ export class IkeAuthExchange {
       ...(more.length > 0 && first.method !== 'eap' ? [notify(NOTIFY.ANOTHER_AUTH_FOLLOWS)] : []),
       // RFC 5723 §4.2: in the first request, for a ticket in the last answer.
       ...(config.resumption ? [notify(NOTIFY.TICKET_REQUEST)] : []),
-      // No INITIAL_CONTACT (RFC 7296 §2.4): it would end the same user's connection from another device.
+      // RFC 7296 §2.4: in the first request if at all.
+      ...(config.initialContact ? [notify(NOTIFY.INITIAL_CONTACT)] : []),
     ]);
   }
 

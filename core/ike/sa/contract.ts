@@ -74,6 +74,11 @@ export interface IkeConfig {
   readonly fragmentation: Fragmentation;
   /** Ask for tickets to come back with (RFC 5723); `ticket` is one to come back with now. */
   readonly resumption?: { readonly ticket?: IkeTicket };
+  /**
+   * Say that this is the only IKE SA between the two identities (RFC 7296 §2.4), so that the gateway drops older ones: not in a machine
+   * that is to take the place of another, and not by an identity that may be in use elsewhere.
+   */
+  readonly initialContact?: boolean;
   /** Milliseconds after which we authenticate again, whatever the gateway wants; 0, the default, is never. */
   readonly reauthenticateEvery?: number;
   readonly timing: IkeTiming;
@@ -165,6 +170,8 @@ export interface IkeSaFacts {
   readonly natLocal: boolean;
   readonly natRemote: boolean;
   readonly peerVendorIds: readonly string[];
+  /** The gateway says that it has no other IKE SA with us (INITIAL_CONTACT): any other of ours is gone. */
+  readonly initialContact?: true;
   /** By a ticket: who both are was proven in an earlier IKE SA (RFC 5723). */
   readonly resumed?: true;
 }

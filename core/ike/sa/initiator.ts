@@ -18,10 +18,10 @@ import { firstSize } from '../fragment/size.ts';
 import { type IkeKeys, wipe } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
 import { selectorsText } from '../selectors.ts';
-import { EXCHANGE } from '../wire/constants.ts';
+import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
 import type { Payload } from '../wire/message.ts';
 import { parseMessage } from '../wire/parse.ts';
-import { deleteIkeSa } from '../wire/payloads.ts';
+import { deleteIkeSa, findNotify } from '../wire/payloads.ts';
 import { spiText } from '../wire/spi.ts';
 import { AuthPhase } from './authPhase.ts';
 import type {
@@ -375,7 +375,8 @@ class Initiator implements IkeMachine {
     for (const note of notes) this.#narrator.log('warn', `configuration: ${note}`);
     this.#emit({ kind: 'progress', step: 'established' });
     this.#narrator.log('info', `IKE SA established with ${identity.text}`);
-    this.#emit({ kind: 'established', sa: facts(identity) });
+    const alone = findNotify(notifies, NOTIFY.INITIAL_CONTACT) !== undefined;
+    this.#emit({ kind: 'established', sa: { ...facts(identity), ...(alone && { initialContact: true }) } });
     this.#emit({ kind: 'configured', configuration });
     this.#narrator.log('info', `CHILD SA established: ${suiteText(first)}`, {
       spiIn: spiText(first.spiIn),

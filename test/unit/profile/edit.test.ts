@@ -68,6 +68,7 @@ const wrong: readonly (readonly [GivenFields, readonly string[]])[] = [
   [{ ...least, tcpPorts: [443, 0] }, ['tcpPorts out-of-range']],
   [{ ...least, tcpPorts: [1, 2, 3, 4, 5] }, ['tcpPorts too-many']],
   [{ ...least, whenLost: 'never' }, ['whenLost choice-invalid']],
+  [{ ...least, reauthenticateEvery: 299 }, ['reauthenticateEvery out-of-range']],
   [{ ...least, localPort: 'odd' }, ['localPort choice-invalid']],
   [
     { name: '', gateway: 'a b', localId: '', mtu: 1, ipv4: false, ipv6: false, remoteNetworks: ['x', 'y'] },

@@ -238,6 +238,11 @@ test('records of before certificates load with what they meant; who locked all o
     fragmentation: _f,
     tcp: _tcp,
     tcpPorts: _ports,
+    redirect: _1,
+    resumption: _2,
+    childless: _3,
+    initialContact: _4,
+    reauthenticateEvery: _5,
     ...old
   } = record.profile;
   writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked: LOCKABLE_BEFORE_CERTIFICATES } }));
@@ -259,7 +264,20 @@ test('records of before the replay window have the usual one, locked where all t
     const file = join(folder, '1000', `${id}.json`);
     const { profile, ...record } = JSON.parse(readFileSync(file, 'utf8'));
     assert.equal(profile.replayWindow, 64);
-    const { replayWindow: _r, gateways: _g, whenLost: _w, fragmentation: _f, tcp: _tcp, tcpPorts: _ports, ...old } = profile;
+    const {
+      replayWindow: _r,
+      gateways: _g,
+      whenLost: _w,
+      fragmentation: _f,
+      tcp: _tcp,
+      tcpPorts: _ports,
+      redirect: _1,
+      resumption: _2,
+      childless: _3,
+      initialContact: _4,
+      reauthenticateEvery: _5,
+      ...old
+    } = profile;
     writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked } }));
     const [stored] = openProfileStore(folder, silent).list(ALICE);
     assert.deepEqual([stored?.profile.replayWindow, stored?.profile.locked], [1024, expected]);
