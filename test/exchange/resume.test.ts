@@ -8,7 +8,7 @@ import { allNotifies } from '../../core/ike/wire/payloads.ts';
 import type { HeadOffice, HeadOfficeConfig } from '../gateway/config.ts';
 import type { Conversation } from '../gateway/conversation.ts';
 import { authorities, byEap, eapServer, officeCertificate, USER } from '../gateway/credentials.ts';
-import { identity } from '../gateway/fixtures.ts';
+import { identity, proposals } from '../gateway/fixtures.ts';
 import { resumeMisbehaviours } from '../gateway/misbehaveExchanges.ts';
 import { agreed, authOf, meet } from './office.ts';
 import { Street } from './street.ts';
@@ -29,6 +29,13 @@ function ticketed(conversation: Conversation): { readonly ticket: IkeTicket } {
   const ticket = ticketOf(conversation);
   assert.ok(ticket, JSON.stringify(conversation.outputs('log').at(-1)));
   return { ticket };
+}
+
+/** The ticket that it asks for when the first one is about to be over. */
+function renewed(conversation: Conversation): { readonly ticket: IkeTicket } {
+  const { ticket } = ticketed(conversation);
+  conversation.run(3_000_000, () => ticketOf(conversation) !== ticket);
+  return ticketed(conversation);
 }
 
 const resumed = (conversation: Conversation) => conversation.outputs('established')[0]?.sa.resumed;
@@ -93,6 +100,20 @@ test('a user who logged in by EAP is asked nothing when he comes back', () => {
   together(second);
   assert.deepEqual(second.outputs('ask'), []);
   assert.equal(resumed(second), true);
+});
+
+test('after additional key exchanges the ticket is of the last keys, and they are not done again (RFC 9370)', () => {
+  const hybrid = proposals(['aes256gcm16-prfsha256-x25519-ke1_mlkem768'], 'ike');
+  const street = ticketing({ ikeProposals: hybrid });
+  const first = street.visit({ ikeProposals: hybrid });
+  agreed(first);
+  assert.equal(sent(first, 'IKE_INTERMEDIATE request'), 1);
+  for (const { ticket } of [ticketed(first), renewed(first)]) {
+    const second = street.visit({ ikeProposals: hybrid, resumption: { ticket } });
+    together(second);
+    assert.equal(resumed(second), true);
+    assert.equal(sent(second, 'IKE_INTERMEDIATE request'), 0);
+  }
 });
 
 test('the office forgets the SA that the ticket is of, without a word (§4.3.4)', () => {

@@ -25,7 +25,7 @@ test('what must be encrypted is never read outside of SK', () => {
     assert.equal(rule.request.payloads[kind], undefined, kind);
     assert.equal(rule.response.payloads[kind], undefined, kind);
   }
-  for (const exchange of [0, 99, 255]) {
+  for (const exchange of [EXCHANGE.IKE_AUTH, EXCHANGE.CREATE_CHILD_SA, EXCHANGE.INFORMATIONAL]) {
     assert.deepEqual([exchangeRules[exchange].request.encrypted, exchangeRules[exchange].response.encrypted], [true, true]);
   }
 });
@@ -60,6 +60,6 @@ test('an error comes alone, in a response and only there', () => {
 });
 
 test('exchanges that are not known here', () => {
-  for (const exchange of [0, 99, 255])
+  for (const exchange of [0, 33, 45, 255])
     assert.deepEqual(siftPayloads(exchange, 'request', 'inside SK', []), { ok: false, error: { code: 'exchange' } });
 });
