@@ -241,6 +241,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       case 'reauthenticate':
       case 'ticket':
         break;
+      case 'moved':
+      case 'peer-addresses':
+        break;
       case 'closed':
         machineClosed();
         void end(event.failure && ikeFailure(proof?.explain(event.failure) ?? event.failure));

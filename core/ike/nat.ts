@@ -12,6 +12,9 @@ import { NOTIFY } from './wire/constants.ts';
 import type { Payload } from './wire/message.ts';
 import { allNotifies, notify } from './wire/payloads.ts';
 
+/** Octets of a hash. */
+export const natHashOctets = 20;
+
 /** RFC 7296 §2.23: SHA-1 of SPIi | SPIr | IP address | port, the SPIs as in the header of the message that carries it. */
 export function natDetectionHash(spis: { readonly spiI: Uint8Array; readonly spiR: Uint8Array }, at: Endpoint): Uint8Array {
   const address = parseAddress(at.address);
@@ -25,12 +28,24 @@ export function natDetectionNotifies(
   spiI: Uint8Array,
   random: Random,
 ): readonly Payload[] {
-  const spis = { spiI, spiR: new Uint8Array(8) };
-  const here = natDetectionHash(spis, { address: local.address, port: local.ports.ike });
-  const there = natDetectionHash(spis, { address: remote.address, port: remote.ports.ike });
+  const here = { address: local.address, port: local.ports.ike };
+  const there = { address: remote.address, port: remote.ports.ike };
   // RFC 7296 §2.23: a source hash that matches nothing makes the gateway see a NAT, so ESP goes in UDP.
-  const source = forceEncapsulation ? random(here.length).slice() : here;
-  return [notify(NOTIFY.NAT_DETECTION_SOURCE_IP, source), notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, there)];
+  const disguise = forceEncapsulation ? random(natHashOctets).slice() : undefined;
+  return natDetection({ spiI, spiR: new Uint8Array(8) }, here, there, disguise);
+}
+
+/** What a message has that goes from there to there. A `disguise` in place of the source's hash matches nothing: a NAT is pretended. */
+export function natDetection(
+  spis: { readonly spiI: Uint8Array; readonly spiR: Uint8Array },
+  local: Endpoint,
+  remote: Endpoint,
+  disguise?: Uint8Array,
+): readonly Payload[] {
+  return [
+    notify(NOTIFY.NAT_DETECTION_SOURCE_IP, disguise ?? natDetectionHash(spis, local)),
+    notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash(spis, remote)),
+  ];
 }
 
 export interface NatFindings {

@@ -27,6 +27,7 @@ const ikeReasons: { readonly [C in IkeFailure['code']]: ReasonCode } = {
   redirected: 'redirected',
   'authentication-expired': 'authentication-expired',
   'gateway-restarted': 'gateway-restarted',
+  'address-changed': 'address-changed',
   'closed-by-gateway': 'closed-by-gateway',
   'gateway-lost': 'gateway-lost',
   'gateway-no-certificate': 'gateway-no-certificate',

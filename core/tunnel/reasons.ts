@@ -419,6 +419,11 @@ export const reasons = {
     advice: 'Connect again.',
     exitCode: 85,
   },
+  'address-changed': {
+    what: 'This computer is in another network now, and the gateway does not follow it there.',
+    advice: 'Connect again. A gateway that does MOBIKE follows by itself: ask the administrator.',
+    exitCode: 86,
+  },
   'engine-restarted': { what: 'The helper had to restart.', advice: 'Connect again.', exitCode: 82 },
   cancelled: { what: 'Cancelled.', advice: 'Nothing was left behind.', exitCode: 130 },
 } as const satisfies Record<string, Reason>;

@@ -9,7 +9,7 @@ import { CP_ATTRIBUTE, CP_TYPE, EXCHANGE, NOTIFY, PROTOCOL } from '../../core/ik
 import { encodeMessage } from '../../core/ike/wire/encode.ts';
 import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
 import { deleteIkeSa, findPayload, notify, notifyAbout } from '../../core/ike/wire/payloads.ts';
-import { identity, proposals, selector, type World, type WorldOptions } from './world.ts';
+import { clientConfig, identity, proposals, selector, type World, type WorldOptions } from './world.ts';
 
 export interface Case {
   readonly what: string;
@@ -503,6 +503,16 @@ export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAn
       afterwards: () => {},
       evidence: /is over/,
       farewell: 'D',
+    },
+  ],
+  'address-changed': [
+    {
+      what: 'another address, and no MOBIKE',
+      afterwards: (world) => {
+        const { local, remote } = clientConfig;
+        world.tell({ kind: 'paths', paths: [{ local: { ...local, address: '203.0.113.7' }, remote }] });
+      },
+      evidence: /does not do MOBIKE/,
     },
   ],
   'gateway-restarted': [

@@ -8,6 +8,7 @@ import type { Authority } from '../authority/authority.ts';
 import type { EapServer } from './eap/server.ts';
 import type { EapMisbehaviour, TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import type { MisbehaviourName } from './misbehaviours.ts';
+import type { MobikePolicy } from './mobike.ts';
 import type { RedirectPolicy } from './redirect.ts';
 import type { TicketPolicy, TicketStore } from './standing.ts';
 
@@ -52,6 +53,8 @@ export interface HeadOfficeConfig {
   readonly cookie: 'always' | number;
   /** Send clients that know redirects to another gateway. */
   readonly redirect?: RedirectPolicy;
+  /** Follow clients that move (RFC 4555). */
+  readonly mobike?: MobikePolicy;
   /** RFC 7383; `yes` when not said. */
   readonly fragmentation?: Fragmentation;
   /** AUTH_LIFETIME, seconds. The IKE SA is deleted at its end (RFC 4478). */

@@ -15,6 +15,7 @@ import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts
 import type { HeadOfficeUser } from './config.ts';
 import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import { type ChildRequest, childRequestOf, makeChild, type NegotiatedChild } from './firstChild.ts';
+import { mobikePayloads } from './mobike.ts';
 import { clientProblem, officeProof, signedByClient, signedByOffice } from './proof.ts';
 import { redirectPayload } from './redirect.ts';
 import type { SaServices } from './sa.ts';
@@ -30,6 +31,8 @@ export interface Authenticated {
   readonly initialContact: boolean;
   /** The IKE SA whose ticket brought the client here (RFC 5723 §4.3.4), by its responder SPI. */
   readonly replaces?: string;
+  /** Client and office do MOBIKE. */
+  readonly mobile?: boolean;
   readonly childRefusal?: string;
   readonly child?: NegotiatedChild;
 }
@@ -192,7 +195,8 @@ class ClientAuth {
       return { kind: 'authenticated', payloads, ...standing, childRefusal: 'redirected' };
     }
     const made = makeChild(this.#half, request, user.identity.text, spiIn, this.#services);
-    const standing = standingPayloads(this.#half, this.#first, user.identity, this.#services);
+    const mobile = mobikePayloads(this.#first, this.#services.config.mobike);
+    const standing = [...standingPayloads(this.#half, this.#first, user.identity, this.#services), ...mobile];
     const payloads = this.#changed([...proof, ...standing, ...(made.ok ? made.payloads : [notify(made.notify)])]);
     const common = {
       kind: 'authenticated',
@@ -200,6 +204,7 @@ class ClientAuth {
       identity: user.identity,
       ownIdentity: this.#ownIdentity,
       initialContact: findNotify(this.#first, NOTIFY.INITIAL_CONTACT) !== undefined,
+      mobile: mobile.length > 0,
     } as const;
     if (!made.ok) return { ...common, childRefusal: made.why };
     if (findPayload(payloads, 'SA') !== undefined) return { ...common, child: made.child };

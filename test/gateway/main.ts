@@ -207,6 +207,13 @@ class Process {
         // The office goes on with other clients meanwhile.
         void this.#tls(id, out.ask).then((answer) => this.input({ kind: 'answer', id, answer }), failed);
         return;
+      case 'moved': {
+        const { local, remote, natLocal: keepalive } = out;
+        const children = this.#office.list().find((one) => one.id === id)?.children ?? [];
+        for (const { spiIn } of children) await this.#dataplane.changePath(spiIn, { local, remote, keepalive });
+        print({ event: 'moved', id, remote });
+        return;
+      }
       case 'progress':
       case 'configured':
         return;

@@ -94,6 +94,7 @@ export function readConfig(path: string): ProcessConfig {
         establishWithin: 30_000,
       },
       keyLog: file.keyLog,
+      mobike: {},
       misbehave: file.misbehave.filter(isMisbehaviour),
     },
   };

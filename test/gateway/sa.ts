@@ -21,6 +21,7 @@ import { type Authenticated, type AuthRounds, answerIkeAuth } from './ikeAuth.ts
 import { answerIntermediate } from './intermediate.ts';
 import { ownMessage } from './misbehaveFragment.ts';
 import type { MisbehaviourHooks } from './misbehaviours.ts';
+import { OfficeMobike } from './mobike.ts';
 import { everything } from './narrow.ts';
 import { additionalOf, type HalfOpen } from './saInit.ts';
 import { type TicketStore, ticketAnswer } from './standing.ts';
@@ -61,6 +62,7 @@ export class ResponderSa {
   /** Of the message that is being received. */
   #arrival: Arrival;
   #peer: Authenticated | undefined;
+  #mobike: OfficeMobike | undefined;
   #rounds: AuthRounds | undefined;
   /** The message that is being received, once more. */
   #again: (now: number) => void = () => {};
@@ -95,7 +97,7 @@ export class ResponderSa {
         [EXCHANGE.IKE_INTERMEDIATE]: (payloads) => this.#intermediate(payloads),
         [EXCHANGE.IKE_AUTH]: (payloads, at) => this.#ikeAuth(payloads, at),
       },
-      notified: (notice) => this.#notified(notice),
+      notified: (notice, _, way) => this.#notified(notice) ?? this.#mobike?.notified(notice, way),
       closeWithoutChild: false,
       // RFC 9329 §6.1: a client's new connection comes from a new port, even from a new address.
       followPeer: !half.natLocal || half.remote.transport === 'tcp',
@@ -295,6 +297,7 @@ export class ResponderSa {
     if (authLifetime !== undefined) this.#overAt = now + authLifetime * 1000;
     this.#ike.authenticated(now);
     this.#services.authenticated(this, verdict);
+    if (verdict.mobile) this.#mobike = this.#follow();
     this.#emit({ kind: 'established', sa: this.#facts(verdict) });
     if (verdict.child === undefined) {
       this.#emit({ kind: 'log', level: 'info', text: 'no CHILD SA', fields: { why: verdict.childRefusal ?? '' } });
@@ -316,6 +319,15 @@ export class ResponderSa {
       remote: channel === 'natt' ? from : { address: from.address, port: config.ports.natt },
       keepalive: this.#half.natLocal && from.transport !== 'tcp',
     });
+  }
+
+  #follow(): OfficeMobike | undefined {
+    const { config, random } = this.#services;
+    const { local, natLocal } = this.#half;
+    if (!config.mobike) return undefined;
+    const at = { address: local.address, port: config.ports.natt };
+    const emit = (output: IkeOutput): void => this.#emit(output);
+    return new OfficeMobike({ policy: config.mobike, random, ike: () => this.#ike, local: at, natLocal, emit });
   }
 
   #afterAuth(now: number): void {

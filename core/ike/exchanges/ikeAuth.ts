@@ -120,6 +120,8 @@ export class IkeAuthExchange {
       ...(remoteIdentity ? [{ kind: 'IDr', idType: remoteIdentity.type, data: remoteIdentity.data } as const] : []),
       ...proof.value.filter(({ kind }) => kind !== 'CERT'),
       ...this.#child.payloads(),
+      // RFC 4555 §3.2: in the message that has the SA payload.
+      ...(config.mobike ? [notify(NOTIFY.MOBIKE_SUPPORTED)] : []),
       ...(gateway.method === 'eap-only' ? [notify(NOTIFY.EAP_ONLY_AUTHENTICATION)] : []),
       ...(more.length > 0 ? [notify(NOTIFY.MULTIPLE_AUTH_SUPPORTED)] : []),
       // RFC 4739 §3.2: beside an AUTH payload, so for EAP it goes with the one that ends it.

@@ -79,6 +79,8 @@ export interface IkeConfig {
    * that is to take the place of another, and not by an identity that may be in use elsewhere.
    */
   readonly initialContact?: boolean;
+  /** Keep the session when an address changes (RFC 4555), where the gateway can too. */
+  readonly mobike?: boolean;
   /** Milliseconds after which we authenticate again, whatever the gateway wants; 0, the default, is never. */
   readonly reauthenticateEvery?: number;
   readonly timing: IkeTiming;
@@ -104,6 +106,11 @@ export type IkeInput =
   | { readonly kind: 'datagram'; readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }
   /** The dataplane saw an authenticated ESP packet since the last such input: the peer lives. */
   | { readonly kind: 'inbound-traffic' }
+  /**
+   * Our addresses towards the gateway now, the best way first; none: there is no network. Also told when they are as before and it is only
+   * thought that something has changed: then it is looked whether the way is still open.
+   */
+  | { readonly kind: 'paths'; readonly paths: readonly Path[] }
   /** A new TCP connection is in the place of the one before (RFC 9329 §6.1). */
   | { readonly kind: 'reconnected' }
   /** Ask the peer now whether it lives (wake-up, user). */
@@ -137,6 +144,16 @@ export type IkeOutput =
    * before, which is void; undefined: there is none. Void as well, and to be wiped, once the IKE SA was deleted by either side (§6.2).
    */
   | { readonly kind: 'ticket'; readonly ticket: IkeTicket | undefined }
+  /** All packets of the CHILD SAs go this way from now on; `natLocal`: keepalives are due. */
+  | {
+      readonly kind: 'moved';
+      readonly local: Endpoint;
+      readonly remote: Endpoint;
+      readonly channel: Channel;
+      readonly natLocal: boolean;
+    }
+  /** Further addresses of the gateway, all of them; `paths` may lead there too. */
+  | { readonly kind: 'peer-addresses'; readonly addresses: readonly string[] }
   /** The machine is finished: undefined failure after our own terminate. Nothing comes after it. */
   | { readonly kind: 'closed'; readonly failure?: IkeFailure }
   | {
@@ -147,6 +164,12 @@ export type IkeOutput =
     }
   /** Only when a key log was asked for at construction; a line of Wireshark's ikev2_decryption_table. */
   | { readonly kind: 'key-log'; readonly table: 'ikev2' | 'esp'; readonly line: string };
+
+/** An address of ours, and one of the gateway's that packets go to from there. */
+export interface Path {
+  readonly local: IkeConfig['local'];
+  readonly remote: IkeConfig['remote'];
+}
 
 /** Values are printed as they are: never a secret. */
 export type LogFields = Readonly<Record<string, string | number | boolean>>;
@@ -270,6 +293,7 @@ export interface IkeFailure {
     | 'gateway-error' // another error notify for the IKE SA
     | 'no-fragmentation' // our configuration demands it, and it does not offer it
     | 'protocol' // the gateway's messages break the protocol
+    | 'address-changed' // our address did, and the gateway does not follow: no MOBIKE, or UNACCEPTABLE_ADDRESSES
     | 'redirected' // it sends us to another gateway: `redirect`
     | 'authentication-expired' // the time that an authentication is good for is over (RFC 4478), and nobody authenticated again
     | 'gateway-restarted' // it proves that it has lost the IKE SA (RFC 6290)

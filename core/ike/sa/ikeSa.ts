@@ -30,7 +30,7 @@ import { deleteChildSas, deleteIkeSa, notify } from '../wire/payloads.ts';
 import { spiBytes, spiText } from '../wire/spi.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
 import { createProtection, type Opened, type Protection } from './protect.ts';
-import type { IkeSaSetup, NotifyTaken, OutgoingExchange, Reply, RequestHandler } from './setup.ts';
+import type { IkeSaSetup, NotifyTaken, OutgoingExchange, Reply, RequestHandler, Route } from './setup.ts';
 import { AnswerWindow, RequestWindow, type RetransmitTiming, type Sealed, sentOnce } from './window.ts';
 
 export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
@@ -62,6 +62,7 @@ export class IkeSa {
   #authenticated = false;
   #channel: Channel;
   #remote: Endpoint;
+  #followPeer: boolean;
   /** Last sign of life of the peer that nobody else can have given. */
   #heardAt = 0;
   #ending: { readonly failure: IkeFailure | undefined; readonly exchange: OutgoingExchange; readonly by: number } | undefined;
@@ -78,6 +79,7 @@ export class IkeSa {
     this.#theirRequests = new InboundMessages(agreed, setup.narrator, FRAGMENTS_WITHIN);
     this.#channel = setup.channel;
     this.#remote = setup.remote;
+    this.#followPeer = setup.followPeer;
     setup.narrator.setSpis(setup.spiI, setup.spiR);
     this.#logKeys();
   }
@@ -157,7 +159,7 @@ export class IkeSa {
       this.close(this.#ending.failure);
       return;
     }
-    const again = this.#requests.tick(now);
+    const again = this.#isCutOff() ? undefined : this.#requests.tick(now);
     if (again === 'exhausted') this.#unanswered(now);
     else if (again) {
       const name = exchangeName(this.#requests.context?.exchange ?? 0);
@@ -166,7 +168,7 @@ export class IkeSa {
       if (again.smaller) this.#fragmentSize = 'small';
       const how = again.smaller ? ' in smaller fragments' : '';
       this.#setup.narrator.log('debug', `repeating ${name} request${how}`, { messageId, sent, datagrams: datagrams.length });
-      this.#transmit(datagrams, this.#channel, this.#remote);
+      this.#transmitRequest(datagrams, sent);
     }
     this.#theirRequests.tick(now);
     if (now >= this.#livenessDue()) this.checkLiveness(now);
@@ -175,16 +177,31 @@ export class IkeSa {
 
   deadline(): number | undefined {
     if (this.#state === 'closed') return undefined;
-    const { deadline = Infinity } = this.#requests;
+    const deadline = this.#isCutOff() ? Infinity : (this.#requests.deadline ?? Infinity);
     const due = Math.min(deadline, this.#ending?.by ?? Infinity, this.#livenessDue(), this.#theirRequests.deadline);
     return due === Infinity ? undefined : due;
   }
 
-  /** Sends the request, or keeps it until the one in flight is answered (RFC 7296 §2.3). */
-  request(exchange: OutgoingExchange, now: number): void {
+  /** Sends the request, or keeps it until the one in flight is answered (RFC 7296 §2.3); `next`: before others that wait. */
+  request(exchange: OutgoingExchange, now: number, next = false): void {
     if (this.#state === 'closed' || this.#state === 'closing') return;
-    this.#queue.push(exchange);
+    if (next) this.#queue.unshift(exchange);
+    else this.#queue.push(exchange);
     this.#pump(now);
+  }
+
+  /** RFC 4555 §3.5: requests go there from now on, the one in flight at once, and then `next` before all that wait. */
+  moveTo({ channel, remote }: Route, next: OutgoingExchange | undefined, now: number): void {
+    if (this.#state === 'closed') return;
+    this.#channel = channel;
+    this.#remote = remote;
+    if (next && this.#state !== 'closing') this.#queue.unshift(next);
+    if (!this.#repeatNow(now)) this.#pump(now);
+  }
+
+  /** RFC 4555 §3.8: with MOBIKE, the peer moves only when its initiator says so. */
+  stopFollowing(): void {
+    this.#followPeer = false;
   }
 
   /** The peer has proven who it is. */
@@ -203,8 +220,9 @@ export class IkeSa {
   checkLiveness(now: number): void {
     if (this.#state !== 'established' || this.#requests.busy) return;
     this.#setup.narrator.log('debug', 'asking whether the peer lives', { silentMs: now - this.#heardAt });
+    const { roads } = this.#setup;
     this.request(
-      informational([], () => {}, this),
+      informational(roads?.question() ?? [], (payloads, at) => roads?.lives(payloads, at), this),
       now,
     );
   }
@@ -215,9 +233,7 @@ export class IkeSa {
    */
   reconnected(now: number): void {
     if (this.#state === 'closed') return;
-    const again = this.#requests.again(now, this.#patience());
-    if (again) this.#transmit(again, this.#channel, this.#remote);
-    else this.checkLiveness(now);
+    if (!this.#repeatNow(now)) this.checkLiveness(now);
   }
 
   addChild(child: ChildSa): void {
@@ -286,7 +302,7 @@ export class IkeSa {
   // Our requests.
 
   #pump(now: number): void {
-    if (this.#state === 'closed' || this.#requests.busy) return;
+    if (this.#state === 'closed' || this.#requests.busy || this.#isCutOff()) return;
     const exchange = this.#queue.shift();
     if (!exchange) return;
     const payloads = exchange.build();
@@ -296,7 +312,7 @@ export class IkeSa {
     this.#theirAnswers.clear();
     this.#requests.send(message, exchange, now, this.#patience());
     this.#setup.narrator.sent(header, payloads, message.datagrams);
-    this.#transmit(message.datagrams, this.#channel, this.#remote);
+    this.#transmitRequest(message.datagrams, 1);
   }
 
   #receiveResponse(arrival: Arrival, now: number): void {
@@ -314,6 +330,7 @@ export class IkeSa {
     const { opened } = arrived;
     this.#heard(arrival, now);
     this.#requests.finish();
+    this.#setup.roads?.answered({ channel: arrival.channel, remote: arrival.from }, now);
     const sifted = opened.ok ? siftPayloads(header.exchange, 'response', 'inside SK', opened.value.payloads) : undefined;
     if (opened.ok && sifted?.ok) {
       this.#received(header, opened.value, sifted.value.ignored, arrived);
@@ -369,7 +386,7 @@ export class IkeSa {
     const sifted = opened.ok ? siftPayloads(header.exchange, 'request', 'inside SK', opened.value.payloads) : undefined;
     if (opened.ok && sifted?.ok && handler) {
       this.#received(header, opened.value, sifted.value.ignored, arrived);
-      const reply = handler(sifted.value.payloads, now);
+      const reply = handler(sifted.value.payloads, now, { channel, remote: arrival.from });
       if (reply) this.#reply(request, reply, now);
       return;
     }
@@ -405,18 +422,18 @@ export class IkeSa {
   #handlerOf(exchange: number): RequestHandler | undefined {
     const own = this.#setup.handlers[exchange];
     if (own || !this.#authenticated) return own;
-    if (exchange === EXCHANGE.INFORMATIONAL) return (payloads, now) => this.#informational(payloads, now);
+    if (exchange === EXCHANGE.INFORMATIONAL) return (payloads, now, way) => this.#informational(payloads, now, way);
     if (exchange === EXCHANGE.CREATE_CHILD_SA) return () => ({ payloads: refuseCreateChild(this.#state === 'closing') });
     return undefined;
   }
 
-  #informational(payloads: readonly Payload[], now: number): Reply {
+  #informational(payloads: readonly Payload[], now: number, way: Route): Reply {
     const verdict = judgeInformational(payloads, this.children, this.#setup.version);
     const { narrator } = this.#setup;
     for (const note of verdict.notes) narrator.log('warn', note);
     for (const spiIn of verdict.removed) this.#removeChild(spiIn);
     const { end } = verdict;
-    const taken = end ? [] : verdict.notices.flatMap((notice) => this.#notice(notice, now));
+    const taken = end ? [] : verdict.notices.flatMap((notice) => this.#notice(notice, now, way));
     const answer = [...verdict.answer, ...taken.flatMap((one) => one.answer ?? [])];
     // RFC 7296 §2.25.2: a DELETE that crosses ours is answered as usual, and ours is forgotten; the reason stays our own.
     if (end) return { payloads: verdict.answer, after: () => this.#end(end) };
@@ -430,8 +447,8 @@ export class IkeSa {
     return { payloads: answer, after: (at) => this.finish([deleteIkeSa()], failure, at) };
   }
 
-  #notice(notice: PayloadOf<'N'>, now: number): NotifyTaken[] {
-    const taken = this.#setup.notified?.(notice, now);
+  #notice(notice: PayloadOf<'N'>, now: number, way: Route): NotifyTaken[] {
+    const taken = this.#setup.notified?.(notice, now, way);
     if (taken) return [taken];
     this.#setup.narrator.log('warn', `peer reports ${nameOf(NOTIFY, notice.type)}`);
     return [];
@@ -472,6 +489,24 @@ export class IkeSa {
     return { datagrams, smaller: () => protection.seal(header, payloads, small) };
   }
 
+  #transmitRequest(datagrams: readonly Uint8Array[], sent: number): void {
+    const routes = this.#setup.roads?.routes(sent) ?? [{ channel: this.#channel, remote: this.#remote }];
+    for (const { channel, remote } of routes) this.#transmit(datagrams, channel, remote);
+  }
+
+  /** The request in flight goes out again, and is waited for anew; false when there is none. */
+  #repeatNow(now: number): boolean {
+    if (this.#isCutOff()) return this.#requests.busy;
+    const again = this.#requests.again(now, this.#patience());
+    if (again) this.#transmitRequest(again, 1);
+    return again !== undefined;
+  }
+
+  /** There is no network: nothing is sent, and no silence means anything. */
+  #isCutOff(): boolean {
+    return this.#setup.roads?.routes(1).length === 0;
+  }
+
   #transmit(datagrams: readonly Uint8Array[], channel: Channel, to: Endpoint): void {
     for (const bytes of datagrams) this.#setup.emit({ kind: 'transmit', bytes, channel, to });
   }
@@ -486,7 +521,7 @@ export class IkeSa {
     this.#heardAt = Math.max(this.#heardAt, now);
     const { address, port, transport } = this.#remote;
     const moved = arrival.from.address !== address || arrival.from.port !== port || arrival.from.transport !== transport;
-    if (!this.#setup.followPeer || !moved) return;
+    if (!this.#followPeer || !moved) return;
     this.#setup.narrator.log('info', 'peer moved', { address: arrival.from.address, port: arrival.from.port });
     this.#remote = arrival.from;
     this.#channel = arrival.channel;
@@ -499,7 +534,7 @@ export class IkeSa {
 
   #livenessDue(): number {
     const { livenessAfter } = this.#setup.timing;
-    if (this.#state !== 'established' || livenessAfter === 0 || this.#requests.busy) return Infinity;
+    if (this.#state !== 'established' || livenessAfter === 0 || this.#requests.busy || this.#isCutOff()) return Infinity;
     return this.#heardAt + livenessAfter;
   }
 
@@ -523,12 +558,16 @@ interface Request extends Arrival {
 }
 
 /** An INFORMATIONAL request; whatever ends the IKE SA in its answer does. */
-function informational(payloads: readonly Payload[], done: () => void, sa: IkeSa): OutgoingExchange {
+function informational(
+  payloads: readonly Payload[],
+  done: (answer: readonly Payload[], now: number) => void,
+  sa: IkeSa,
+): OutgoingExchange {
   return {
     exchange: EXCHANGE.INFORMATIONAL,
     build: () => payloads,
-    process(answer) {
-      done();
+    process(answer, now) {
+      done(answer, now);
       const fatal = fatalInResponse(answer);
       if (fatal) sa.close(fatal);
     },

@@ -37,6 +37,7 @@ import type {
   IkeSaFacts,
 } from './contract.ts';
 import { IkeSa } from './ikeSa.ts';
+import { Mobike, type Way } from './mobike.ts';
 import { Narrator } from './narrator.ts';
 import { hasty, isPresentable, Resuming } from './resuming.ts';
 import { type Agreed, type Datagram, SaInitPhase } from './saInitPhase.ts';
@@ -82,6 +83,7 @@ class Initiator implements IkeMachine {
   #cancelBy: number | undefined;
   #sa: IkeSa | undefined;
   #standing: Standing | undefined;
+  #mobike: Mobike | undefined;
   #now = 0;
   #closed = false;
 
@@ -120,6 +122,9 @@ class Initiator implements IkeMachine {
       case 'reconnected':
         if (this.#phase === 'sa-init') this.#saInit.reconnected(now);
         else this.#sa?.reconnected(now);
+        return;
+      case 'paths':
+        if (this.#phase === 'up') this.#mobike?.changed(input.paths, now);
         return;
       case 'inbound-traffic':
         this.#sa?.alive(now);
@@ -256,10 +261,13 @@ class Initiator implements IkeMachine {
     // RFC 7296 §2.23: with a NAT between, and so always when one is pretended, all goes to port 4500 from IKE_AUTH on.
     const { transport } = config;
     const tcp = transport && { transport };
-    const channel: Channel = tcp || config.forceEncapsulation || nat.local || nat.remote ? 'natt' : 'ike';
+    // RFC 4555 §3.3: with MOBIKE too, so that no port changes when a NAT comes later.
+    const needed = tcp || config.forceEncapsulation || nat.local || nat.remote || (config.mobike && nat.supported);
+    const channel: Channel = needed ? 'natt' : 'ike';
     const local = { address: config.local.address, port: config.local.ports[channel], ...tcp };
     const remote = { address: config.remote.address, port: config.remote.ports[channel], ...tcp };
     this.#phase = 'auth';
+    this.#mobike = this.#makeMobike({ local, remote, natLocal: nat.local });
     const sa = this.#makeSa(agreed, channel, remote);
     this.#sa = sa;
     this.#narrator.log('info', `IKE algorithms agreed: ${suiteText(suite)}`, {
@@ -330,12 +338,21 @@ class Initiator implements IkeMachine {
       nextRequestId: 1, // RFC 7296 §2.2: IKE_SA_INIT was 0
       expectedRequestId: 0,
       handlers: {},
-      notified: (notice, now) => this.#standing?.notified(notice, now),
+      notified: (notice, now, way) => this.#standing?.notified(notice, now) ?? this.#mobike?.notified(notice, way),
+      ...(this.#mobike && { roads: this.#mobike }),
       closeWithoutChild: true,
       followPeer: false, // RFC 7296 §2.23: usually behind a NAT, and the dataplane has one gateway address
       emit: (output) => this.#emit(output),
       narrator: this.#narrator,
     });
+  }
+
+  #makeMobike(way: Way): Mobike {
+    const { local, remote, forceEncapsulation } = this.#config;
+    const { random } = this.#ports;
+    const emit = (output: IkeOutput) => this.#emit(output);
+    const current = () => this.#sa;
+    return new Mobike({ disguise: forceEncapsulation, random, narrator: this.#narrator, emit, current }, { local, remote }, way);
   }
 
   #whyNoAnswerToAuth(): IkeFailure {
@@ -385,6 +402,7 @@ class Initiator implements IkeMachine {
       remote: selectorsText(first.remoteSelectors),
     });
     sa.addChild(first);
+    if (this.#config.mobike) this.#mobike?.established(notifies);
     this.#standing = new Standing(
       {
         config: this.#config,

@@ -26,13 +26,32 @@ export interface Reply {
   after?(now: number): void;
 }
 
-export type RequestHandler = (payloads: readonly Payload[], now: number) => Reply | undefined;
+/** `way`: where the request came from. */
+export type RequestHandler = (payloads: readonly Payload[], now: number, way: Route) => Reply | undefined;
 
 /**
  * A notify of a protected INFORMATIONAL request that ends nothing. Gives what the answer has besides, and what is to be done when it is
  * out; undefined: the notify means nothing here, and is only told to the log.
  */
-export type NotifyHandler = (notify: PayloadOf<'N'>, now: number) => NotifyTaken | undefined;
+export type NotifyHandler = (notify: PayloadOf<'N'>, now: number, arrival: Route) => NotifyTaken | undefined;
+
+/** Where a message goes to, or came from. */
+export interface Route {
+  readonly channel: Channel;
+  readonly remote: Endpoint;
+}
+
+/** The ways of an IKE SA whose addresses may change (RFC 4555): its initiator decides which. */
+export interface Roads {
+  /** Where a request goes that is sent for the `sent`th time, the way in use first. Empty: nowhere now, and nobody counts the time. */
+  routes(sent: number): readonly Route[];
+  /** A genuine answer came this way. */
+  answered(way: Route, now: number): void;
+  /** What a question whether the peer lives has with it. */
+  question(): readonly Payload[];
+  /** The answer to that. */
+  lives(payloads: readonly Payload[], now: number): void;
+}
 
 export interface NotifyTaken {
   readonly answer?: readonly Payload[];
@@ -65,6 +84,8 @@ export interface IkeSaSetup {
   readonly notified?: NotifyHandler;
   /** Delete the IKE SA when the peer has deleted the last CHILD SA: without one it is of no use to a client. */
   readonly closeWithoutChild: boolean;
+  /** Absent: all goes to `remote`. */
+  readonly roads?: Roads;
   /** RFC 7296 §2.23: a host that is not behind a NAT follows the peer's address; one that is must not. */
   readonly followPeer: boolean;
   readonly emit: (output: IkeOutput) => void;

@@ -1,0 +1,364 @@
+/**
+ * MOBIKE as the initiator (RFC 4555): which way the session goes, and how the gateway learns of it. The session moves when the way in use is
+ * not one of ours any more (`paths`), when an answer comes over another one, and when the gateway refuses an address. It moves at once,
+ * CHILD SAs and the request in flight too (§3.5), and then tells the gateway: UPDATE_SA_ADDRESSES with COOKIE2 (§3.7).
+ *
+ * A window of one request means that a way cannot be tested while another test is under way (§3.10), so whatever request is in flight is
+ * the test: when it was sent twice in vain it goes over all ways at once, and over whichever the answer comes, the session moves. Which
+ * way works is not believed because of where that answer seems to come from (§3.7): the update that follows goes there alone.
+ *
+ * Questions whether the peer lives show what the gateway sees of us; when a NAT has given us another address, it is told (§3.8).
+ */
+import { toHex } from '../../bytes/bytes.ts';
+import type { Random } from '../../crypto/types.ts';
+import { fatalInResponse } from '../exchanges/informational.ts';
+import {
+  additionalAddresses,
+  bringsBack,
+  copyCookie2,
+  noNatsAllowed,
+  readAdditional,
+  readAllAdditional,
+} from '../exchanges/mobike.ts';
+import { detectNat, natDetection, natHashOctets } from '../nat.ts';
+import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
+import type { Payload, PayloadOf } from '../wire/message.ts';
+import { deleteIkeSa, findNotify, notify } from '../wire/payloads.ts';
+import type { Endpoint, IkeFailure, IkeOutput, Path } from './contract.ts';
+import type { IkeSa } from './ikeSa.ts';
+import type { Narrator } from './narrator.ts';
+import type { NotifyTaken, OutgoingExchange, Roads, Route } from './setup.ts';
+
+export interface MobikeSetup {
+  /** A NAT is pretended to the gateway (`IkeConfig.forceEncapsulation`). */
+  readonly disguise: boolean;
+  readonly random: Random;
+  readonly narrator: Narrator;
+  readonly emit: (output: IkeOutput) => void;
+  /** The IKE SA in use. */
+  readonly current: () => IkeSa | undefined;
+}
+
+/** Where the packets of CHILD SAs go. */
+export interface Way {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly natLocal: boolean;
+}
+
+/** A request that was sent so often goes over all ways from then on: with the usual timing 1.4 s after the first time. */
+const sentInVain = 2;
+/** RFC 4555 §3.9: times that an update is repeated because somebody changed its addresses on the way. */
+const mostRetries = 3;
+const cookieOctets = 16;
+
+export class Mobike implements Roads {
+  readonly #setup: MobikeSetup;
+  /** Agreed with the gateway. */
+  #agreed = false;
+  /** All there are, the best first. */
+  #paths: readonly Path[];
+  #path: Path;
+  #way: Way;
+  /** Counts changes of the way: an answer to an update from before one says nothing (§3.5). */
+  #generation = 0;
+  /** An update waits to be sent. */
+  #queued = false;
+  #retries = 0;
+  /** Remote addresses that the gateway does not take us at. */
+  #refused: readonly string[] = [];
+  /** What the gateway saw of us: the hash, and the SPIs it was made with. */
+  #seen: { readonly spis: string; readonly hash: string } | undefined;
+  /** Of the request of the gateway that is being read. */
+  #listed: readonly PayloadOf<'N'>[] = [];
+  #translated = false;
+  /** Addresses of ours that the gateway was told of. */
+  #announced: readonly string[] = [];
+
+  /** `way` is that of IKE_AUTH. */
+  constructor(setup: MobikeSetup, path: Path, way: Way) {
+    this.#setup = setup;
+    this.#paths = [path];
+    this.#path = path;
+    this.#way = way;
+  }
+
+  /** Where it goes now. */
+  get way(): Way {
+    return this.#way;
+  }
+
+  /** The notifies of the last response of IKE_AUTH. */
+  established(notifies: readonly PayloadOf<'N'>[]): void {
+    this.#agreed = findNotify(notifies, NOTIFY.MOBIKE_SUPPORTED) !== undefined;
+    if (!this.#agreed) return;
+    const additional = readAllAdditional(notifies) ?? [];
+    if (additional.length > 0) this.#setup.emit({ kind: 'peer-addresses', addresses: additional });
+  }
+
+  /** What the network gives us now. */
+  changed(paths: readonly Path[], now: number): void {
+    const sa = this.#setup.current();
+    if (sa?.state !== 'established' || this.#way.remote.transport === 'tcp') return;
+    const stays = paths.find((path) => isSame(path, this.#path));
+    if (!this.#agreed) {
+      if (paths.length === 0) return;
+      if (stays) sa.checkLiveness(now);
+      else this.#leave('our address changed, and the gateway does not do MOBIKE');
+      return;
+    }
+    this.#paths = paths;
+    this.#refused = [];
+    const [best] = paths;
+    if (best === undefined) {
+      this.#setup.narrator.log('info', 'there is no network: waiting');
+      return;
+    }
+    if (!stays) {
+      this.#move(best, 'our address changed', now);
+      return;
+    }
+    this.#announce(now);
+    // Another network may have given us the same address. What is in flight goes out again, or the gateway is asked.
+    sa.reconnected(now);
+  }
+
+  routes(sent: number): readonly Route[] {
+    const { remote } = this.#way;
+    const here = { channel: this.#setup.current()?.channel ?? 'natt', remote } as const;
+    if (!this.#agreed) return [here];
+    if (this.#paths.length === 0) return [];
+    if (sent <= sentInVain) return [here];
+    const others = this.#candidates().filter((path) => path.remote.address !== remote.address);
+    return [here, ...others.map((path) => ({ channel: 'natt', remote: remoteOf(path) }) as const)];
+  }
+
+  answered({ remote }: Route, now: number): void {
+    if (!this.#agreed || remote.address === this.#way.remote.address) return;
+    const path = this.#candidates().find((candidate) => isAt(remote, remoteOf(candidate)));
+    if (path) this.#move(path, 'an answer came over another way', now);
+  }
+
+  question(): readonly Payload[] {
+    return this.#agreed ? this.#natDetection() : [];
+  }
+
+  lives(payloads: readonly Payload[], now: number): void {
+    if (!this.#agreed || !this.#look(payloads)) return;
+    this.#setup.narrator.log('info', 'the gateway sees us at another address: a NAT has changed');
+    this.#generation++;
+    this.#update(now);
+  }
+
+  /** A notify in a request of the gateway. */
+  notified(notice: PayloadOf<'N'>, arrival: Route): NotifyTaken | undefined {
+    if (!this.#agreed) return undefined;
+    switch (notice.type) {
+      case NOTIFY.COOKIE2: {
+        const copy = copyCookie2(notice);
+        return copy && { answer: [copy] };
+      }
+      // RFC 4555 §3.8: if the request has them, the answer has them.
+      case NOTIFY.NAT_DETECTION_SOURCE_IP:
+        return { answer: this.#natDetection() };
+      case NOTIFY.NAT_DETECTION_DESTINATION_IP:
+        return {};
+      case NOTIFY.NO_NATS_ALLOWED: {
+        const expected = noNatsAllowed(arrival.remote, this.#way.local);
+        this.#translated = !expected || toHex(expected) !== toHex(notice.data);
+        const answer = this.#translated ? [notify(NOTIFY.UNEXPECTED_NAT_DETECTED)] : [];
+        return {
+          answer,
+          after: () => {
+            if (this.#listed.length === 0) this.#translated = false;
+          },
+        };
+      }
+      case NOTIFY.ADDITIONAL_IP4_ADDRESS:
+      case NOTIFY.ADDITIONAL_IP6_ADDRESS:
+      case NOTIFY.NO_ADDITIONAL_ADDRESSES:
+        this.#listed = [...this.#listed, notice];
+        // After the last of them: the list is whole, and what comes after finds it taken.
+        return { after: (at) => this.#listedAll(at) };
+      default:
+        return undefined;
+    }
+  }
+
+  // --- moving ----------------------------------------------------------------------------------------------------------------------
+
+  #move(path: Path, why: string, now: number): void {
+    const { narrator } = this.#setup;
+    const local = localOf(path);
+    const remote = remoteOf(path);
+    this.#path = path;
+    this.#generation++;
+    this.#retries = 0;
+    this.#seen = undefined;
+    narrator.log('info', `moving: ${why}`, {
+      local: `${local.address}:${local.port}`,
+      remote: `${remote.address}:${remote.port}`,
+    });
+    // Behind a NAT or not is known when the gateway has answered; a keepalive too many does no harm.
+    this.#tell({ local, remote, natLocal: true });
+    this.#setup.current()?.moveTo({ channel: 'natt', remote }, this.#updateRequest(), now);
+  }
+
+  #tell(way: Way): void {
+    this.#way = way;
+    this.#setup.emit({ kind: 'moved', ...way, channel: 'natt' });
+  }
+
+  #update(now: number): void {
+    const request = this.#updateRequest();
+    if (request) this.#setup.current()?.request(request, now, true);
+  }
+
+  /** Undefined while one waits to be sent: it is made of what holds then. */
+  #updateRequest(): OutgoingExchange | undefined {
+    if (this.#queued) return undefined;
+    this.#queued = true;
+    let generation = 0;
+    const cookie = this.#setup.random(cookieOctets).slice();
+    return {
+      exchange: EXCHANGE.INFORMATIONAL,
+      build: () => {
+        this.#queued = false;
+        generation = this.#generation;
+        return [
+          notify(NOTIFY.UPDATE_SA_ADDRESSES),
+          ...this.#natDetection(),
+          notify(NOTIFY.COOKIE2, cookie),
+          ...this.#announcement(),
+        ];
+      },
+      process: (answer, at) => this.#updated(answer, cookie, generation, at),
+    };
+  }
+
+  #updated(answer: readonly Payload[], cookie: Uint8Array, generation: number, now: number): void {
+    const sa = this.#setup.current();
+    const { narrator } = this.#setup;
+    const fatal = fatalInResponse(answer);
+    if (fatal) {
+      sa?.close(fatal);
+      return;
+    }
+    if (!bringsBack(cookie, answer)) {
+      // RFC 4555 §3.7: the IKE SA must be closed.
+      const failure: IkeFailure = { code: 'protocol', evidence: 'INFORMATIONAL response: COOKIE2 is not the one of the request' };
+      sa?.finish([deleteIkeSa()], failure, now);
+      return;
+    }
+    if (generation !== this.#generation) return; // §3.5: another update is on its way
+    if (findNotify(answer, NOTIFY.UNEXPECTED_NAT_DETECTED) && this.#retries < mostRetries) {
+      this.#retries++;
+      this.#update(now);
+    } else if (findNotify(answer, NOTIFY.UNACCEPTABLE_ADDRESSES) || findNotify(answer, NOTIFY.UNEXPECTED_NAT_DETECTED)) {
+      this.#refused = [...this.#refused, this.#path.remote.address];
+      narrator.log('warn', 'the gateway does not take these addresses', { remote: this.#path.remote.address });
+      const [other] = this.#candidates();
+      if (other) this.#move(other, 'the gateway refused an address', now);
+      else this.#leave('UNACCEPTABLE_ADDRESSES in INFORMATIONAL response');
+    } else {
+      this.#seen = undefined;
+      this.#look(answer);
+      narrator.log('info', 'the gateway knows our addresses', { nat: this.#way.natLocal });
+    }
+  }
+
+  /** Where nothing helps but another IKE SA. The gateway cannot be told: it would not take the message from here. */
+  #leave(evidence: string): void {
+    this.#setup.current()?.close({ code: 'address-changed', evidence });
+  }
+
+  #candidates(): readonly Path[] {
+    return this.#paths.filter(({ remote }) => !this.#refused.includes(remote.address));
+  }
+
+  // --- what the gateway sees -------------------------------------------------------------------------------------------------------
+
+  #natDetection(): readonly Payload[] {
+    const { disguise, random, current } = this.#setup;
+    const spis = current()?.spis;
+    const { local, remote } = this.#way;
+    return spis ? natDetection(spis, local, remote, disguise ? random(natHashOctets).slice() : undefined) : [];
+  }
+
+  /** True when the gateway sees us elsewhere than before. Whether there is a NAT is learnt. */
+  #look(answer: readonly Payload[]): boolean {
+    const spis = this.#setup.current()?.spis;
+    const destination = findNotify(answer, NOTIFY.NAT_DETECTION_DESTINATION_IP);
+    if (!spis || !destination) return false;
+    const { local, remote, natLocal } = this.#way;
+    const found = detectNat(spis, answer, local, remote);
+    if (found.local !== natLocal) this.#tell({ local, remote, natLocal: found.local });
+    const before = this.#seen;
+    // RFC 4555 §3.8: the hash is made with the SPIs, which a rekeying changes.
+    this.#seen = { spis: toHex(spis.spiI) + toHex(spis.spiR), hash: toHex(destination.data) };
+    return before !== undefined && before.spis === this.#seen.spis && before.hash !== this.#seen.hash;
+  }
+
+  // --- addresses besides the one in use --------------------------------------------------------------------------------------------
+
+  /** Behind a NAT nobody could reach us at them (§3.4), and they are nobody's business. */
+  #ours(): readonly string[] {
+    if (this.#way.natLocal) return [];
+    const others = this.#paths.map(({ local }) => local.address).filter((address) => address !== this.#way.local.address);
+    return [...new Set(others)];
+  }
+
+  #announcement(): readonly Payload[] {
+    const ours = this.#ours();
+    const had = this.#announced.length > 0;
+    this.#announced = ours;
+    return additionalAddresses(ours, had);
+  }
+
+  /** §3.6: the list changed, and nothing else. */
+  #announce(now: number): void {
+    const ours = this.#ours();
+    if (ours.length === this.#announced.length && ours.every((address) => this.#announced.includes(address))) return;
+    const sa = this.#setup.current();
+    const exchange: OutgoingExchange = {
+      exchange: EXCHANGE.INFORMATIONAL,
+      build: () => this.#announcement(),
+      process: (answer) => {
+        const fatal = fatalInResponse(answer);
+        if (fatal) sa?.close(fatal);
+      },
+    };
+    sa?.request(exchange, now);
+  }
+
+  #listedAll(now: number): void {
+    if (this.#listed.length === 0) return;
+    const listed = this.#listed;
+    const { narrator, emit, current } = this.#setup;
+    const translated = this.#translated;
+    this.#listed = [];
+    this.#translated = false;
+    if (translated) return;
+    const addresses = [...new Set(listed.flatMap((notice) => readAdditional(notice) ?? []))];
+    narrator.log('info', 'the gateway has other addresses now', { addresses: addresses.join(' ') });
+    emit({ kind: 'peer-addresses', addresses });
+    // §3.5: perhaps because the one in use is none of them any more.
+    current()?.checkLiveness(now);
+  }
+}
+
+function localOf({ local }: Path): Endpoint {
+  return { address: local.address, port: local.ports.natt };
+}
+
+function remoteOf({ remote }: Path): Endpoint {
+  return { address: remote.address, port: remote.ports.natt };
+}
+
+function isSame(a: Path, b: Path): boolean {
+  return a.local.address === b.local.address && a.remote.address === b.remote.address;
+}
+
+function isAt(a: Endpoint, b: Endpoint): boolean {
+  return a.address === b.address && a.port === b.port;
+}
