@@ -44,6 +44,7 @@ const ikeReasons: { readonly [C in IkeFailure['code']]: ReasonCode } = {
   'own-key-failed': 'own-key-failed',
   'own-cert-expired': 'own-cert-expired',
   'own-cert-refused': 'own-cert-refused',
+  'ppk-refused': 'ppk-refused',
   'eap-refused': 'eap-refused',
   'password-wrong': 'password-wrong',
   'password-expired': 'password-expired',

@@ -336,6 +336,11 @@ export const reasons = {
     advice: 'Check with the administrator that it is the right one for "localId", and that it was not revoked.',
     exitCode: 103,
   },
+  'ppk-refused': {
+    what: 'The gateway does not use the post-quantum key that this profile demands.',
+    advice: 'Ask the administrator whether the key and its name are still the same, or connect without insisting on it.',
+    exitCode: 115,
+  },
   // Proving who you are by EAP.
   'eap-refused': {
     what: 'The gateway refused your user name, password or code.',

@@ -23,6 +23,8 @@ export interface Case {
   readonly farewell?: string;
 }
 
+const word = fromUtf8('a word that nobody else knows');
+
 function only(type: number): () => readonly Payload[] {
   return () => [notify(type)];
 }
@@ -85,6 +87,13 @@ export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAn
         return true;
       },
       evidence: /IKE_AUTH/,
+    },
+  ],
+  'ppk-refused': [
+    {
+      what: 'the profile demands a PPK of which the gateway has never heard',
+      options: { client: { auth: { ...pskBothWays(word), ppk: { id: word, secret: word, required: true } } } },
+      evidence: /no USE_PPK in IKE_SA_INIT/,
     },
   ],
   'no-proposal-chosen': [

@@ -81,6 +81,8 @@ export interface HeadOfficeConfig {
 export interface HeadOfficeUser {
   readonly identity: Identity;
   readonly secret?: Uint8Array;
+  /** RFC 8784; without its type, the identifier is an octet string of both sides. */
+  readonly ppk?: { readonly id: Uint8Array; readonly secret: Uint8Array; readonly required?: boolean };
   /** What is demanded, in this order (RFC 4739); a key alone when not said. */
   readonly proofs?: readonly ('psk' | 'certificate' | 'eap')[];
 }

@@ -4,6 +4,7 @@
  * IKE SA (§1.2, §2.21.2).
  */
 import { equalBytes } from '../../core/bytes/bytes.ts';
+import type { MixedKeys } from '../../core/ike/auth/ppk.ts';
 import { pskAuth, verifyPskAuth } from '../../core/ike/auth/psk.ts';
 import { resumedAuthPayload, resumedAuthValue } from '../../core/ike/exchanges/resumedAuth.ts';
 import { makeIdentity, sameIdentity } from '../../core/ike/identity.ts';
@@ -16,6 +17,7 @@ import type { HeadOfficeUser } from './config.ts';
 import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import { type ChildRequest, childRequestOf, makeChild, type NegotiatedChild } from './firstChild.ts';
 import { mobikePayloads } from './mobike.ts';
+import { judgePpk, type PpkVerdict } from './ppk.ts';
 import { clientProblem, officeProof, signedByClient, signedByOffice } from './proof.ts';
 import { redirectPayload } from './redirect.ts';
 import type { SaServices } from './sa.ts';
@@ -33,6 +35,8 @@ export interface Authenticated {
   readonly replaces?: string;
   /** Client and office do MOBIKE. */
   readonly mobile?: boolean;
+  /** What a PPK made of the keys. */
+  readonly mixed?: MixedKeys;
   readonly childRefusal?: string;
   readonly child?: NegotiatedChild;
 }
@@ -62,7 +66,9 @@ export function answerIkeAuth(half: HalfOpen, request: readonly Payload[], spiIn
 }
 
 class ClientAuth {
-  readonly #half: HalfOpen;
+  #half: HalfOpen;
+  #mixed: MixedKeys | undefined;
+  #judgedPpk = false;
   readonly #services: SaServices;
   readonly #first: readonly Payload[];
   readonly #ownIdentity: Identity;
@@ -86,19 +92,27 @@ class ClientAuth {
     const user = this.#userOf(identity);
     // RFC 7296 §2.21.2: one answer for an unknown name and for a wrong key.
     if (user === undefined) return refuse('unknown identity');
+    const proofs = user.proofs ?? ['psk'];
+    // RFC 8784 §3: with EAP the PPK is named later, with the client's AUTH, and the office's first AUTH is without it.
+    let ppk = proofs[0] === 'eap' ? undefined : this.#judgePpk(this.#first, user);
+    if (ppk?.kind === 'refused') return refuse(ppk.why);
     const ours = officeProof(this.#half, this.#first, this.#ownIdentity, user, this.#services);
     if (ours === undefined) return refuse('nothing to prove the office with');
-    const own: readonly Payload[] = [{ kind: 'IDr', idType: this.#ownIdentity.type, data: this.#ownIdentity.data }, ...ours];
+    const own: readonly Payload[] = [
+      { kind: 'IDr', idType: this.#ownIdentity.type, data: this.#ownIdentity.data },
+      ...ours,
+      ...this.#usesPpk(),
+    ];
     const { redirect } = this.#services.config;
     if (redirect?.at === 'auth-first' && this.#half.redirectable)
       return { kind: 'refused', why: 'redirected', payloads: this.#changed([...own, redirectPayload(redirect.to)]) };
-    const proofs = user.proofs ?? ['psk'];
     let request = this.#first;
     /** What the answer to the request in hand has to hold besides. */
     let pending: readonly Payload[] = own;
     for (const [at, proof] of proofs.entries()) {
       const last = at === proofs.length - 1;
-      const auth = findPayload(request, 'AUTH');
+      const auth = ppk ? ppk.auth : findPayload(request, 'AUTH');
+      ppk = undefined;
       if (proof === 'eap') {
         if (auth) return refuse('AUTH where EAP was due');
         const done = yield* this.#eap(user, this.#eapOpening(own, pending));
@@ -176,15 +190,32 @@ class ClientAuth {
   }
 
   #eapKey(user: HeadOfficeUser, msk: Uint8Array | undefined, request: readonly Payload[]) {
+    const ppk = this.#judgedPpk ? undefined : this.#judgePpk(request, user);
+    if (ppk?.kind === 'refused') return refuse(ppk.why);
+    const auth = ppk ? ppk.auth : findPayload(request, 'AUTH');
     const half = this.#half;
-    const auth = findPayload(request, 'AUTH');
     let key = msk;
     for (const hooks of this.#services.hooks) if (hooks.eapKey) key = hooks.eapKey(key, this.#services.random);
     const parts = signedByClient(half, user.identity);
     // Misbehaviours change the office's own AUTH, not what it takes.
     if (!auth || !verifyPskAuth(msk ?? half.keys.pi, parts, auth.data)) return refuse('AUTH by the key of EAP does not verify');
     const data = pskAuth(key ?? half.keys.pr, signedByOffice(half, this.#ownIdentity));
-    return { request, answer: [{ kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data }] as const };
+    const proof: Payload = { kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data };
+    return { request, answer: [proof, ...(ppk ? this.#usesPpk() : [])] };
+  }
+
+  /** Of the request with the client's first AUTH; from now on the keys are those it says. */
+  #judgePpk(request: readonly Payload[], user: HeadOfficeUser): PpkVerdict {
+    this.#judgedPpk = true;
+    const verdict = judgePpk(this.#half, request, user);
+    if (verdict.kind !== 'used') return verdict;
+    this.#mixed = verdict.keys;
+    this.#half = { ...this.#half, keys: { ...this.#half.keys, ...verdict.keys } };
+    return verdict;
+  }
+
+  #usesPpk(): readonly Payload[] {
+    return this.#mixed ? [notify(NOTIFY.PPK_IDENTITY)] : [];
   }
 
   #established(user: HeadOfficeUser, request: ChildRequest, proof: readonly Payload[], spiIn: number): Authenticated {
@@ -203,6 +234,7 @@ class ClientAuth {
       payloads,
       identity: user.identity,
       ownIdentity: this.#ownIdentity,
+      ...(this.#mixed && { mixed: this.#mixed }),
       initialContact: findNotify(this.#first, NOTIFY.INITIAL_CONTACT) !== undefined,
       mobile: mobile.length > 0,
     } as const;

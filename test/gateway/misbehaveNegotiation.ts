@@ -127,6 +127,18 @@ export const negotiationMisbehaviours = [
     hooks: { intermediateAnswer: () => [notify(NOTIFY.INVALID_SYNTAX)] },
   },
   {
+    name: 'ppk-not-named',
+    what: 'uses the post-quantum preshared key and does not say so',
+    clause: 'RFC 8784 §3',
+    hooks: { authAnswer: (honest) => honest.filter((one) => one.kind !== 'N' || one.type !== NOTIFY.PPK_IDENTITY) },
+  },
+  {
+    name: 'ppk-named-and-not-used',
+    what: 'says that it uses a post-quantum preshared key and does not have it',
+    clause: 'RFC 8784 §3',
+    hooks: { authAnswer: (honest) => [...honest, notify(NOTIFY.PPK_IDENTITY)] },
+  },
+  {
     name: 'silent-after-intermediate',
     what: 'never answers IKE_INTERMEDIATE',
     clause: 'RFC 7296 §2.4',

@@ -89,6 +89,9 @@ const expectations: Readonly<Record<KeyMisbehaviourName, Expectation>> = {
   'kem-other-method': { failure: 'protocol', evidence: /37 where ke1_mlkem768/, client: only(HYBRID) },
   'intermediate-empty': { failure: 'protocol', evidence: /no KE/, client: only(HYBRID) },
   'intermediate-refused': { failure: 'gateway-error', evidence: /INVALID_SYNTAX in IKE_INTERMEDIATE/, client: only(HYBRID) },
+  // To who has none they say nothing; to who has one, in test/exchange/ppk.test.ts.
+  'ppk-not-named': survives,
+  'ppk-named-and-not-used': survives,
   'silent-after-intermediate': { failure: 'no-answer-auth', evidence: /IKE_INTERMEDIATE/, client: only(HYBRID) },
   'intermediate-from-office': { client: only(HYBRID) },
   'child-null-cipher': { failure: 'child-bad-answer-proposal' },

@@ -293,6 +293,10 @@ export class ResponderSa {
     const verdict = step.value;
     if (verdict.kind === 'refused') return this.#refused(verdict);
     this.#peer = verdict;
+    if (verdict.mixed) {
+      this.#half = { ...this.#half, keys: { ...this.#half.keys, ...verdict.mixed } };
+      this.#ike.replaceSkD(verdict.mixed.d);
+    }
     const { authLifetime } = this.#services.config;
     if (authLifetime !== undefined) this.#overAt = now + authLifetime * 1000;
     this.#ike.authenticated(now);
@@ -345,6 +349,7 @@ export class ResponderSa {
       spiI: toHex(spiI),
       spiR: this.id,
       ...suite,
+      ...(peer.mixed && { ppk: true }),
       local: from.transport === 'tcp' ? local : { address: local.address, port: this.#services.config.ports[channel] },
       remote: from,
       localIdentity: peer.ownIdentity.text,

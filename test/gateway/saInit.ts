@@ -18,6 +18,7 @@ import type { Message, Payload } from '../../core/ike/wire/message.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import { parseCertificate } from '../../core/pki/certificate.ts';
 import type { HeadOfficeConfig } from './config.ts';
+import { hasPpk } from './ppk.ts';
 import { isRedirectable } from './redirect.ts';
 import type { SaServices } from './sa.ts';
 import type { ResumedState } from './standing.ts';
@@ -42,6 +43,8 @@ export interface HalfOpen {
   /** Is our, is the initiator's address translated. */
   readonly natLocal: boolean;
   readonly natRemote: boolean;
+  /** Both sides sent USE_PPK. */
+  readonly usePpk?: boolean;
   /** SIGNATURE_HASH_ALGORITHMS of the client, and whether we sent ours. */
   readonly hashes: ReadonlySet<number> | undefined;
   readonly announced: boolean;
@@ -102,6 +105,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
   const nr = random(NONCE_OCTETS);
   const ni = nonce.data.slice();
   const local = localEndpoint(arrival, services, request);
+  const usePpk = hasPpk(config) && findNotify(payloads, NOTIFY.USE_PPK) !== undefined;
   const hashes = findNotify(payloads, NOTIFY.SIGNATURE_HASH_ALGORITHMS);
   const nat = detectNat(request.header, payloads, local, arrival.from);
   const theirs = findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
@@ -114,6 +118,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
     notify(NOTIFY.NAT_DETECTION_SOURCE_IP, natDetectionHash({ spiI, spiR }, local)),
     notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash({ spiI, spiR }, arrival.from)),
     ...(intermediate ? [notify(NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
+    ...(usePpk ? [notify(NOTIFY.USE_PPK)] : []),
     ...aboutAuthentication(config),
     ...(fragmentation ? [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
   ];
@@ -138,6 +143,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
       keys,
       ni,
       nr,
+      usePpk,
       request: arrival.bytes.slice(),
       response,
       natLocal: nat.local,

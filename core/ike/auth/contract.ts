@@ -6,11 +6,14 @@
 import type { SignatureAlgorithm } from '../../crypto/signatureTypes.ts';
 import type { Identity, IkeFailure } from '../sa/contract.ts';
 import type { EapAsk, EapAskAnswer, EapConfig } from './eap/contract.ts';
+import type { Ppk } from './ppk.ts';
 
 /** In their order; more than one needs MULTIPLE_AUTH_SUPPORTED of the gateway (RFC 4739). One or two. */
 export interface IkeAuthentication {
   readonly local: readonly LocalAuth[];
   readonly gateway: GatewayAuth;
+  /** RFC 8784. Beside everything else: it replaces nothing of the above. */
+  readonly ppk?: Ppk;
 }
 
 export type LocalAuth =

@@ -58,7 +58,8 @@ export class FirstChildRequest {
     ];
   }
 
-  read(payloads: readonly Payload[]): Result<FirstChild, IkeFailure> {
+  /** `skD` where it is not that of the keys any more. */
+  read(payloads: readonly Payload[], skD: Uint8Array = this.#setup.keys.d): Result<FirstChild, IkeFailure> {
     const { config } = this.#setup;
     const sa = findPayload(payloads, 'SA');
     const tsi = findTraffic(payloads, 'TSi');
@@ -76,20 +77,21 @@ export class FirstChildRequest {
     const { configuration, notes } = read.value;
     const wrong = wrongSelectors(config, tsi, tsr, configuration);
     if (wrong !== undefined) return fail('bad-answer-selectors', wrong);
-    return this.#makeChild(chosen.value, spiOut, tsi.selectors, tsr.selectors, { configuration, notes });
+    return this.#makeChild(chosen.value, spiOut, skD, tsi.selectors, tsr.selectors, { configuration, notes });
   }
 
   #makeChild(
     proposal: Proposal,
     spiOut: number,
+    skD: Uint8Array,
     localSelectors: readonly TrafficSelector[],
     remoteSelectors: readonly TrafficSelector[],
     rest: Omit<FirstChild, 'child'>,
   ): Result<FirstChild, IkeFailure> {
-    const { suite: ike, keys, nonces, local, remote, natLocal } = this.#setup;
+    const { suite: ike, nonces, local, remote, natLocal } = this.#setup;
     const suite = childSuite(proposal);
     if (!suite) return fail('child-bad-answer-proposal', 'the chosen transforms do not go together');
-    const { initiatorToResponder, responderToInitiator } = deriveChildKeys(ike.prf, keys.d, suite, nonces);
+    const { initiatorToResponder, responderToInitiator } = deriveChildKeys(ike.prf, skD, suite, nonces);
     const child: ChildSa = {
       spiIn: this.#spiIn,
       spiOut,

@@ -9,6 +9,7 @@ import { err, ok } from '../../bytes/result.ts';
 import type { Random } from '../../crypto/types.ts';
 import { certificatePayloads, certificateRequests, readCertificates } from '../auth/certificates.ts';
 import type { LocalAuth } from '../auth/contract.ts';
+import { type MixedKeys, PpkOffer } from '../auth/ppk.ts';
 import { pskAuth, type SignedParts, signedOctets, verifyPskAuth } from '../auth/psk.ts';
 import { algorithmText, chooseSignature, signatureFailure } from '../auth/signature.ts';
 import { makeIdentity, sameIdentity } from '../identity.ts';
@@ -47,6 +48,8 @@ export interface IkeAuthSetup extends FirstChildSetup {
   readonly multipleAuth: boolean;
   /** Of the IKE_INTERMEDIATE exchanges, if there were any (RFC 9242 §3.3.2). */
   readonly intAuth: Uint8Array | undefined;
+  /** Both sides sent USE_PPK. */
+  readonly usePpk: boolean;
   /** Of its CERTREQ. */
   readonly authorities: readonly Uint8Array[];
   /** By which the keys were made, where IKE_SA_INIT was IKE_SESSION_RESUME. */
@@ -58,16 +61,27 @@ export class IkeAuthExchange {
   readonly #setup: IkeAuthSetup;
   readonly #random: Random;
   readonly #child: FirstChildRequest;
+  readonly #ppk: PpkOffer;
 
   constructor(setup: IkeAuthSetup, random: Random) {
     this.#setup = setup;
+    this.#ppk = new PpkOffer(setup.suite.prf, setup.keys, setup.usePpk ? setup.config.auth.ppk : undefined);
     this.#random = random;
     this.#child = new FirstChildRequest(setup, random);
   }
 
   *run(): AuthSteps<IkeAuthVerdict> {
-    const { config, log, ticket } = this.#setup;
+    const { ticket } = this.#setup;
     if (ticket) return yield* resumedAuth(this.#setup, ticket, this.#random);
+    const verdict = yield* this.#authenticate();
+    const skD = this.#ppk.finish();
+    if (verdict.kind === 'authenticated') return { ...verdict, skD };
+    if (skD) wipe(skD);
+    return verdict;
+  }
+
+  *#authenticate(): AuthSteps<IkeAuthVerdict> {
+    const { config, log } = this.#setup;
     const { local } = config.auth;
     const opening = yield* this.#opening();
     if (!opening.ok) return opening.error;
@@ -95,7 +109,9 @@ export class IkeAuthExchange {
     if (failure) return { kind: 'redirected', failure, standing: true };
     const error = errorOf(response);
     // RFC 7296 §2.21.2: errors of the CHILD SA and the configuration do not touch the authentication.
-    const child = error === undefined ? this.#child.read(response) : err(childFailure(error));
+    const child = error === undefined ? this.#child.read(response, this.#ppk.theirs.d) : err(childFailure(error));
+    const { isUsed } = this.#ppk;
+    if (this.#setup.usePpk) log('info', isUsed ? 'the post-quantum preshared key is used' : 'the gateway does without the PPK');
     return { kind: 'authenticated', identity: gateway.value, child, notifies: allPayloads(response, 'N') };
   }
 
@@ -141,8 +157,20 @@ export class IkeAuthExchange {
 
   /** What proves who we are in this round: AUTH, with certificates in front where it is a signature; nothing for EAP. */
   *#prove(method: LocalAuth, round: number): AuthSteps<Result<readonly Payload[], Stop>> {
-    const parts = this.#signedByUs();
     if (method.method === 'eap') return ok([]);
+    const proof = yield* this.#proveBy(method, round, this.#ppk.ours.pi);
+    if (!proof.ok) return proof;
+    const plain = this.#ppk.wantsPlainAuth ? yield* this.#proveBy(method, round, this.#ppk.plain.pi) : undefined;
+    if (plain?.ok === false) return plain;
+    return ok([...proof.value, ...this.#ppk.name(plain && findPayload(plain.value, 'AUTH')?.data)]);
+  }
+
+  *#proveBy(
+    method: Exclude<LocalAuth, { method: 'eap' }>,
+    round: number,
+    skPi: Uint8Array,
+  ): AuthSteps<Result<readonly Payload[], Stop>> {
+    const parts = this.#signedByUs(skPi);
     if (method.method === 'psk')
       return ok([{ kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: pskAuth(method.secret, parts) }]);
     const { hashes, authorities } = this.#setup;
@@ -165,7 +193,7 @@ export class IkeAuthExchange {
     gateway: Identity,
     round: number,
   ): AuthSteps<Result<readonly Payload[], Stop>> {
-    const { config, keys, log } = this.#setup;
+    const { config, log } = this.#setup;
     const { auth } = config;
     const done = yield* eapRounds(eap, this.#random, opening, log);
     if (!done.ok) return done;
@@ -175,26 +203,29 @@ export class IkeAuthExchange {
     if (auth.gateway.method === 'eap-only' && (!key || !mutual))
       return err(disbelieved({ code: 'eap-server-unproven', evidence: `${method} proves no gateway, and EAP alone was agreed` }));
     // RFC 7296 §2.16: by the MSK, or by SK_pi and SK_pr where there is none.
-    const ours = pskAuth(key ?? keys.pi, this.#signedByUs());
-    const theirs = pskAuth(key ?? keys.pr, this.#signedByGateway(gateway));
-    if (key) wipe(key);
+    const authBy = ({ pi }: MixedKeys) => pskAuth(key ?? pi, this.#signedByUs(pi));
+    const data = authBy(this.#ppk.ours);
+    const plain = this.#ppk.wantsPlainAuth ? authBy(this.#ppk.plain) : undefined;
     const more = round + 1 < auth.local.length;
     const response = yield* exchange([
-      { kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: ours },
+      { kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data },
+      ...this.#ppk.name(plain),
       ...(more ? [notify(NOTIFY.ANOTHER_AUTH_FOLLOWS)] : []),
     ]);
-    const problem = this.#lastEapFailure(response, theirs);
+    const problem = this.#lastEapFailure(response, ({ pr }) => pskAuth(key ?? pr, this.#signedByGateway(gateway, pr)));
+    if (key) wipe(key);
     return problem ? err(problem) : ok(response);
   }
 
   /** RFC 7296 §2.16: the gateway proves that it has the key too, in the message after Success. */
-  #lastEapFailure(response: readonly Payload[], expected: Uint8Array): Stop | undefined {
+  #lastEapFailure(response: readonly Payload[], expected: (keys: MixedKeys) => Uint8Array): Stop | undefined {
     const auth = findPayload(response, 'AUTH');
     const error = errorOf(response);
     if (error !== undefined && (!auth || isRefusal(error))) return refused(refusal(error, 'authentication-failed'));
     if (!auth) return malformed('no AUTH payload');
     if (auth.method !== AUTH_METHOD.SHARED_KEY) return mismatch(`AUTH method ${nameOf(AUTH_METHOD, auth.method)} after EAP`);
-    if (!equalConstantTime(expected, auth.data))
+    if (!this.#ppk.settle(response)) return noPpk();
+    if (!equalConstantTime(expected(this.#ppk.theirs), auth.data))
       return disbelieved({ code: 'gateway-authentication-failed', evidence: inAuth('AUTH by the key of EAP does not verify') });
     return another(response);
   }
@@ -204,7 +235,7 @@ export class IkeAuthExchange {
     const error = errorOf(response);
     // For EAP the rounds themselves look; a signature or a key may be followed by an error of the CHILD SA.
     if (error !== undefined && method !== 'eap' && isRefusal(error)) return refused(refusal(error, refusedCode(method)));
-    return another(response);
+    return this.#ppk.settle(response) ? another(response) : noPpk();
   }
 
   // The gateway's side.
@@ -248,7 +279,8 @@ export class IkeAuthExchange {
 
   *#disbelief(payloads: readonly Payload[], auth: PayloadOf<'AUTH'>, identity: Identity): AuthSteps<Stop | undefined> {
     const { gateway } = this.#setup.config.auth;
-    const parts = this.#signedByGateway(identity);
+    if (!this.#ppk.settle(payloads)) return noPpk();
+    const parts = this.#signedByGateway(identity, this.#ppk.theirs.pr);
     const shared = auth.method === AUTH_METHOD.SHARED_KEY;
     // RFC 7296 §2.15: the methods of the two sides may differ, but what the profile does not say is not taken.
     if (shared !== (gateway.method === 'psk')) return mismatch(`AUTH method ${nameOf(AUTH_METHOD, auth.method)}`);
@@ -273,15 +305,15 @@ export class IkeAuthExchange {
     return { kind: 'IDi', idType: type, data };
   }
 
-  #signedByUs(): SignedParts {
-    const { suite, keys, nonces, saInitRequest, config, intAuth } = this.#setup;
+  #signedByUs(skP: Uint8Array): SignedParts {
+    const { suite, nonces, saInitRequest, config, intAuth } = this.#setup;
     const identity = config.localIdentity;
-    return { prf: suite.prf, message: saInitRequest, peerNonce: nonces.nr, skP: keys.pi, identity, intAuth };
+    return { prf: suite.prf, message: saInitRequest, peerNonce: nonces.nr, skP, identity, intAuth };
   }
 
-  #signedByGateway(identity: Identity): SignedParts {
-    const { suite, keys, nonces, saInitResponse, intAuth } = this.#setup;
-    return { prf: suite.prf, message: saInitResponse, peerNonce: nonces.ni, skP: keys.pr, identity, intAuth };
+  #signedByGateway(identity: Identity, skP: Uint8Array): SignedParts {
+    const { suite, nonces, saInitResponse, intAuth } = this.#setup;
+    return { prf: suite.prf, message: saInitResponse, peerNonce: nonces.ni, skP, identity, intAuth };
   }
 }
 
@@ -296,6 +328,11 @@ function another(payloads: readonly Payload[]): Stop | undefined {
 
 function mismatch(what: string): Stop {
   return disbelieved({ code: 'auth-method-mismatch', evidence: inAuth(what) });
+}
+
+/** RFC 8784 §3: the gateway is told by AUTHENTICATION_FAILED. */
+function noPpk(): Stop {
+  return disbelieved({ code: 'ppk-refused', evidence: inAuth('no PPK_IDENTITY') });
 }
 
 function ownKey(evidence: string): Stop {

@@ -23,6 +23,8 @@ export type IkeAuthVerdict =
       readonly kind: 'authenticated';
       readonly identity: Identity;
       readonly child: Result<FirstChild, IkeFailure>;
+      /** A PPK went into the keys, and this is SK_d since (RFC 8784 §3). */
+      readonly skD?: Uint8Array | undefined;
       /** Of the last response. */
       readonly notifies: readonly PayloadOf<'N'>[];
     };

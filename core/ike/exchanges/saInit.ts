@@ -41,6 +41,8 @@ export interface SaInitResult {
   readonly multipleAuth: boolean;
   /** IKEV2_FRAGMENTATION_SUPPORTED came, and we had offered it (RFC 7383 §2.3). */
   readonly fragmentation: boolean;
+  /** We have a PPK and the gateway has some, too (RFC 8784 §3). */
+  readonly usePpk: boolean;
   /** SHA-1 of the keys of the authorities it knows (RFC 7296 §3.7). */
   readonly authorities: readonly Uint8Array[];
 }
@@ -101,6 +103,8 @@ export class SaInitExchange {
       ...this.#natNotifies,
       // RFC 9370 §2.2.1: additional key exchanges are done in IKE_INTERMEDIATE, so who proposes them must say that it knows it.
       ...(offersAdditional(this.#config.ikeProposals) ? [notify(NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
+      // RFC 8784 §3: whether or not it is mandatory, and with a COOKIE as before.
+      ...(this.#config.auth.ppk ? [notify(NOTIFY.USE_PPK)] : []),
       // RFC 7427 §4: the hashes that signatures of the gateway may use.
       notify(NOTIFY.SIGNATURE_HASH_ALGORITHMS, announcedHashes),
       ...redirectSupport(this.#config),
@@ -214,6 +218,9 @@ export class SaInitExchange {
     const takesFragments = findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
     if (this.#config.fragmentation === 'force' && !takesFragments)
       return doubt('no-fragmentation', 'no IKEV2_FRAGMENTATION_SUPPORTED');
+    const { ppk } = this.#config.auth;
+    const usePpk = ppk !== undefined && findNotify(payloads, NOTIFY.USE_PPK) !== undefined;
+    if (ppk?.required && !usePpk) return doubt('ppk-refused', 'no USE_PPK');
     // From here on there is no doubt: a key exchange is used once.
     const shared = this.#exchange.derive(ke.data);
     if (!(shared instanceof Uint8Array)) return doubt('bad-public-value', `${method.keyword}: ${shared.fault}`);
@@ -236,7 +243,7 @@ export class SaInitExchange {
     const authorities = requestedAuthorities(payloads);
     const multipleAuth = findNotify(payloads, NOTIFY.MULTIPLE_AUTH_SUPPORTED) !== undefined;
     const fragmentation = takesFragments && this.#config.fragmentation !== 'no';
-    const said = { vendorIds, hashes, multipleAuth, authorities, fragmentation };
+    const said = { vendorIds, hashes, multipleAuth, authorities, fragmentation, usePpk };
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said } };
   }
 }

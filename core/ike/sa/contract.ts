@@ -185,6 +185,8 @@ export interface IkeSaFacts {
   readonly ke: KeTransform;
   /** Key exchanges done beside `ke` (RFC 9370), such as ML-KEM. */
   readonly additional: readonly AdditionalKe[];
+  /** A post-quantum preshared key went into the keys (RFC 8784). */
+  readonly ppk?: true;
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly localIdentity: string;
@@ -281,6 +283,7 @@ export interface IkeFailure {
     | 'eap-before-gateway' // it starts EAP without having proven itself
     | 'own-key-failed' // no signature by our own key was to be had
     | 'own-cert-expired'
+    | 'ppk-refused' // the profile demands a PPK and the gateway does not use it
     | 'own-cert-refused' // the gateway refused us after our certificate
     | EapFailureCode
     | 'child-no-proposal-chosen'

@@ -20,7 +20,7 @@ import { type ChildRecord, fatalInResponse, judgeInformational, refuseCreateChil
 import { exchangeName, type RuleError, siftPayloads } from '../exchanges/rules.ts';
 import { type Arrived, InboundMessages } from '../fragment/inbound.ts';
 import { type FragmentSize, messageLimit } from '../fragment/size.ts';
-import { type IkeKeys, wipeIkeKeys } from '../keys/ikeKeys.ts';
+import { type IkeKeys, wipe, wipeIkeKeys } from '../keys/ikeKeys.ts';
 import { espKeyLogLines, ikeKeyLogLine } from '../keys/keyLog.ts';
 import type { IkeSuite } from '../negotiation.ts';
 import { EXCHANGE, NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
@@ -109,6 +109,12 @@ export class IkeSa {
   /** What IKE_INTERMEDIATE exchanges add to the octets of AUTH; undefined: there were none (RFC 9242 §3.3.2). */
   get intAuth(): Uint8Array | undefined {
     return this.#intAuth.octets;
+  }
+
+  /** RFC 8784 §3: a PPK went into it, and all that is derived from now on comes of this one. */
+  replaceSkD(d: Uint8Array): void {
+    wipe(this.#keys.d);
+    this.#keys = { ...this.#keys, d };
   }
 
   /** RFC 9242 §3.3.1: from the next exchange on all is protected by these, which are of an additional key exchange; the old are wiped. */

@@ -256,7 +256,7 @@ class Initiator implements IkeMachine {
 
   #authenticate(agreed: Agreed, now: number): void {
     const { result, spiI } = agreed;
-    const { spiR, suite, nat, hashes, multipleAuth, authorities } = result;
+    const { spiR, suite, nat, hashes, multipleAuth, usePpk, authorities } = result;
     const config = this.#config;
     // RFC 7296 §2.23: with a NAT between, and so always when one is pretended, all goes to port 4500 from IKE_AUTH on.
     const { transport } = config;
@@ -285,6 +285,7 @@ class Initiator implements IkeMachine {
       saInitResponse: agreed.response,
       hashes,
       multipleAuth,
+      usePpk,
       authorities,
       local,
       remote,
@@ -381,7 +382,8 @@ class Initiator implements IkeMachine {
       return;
     }
     sa.authenticated(now);
-    const { child, identity, notifies } = verdict;
+    const { child, identity, notifies, skD } = verdict;
+    if (skD) sa.replaceSkD(skD);
     if (!child.ok) {
       this.#narrator.log('info', `no CHILD SA: ${child.error.evidence}; deleting the IKE SA`);
       // RFC 7296 §2.21.2: the IKE SA stands without it, but it is of no use to us.
@@ -393,7 +395,8 @@ class Initiator implements IkeMachine {
     this.#emit({ kind: 'progress', step: 'established' });
     this.#narrator.log('info', `IKE SA established with ${identity.text}`);
     const alone = findNotify(notifies, NOTIFY.INITIAL_CONTACT) !== undefined;
-    this.#emit({ kind: 'established', sa: { ...facts(identity), ...(alone && { initialContact: true }) } });
+    const more = { ...(alone && { initialContact: true as const }), ...(skD && { ppk: true as const }) };
+    this.#emit({ kind: 'established', sa: { ...facts(identity), ...more } });
     this.#emit({ kind: 'configured', configuration });
     this.#narrator.log('info', `CHILD SA established: ${suiteText(first)}`, {
       spiIn: spiText(first.spiIn),

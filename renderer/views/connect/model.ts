@@ -150,6 +150,7 @@ const remedies: Readonly<Record<string, readonly Remedy[]>> = {
   'own-key-failed': ['lookAtOwn', 'importProfile'],
   'own-cert-expired': ['lookAtOwn', 'importProfile'],
   'own-cert-refused': ['lookAtOwn', 'importProfile'],
+  'ppk-refused': ['editProfile', 'importProfile'],
   'eap-refused': ['enterPassword', 'editProfile'],
   'password-wrong': ['enterPassword', 'editProfile'],
   'eap-no-common-method': ['editProfile'],
