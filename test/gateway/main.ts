@@ -28,6 +28,7 @@ import { type ProcessConfig, readConfig } from './mainConfig.ts';
 import { officeTls } from './mainCredentials.ts';
 import { isMisbehaviour } from './misbehaviours.ts';
 import { createHeadOffice } from './responder.ts';
+import { TicketStore } from './standing.ts';
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 /** How long `stop` waits for clients to answer the DELETE. */
@@ -82,6 +83,7 @@ class Process {
   readonly #dataplane: Dataplane;
   readonly #tls: ReturnType<typeof officeTls>;
   #timer: NodeJS.Timeout | undefined;
+  readonly #tickets = new TicketStore();
   #heard: number[] = [];
   #datagrams = 0;
   #draining: Promise<void> = Promise.resolve();
@@ -151,7 +153,10 @@ class Process {
   #open(names: readonly string[]): HeadOffice {
     // RFC 3748 §4.1: the type is the fifth octet.
     const heard = (packet: Uint8Array): void => void this.#heard.push(packet[4] ?? 0);
-    return createHeadOffice({ ...this.#config.office, heard, misbehave: names.filter(isMisbehaviour) }, { random });
+    return createHeadOffice(
+      { ...this.#config.office, heard, misbehave: names.filter(isMisbehaviour) },
+      { random, ticketStore: this.#tickets },
+    );
   }
 
   async #drain(): Promise<void> {

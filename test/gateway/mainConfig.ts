@@ -10,6 +10,7 @@ import { selectorFromCidr } from '../../core/ike/wire/selectorText.ts';
 import type { HeadOfficeConfig } from './config.ts';
 import { credentialConfig, credentialEntries, type OfficeCredentials } from './mainCredentials.ts';
 import { isMisbehaviour } from './misbehaviours.ts';
+import type { TicketPolicy } from './standing.ts';
 
 const strings = v.array(v.string());
 const milliseconds = v.pipe(v.number(), v.minValue(0));
@@ -37,6 +38,14 @@ const schema = v.strictObject({
   cookie: v.optional(v.union([v.literal('always'), v.number()]), 100),
   /** Milliseconds of silence after which a client is asked whether it lives. */
   livenessAfter: v.optional(milliseconds, 30_000),
+  /** Send clients elsewhere (RFC 5685). */
+  redirect: v.optional(v.strictObject({ to: v.string(), at: v.picklist(['init', 'auth-first', 'auth-last']) })),
+  /** Seconds (RFC 4478). */
+  authLifetime: v.optional(v.number()),
+  /** Tickets (RFC 5723), which outlive what `misbehave` does; `lifetime` is seconds. */
+  tickets: v.optional(v.strictObject({ lifetime: v.number(), when: v.optional(v.picklist(['now', 'later', 'never'])) })),
+  /** Tokens (RFC 6290) are made of it, and told to who uses an SA that was lost. */
+  crashSecret: v.optional(v.string()),
   misbehave: v.optional(strings, []),
   tun: v.optional(v.strictObject({ name: v.string(), mtu: v.number() }), { name: 'office0', mtu: 1400 }),
   /** The one ESP backend to use; default the fastest that is there. */
@@ -93,11 +102,19 @@ export function readConfig(path: string): ProcessConfig {
         livenessAfter: file.livenessAfter,
         establishWithin: 30_000,
       },
+      ...(file.redirect && { redirect: file.redirect }),
+      ...(file.authLifetime !== undefined && { authLifetime: file.authLifetime }),
+      ...(file.tickets && { tickets: ticketPolicy(file.tickets) }),
+      ...(file.crashSecret !== undefined && { crashSecret: fromUtf8(file.crashSecret), answerUnknownSpis: true }),
       keyLog: file.keyLog,
       mobike: {},
       misbehave: file.misbehave.filter(isMisbehaviour),
     },
   };
+}
+
+function ticketPolicy({ lifetime, when }: NonNullable<v.InferOutput<typeof schema>['tickets']>): TicketPolicy {
+  return when === undefined ? { lifetime } : { lifetime, when };
 }
 
 function identity(text: string): Identity {

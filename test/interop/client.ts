@@ -26,6 +26,8 @@ export interface ProfileFields {
   readonly natKeepalive?: number;
   readonly mtu?: number;
   readonly fragmentation?: 'yes' | 'no' | 'force';
+  readonly childless?: boolean;
+  readonly initialContact?: boolean;
 }
 
 const ROOT = resolve(import.meta.dirname, '..', '..');

@@ -7,6 +7,7 @@ import { auth } from './cases/auth.ts';
 import { bulk, gigabyte } from './cases/bulk.ts';
 import { captures } from './cases/captures.ts';
 import { eap } from './cases/eap.ts';
+import { exchanges } from './cases/exchanges.ts';
 import { fragmentation } from './cases/fragmentation.ts';
 import { lives } from './cases/lives.ts';
 import { matrix } from './cases/matrix.ts';
@@ -26,6 +27,7 @@ const all: readonly Case[] = [
   ...matrix,
   ...refusals,
   ...lives,
+  ...exchanges,
   ...ppk,
   ...fragmentation,
   ...weather,
