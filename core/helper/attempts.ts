@@ -1,24 +1,30 @@
 /**
- * From `up` to its end as the user sees it: asks for a key that is missing, connects, and asks again where what the user gave was refused
- * (credentials.ts says when). Each try is a connection of its own (connection.ts), taken down wholly before the next; the user's private
- * key is opened once for all of them.
+ * From `up` to its end as the user sees it: asks for a key that is missing, connects, asks again where what the user gave was refused
+ * (credentials.ts says when), and brings back what was lost (core/tunnel/session.ts says when). Each try is a connection of its own; what
+ * they stand on (stage.ts) stays while the traffic of a lost tunnel is held back. The user's private key is opened once for all of them,
+ * and what the user typed is kept until the end.
  */
 import { err, type Result } from '../bytes/result.ts';
-import type { Channel, Endpoint } from '../ike/sa/contract.ts';
+import type { Channel, Configuration, Endpoint } from '../ike/sa/contract.ts';
 import type { Profile, ProfileSecret } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
-import { failure } from '../tunnel/explain.ts';
-import type { TunnelFacts } from '../tunnel/status.ts';
+import { failure, reasonOf } from '../tunnel/explain.ts';
+import { createSession, type Ending, type SessionInput } from '../tunnel/session.ts';
+import type { Lost, TunnelFacts } from '../tunnel/status.ts';
 import type { SigningKey } from './asks.ts';
 import { type Connection, type ConnectionDeps, startConnection } from './connection.ts';
 import { createCredentials, type Rememberable } from './credentials.ts';
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
+import type { Memory } from './reach.ts';
+import { createStage, type Stage } from './stage.ts';
 
 export interface AttemptsRequest {
   readonly owner: number;
   readonly profile: Profile;
   /** What is stored; what is missing the user is asked for. Wiped when it is over. */
   readonly secret: ProfileSecret;
+  /** What was learnt of the way to this gateway before, and will be for the next time. */
+  readonly memory?: Memory;
   readonly mayRemember: (kind: Rememberable) => boolean;
   /** Keeps a typed answer that the gateway took; copies what it needs. */
   readonly remember: (kind: Rememberable, value: Uint8Array) => void;
@@ -27,6 +33,8 @@ export interface AttemptsRequest {
 export interface AttemptsDeps extends ConnectionDeps {
   /** Takes a private key (PKCS#8) out of our hands; an error is one printable line. */
   readonly openKey: (pkcs8: Uint8Array) => Promise<Result<OpenKey, string>>;
+  /** In [0, 1), for the waits between tries. */
+  readonly random?: () => number;
   /** Milliseconds for an answer. */
   readonly promptPatience?: number;
 }
@@ -39,13 +47,31 @@ export interface Attempts {
   facts(): TunnelFacts;
   readonly answer: Prompter['answer'];
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
+  /** The computer is about to sleep. */
+  suspending(): void;
+  /** It is awake again. */
+  resumed(): void;
+  /** There is a way to the gateway, or none. */
+  network(usable: boolean): void;
   /** As of a connection. */
   end(reason?: Failure): Promise<void>;
   readonly over: Promise<void>;
 }
 
+/**
+ * How long a gateway may take to answer after a wake-up before the connection is made anew: three sendings, or as long as the machine
+ * takes to give up where the user would be asked again. Milliseconds.
+ */
+const QUICK = 1_700;
+const PATIENT = 60_000;
+
+export function newMemory(): Memory {
+  return { addresses: new Map(), avoided: new Set() };
+}
+
 export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Attempts {
   const { profile, owner } = request;
+  const memory = request.memory ?? newMemory();
   const startedAt = deps.now();
   const patience = deps.promptPatience ?? PROMPT_PATIENCE;
   const prompter = createPrompter({ now: deps.now, onChange: deps.onChange, patience });
@@ -55,11 +81,25 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     {
       localId: profile.localId,
       stored: { psk: storedPsk, password },
+      keep: profile.whenLost !== 'end',
       mayRemember: request.mayRemember,
       remember: request.remember,
     },
   );
+  const session = createSession({ whenLost: profile.whenLost, random: deps.random ?? Math.random });
+  const signer = key && openKey(key);
+  let stage: Stage | undefined;
   let connection: Connection | undefined;
+  /** The session was told that this one is up. */
+  let told: Connection | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let firstReadyAt: number | undefined;
+  let lostAt = 0;
+  let pausedAt: number | undefined;
+  let shownRetry: { readonly at: number; readonly wall: number } | undefined;
+  /** Of the last connection that was up: what the host is set up for while it is held. */
+  let configuration: Configuration | undefined;
+  const carried = { in: 0, out: 0 };
   let ending: { readonly at: number; readonly reason: Failure | undefined } | undefined;
   let endedAt: number | undefined;
   let resolveOver: () => void = () => {};
@@ -67,29 +107,79 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     resolveOver = resolve;
   });
 
-  async function run(): Promise<void> {
-    const signer = key && openKey(key);
-    try {
-      for (;;) {
-        credentials.begin();
-        const psk = needsPsk(profile) ? (credentials.heldPsk() ?? (await askPsk())) : undefined;
-        if (ending) {
-          psk?.fill(0);
-          return;
-        }
-        const retract = prompter.retract;
-        connection = startConnection({ ...deps, onChange: changed }, { owner, profile, psk, signer, credentials, retract });
-        await connection.over;
-        const cause = connection.facts().failure;
-        if (ending || !cause || !credentials.another(cause)) return;
-        deps.log('info', 'tunnel', 'trying again', { after: cause.code });
-        connection = undefined;
-      }
-    } finally {
-      credentials.wipe();
-      const opened = await signer;
-      if (opened?.ok) opened.value.close();
+  // --- the session's wishes ------------------------------------------------------------------------------------------------------
+
+  function tell(input: SessionInput): void {
+    session.handle(input, deps.monotonic());
+    for (let said = session.poll(); said; said = session.poll()) {
+      if (said.kind === 'connect') void run(said.redirect);
+      else if (said.kind === 'check') connection?.check();
+      else if (said.kind === 'drop') void connection?.end(failure(said.code, said.evidence), 'silently');
+      else finish(said.why && wordsOf(said.why));
     }
+    pausedAt = session.paused() ? (pausedAt ?? deps.now()) : undefined;
+    clearTimeout(timer);
+    const due = ending ? undefined : session.deadline();
+    if (due !== undefined) timer = setTimeout(() => tell({ kind: 'tick' }), Math.max(0, Math.ceil(due - deps.monotonic())));
+    deps.onChange();
+  }
+
+  async function run(redirect: string | undefined): Promise<void> {
+    const from = redirect === undefined ? undefined : connection?.facts().gateway.address;
+    try {
+      while (await attempt(redirect === undefined ? undefined : { to: redirect, from })) {
+        // What was refused is asked for again.
+      }
+    } catch (fault) {
+      deps.log('error', 'tunnel', `a fault while connecting: ${String(fault)}`);
+      finish(failure('internal', String(fault)));
+    }
+  }
+
+  /** One connection from its first question to its end. True: at once another one. */
+  async function attempt(redirect: { readonly to: string; readonly from: string | undefined } | undefined): Promise<boolean> {
+    connection = undefined;
+    credentials.begin();
+    const psk = needsPsk(profile) ? (credentials.heldPsk() ?? (await askPsk())) : undefined;
+    if (ending) {
+      psk?.fill(0);
+      return false;
+    }
+    const { retract } = prompter;
+    stage ??= createStage(deps, profile);
+    const current = startConnection(
+      { ...deps, onChange: changed },
+      { owner, profile, stage, memory, redirect, psk, signer, credentials, retract, onAlive: () => tell({ kind: 'alive' }) },
+    );
+    connection = current;
+    await current.over;
+    return !ending && goesOn(current);
+  }
+
+  async function goesOn(ended: Connection): Promise<boolean> {
+    const { failure: cause, octets, readyAt, gateway } = ended.facts();
+    carried.in += octets?.in ?? 0;
+    carried.out += octets?.out ?? 0;
+    if (readyAt !== undefined) lostAt = deps.now();
+    const again = cause !== undefined && credentials.another(cause);
+    const elsewhere = !again && ended.elsewhere();
+    if (elsewhere && gateway.address !== undefined) memory.avoided.add(gateway.address);
+    if (!held()) await closeStage();
+    if (ending) return false;
+    if (again) deps.log('info', 'tunnel', 'trying again', { after: cause.code });
+    else tell({ kind: 'ended', why: ended.ending(), elsewhere });
+    return again;
+  }
+
+  /** The host stays set up, so that nothing meant for the tunnel goes another way. */
+  function held(): boolean {
+    return stage?.plan() !== undefined && (profile.whenLost === 'hold' || profile.whenLost === 'lock');
+  }
+
+  async function closeStage(): Promise<void> {
+    const closing = stage;
+    stage = undefined;
+    await closing?.close();
   }
 
   async function openKey(pkcs8: Uint8Array): Promise<Result<OpenKey, string>> {
@@ -112,62 +202,138 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   }
 
   function changed(): void {
-    if (connection?.facts().establishedAt !== undefined) credentials.accepted();
-    deps.onChange();
+    const facts = connection?.facts();
+    if (facts?.establishedAt !== undefined) credentials.accepted();
+    if (facts?.readyAt !== undefined && facts.endingAt === undefined && told !== connection) {
+      told = connection;
+      firstReadyAt ??= facts.readyAt;
+      configuration = facts.configuration;
+      memory.avoided.clear();
+      tell({ kind: 'up' });
+    } else deps.onChange();
   }
 
-  function finish(reason: Failure | undefined): void {
-    if (ending) return;
-    ending = { at: deps.now(), reason };
-    if (reason && !connection) deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
-    prompter.withdraw();
-    deps.onChange();
-  }
+  // --- what there is to see ------------------------------------------------------------------------------------------------------
 
   function facts(): TunnelFacts {
     const prompt = prompter.current();
-    if (connection) {
-      const now = connection.facts();
-      const again = !ending && now.failure !== undefined && credentials.wouldTry(now.failure.code);
-      // Between a wrong answer and the next question it does not look as if all were over.
-      const { endingAt: _ending, endedAt: _ended, failure: _failure, ...going } = now;
-      return { ...(again ? going : now), startedAt, ...(prompt && { prompt }) };
+    const now = connection?.facts();
+    const common = {
+      startedAt,
+      ...(firstReadyAt !== undefined && { firstReadyAt }),
+      ...(prompt && { prompt }),
+      ...(pausedAt !== undefined && { pausedAt }),
+    };
+    if (now && (ending || now.endingAt === undefined || !isTriedAgain(now))) {
+      const octets = now.endedAt === undefined ? sum(now.octets) : carried;
+      const { endingAt: _at, endedAt: _, failure: _why, ...going } = now;
+      const shown = lost();
+      return { ...going, ...common, octets, ...(shown && { lost: shown }), ...endOf(now) };
     }
+    // Between an end and the next try it does not look as if all were over.
+    const shown = lost() ?? (now?.readyAt === undefined ? undefined : lostNow(now));
     return {
       owner,
       profile: { id: profile.id, name: profile.name },
-      startedAt,
-      gateway: { name: profile.gateway },
+      gateway: now?.gateway ?? { name: profile.gateway },
       backend: deps.dataplane.backend(),
       children: [],
-      ...(prompt && { prompt }),
-      ...(ending && { endingAt: ending.at, ...(ending.reason && { failure: ending.reason }) }),
-      ...(endedAt !== undefined && { endedAt }),
+      octets: now && now.endedAt === undefined ? sum(now.octets) : carried,
+      ...(held() && configuration && { configuration, plan: stage?.plan() }),
+      ...common,
+      ...(shown && { lost: shown }),
+      ...endOf(undefined),
     };
   }
 
-  run()
-    .catch((fault) => {
-      deps.log('error', 'tunnel', `a fault while connecting: ${String(fault)}`);
-      finish(failure('internal', String(fault)));
-    })
-    .finally(() => {
-      endedAt = deps.now();
-      deps.onChange();
-      resolveOver();
-    });
+  function isTriedAgain({ failure: cause }: TunnelFacts): boolean {
+    return (
+      cause !== undefined && (credentials.wouldTry(cause.code) || session.survives(cause.code) || session.lost() !== undefined)
+    );
+  }
+
+  function endOf(now: TunnelFacts | undefined): Pick<TunnelFacts, 'endingAt' | 'endedAt' | 'failure'> {
+    const at = ending?.at ?? now?.endingAt;
+    const reason = ending ? ending.reason : now?.failure;
+    return {
+      ...(at !== undefined && { endingAt: at }),
+      ...(endedAt !== undefined && { endedAt }),
+      ...(reason && { failure: reason }),
+    };
+  }
+
+  function lost(): Lost | undefined {
+    const found = session.lost();
+    if (!found) return undefined;
+    const { why, retryAt, stuck } = found;
+    if (retryAt !== undefined && retryAt !== shownRetry?.at)
+      shownRetry = { at: retryAt, wall: Math.round(deps.now() + retryAt - deps.monotonic()) };
+    return {
+      at: lostAt,
+      why: wordsOf(why),
+      held: held(),
+      stuck,
+      ...(retryAt !== undefined && shownRetry && { retryAt: shownRetry.wall }),
+    };
+  }
+
+  function lostNow({ failure: why, endingAt }: TunnelFacts): Lost | undefined {
+    return why && { at: endingAt ?? deps.now(), why, held: held(), stuck: false };
+  }
+
+  function sum(octets: TunnelFacts['octets']): { readonly in: number; readonly out: number } {
+    return { in: carried.in + (octets?.in ?? 0), out: carried.out + (octets?.out ?? 0) };
+  }
+
+  // --- the end -------------------------------------------------------------------------------------------------------------------
+
+  function finish(reason: Failure | undefined): void {
+    if (ending) return;
+    ending = { at: connection?.facts().endingAt ?? deps.now(), reason };
+    if (reason && !connection) deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
+    clearTimeout(timer);
+    prompter.withdraw();
+    deps.onChange();
+    wind(reason)
+      .catch((fault) => deps.log('error', 'tunnel', `the end failed: ${String(fault)}`))
+      .finally(() => {
+        endedAt = deps.now();
+        deps.onChange();
+        resolveOver();
+      });
+  }
+
+  async function wind(reason: Failure | undefined): Promise<void> {
+    // The host first: no route leads into a device that carries nothing; beside it the DELETE while the sockets are there.
+    await Promise.allSettled([connection?.end(reason), stage?.revert()]);
+    await closeStage();
+    credentials.wipe();
+    const opened = await signer;
+    if (opened?.ok) opened.value.close();
+  }
+
+  tell({ kind: 'start' });
 
   return {
     facts,
     answer: prompter.answer,
     datagram: (bytes, channel, from) => connection?.datagram(bytes, channel, from),
+    suspending: () => tell({ kind: 'suspending' }),
+    resumed() {
+      tell({ kind: 'resumed', patience: credentials.replayable() ? QUICK : PATIENT });
+      connection?.woke();
+    },
+    network: (usable) => tell({ kind: 'network', usable }),
     end(reason) {
       finish(reason);
-      void connection?.end(reason);
       return over;
     },
     over,
   };
+}
+
+function wordsOf({ code, evidence }: Ending): Failure {
+  return failure(reasonOf(code), evidence);
 }
 
 /** One side proves itself by it. */

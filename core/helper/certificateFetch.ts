@@ -16,8 +16,9 @@ import type { Failure } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import type { HostError } from '../system/ports.ts';
 import { failure, hostFailure, ikeFailure } from '../tunnel/explain.ts';
+import type { Address } from '../tunnel/race.ts';
 import { createDriver, type Driver } from './driver.ts';
-import { type Address, localAddressTowards, resolveGateway } from './gatewayPath.ts';
+import { localAddressTowards, resolveGateway } from './gatewayPath.ts';
 
 export interface FetchRequest {
   /** Who asks. What is logged of it is theirs, as a profile may be behind it. */

@@ -1,43 +1,39 @@
 /**
- * One connection from `up` to the last closed descriptor: find the gateway, open everything early, let the IKE machine talk, put
- * dataplane and host in place, and take all of it down again in order, whatever ended it. `facts` is all that is known of it.
+ * One connection: reach the gateway, let the IKE machine talk, put dataplane and host in place, and end, whatever ended it. What it
+ * stands on (stage.ts) was there before it and may stay after it. `facts` is all that is known of it.
  *
- * Taking down: the host first (no route leads into a device that carries nothing), beside it the DELETE while the sockets
- * are still there, then the dataplane lets go of the descriptors, then they are closed.
+ * The end: DELETE while the sockets are still there, then the SAs leave the dataplane.
  */
-import { err, ok, type Result } from '../bytes/result.ts';
-import type { Dataplane, DataplaneSocket, GlobalDrop } from '../dataplane/contract.ts';
+import type { Result } from '../bytes/result.ts';
+import type { Dataplane, GlobalDrop } from '../dataplane/contract.ts';
 import type { IkeAsk } from '../ike/auth/contract.ts';
 import type { Channel, ChildSa, Endpoint, IkeConfig, IkeMachine } from '../ike/sa/contract.ts';
 import { selectorText } from '../ike/wire/selectorText.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Failure, KernelOffload } from '../rpc/contract.ts';
-import type { Log } from '../system/log.ts';
 import type { TunFeatures } from '../system/ports.ts';
 import { failure, hostFailure, ikeFailure } from '../tunnel/explain.ts';
+import type { Ending } from '../tunnel/session.ts';
 import type { ChildFacts, TunnelFacts } from '../tunnel/status.ts';
 import type { SigningKey } from './asks.ts';
 import type { Credentials } from './credentials.ts';
-import { createDriver, type Driver, type IkeEvent } from './driver.ts';
+import type { Driver, IkeEvent } from './driver.ts';
 import { echoRoutes } from './echoRoutes.ts';
-import { type Address, interfaceMtu, localAddressTowards, resolveGateway } from './gatewayPath.ts';
+import { interfaceMtu } from './gatewayPath.ts';
 import { planHost } from './hostPlan.ts';
-import { ikeConfig } from './ikeConfig.ts';
-import type { MonitorClient } from './monitorClient.ts';
 import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
+import { type Memory, type Place, type Reach, type Reached, startReach, type Unreached } from './reach.ts';
+import type { Stage, StageDeps } from './stage.ts';
 
-export interface ConnectionDeps {
-  readonly monitor: Pick<MonitorClient, 'openTun' | 'bindUdp' | 'apply' | 'revert'>;
+export interface ConnectionDeps extends StageDeps {
   readonly dataplane: Dataplane;
   readonly createMachine: (config: IkeConfig) => IkeMachine;
   readonly proof: ProofPorts;
-  readonly closeDescriptor: (fd: number) => void;
   /** A line of a Wireshark table, when the administrator asked for them. */
   readonly keyLog?: (table: 'ikev2' | 'esp', line: string) => void;
-  readonly log: Log;
   /** For the facts: Date.now() milliseconds. */
   readonly now: () => number;
-  /** For the machine: milliseconds of a clock that never goes back. */
+  /** For the machine: milliseconds of a clock that never goes back, and counts a suspend. */
   readonly monotonic: () => number;
   readonly version: string;
   readonly onChange: () => void;
@@ -46,6 +42,10 @@ export interface ConnectionDeps {
 export interface ConnectionRequest {
   readonly owner: number;
   readonly profile: Profile;
+  readonly stage: Stage;
+  readonly memory: Memory;
+  /** The gateway that we were sent to, and the address that sent us. */
+  readonly redirect?: { readonly to: string; readonly from: string | undefined } | undefined;
   /** Where one side proves itself by it. Wiped when the connection is over. */
   readonly psk: Uint8Array | undefined;
   /** The user's private key, where there is one; an error is words. */
@@ -53,16 +53,28 @@ export interface ConnectionRequest {
   readonly credentials: Pick<Credentials, 'answer'>;
   /** Takes an open question back. */
   readonly retract: () => void;
+  /** The gateway answered `check`, or said anything else that only it can say. */
+  readonly onAlive: () => void;
 }
 
 export interface Connection {
   facts(): TunnelFacts;
   /** An IKE message from the dataplane. */
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
-  /** Ends it, with a reason unless the user wanted it; resolves when everything is given back. */
-  end(reason?: Failure): Promise<void>;
+  /** Is it of one of this connection's SAs? */
+  knows(bytes: Uint8Array): boolean;
+  /** Asks the gateway now whether it is there. */
+  check(): void;
+  /** The computer slept: what is due is done now. */
+  woke(): void;
+  /** Ends it, with a reason unless the user wanted it; `silently`, without a word to the gateway. Resolves when it is over. */
+  end(reason?: Failure, silently?: 'silently'): Promise<void>;
   /** Resolves when it is over, whoever ended it. */
   readonly over: Promise<void>;
+  /** Why it ended, once it is over. */
+  ending(): Ending | undefined;
+  /** It fell silent before anything was asked of the user, and another address may be better. */
+  elsewhere(): boolean;
 }
 
 /** How long `down` waits for the gateway's answer to DELETE. */
@@ -82,16 +94,18 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     gatewayFirst: profile.eap !== undefined && profile.trust.method !== 'eap-only',
   };
   const children = new Map<number, Omit<ChildFacts, 'counters'>>();
-  const descriptors: number[] = [];
+  const { stage } = request;
+  let reach: Reach | undefined;
   let driver: Driver | undefined;
   let proof: Proof | undefined;
+  let why: Ending | undefined;
+  let asked = false;
+  let quiet = false;
   let machineClosed: () => void = () => {};
   const machineOver = new Promise<void>((resolve) => {
     machineClosed = resolve;
   });
   let installing: Promise<unknown> = Promise.resolve();
-  let hostTouched = false;
-  let attached = false;
   let packetsSeen = 0;
   let tunFeatures: TunFeatures | undefined;
   /** Of connections before. */
@@ -100,16 +114,6 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   const carried = { in: 0, out: 0 };
 
   const ended = () => facts.endingAt !== undefined;
-  const keep = <T extends { readonly fd: number; readonly fds?: readonly number[] }>(opened: T): T => {
-    descriptors.push(...(opened.fds ?? [opened.fd]));
-    return opened;
-  };
-
-  // A name server may be silent for long; whoever cancels does not wait for it.
-  let cancel: () => void = () => {};
-  const cancelled = new Promise<Result<never, Failure>>((resolve) => {
-    cancel = () => resolve(err(failure('cancelled', 'while the name was looked up')));
-  });
 
   let resolveOver: () => void = () => {};
   const over = new Promise<void>((resolve) => {
@@ -118,86 +122,69 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
   // --- coming up -----------------------------------------------------------------------------------------------------------------
 
-  async function prepare(): Promise<Result<undefined, Failure>> {
-    deps.log('info', 'tunnel', 'connecting', { profile: profile.name, gateway: profile.gateway });
-    // The device is made while the name is looked up.
-    const [device, addresses, signer] = await Promise.all([
-      deps.monitor.openTun(profile.mtu).then((opened) => (opened.ok ? ok(keep(opened.value)) : opened)),
-      Promise.race([resolveGateway(profile.gateway), cancelled]),
-      request.signer,
-    ]);
-    if (ended()) return ok(undefined);
-    if (!device.ok) return err(hostFailure(device.error));
-    if (!addresses.ok) return addresses;
-    if (signer?.ok === false) return err(ikeFailure({ code: 'own-key-failed', evidence: signer.error }));
+  /** The names are looked up while the device is made. */
+  async function prepare(): Promise<void> {
+    deps.log('info', 'tunnel', 'connecting', { profile: profile.name, gateway: request.redirect?.to ?? profile.gateway });
+    const parts = Promise.all([stage.device(), request.signer]);
+    let signer: SigningKey | undefined;
+    const ready = parts.then(([device, opened]) => {
+      if (ended() || !device.ok || opened?.ok === false) return false;
+      signer = opened?.value;
+      facts.interface = { name: device.value.name, mtu: profile.mtu };
+      tunFeatures = device.value.features;
+      return true;
+    });
+    reach = startReach(
+      {
+        ...deps,
+        stage,
+        send,
+        onEvent,
+        onAsk: answer,
+        trafficArrived,
+        onRoundTrip: (milliseconds) => {
+          facts.pathRtt = Math.round(milliseconds * 10) / 10;
+          deps.onChange();
+        },
+      },
+      {
+        profile,
+        memory: request.memory,
+        redirect: request.redirect,
+        ready,
+        proofFor: (variant) => proofFor(variant, signer),
+        onTry,
+        onReached,
+        onLost,
+      },
+    );
+    const [device, opened] = await parts;
+    if (!device.ok) void end(hostFailure(device.error));
+    else if (opened?.ok === false) void end(ikeFailure({ code: 'own-key-failed', evidence: opened.error }));
+  }
+
+  function proofFor(variant: Profile, signer: SigningKey | undefined): Result<Proof, Failure> {
     const { log, onChange } = deps;
     const { psk, credentials } = request;
-    const prepared = prepareProof(deps.proof, { profile, psk, signer: signer?.value, credentials, log, onChange });
-    if (!prepared.ok) return prepared;
-    proof = prepared.value;
-    facts.interface = { name: device.value.name, mtu: profile.mtu };
-    tunFeatures = device.value.features;
-
-    const path = await firstPath(addresses.value);
-    if (ended()) return ok(undefined);
-    if (!path.ok) return path;
-    const { remote, local } = path.value;
-    facts.gateway = { name: profile.gateway, address: remote.address, port: profile.gatewayPorts.ike };
-
-    const standard = profile.localPort === 'standard';
-    const bound = await Promise.all([
-      bind('ike', remote.family, standard ? 500 : 0),
-      bind('natt', remote.family, standard ? 4500 : 0),
-    ]);
-    if (ended()) return ok(undefined);
-    const [ike, natt] = bound;
-    if (!ike.ok) return err(hostFailure(ike.error));
-    if (!natt.ok) return err(hostFailure(natt.error));
-    facts.local = { address: local, port: ike.value.port };
-
-    const config = ikeConfig(
-      profile,
-      proof,
-      { local, remote: remote.address, localPorts: { ike: ike.value.port, natt: natt.value.port } },
-      deps.version,
-    );
-    if (!config.ok) return config;
-    attached = true;
-    await deps.dataplane.attachSockets([ike.value.socket, natt.value.socket]);
-    await deps.dataplane.attachTun(device.value.fds, device.value.features);
-    if (ended()) return ok(undefined);
-
-    driver = createDriver(deps.createMachine(config.value), {
-      now: deps.monotonic,
-      send,
-      onEvent,
-      onAsk: answer,
-      trafficArrived,
-      onRoundTrip: (milliseconds) => {
-        facts.pathRtt = Math.round(milliseconds * 10) / 10;
-        deps.onChange();
-      },
-    });
-    driver.command('start');
-    return ok(undefined);
+    const prepared = prepareProof(deps.proof, { profile: variant, psk, signer, credentials, log, onChange });
+    // Warnings about the profile's certificates are worth telling before anybody answers.
+    if (prepared.ok) proof ??= prepared.value;
+    return prepared;
   }
 
-  async function firstPath(addresses: readonly Address[]): Promise<Result<{ remote: Address; local: string }, Failure>> {
-    let problem: Result<never, Failure> = err(failure('name-not-resolved', `${profile.gateway}: the name has no address`));
-    for (const remote of addresses) {
-      const local = await localAddressTowards(remote, profile.gatewayPorts.ike);
-      if (local.ok) return ok({ remote, local: local.value });
-      problem = local;
-    }
-    return problem;
+  function onTry({ name, remote, local }: Place): void {
+    facts.gateway = { name, address: remote.address, port: profile.gatewayPorts.ike };
+    facts.local = local;
   }
 
-  async function bind(channel: Channel, family: 4 | 6, port: number) {
-    const opened = await deps.monitor.bindUdp(family, port);
-    if (!opened.ok) return opened;
-    const { fd, port: bound } = keep(opened.value);
-    const socket: DataplaneSocket = { fd, channel, family };
-    return ok({ socket, port: bound });
+  function onReached(reached: Reached): void {
+    onTry(reached);
+    driver = reached.driver;
+    proof = reached.proof;
+  }
+
+  function onLost({ failure: cause, redirect }: Unreached): void {
+    void end(cause, undefined, redirect);
   }
 
   function send(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean {
@@ -207,6 +194,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   }
 
   function answer(id: number, ask: IkeAsk): void {
+    asked ||= ask.kind === 'credential';
     void proof?.asks.answer(ask).then((answered) => {
       driver?.answer(id, answered);
       // The machine wipes what it takes, and a machine that ended takes nothing.
@@ -225,7 +213,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       case 'established':
         facts.establishedAt = deps.now();
         facts.ike = event.sa;
-        facts.gateway = { name: profile.gateway, address: event.sa.remote.address, port: event.sa.remote.port };
+        facts.gateway = { name: facts.gateway.name, address: event.sa.remote.address, port: event.sa.remote.port };
         facts.local = { address: event.sa.local.address, port: event.sa.local.port };
         break;
       case 'configured':
@@ -246,7 +234,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         break;
       case 'closed':
         machineClosed();
-        void end(event.failure && ikeFailure(proof?.explain(event.failure) ?? event.failure));
+        void end(event.failure && ikeFailure(proof?.explain(event.failure) ?? event.failure), undefined, event.failure?.redirect);
         break;
       case 'log':
         deps.log(event.level, 'ike', event.text, event.fields);
@@ -304,8 +292,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     if (!planned.ok) return planned.error;
     for (const what of planned.value.left) deps.log('warn', 'tunnel', `not used: ${what}`);
     facts.plan = planned.value.plan;
-    hostTouched = true;
-    const applied = await deps.monitor.apply(planned.value.plan);
+    const applied = await stage.apply(planned.value.plan);
     if (!applied.ok) return hostFailure(applied.error);
     for (const change of applied.value) deps.log('debug', 'host', change);
     return undefined;
@@ -347,15 +334,17 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
   // --- going down ----------------------------------------------------------------------------------------------------------------
 
-  function end(reason?: Failure): Promise<void> {
+  function end(reason?: Failure, silently?: 'silently', redirect?: string): Promise<void> {
     // Terminating the machine below comes back here by its `closed`.
     if (ended()) return over;
     facts.endingAt = deps.now();
+    quiet = silently !== undefined;
     if (reason) {
       facts.failure = reason;
+      why = { code: reason.code, evidence: reason.evidence, ...(redirect !== undefined && { redirect }) };
       deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
     }
-    cancel();
+    reach?.stop();
     proof?.asks.end();
     request.retract();
     deps.onChange();
@@ -367,14 +356,17 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
   async function takeDown(): Promise<void> {
     driver?.command('terminate');
-    const goodbye = driver ? farewell(driver) : Promise.resolve();
+    // The second one ends the machine at once.
+    if (quiet) driver?.command('terminate');
+    const goodbye = driver && !quiet ? farewell(driver) : Promise.resolve();
     // Steps already on their way put things in place that must then be taken away.
-    await Promise.allSettled([preparing, installing]);
-    await Promise.allSettled([goodbye, hostTouched ? revertHost() : undefined]);
+    await Promise.allSettled([installing]);
+    await goodbye;
     driver?.stop();
-    for (const spiIn of [...children.keys()]) forget(spiIn);
-    if (attached) await deps.dataplane.detach().catch((fault) => deps.log('error', 'tunnel', `detach: ${String(fault)}`));
-    for (const fd of descriptors.splice(0)) deps.closeDescriptor(fd);
+    for (const spiIn of [...children.keys()]) {
+      forget(spiIn);
+      await deps.dataplane.removeChild(spiIn).catch(() => {});
+    }
     request.psk?.fill(0);
     facts.endedAt = deps.now();
     deps.log('info', 'tunnel', 'disconnected', { profile: profile.name });
@@ -392,19 +384,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     machine.command('terminate');
   }
 
-  async function revertHost(): Promise<void> {
-    const reverted = await deps.monitor.revert();
-    if (!reverted.ok) deps.log('error', 'host', 'the host could not be put back', { evidence: reverted.error.detail });
-  }
-
-  const preparing = prepare().then(
-    (prepared) => {
-      if (!prepared.ok) void end(prepared.error);
-    },
-    (fault) => {
-      void end(failure('internal', String(fault)));
-    },
-  );
+  void prepare().catch((fault) => end(failure('internal', String(fault))));
 
   return {
     facts: () => {
@@ -424,8 +404,16 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       const shown = proof && { ...proof.asks.facts(), warnings: proof.warnings() };
       return { ...facts, ...shown, ...carrying, octets, children: living };
     },
-    datagram: (bytes, channel, from) => driver?.datagram(bytes, channel, from),
-    end,
+    datagram(bytes, channel, from) {
+      if (driver) driver.datagram(bytes, channel, from);
+      else reach?.datagram(bytes, channel, from);
+    },
+    knows: (bytes) => driver?.knows(bytes) ?? reach?.knows(bytes) ?? false,
+    check: () => driver?.command('check-liveness'),
+    woke: () => driver?.woke(),
+    end: (reason, silently) => end(reason, silently),
     over,
+    ending: () => why,
+    elsewhere: () => why?.code === 'no-answer-auth' && !asked && (reach?.elsewhere() ?? false),
   };
 }

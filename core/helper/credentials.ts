@@ -20,6 +20,8 @@ export interface CredentialsRequest {
   readonly localId: string;
   /** Answers of the store; owned here and wiped. */
   readonly stored: { readonly [K in Rememberable]?: Uint8Array | undefined };
+  /** What the gateway took is kept for the next connection of the same `up`. */
+  readonly keep: boolean;
   readonly mayRemember: (kind: Rememberable) => boolean;
   /** A typed answer that the gateway took; copies what it needs. */
   readonly remember: (kind: Rememberable, value: Uint8Array) => void;
@@ -44,7 +46,9 @@ export interface Credentials {
   another(cause: Failure): boolean;
   /** As `another`, changing nothing. */
   wouldTry(code: string): boolean;
-  /** The gateway took what it was given: what is to be kept is kept, and all of it is wiped. */
+  /** Nothing that was given was good for once only: the next connection can be made without asking. */
+  replayable(): boolean;
+  /** The gateway took what it was given: what is to be remembered is remembered, and what nobody will need again is wiped. */
   accepted(): void;
   wipe(): void;
 }
@@ -73,6 +77,8 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
   let refusals = 0;
   let refused: Failure | undefined;
   let slowest = 0;
+  /** A code or a PIN was given. */
+  let once = false;
   /** The last name that was typed, to be mended. */
   let lastIdentity = '';
 
@@ -167,6 +173,7 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
         return { kind: 'credential-missing', why: asked.kind === 'expired' ? 'expired' : 'cancelled' };
       }
       given.add(want);
+      once ||= !isRememberable(want);
       if (!isRememberable(want)) return { kind: 'credential', value: asked.secret };
       hold(want, copySecret(asked.secret), asked.remember);
       if (slowest < TOO_LATE) return { kind: 'credential', value: asked.secret };
@@ -192,11 +199,15 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
 
     wouldTry: (code) => verdict(code) !== 'final',
 
+    replayable: () => !once,
+
     accepted() {
+      refusals = 0;
+      refused = undefined;
       for (const [kind, one] of [...held]) {
         if (one.remember && isRememberable(kind)) request.remember(kind, one.value);
-        // Nobody will ask this connection again.
-        forget(kind);
+        if (request.keep) held.set(kind, { ...one, remember: false });
+        else forget(kind);
       }
     },
 

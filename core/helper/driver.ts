@@ -2,6 +2,7 @@
  * The one owner of an IKE machine, its clock and its timer. Order of work: due deadlines, then what the machine says
  * (datagrams out, events up), then datagrams in, with a budget per turn so that a flood cannot keep the rest of the engine waiting.
  */
+import { toHex } from '../bytes/bytes.ts';
 import type { IkeAnswer, IkeAsk } from '../ike/auth/contract.ts';
 import type { Channel, Endpoint, IkeInput, IkeMachine, IkeOutput } from '../ike/sa/contract.ts';
 import { createRoundTrips } from './roundTrips.ts';
@@ -26,6 +27,10 @@ export interface Driver {
   /** A user's command. */
   command(kind: 'start' | 'terminate' | 'check-liveness'): void;
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
+  /** It is of an SA that the machine sent something of. */
+  knows(datagram: Uint8Array): boolean;
+  /** Time passed that no timer saw. */
+  woke(): void;
   answer(id: number, answer: IkeAnswer): void;
   /** No more inputs and no timer after this. */
   stop(): void;
@@ -46,6 +51,7 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
   let stopped = false;
   let draining = false;
   const roundTrips = createRoundTrips();
+  const spis = new Set<string>();
 
   function give(input: IkeInput): void {
     if (stopped) return;
@@ -65,6 +71,7 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
     for (let output = machine.poll(); output && !stopped; output = machine.poll()) {
       if (output.kind === 'transmit') {
         roundTrips.sent(output.bytes, ports.now());
+        spis.add(initiatorSpi(output.bytes));
         ports.send(output.channel, output.to, output.bytes);
       } else if (output.kind === 'ask') ports.onAsk(output.id, output.ask);
       else ports.onEvent(output);
@@ -108,6 +115,11 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
   return {
     command: (kind) => give({ kind }),
     answer: (id, answer) => give({ kind: 'answer', id, answer }),
+    knows: (datagram) => spis.has(initiatorSpi(datagram)),
+    woke() {
+      clearTimeout(timer);
+      wake();
+    },
 
     datagram(bytes, channel, from) {
       if (stopped) return;
@@ -128,4 +140,9 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
       waiting.length = 0;
     },
   };
+}
+
+/** RFC 7296 §3.1: the first eight octets; the same in both directions for as long as the SA lives. */
+function initiatorSpi(message: Uint8Array): string {
+  return toHex(message.subarray(0, 8));
 }

@@ -7,11 +7,7 @@ import { networkInterfaces } from 'node:os';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { Failure } from '../rpc/contract.ts';
 import { failure } from '../tunnel/explain.ts';
-
-export interface Address {
-  readonly address: string;
-  readonly family: 4 | 6;
-}
+import type { Address } from '../tunnel/race.ts';
 
 /** The resolver's own patience is a minute and more where name servers are silent. */
 const RESOLVE_WITHIN = 10_000;

@@ -78,7 +78,7 @@ export function openHistory(options: HistoryOptions): History {
       checkpoint();
       return {
         observe() {
-          if (timer || read().readyAt === undefined) return;
+          if (timer || connectedAt(read()) === undefined) return;
           checkpoint();
           timer = setInterval(checkpoint, options.checkpointEvery ?? CHECKPOINT).unref();
         },
@@ -100,14 +100,20 @@ export function openHistory(options: HistoryOptions): History {
   };
 }
 
+/** However often it was lost and brought back since. */
+function connectedAt({ firstReadyAt, readyAt }: TunnelFacts): number | undefined {
+  return firstReadyAt ?? readyAt;
+}
+
 function entryOf(id: string, facts: TunnelFacts, seenAt: number): Stored {
+  const connected = connectedAt(facts);
   return {
     id,
     owner: facts.owner,
     profile: facts.profile,
     gateway: facts.gateway.name,
     startedAt: facts.startedAt,
-    ...(facts.readyAt !== undefined && { connectedAt: facts.readyAt }),
+    ...(connected !== undefined && { connectedAt: connected }),
     virtualIps: (facts.configuration?.addresses ?? []).map(({ address, prefix }) => `${address}/${prefix}`),
     bytesIn: facts.octets?.in ?? 0,
     bytesOut: facts.octets?.out ?? 0,

@@ -30,6 +30,7 @@ export function ikeConfig(
   proof: Pick<Proof, 'auth' | 'localIdentity'>,
   path: Path,
   version: string,
+  redirectedFrom?: string,
 ): Result<IkeConfig, Failure> {
   // All of these were read once at import; a stored profile that no longer reads was damaged.
   const damaged = (field: string) => err(failure('profile-malformed', `${field} of the stored profile is not valid`));
@@ -68,6 +69,7 @@ export function ikeConfig(
     fragmentation: profile.fragmentation,
     initialContact: profile.initialContact,
     reauthenticateEvery: profile.reauthenticateEvery * 1000,
+    redirect: redirectedFrom === undefined ? {} : { from: redirectedFrom },
     timing: { ...TIMING, livenessAfter: profile.liveness * 1000 },
   });
 }

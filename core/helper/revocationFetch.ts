@@ -14,7 +14,8 @@ import { maxCrlOctets } from '../pki/crl.ts';
 import { printable } from '../pki/names.ts';
 import { maxOcspOctets } from '../pki/ocsp.ts';
 import type { RevocationNeed } from '../pki/revocation.ts';
-import { type Address, resolveGateway } from './gatewayPath.ts';
+import type { Address } from '../tunnel/race.ts';
+import { resolveGateway } from './gatewayPath.ts';
 
 export type RevocationFetch = (
   need: Extract<RevocationNeed, { readonly kind: 'fetch' }>,

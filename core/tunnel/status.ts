@@ -38,6 +38,8 @@ export interface TunnelFacts {
   readonly establishedAt?: number;
   /** Dataplane and host are both in place. */
   readonly readyAt?: number;
+  /** The same of the first connection of this `up`. */
+  readonly firstReadyAt?: number;
   /** Fresh keys or a fresh login are on their way beside what is in use. */
   readonly rekeyingAt?: number;
   /** The network changed, and the gateway was not heard there yet. */

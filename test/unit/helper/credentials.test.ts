@@ -38,6 +38,7 @@ function desk(stored: { readonly [K in Rememberable]?: string } = {}, remember =
       now: () => it.clock,
     },
     {
+      keep: false,
       localId: 'alice@office.test',
       stored: held,
       mayRemember: () => true,
@@ -263,7 +264,7 @@ test('what is held is wiped at the end', async () => {
   const { credentials } = desk();
   const own = createCredentials(
     { prompter: { ask: async () => ({ kind: 'withdrawn' }) }, log: () => {}, now: () => 0 },
-    { localId: '', stored: { password }, mayRemember: () => true, remember: () => {} },
+    { localId: '', keep: false, stored: { password }, mayRemember: () => true, remember: () => {} },
   );
   own.begin();
   own.wipe();

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { newMemory } from '../../../core/helper/attempts.ts';
 import { type Connection, startConnection } from '../../../core/helper/connection.ts';
+import { createStage } from '../../../core/helper/stage.ts';
 import { importProfile } from '../../../core/profile/import.ts';
 import type { Profile } from '../../../core/profile/model.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
@@ -25,21 +27,30 @@ function run(world: FakeWorld, wanted: Profile = profile()): Run {
   const psk = new TextEncoder().encode('a key that must be wiped');
   const lines: string[] = [];
   let look = () => {};
-  const connection = startConnection(
-    {
-      ...world.deps,
-      log: (_level, _area, text, fields) => lines.push(`${text} ${JSON.stringify(fields ?? {})}`),
-      onChange: () => look(),
-    },
+  const log = (_level: string, _area: string, text: string, fields?: object) =>
+    lines.push(`${text} ${JSON.stringify(fields ?? {})}`);
+  const stage = createStage({ ...world.deps, log }, wanted);
+  const one = startConnection(
+    { ...world.deps, log, onChange: () => look() },
     {
       owner: 1000,
       profile: wanted,
+      stage,
+      memory: newMemory(),
+      onAlive: () => {},
       psk,
       signer: undefined,
       credentials: { answer: async () => ({ kind: 'credential-missing', why: 'cancelled' }) },
       retract: () => {},
     },
   );
+  const over = one.over.then(() => stage.close());
+  /** As the owner of both ends them (attempts.ts). */
+  const end = async () => {
+    await Promise.all([one.end(), stage.revert()]);
+    await over;
+  };
+  const connection: Connection = { ...one, over, end };
   const state = () => statusFor(connection.facts(), 1000, 0).state;
   return {
     connection,
@@ -117,7 +128,7 @@ test('down: the host first, then the dataplane, then the descriptors; the key is
   world.calls.length = 0;
   await connection.end();
   await connection.over;
-  assert.deepEqual(world.calls, ['revert', 'detach', 'close', 'close', 'close']);
+  assert.deepEqual(world.calls, ['revert', 'removeChild', 'detach', 'close', 'close', 'close']);
   cleanAfter(world, psk);
   const status = statusFor(connection.facts(), 1000, 0);
   assert.deepEqual([status.state, status.failure, status.children.length], ['idle', undefined, 0]);

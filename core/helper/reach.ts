@@ -1,0 +1,273 @@
+/**
+ * Reaching the gateway: from its names to the one IKE machine that was answered. Names are looked up, addresses raced
+ * (core/tunnel/race.ts says which when), each with a machine of its own up to the answer to IKE_SA_INIT. The first that is answered goes
+ * on; the others end there, without having said anything of the user.
+ */
+import type { Result } from '../bytes/result.ts';
+import type { IkeAsk } from '../ike/auth/contract.ts';
+import type { Channel, Endpoint, IkeConfig, IkeFailure, IkeMachine } from '../ike/sa/contract.ts';
+import type { Profile } from '../profile/model.ts';
+import type { Failure } from '../rpc/contract.ts';
+import type { Log } from '../system/log.ts';
+import { failure, hostFailure, ikeFailure } from '../tunnel/explain.ts';
+import { type Address, createRace, type Race, type Target } from '../tunnel/race.ts';
+import { createDriver, type Driver, type IkeEvent } from './driver.ts';
+import { localAddressTowards, resolveGateway } from './gatewayPath.ts';
+import { ikeConfig } from './ikeConfig.ts';
+import type { Proof } from './proof.ts';
+import type { Stage } from './stage.ts';
+
+/** What was learnt of the way, for the next time. */
+export interface Memory {
+  /** The address that answered last. */
+  preferred?: string;
+  /** What the names stood for: while a tunnel is held, nobody can be asked. */
+  readonly addresses: Map<string, readonly Address[]>;
+  /** Those that answered IKE_SA_INIT and nothing after it. */
+  readonly avoided: Set<string>;
+}
+
+export interface ReachPorts {
+  readonly createMachine: (config: IkeConfig) => IkeMachine;
+  readonly stage: Stage;
+  readonly send: (channel: Channel, to: Endpoint, bytes: Uint8Array) => boolean;
+  readonly trafficArrived: () => boolean;
+  readonly onRoundTrip: (milliseconds: number) => void;
+  /** What a machine says: of all of them until one is answered, of that one from then on. */
+  readonly onEvent: (event: IkeEvent) => void;
+  readonly onAsk: (id: number, ask: IkeAsk) => void;
+  readonly log: Log;
+  readonly monotonic: () => number;
+  readonly version: string;
+}
+
+export interface ReachRequest {
+  readonly profile: Profile;
+  /** False: it ended before anything could be tried. */
+  readonly ready: Promise<boolean>;
+  /** Who both sides are, for this gateway of the profile. */
+  readonly proofFor: (profile: Profile) => Result<Proof, Failure>;
+  readonly memory: Memory;
+  /** The gateway that we were sent to, in place of the profile's, and the address that sent us. */
+  readonly redirect?: { readonly to: string; readonly from: string | undefined } | undefined;
+  /** This address is tried. */
+  readonly onTry: (reached: Place) => void;
+  readonly onReached: (reached: Reached) => void;
+  readonly onLost: (why: Unreached) => void;
+}
+
+/** An address, and ours towards it. */
+export interface Place {
+  readonly name: string;
+  readonly remote: Address;
+  readonly local: { readonly address: string; readonly port: number };
+}
+
+export interface Reached extends Place {
+  readonly driver: Driver;
+  readonly proof: Proof;
+}
+
+export interface Unreached {
+  readonly failure: Failure;
+  readonly redirect?: string;
+  /** Who sent us there. */
+  readonly from?: string;
+}
+
+export interface Reach {
+  /** Who this message is for. */
+  datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
+  /** Is it of one of the machines that are tried? */
+  knows(bytes: Uint8Array): boolean;
+  /** There are addresses that were not tried to the end. */
+  elsewhere(): boolean;
+  /** Ends all that were not answered. */
+  stop(): void;
+}
+
+interface Talk {
+  readonly target: Target;
+  readonly place: Place;
+  readonly proof: Proof;
+  readonly driver: Driver;
+}
+
+export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
+  const { profile, memory, redirect } = request;
+  const places = redirect ? [{ ...profile, gateway: redirect.to }] : variants(profile);
+  const proofs = new Map<number, Result<Proof, Failure>>();
+  const talks = new Set<Talk>();
+  const problems: Failure[] = [];
+  /** To the end, whichever it was. */
+  const tried = new Set<string>();
+  const race: Race = createRace({ gateways: places.length, preferred: memory.preferred, avoided: memory.avoided });
+  let winner: Talk | undefined;
+  let over = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  function pump(): void {
+    clearTimeout(timer);
+    for (let said = race.poll(); said && !over; said = race.poll()) {
+      if (said.kind === 'begin') void begin(said.target);
+      else if (said.kind === 'drop') drop(said.target);
+      else lose({ failure: worst(problems) ?? failure('name-not-resolved', `${profile.gateway}: the name has no address`) });
+    }
+    const due = over ? undefined : race.deadline();
+    if (due !== undefined) timer = setTimeout(() => tell({ kind: 'tick' }), Math.max(0, Math.ceil(due - ports.monotonic())));
+  }
+
+  function tell(input: Parameters<Race['handle']>[0]): void {
+    if (over) return;
+    race.handle(input, ports.monotonic());
+    pump();
+  }
+
+  async function lookUp(gateway: number, name: string): Promise<void> {
+    const before = memory.addresses.get(name);
+    if (before) tell({ kind: 'addresses', gateway, addresses: before });
+    const found = await resolveGateway(name);
+    if (found.ok) {
+      memory.addresses.set(name, found.value);
+      tell({ kind: 'addresses', gateway, addresses: found.value });
+    } else if (!before) problems.push(found.error);
+    tell({ kind: 'looked-up', gateway });
+  }
+
+  async function begin(target: Target): Promise<void> {
+    const made = await makeTalk(target).catch((fault) => failure('internal', String(fault)));
+    if (made === undefined || over || winner) return;
+    if ('code' in made) {
+      problems.push(made);
+      tell({ kind: 'failed', target });
+      return;
+    }
+    talks.add(made);
+    ports.log('debug', 'tunnel', 'trying the gateway', { gateway: made.place.name, address: target.address });
+    request.onTry(made.place);
+    made.driver.command('start');
+  }
+
+  /** Undefined: nobody wants it any more. */
+  async function makeTalk(target: Target): Promise<Talk | Failure | undefined> {
+    if (!(await request.ready) || over || winner) return undefined;
+    const variant = places[target.gateway] ?? profile;
+    const proof = proofs.get(target.gateway) ?? request.proofFor(variant);
+    proofs.set(target.gateway, proof);
+    if (!proof.ok) return proof.error;
+    const local = await localAddressTowards(target, profile.gatewayPorts.ike);
+    if (!local.ok) return local.error;
+    const bound = await ports.stage.sockets(target.family);
+    if (over || winner) return undefined;
+    if (!bound.ok) return hostFailure(bound.error);
+    const path = { local: local.value, remote: target.address, localPorts: bound.value };
+    const config = ikeConfig(variant, proof.value, path, ports.version, redirect?.from);
+    if (!config.ok) return config.error;
+    await ports.stage.attach();
+    if (over || winner) return undefined;
+    const driver = createDriver(ports.createMachine(config.value), {
+      now: ports.monotonic,
+      send: ports.send,
+      onEvent: (event) => heard(talk, event),
+      onAsk: ports.onAsk,
+      trafficArrived: ports.trafficArrived,
+      onRoundTrip: ports.onRoundTrip,
+    });
+    const place = { name: variant.gateway, remote: target, local: { address: local.value, port: bound.value.ike } };
+    const talk: Talk = { target, place, proof: proof.value, driver };
+    return talk;
+  }
+
+  function heard(talk: Talk, event: IkeEvent): void {
+    if (winner === talk) ports.onEvent(event);
+    if (winner || !talks.has(talk)) return;
+    switch (event.kind) {
+      case 'closed':
+        talks.delete(talk);
+        talk.driver.stop();
+        if (event.failure) refused(talk, event.failure);
+        return;
+      case 'progress':
+        if (event.step !== 'sa-init') win(talk);
+        break;
+      case 'log':
+      case 'key-log':
+        break;
+      default:
+        win(talk);
+    }
+    ports.onEvent(event);
+  }
+
+  function refused(talk: Talk, cause: IkeFailure): void {
+    const why = ikeFailure(talk.proof.explain(cause));
+    if (cause.redirect !== undefined) {
+      lose({ failure: why, redirect: cause.redirect, from: talk.target.address });
+      return;
+    }
+    problems.push(why);
+    tried.add(talk.target.address);
+    tell({ kind: 'failed', target: talk.target });
+  }
+
+  function win(talk: Talk): void {
+    winner = talk;
+    tried.add(talk.target.address);
+    memory.preferred = talk.target.address;
+    request.onReached({ ...talk.place, driver: talk.driver, proof: talk.proof });
+    tell({ kind: 'answered', target: talk.target });
+    clearTimeout(timer);
+  }
+
+  function drop(target: Target): void {
+    for (const talk of talks) {
+      if (talk.target !== target) continue;
+      talks.delete(talk);
+      // RFC 7296 §2.21.2: what the gateway made of an IKE_SA_INIT it forgets by itself.
+      talk.driver.command('terminate');
+      talk.driver.stop();
+    }
+  }
+
+  function lose(why: Unreached): void {
+    stop();
+    request.onLost(why);
+  }
+
+  function stop(): void {
+    over = true;
+    clearTimeout(timer);
+    for (const talk of talks) if (talk !== winner) drop(talk.target);
+  }
+
+  for (const [gateway, { gateway: name }] of places.entries()) void lookUp(gateway, name);
+
+  return {
+    datagram(bytes, channel, from) {
+      for (const { driver } of talks) if (driver.knows(bytes)) driver.datagram(bytes, channel, from);
+    },
+    knows: (bytes) => [...talks].some(({ driver }) => driver.knows(bytes)),
+    elsewhere: () =>
+      [...memory.addresses].some(
+        ([name, addresses]) =>
+          places.some(({ gateway }) => gateway === name) &&
+          addresses.some(({ address }) => !tried.has(address) && !memory.avoided.has(address)),
+      ),
+    stop,
+  };
+}
+
+/** The profile for each of its gateways: one that has to prove the name it is called by proves its own. */
+function variants(profile: Profile): readonly Profile[] {
+  const follows = profile.remoteId === profile.gateway;
+  const others = profile.gateways.map((gateway) => ({ ...profile, gateway, ...(follows && { remoteId: gateway }) }));
+  return [profile, ...others];
+}
+
+/** The one that tells most of several: whoever said something, then who was silent, then where no way leads. */
+const TELLS_LITTLE: readonly string[] = ['no-answer', 'no-route', 'name-not-resolved'];
+
+function worst(problems: readonly Failure[]): Failure | undefined {
+  const rank = ({ code }: Failure) => TELLS_LITTLE.indexOf(code);
+  return problems.toSorted((a, b) => rank(a) - rank(b))[0];
+}

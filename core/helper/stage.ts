@@ -1,0 +1,145 @@
+/**
+ * What a tunnel stands on: the TUN device, the sockets of each family, and the host's set-up. It outlives the single connection, so that
+ * while one takes the place of another no route leads past the tunnel, and no port changes.
+ *
+ * Closing: the host first (no route leads into a device that carries nothing), then the dataplane lets go, then descriptors are closed.
+ */
+import { err, ok, type Result } from '../bytes/result.ts';
+import type { Dataplane, DataplaneSocket } from '../dataplane/contract.ts';
+import type { Channel } from '../ike/sa/contract.ts';
+import type { Profile } from '../profile/model.ts';
+import type { Log } from '../system/log.ts';
+import type { HostError, HostPlan } from '../system/ports.ts';
+import type { MonitorClient, OpenedTun } from './monitorClient.ts';
+
+export interface StageDeps {
+  readonly monitor: Pick<MonitorClient, 'openTun' | 'bindUdp' | 'apply' | 'revert'>;
+  readonly dataplane: Pick<Dataplane, 'attachSockets' | 'attachTun' | 'detach'>;
+  readonly closeDescriptor: (fd: number) => void;
+  readonly log: Log;
+}
+
+/** Ports that our sockets are bound to. */
+export type Ports = Readonly<Record<Channel, number>>;
+
+export interface Stage {
+  /** The device; opened by the first who asks. */
+  device(): Promise<Result<OpenedTun, HostError>>;
+  /** The sockets of this family, bound and read by the dataplane; opened by the first who asks. */
+  sockets(family: 4 | 6): Promise<Result<Ports, HostError>>;
+  /** The dataplane carries the device's packets from here on; once. */
+  attach(): Promise<void>;
+  /** Makes the host as planned; the value says what was changed. */
+  apply(plan: HostPlan): Promise<Result<readonly string[], HostError>>;
+  /** What the host was made to be; undefined while it is as it was. */
+  plan(): HostPlan | undefined;
+  /** The host as it was. */
+  revert(): Promise<void>;
+  /** Gives everything back, what is still being opened included. */
+  close(): Promise<void>;
+}
+
+const CLOSED: HostError = { code: 'failed', detail: 'the tunnel ends' };
+
+export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'localPort'>): Stage {
+  const descriptors: number[] = [];
+  const sockets = new Map<4 | 6, Promise<Result<Ports, HostError>>>();
+  let device: Promise<Result<OpenedTun, HostError>> | undefined;
+  let attaching: Promise<void> | undefined;
+  let applying: Promise<unknown> = Promise.resolve();
+  let touched = false;
+  let attached = false;
+  let current: HostPlan | undefined;
+  let closing: Promise<void> | undefined;
+
+  async function openDevice(): Promise<Result<OpenedTun, HostError>> {
+    const opened = await deps.monitor.openTun(profile.mtu);
+    if (opened.ok) descriptors.push(...opened.value.fds);
+    return opened;
+  }
+
+  async function openSockets(family: 4 | 6): Promise<Result<Ports, HostError>> {
+    const standard = profile.localPort === 'standard';
+    const [ike, natt] = await Promise.all([bind('ike', family, standard ? 500 : 0), bind('natt', family, standard ? 4500 : 0)]);
+    if (!ike.ok) return ike;
+    if (!natt.ok) return natt;
+    if (closing) return err(CLOSED);
+    attached = true;
+    await deps.dataplane.attachSockets([ike.value.socket, natt.value.socket]);
+    return ok({ ike: ike.value.port, natt: natt.value.port });
+  }
+
+  async function bind(channel: Channel, family: 4 | 6, port: number) {
+    const opened = await deps.monitor.bindUdp(family, port);
+    if (!opened.ok) return opened;
+    descriptors.push(opened.value.fd);
+    const socket: DataplaneSocket = { fd: opened.value.fd, channel, family };
+    return ok({ socket, port: opened.value.port });
+  }
+
+  async function attach(): Promise<void> {
+    const opened = await device;
+    if (!opened?.ok || closing) return;
+    attached = true;
+    await deps.dataplane.attachTun(opened.value.fds, opened.value.features);
+  }
+
+  async function apply(plan: HostPlan): Promise<Result<readonly string[], HostError>> {
+    await applying;
+    if (closing) return err(CLOSED);
+    touched = true;
+    const applied = await deps.monitor.apply(plan);
+    // After an error nothing of any plan is in place (monitorContract.ts).
+    current = applied.ok ? plan : undefined;
+    return applied;
+  }
+
+  async function revert(): Promise<void> {
+    await applying;
+    if (!touched) return;
+    touched = false;
+    current = undefined;
+    const reverted = await deps.monitor.revert();
+    if (!reverted.ok) deps.log('error', 'host', 'the host could not be put back', { evidence: reverted.error.detail });
+  }
+
+  function inTurn<T>(work: Promise<T>): Promise<T> {
+    applying = work.catch(() => {});
+    return work;
+  }
+
+  async function closeAll(): Promise<void> {
+    // What is on its way puts things in place that must then be taken away.
+    await Promise.allSettled([device, ...sockets.values(), attaching, applying]);
+    await inTurn(revert()).catch((fault) => deps.log('error', 'tunnel', `revert: ${String(fault)}`));
+    if (attached) await deps.dataplane.detach().catch((fault) => deps.log('error', 'tunnel', `detach: ${String(fault)}`));
+    for (const fd of descriptors.splice(0)) deps.closeDescriptor(fd);
+  }
+
+  return {
+    device() {
+      if (closing) return Promise.resolve(err(CLOSED));
+      device ??= openDevice();
+      return device;
+    },
+    sockets(family) {
+      if (closing) return Promise.resolve(err(CLOSED));
+      const opening = sockets.get(family) ?? openSockets(family);
+      sockets.set(family, opening);
+      // A port that another program has now may be free for the next connection.
+      void opening.then((opened) => opened.ok || sockets.delete(family));
+      return opening;
+    },
+    attach() {
+      attaching ??= attach();
+      return attaching;
+    },
+    apply: (plan) => inTurn(apply(plan)),
+    plan: () => current,
+    revert: () => inTurn(revert()),
+    close() {
+      closing ??= closeAll();
+      return closing;
+    },
+  };
+}

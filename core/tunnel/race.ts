@@ -1,0 +1,144 @@
+/**
+ * Which address of which gateway is tried when, in the manner of RFC 8305: pure. Families take turns, the next address starts 250 ms
+ * after the one before or as soon as that failed, and the first that answers IKE_SA_INIT has won; the others are dropped before they
+ * say anything of the user. The gateways of a profile stand in for one another: the next joins in only when all before were silent
+ * for three seconds, or failed.
+ *
+ *   race.handle({ kind: 'addresses', gateway: 0, addresses }, now);
+ *   for (let said = race.poll(); said; said = race.poll()) …
+ */
+export interface Address {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+
+/** An address to try, once per race. */
+export interface Target extends Address {
+  /** Index of the gateway it belongs to. */
+  readonly gateway: number;
+}
+
+export type RaceInput =
+  /** What a look-up brought, in the resolver's order; also more than once. */
+  | { readonly kind: 'addresses'; readonly gateway: number; readonly addresses: readonly Address[] }
+  /** Nothing more will come for this gateway. */
+  | { readonly kind: 'looked-up'; readonly gateway: number }
+  | { readonly kind: 'answered'; readonly target: Target }
+  | { readonly kind: 'failed'; readonly target: Target }
+  | { readonly kind: 'tick' };
+
+export type RaceOutput =
+  | { readonly kind: 'begin'; readonly target: Target }
+  /** Another one won. */
+  | { readonly kind: 'drop'; readonly target: Target }
+  /** Nobody is left to try. */
+  | { readonly kind: 'lost' };
+
+export interface Race {
+  handle(input: RaceInput, now: number): void;
+  poll(): RaceOutput | undefined;
+  deadline(): number | undefined;
+}
+
+export interface RaceOptions {
+  /** How many gateways there are. */
+  readonly gateways: number;
+  /** What worked last comes first. */
+  readonly preferred?: string | undefined;
+  /** What won an earlier race and then fell silent comes last. */
+  readonly avoided?: ReadonlySet<string>;
+}
+
+/** RFC 8305 §5: Connection Attempt Delay. Milliseconds. */
+const NEXT_ADDRESS = 250;
+const NEXT_GATEWAY = 3_000;
+
+export function createRace({ gateways, preferred, avoided = new Set() }: RaceOptions): Race {
+  const waiting: Target[][] = Array.from({ length: gateways }, () => []);
+  const known = new Set<string>();
+  const looking = new Set(waiting.keys());
+  const running = new Set<Target>();
+  const out: RaceOutput[] = [];
+  let startedAt: number | undefined;
+  /** When the last address began, and of which gateway. */
+  let last: { readonly at: number; readonly gateway: number } | undefined;
+  let over = false;
+
+  /** The next to begin and when; undefined while nobody is known. */
+  function next(): { readonly target: Target; readonly at: number } | undefined {
+    const gateway = waiting.findIndex((targets) => targets.length > 0);
+    const target = waiting[gateway]?.[0];
+    if (!target) return undefined;
+    const before = [...running].some((one) => one.gateway < gateway) || [...looking].some((one) => one < gateway);
+    const since = last?.at ?? startedAt ?? 0;
+    if (before) return { target, at: since + NEXT_GATEWAY };
+    // RFC 8305 §5: at once when what began before has failed.
+    return { target, at: running.size === 0 ? 0 : since + NEXT_ADDRESS };
+  }
+
+  function advance(now: number): void {
+    for (let due = next(); due && due.at <= now && !over; due = next()) {
+      waiting[due.target.gateway]?.shift();
+      running.add(due.target);
+      last = { at: now, gateway: due.target.gateway };
+      out.push({ kind: 'begin', target: due.target });
+    }
+    if (over || running.size > 0 || looking.size > 0 || next()) return;
+    over = true;
+    out.push({ kind: 'lost' });
+  }
+
+  function add(gateway: number, addresses: readonly Address[]): void {
+    const more = addresses.filter(({ address }) => !known.has(address));
+    for (const { address } of more) known.add(address);
+    const queue = [...(waiting[gateway] ?? []), ...more.map((one) => ({ ...one, gateway }))];
+    waiting[gateway] = sorted(queue, preferred, avoided);
+  }
+
+  return {
+    handle(input, now) {
+      if (over) return;
+      startedAt ??= now;
+      switch (input.kind) {
+        case 'addresses':
+          add(input.gateway, input.addresses);
+          break;
+        case 'looked-up':
+          looking.delete(input.gateway);
+          break;
+        case 'failed':
+          running.delete(input.target);
+          break;
+        case 'answered':
+          over = true;
+          for (const target of running) if (target !== input.target) out.push({ kind: 'drop', target });
+          return;
+        case 'tick':
+          break;
+      }
+      advance(now);
+    },
+    poll: () => out.shift(),
+    deadline() {
+      return over ? undefined : next()?.at;
+    },
+  };
+}
+
+/** RFC 8305 §4: families take turns, beginning with the one that the resolver (RFC 6724) or our own experience puts first. */
+function sorted(targets: readonly Target[], preferred: string | undefined, avoided: ReadonlySet<string>): Target[] {
+  const rank = ({ address }: Target) => (address === preferred ? 0 : avoided.has(address) ? 2 : 1);
+  const ranked = targets.toSorted((a, b) => rank(a) - rank(b));
+  const [first] = ranked;
+  if (!first) return [];
+  const same = ranked.filter(({ family }) => family === first.family);
+  const other = ranked.filter(({ family }) => family !== first.family);
+  const turns: Target[] = [];
+  for (let i = 0; i < Math.max(same.length, other.length); i++) {
+    for (const queue of [same, other]) {
+      const target = queue[i];
+      if (target) turns.push(target);
+    }
+  }
+  return turns.toSorted((a, b) => Number(avoided.has(a.address)) - Number(avoided.has(b.address)));
+}

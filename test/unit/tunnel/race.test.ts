@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Address, createRace, type RaceInput, type RaceOptions, type Target } from '../../../core/tunnel/race.ts';
+
+const four = (n: number): Address => ({ address: `192.0.2.${n}`, family: 4 });
+const six = (n: number): Address => ({ address: `2001:db8::${n}`, family: 6 });
+
+function race(options: Partial<RaceOptions> = {}) {
+  const it = createRace({ gateways: 1, ...options });
+  const targets = new Map<string, Target>();
+  let now = 5_000;
+  const said = (): string[] => {
+    const words: string[] = [];
+    for (let one = it.poll(); one; one = it.poll()) {
+      if (one.kind === 'begin') targets.set(one.target.address, one.target);
+      words.push(one.kind === 'lost' ? 'lost' : `${one.kind} ${one.target.address}`);
+    }
+    return words;
+  };
+  const give = (input: RaceInput): string[] => {
+    it.handle(input, now);
+    return said();
+  };
+  const target = (address: string): Target => {
+    const found = targets.get(address);
+    assert.ok(found, address);
+    return found;
+  };
+  return {
+    it,
+    found: (addresses: readonly Address[], gateway = 0) => [
+      ...give({ kind: 'addresses', gateway, addresses }),
+      ...give({ kind: 'looked-up', gateway }),
+    ],
+    give,
+    failed: (address: string) => give({ kind: 'failed', target: target(address) }),
+    answered: (address: string) => give({ kind: 'answered', target: target(address) }),
+    pass(milliseconds: number): string[] {
+      const words: string[] = [];
+      const from = now;
+      for (let due = it.deadline(); due !== undefined && due <= from + milliseconds; due = it.deadline()) {
+        now = Math.max(now, due);
+        words.push(...give({ kind: 'tick' }).map((word) => `${now - from}: ${word}`));
+      }
+      now = from + milliseconds;
+      return words;
+    },
+  };
+}
+
+test('families take turns, 250 ms apart; the first that answers ends the others', () => {
+  const it = race();
+  assert.deepEqual(it.found([six(1), six(2), four(1), four(2)]), ['begin 2001:db8::1']);
+  assert.deepEqual(it.pass(600), ['250: begin 192.0.2.1', '500: begin 2001:db8::2']);
+  assert.deepEqual(it.answered('192.0.2.1'), ['drop 2001:db8::1', 'drop 2001:db8::2']);
+  assert.deepEqual(it.pass(60_000), []);
+});
+
+test('an address without a way is no reason to wait; when all failed it is lost', () => {
+  const it = race();
+  it.found([six(1), four(1)]);
+  assert.deepEqual(it.failed('2001:db8::1'), ['begin 192.0.2.1']);
+  assert.deepEqual(it.failed('192.0.2.1'), ['lost']);
+});
+
+test('what worked last is first, and what fell silent after an answer is last', () => {
+  const it = race({ preferred: '192.0.2.2', avoided: new Set(['2001:db8::1']) });
+  assert.deepEqual(it.found([six(1), four(1), four(2), six(2)]), ['begin 192.0.2.2']);
+  assert.deepEqual(it.pass(2_000), ['250: begin 2001:db8::2', '500: begin 192.0.2.1', '750: begin 2001:db8::1']);
+});
+
+test('addresses may come in pieces, each once', () => {
+  const it = race();
+  assert.deepEqual(it.give({ kind: 'addresses', gateway: 0, addresses: [four(1)] }), ['begin 192.0.2.1']);
+  assert.deepEqual(it.failed('192.0.2.1'), [], 'the resolver may know more');
+  assert.deepEqual(it.found([four(1), six(1)]), ['begin 2001:db8::1']);
+  assert.deepEqual(it.failed('2001:db8::1'), ['lost']);
+});
+
+test('a name without addresses is lost as soon as that is known', () => {
+  assert.deepEqual(race().give({ kind: 'looked-up', gateway: 0 }), ['lost']);
+});
+
+test('a second gateway joins in after three seconds of silence', () => {
+  const it = race({ gateways: 2 });
+  assert.deepEqual(it.found([four(9)], 1), [], 'the first may still be found');
+  assert.deepEqual(it.found([four(1), six(1)], 0), ['begin 192.0.2.1']);
+  assert.deepEqual(it.pass(10_000), ['250: begin 2001:db8::1', '3250: begin 192.0.2.9']);
+  assert.deepEqual(it.answered('192.0.2.9'), ['drop 192.0.2.1', 'drop 2001:db8::1']);
+});
+
+test('and at once when the first has failed or has no name', () => {
+  const failed = race({ gateways: 2 });
+  failed.found([four(9)], 1);
+  failed.found([four(1)], 0);
+  assert.deepEqual(failed.failed('192.0.2.1'), ['begin 192.0.2.9']);
+  const unknown = race({ gateways: 2 });
+  unknown.found([four(9)], 1);
+  assert.deepEqual(unknown.give({ kind: 'looked-up', gateway: 0 }), ['begin 192.0.2.9']);
+  const silent = race({ gateways: 2 });
+  silent.found([four(9)], 1);
+  assert.deepEqual(silent.pass(4_000), ['3000: begin 192.0.2.9'], 'the name servers are silent');
+});

@@ -1,0 +1,257 @@
+/** Connections that are lost and brought back, through the wiring of the helper with a machine that does as told. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Attempts, newMemory, startAttempts } from '../../../core/helper/attempts.ts';
+import type { IkeConfig, IkeFailure, IkeInput, IkeOutput } from '../../../core/ike/sa/contract.ts';
+import { defaultTrust, type Profile } from '../../../core/profile/model.ts';
+import type { Status } from '../../../core/rpc/contract.ts';
+import { statusFor } from '../../../core/tunnel/status.ts';
+import { sampleProfile } from '../helper/sampleProfile.ts';
+import { comesUp, fakeWorld, neverAnswers, ownSecret, type Script, scriptedMachine } from './fakes.ts';
+
+const from = { address: '127.0.0.1', port: 4500 };
+
+/** A gateway that comes up; a datagram makes it end with what `dies` says. */
+function run(changes: Partial<Profile> = {}, script: (config: IkeConfig, count: number) => Script = () => comesUp) {
+  const fake = fakeWorld();
+  const states: string[] = [];
+  const lines: string[] = [];
+  const looks = new Set<() => void>();
+  const secrets: Uint8Array[] = [];
+  const inputs: string[] = [];
+  let dies: IkeFailure = { code: 'gateway-lost', evidence: 'no answer to INFORMATIONAL' };
+  let clock = 1_000_000;
+  let ready = false;
+  const status = (): Status => statusFor(attempts.facts(), 1000, 0);
+  const look = () => {
+    if (!ready) return;
+    const { state } = status();
+    if (states.at(-1) !== state) states.push(state);
+    for (const one of [...looks]) one();
+  };
+  let machines = 0;
+  const attempts: Attempts = startAttempts(
+    {
+      ...fake.deps,
+      monotonic: () => clock + performance.now(),
+      random: () => 0,
+      createMachine: (config) => {
+        fake.configs.push(config);
+        const secret = ownSecret(config);
+        if (secret) secrets.push(secret);
+        const told = script(config, machines++);
+        return scriptedMachine((input: IkeInput, emit: (output: IkeOutput) => void) => {
+          inputs.push(input.kind);
+          if (input.kind === 'datagram') emit({ kind: 'closed', failure: dies });
+          else told(input, emit);
+        });
+      },
+      log: (_level, _area, text) => lines.push(text),
+      onChange: look,
+    },
+    {
+      owner: 1000,
+      profile: sampleProfile({ gateway: '127.0.0.1', ...changes }),
+      secret: { psk: new TextEncoder().encode('the key of this gateway'), password: new TextEncoder().encode('kept') },
+      memory: newMemory(),
+      mayRemember: () => true,
+      remember: () => {},
+    },
+  );
+  ready = true;
+  const until = (reached: () => boolean) =>
+    new Promise<void>((resolve) => {
+      const one = () => {
+        if (!reached()) return;
+        looks.delete(one);
+        resolve();
+      };
+      looks.add(one);
+      one();
+    });
+  return {
+    ...fake,
+    attempts,
+    states,
+    lines,
+    secrets,
+    inputs,
+    status,
+    until,
+    machines: () => machines,
+    reaches: (state: string) => until(() => status().state === state),
+    /** The gateway ends it. */
+    die(why?: IkeFailure) {
+      if (why) dies = why;
+      attempts.datagram(new Uint8Array(28), 'natt', from);
+    },
+    sleepFor: (milliseconds: number) => {
+      clock += milliseconds;
+    },
+  };
+}
+
+test('lost and brought back: nothing of the host changes, nothing is opened again, nobody is asked', async () => {
+  const it = run();
+  await it.reaches('connected');
+  const before = it.status().virtualIps;
+  it.calls.length = 0;
+  it.states.length = 0;
+  it.die();
+  assert.equal(it.status().state, 'reconnecting');
+  assert.deepEqual([it.status().held, it.status().failure?.code], [true, 'gateway-lost']);
+  await it.reaches('connected');
+  assert.deepEqual(it.states, ['reconnecting', 'connected']);
+  assert.deepEqual(it.calls, ['removeChild', 'installChild 20000 1024', 'apply', 'probeThrough 10.1.0.53']);
+  assert.deepEqual([it.status().virtualIps, it.status().failure, it.status().held], [before, undefined, undefined]);
+  assert.equal(it.machines(), 2);
+  assert.deepEqual(it.secrets[1], new TextEncoder().encode('the key of this gateway'));
+  await it.attempts.end();
+  assert.equal(it.open.size, 0);
+  assert.ok(it.secrets.every((secret) => secret.every((octet) => octet === 0)));
+});
+
+test('where it is not held, the host is as it was until it is back', async () => {
+  const it = run({ whenLost: 'open' });
+  await it.reaches('connected');
+  it.calls.length = 0;
+  it.die();
+  await it.until(() => it.calls.includes('close'));
+  assert.equal(it.status().state, 'reconnecting');
+  assert.equal(it.status().held, false);
+  await it.reaches('connected');
+  assert.ok(it.calls.indexOf('revert') < it.calls.indexOf('openTun 1400'), it.calls.join(' '));
+  await it.attempts.end();
+  assert.equal(it.open.size, 0);
+});
+
+test('where nothing is brought back, the loss is the end', async () => {
+  const it = run({ whenLost: 'end' });
+  await it.reaches('connected');
+  it.die();
+  await it.attempts.over;
+  assert.deepEqual([it.status().state, it.status().failure?.code, it.machines()], ['failed', 'gateway-lost', 1]);
+  assert.equal(it.open.size, 0);
+});
+
+test('a refusal is the end, and the host is put back', async () => {
+  const it = run();
+  await it.reaches('connected');
+  it.die({ code: 'authentication-failed', evidence: 'AUTHENTICATION_FAILED' });
+  await it.attempts.over;
+  assert.deepEqual([it.status().state, it.status().failure?.code], ['failed', 'authentication-failed']);
+  assert.equal(it.machines(), 1, 'it is not repeated');
+  assert.ok(it.calls.includes('revert'));
+  assert.equal(it.open.size, 0);
+});
+
+test('locked: the traffic stays held back until the user says so', async () => {
+  const it = run({ whenLost: 'lock' });
+  await it.reaches('connected');
+  it.calls.length = 0;
+  it.die({ code: 'authentication-failed', evidence: 'AUTHENTICATION_FAILED' });
+  await it.reaches('blocked');
+  assert.deepEqual([it.status().held, it.status().failure?.code], [true, 'authentication-failed']);
+  assert.deepEqual(it.status().routes, ['10.1.0.0/16'], 'what is held back');
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(it.calls.includes('revert'), false);
+  await it.attempts.end();
+  assert.deepEqual([it.status().state, it.open.size], ['idle', 0]);
+  assert.ok(it.calls.includes('revert'));
+});
+
+test('cancelled while it is brought back: at once, and nothing is left', async () => {
+  const it = run({}, (_, count) => (count === 0 ? comesUp : neverAnswers));
+  await it.reaches('connected');
+  it.die();
+  await it.until(() => it.machines() === 2);
+  assert.equal(it.status().state, 'reconnecting');
+  assert.equal(it.status().steps[1]?.state, 'active');
+  await it.attempts.end();
+  assert.deepEqual([it.status().state, it.open.size], ['idle', 0]);
+});
+
+test('without a network it is blocked, and goes on by itself with one', async () => {
+  const it = run();
+  await it.reaches('connected');
+  it.attempts.network(false);
+  it.die();
+  await it.reaches('blocked');
+  assert.equal(it.status().retryAt, undefined);
+  it.attempts.network(true);
+  await it.reaches('connected');
+  await it.attempts.end();
+});
+
+test('awake: the gateway is asked; one that is silent is given up at once', async () => {
+  const it = run();
+  await it.reaches('connected');
+  it.attempts.suspending();
+  assert.equal(it.status().state, 'paused');
+  it.sleepFor(3_600_000);
+  it.attempts.resumed();
+  assert.ok(it.inputs.includes('check-liveness'));
+  assert.equal(it.status().state, 'paused');
+  const woke = performance.now();
+  await it.reaches('reconnecting');
+  await it.reaches('connected');
+  assert.ok(performance.now() - woke < 3_000, 'usable within three seconds');
+  assert.equal(it.machines(), 2);
+  await it.attempts.end();
+});
+
+test('a password that the gateway took is given again without asking; one that it refuses is asked for, never repeated', async () => {
+  const given: string[] = [];
+  let refuses = false;
+  const eap: Script = (input, emit) => {
+    if (input.kind === 'start') {
+      emit({ kind: 'progress', step: 'sa-init' });
+      emit({ kind: 'progress', step: 'auth' });
+      const ask = { kind: 'credential', want: 'password', text: '', identity: 'alice', attempt: 1 } as const;
+      emit({ kind: 'ask', id: 1, ask });
+    } else if (input.kind === 'answer') {
+      given.push(input.answer.kind === 'credential' ? new TextDecoder().decode(input.answer.value) : input.answer.kind);
+      if (refuses) emit({ kind: 'closed', failure: { code: 'password-wrong', evidence: 'E=691' } });
+      else comesUp({ kind: 'start' }, emit);
+    } else comesUp(input, emit);
+  };
+  const profile = {
+    auth: 'eap',
+    eap: { methods: ['mschapv2'], identity: 'alice', serverName: '', authorities: [] },
+    trust: defaultTrust('eap'),
+  } as const;
+  const it = run(profile, () => eap);
+  await it.reaches('connected');
+  it.die();
+  await it.reaches('reconnecting');
+  await it.reaches('connected');
+  assert.deepEqual(given, ['kept', 'kept']);
+  refuses = true;
+  it.die({ code: 'gateway-lost', evidence: 'x' });
+  await it.reaches('waiting');
+  assert.deepEqual(given, ['kept', 'kept', 'kept']);
+  assert.deepEqual([it.status().prompt?.refused?.code, it.status().held], ['password-wrong', undefined]);
+  refuses = false;
+  const { prompt } = it.status();
+  assert.ok(prompt && it.attempts.answer(prompt.id, 'new one', false).ok);
+  await it.reaches('connected');
+  assert.deepEqual(given.slice(3), ['new one']);
+  await it.attempts.end();
+});
+
+test('the next address is tried when one falls silent after its first answer', async () => {
+  const memory = ['127.0.0.1', '127.0.0.2'];
+  const it = run({ gateway: '127.0.0.1', gateways: ['127.0.0.2'] }, (config) => (input, emit) => {
+    if (config.remote.address === '127.0.0.2') return comesUp(input, emit);
+    if (input.kind !== 'start') return comesUp(input, emit);
+    emit({ kind: 'progress', step: 'sa-init' });
+    emit({ kind: 'closed', failure: { code: 'no-answer', evidence: 'no answer to IKE_SA_INIT' } });
+  });
+  await it.reaches('connected');
+  assert.deepEqual(
+    it.configs.map(({ remote }) => remote.address),
+    memory,
+  );
+  assert.equal(it.status().gateway?.name, '127.0.0.2');
+  await it.attempts.end();
+});

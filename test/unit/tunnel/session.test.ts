@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { WhenLost } from '../../../core/rpc/contract.ts';
+import { reasons } from '../../../core/tunnel/reasons.ts';
+import { againAfter, waitBefore } from '../../../core/tunnel/retry.ts';
+import { createSession, type SessionInput, type SessionOutput } from '../../../core/tunnel/session.ts';
+
+/** A session under a virtual clock; `random` at its top, so that waits are at their bound. */
+function at(whenLost: WhenLost = 'hold', random = 0.999_999) {
+  const session = createSession({ whenLost, random: () => random });
+  let now = 1_000_000;
+  const said = (): string[] => {
+    const words: string[] = [];
+    for (let one = session.poll(); one; one = session.poll()) words.push(text(one));
+    return words;
+  };
+  return {
+    session,
+    /** What it says to this. */
+    give(input: SessionInput): string[] {
+      session.handle(input, now);
+      return said();
+    },
+    /** What it says while so much time passes, each with when. */
+    pass(milliseconds: number): string[] {
+      const words: string[] = [];
+      const until = now + milliseconds;
+      const from = now;
+      for (let due = session.deadline(); due !== undefined && due <= until; due = session.deadline()) {
+        now = Math.max(now, due);
+        session.handle({ kind: 'tick' }, now);
+        words.push(...said().map((word) => `${now - from}: ${word}`));
+      }
+      now = until;
+      return words;
+    },
+    /** Up for so long. */
+    up(milliseconds = 0) {
+      session.handle({ kind: 'start' }, now);
+      session.handle({ kind: 'up' }, now);
+      said();
+      now += milliseconds;
+    },
+    lost: (code: string) => {
+      session.handle({ kind: 'ended', why: { code, evidence: 'x' } }, now);
+      return said();
+    },
+  };
+}
+
+function text(output: SessionOutput): string {
+  if (output.kind === 'connect') return output.redirect === undefined ? 'connect' : `connect ${output.redirect}`;
+  if (output.kind === 'drop') return `drop ${output.code}`;
+  return output.kind === 'over' ? `over ${output.why?.code ?? ''}` : output.kind;
+}
+
+test('the first connection is tried once: its user is there and is told', () => {
+  const it = at();
+  assert.deepEqual(it.give({ kind: 'start' }), ['connect']);
+  assert.deepEqual(it.lost('no-answer'), ['over no-answer']);
+  assert.equal(it.session.deadline(), undefined);
+});
+
+test('one address that fell silent is not the only one', () => {
+  const it = at();
+  it.give({ kind: 'start' });
+  assert.deepEqual(it.give({ kind: 'ended', why: { code: 'no-answer-auth', evidence: 'x' }, elsewhere: true }), ['connect']);
+  assert.deepEqual(it.lost('no-answer-auth'), ['over no-answer-auth']);
+});
+
+test('what is lost is brought back: waits double up to a minute, and begin small after a good stretch', () => {
+  const it = at();
+  it.up(60_000);
+  assert.deepEqual(it.lost('gateway-lost'), []);
+  assert.deepEqual(it.session.lost()?.why.code, 'gateway-lost');
+  const waits: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    waits.push(...it.pass(60_000).map((word) => word.replace(' connect', '')));
+    it.lost('no-answer');
+  }
+  assert.deepEqual(waits, ['999:', '1999:', '3999:', '7999:', '15999:', '31999:', '59999:', '59999:']);
+  it.pass(60_000);
+  it.give({ kind: 'up' });
+  assert.equal(it.session.lost(), undefined);
+  assert.deepEqual(it.lost('closed-by-gateway'), [], 'that was no good stretch');
+  assert.deepEqual(it.pass(60_000), ['59999: connect']);
+  it.give({ kind: 'up' });
+  it.pass(60_000);
+  it.lost('closed-by-gateway');
+  assert.deepEqual(it.pass(60_000), ['999: connect']);
+});
+
+test('full jitter: any wait up to the bound', () => {
+  const it = at('hold', 0);
+  it.up(60_000);
+  assert.deepEqual(it.lost('gateway-lost'), ['connect']);
+  assert.deepEqual(
+    [waitBefore('soon', 3, 0.5), waitBefore('later', 0, 0.5), waitBefore('later', 99, 0.5)],
+    [4_000, 15_000, 300_000],
+  );
+});
+
+test('a refusal that costs something is not repeated, whatever it was before', () => {
+  for (const code of ['password-wrong', 'authentication-failed', 'gateway-untrusted', 'eap-refused', 'no-such-code']) {
+    const it = at();
+    it.up(60_000);
+    it.lost('gateway-lost');
+    it.pass(1_000);
+    assert.deepEqual(it.lost(code), [`over ${code}`]);
+    assert.deepEqual(it.pass(86_400_000), []);
+  }
+});
+
+test('the table: what may lock an account or be somebody else is never tried again', () => {
+  const never = Object.keys(reasons).filter((code) => againAfter(code) === 'never');
+  for (const code of Object.keys(reasons)) {
+    if (/^(password|account|eap-(?!tls-failed)|own-)/.test(code)) assert.ok(never.includes(code), code);
+    if (/^gateway-(authentication|identity|no-cert|untrusted|cert-(revoked|invalid|expired)|wrong)/.test(code))
+      assert.ok(never.includes(code), code);
+  }
+  const soon = Object.keys(reasons).filter((code) => againAfter(code) === 'soon');
+  assert.deepEqual(soon.toSorted(), [
+    'authentication-expired',
+    'closed-by-gateway',
+    'engine-restarted',
+    'gateway-lost',
+    'gateway-restarted',
+    'name-not-resolved',
+    'no-answer',
+    'no-answer-auth',
+    'no-route',
+  ]);
+});
+
+test('a gateway that does not want us now is asked seldom', () => {
+  const it = at();
+  it.up(60_000);
+  it.lost('no-address');
+  assert.deepEqual(it.pass(600_000), ['29999: connect']);
+});
+
+test('what is not to be brought back is over; what is locked stays shut', () => {
+  const end = at('end');
+  end.up(60_000);
+  assert.deepEqual(end.lost('gateway-lost'), ['over gateway-lost']);
+  const lock = at('lock');
+  lock.up(60_000);
+  assert.deepEqual(lock.lost('authentication-failed'), []);
+  assert.deepEqual([lock.session.lost()?.stuck, lock.session.lost()?.final], [true, true]);
+  assert.deepEqual(lock.give({ kind: 'network', usable: true }), [], 'no network helps');
+  assert.deepEqual(lock.pass(86_400_000), []);
+});
+
+test('without a network nobody tries; with one it is tried at once', () => {
+  const it = at();
+  it.up(60_000);
+  it.give({ kind: 'network', usable: false });
+  it.lost('gateway-lost');
+  assert.deepEqual([it.session.lost()?.stuck, it.session.lost()?.retryAt], [true, undefined]);
+  assert.deepEqual(it.pass(3_600_000), []);
+  assert.deepEqual(it.give({ kind: 'network', usable: true }), ['connect']);
+  it.lost('no-answer');
+  assert.deepEqual(it.give({ kind: 'network', usable: true }), ['connect'], 'another network, another chance');
+  assert.deepEqual(it.give({ kind: 'network', usable: true }), [], 'a try that has just begun goes on');
+  it.pass(2_000);
+  assert.deepEqual(it.give({ kind: 'network', usable: true }), ['drop no-answer']);
+  assert.deepEqual(it.lost('no-answer'), ['connect']);
+});
+
+test('awake: the gateway is asked, and answers', () => {
+  const it = at();
+  it.up(60_000);
+  it.give({ kind: 'suspending' });
+  assert.equal(it.session.paused(), true);
+  it.pass(3_600_000);
+  assert.deepEqual(it.give({ kind: 'resumed', patience: 1_700 }), ['check']);
+  assert.equal(it.session.paused(), true);
+  assert.deepEqual(it.give({ kind: 'alive' }), []);
+  assert.deepEqual([it.session.paused(), it.session.deadline()], [false, undefined]);
+});
+
+test('awake after an hour, and the gateway has forgotten us: a new connection is under way within two seconds', () => {
+  const it = at();
+  it.up(60_000);
+  it.pass(3_600_000);
+  it.give({ kind: 'resumed', patience: 1_700 });
+  assert.deepEqual(it.pass(1_700), ['1700: drop gateway-lost']);
+  assert.deepEqual(it.lost('gateway-lost'), ['connect']);
+  assert.equal(it.session.paused(), false);
+});
+
+test('awake without a network: the question waits for one', () => {
+  const it = at();
+  it.up(60_000);
+  it.give({ kind: 'network', usable: false });
+  assert.deepEqual(it.give({ kind: 'resumed', patience: 1_700 }), []);
+  assert.deepEqual(it.pass(10_000), []);
+  assert.equal(it.session.paused(), true);
+  assert.deepEqual(it.give({ kind: 'network', usable: true }), ['check']);
+  it.give({ kind: 'network', usable: false });
+  assert.deepEqual(it.pass(10_000), [], 'silence without a network says nothing of the gateway');
+});
+
+test('awake while it waits or tries: at once', () => {
+  const waits = at();
+  waits.up(60_000);
+  waits.lost('gateway-lost');
+  waits.pass(1_000);
+  waits.lost('no-answer');
+  assert.deepEqual(waits.give({ kind: 'resumed', patience: 1_700 }), ['connect']);
+  assert.deepEqual(waits.give({ kind: 'resumed', patience: 1_700 }), ['drop no-answer']);
+  assert.deepEqual(waits.lost('no-answer'), ['connect']);
+});
+
+test('a redirect is followed at once, five times in five minutes (RFC 5685 §6)', () => {
+  const it = at();
+  const sent = () => it.give({ kind: 'ended', why: { code: 'redirected', evidence: 'x', redirect: '192.0.2.9' } });
+  it.give({ kind: 'start' });
+  for (let i = 0; i < 5; i++) assert.deepEqual(sent(), ['connect 192.0.2.9']);
+  assert.deepEqual(sent(), ['over redirected']);
+  const later = at();
+  later.up(60_000);
+  const again = () => later.give({ kind: 'ended', why: { code: 'redirected', evidence: 'x', redirect: 'b.test' } });
+  for (let i = 0; i < 20; i++) {
+    assert.deepEqual(again(), ['connect b.test']);
+    later.pass(75_000);
+  }
+});
+
+test('when nobody wants it any more it is over, and nothing wakes it', () => {
+  const it = at();
+  it.up(60_000);
+  assert.deepEqual(it.give({ kind: 'ended', why: undefined }), ['over ']);
+  assert.deepEqual(it.give({ kind: 'network', usable: true }), []);
+  assert.deepEqual(it.give({ kind: 'resumed', patience: 1 }), []);
+  assert.equal(it.session.deadline(), undefined);
+});
