@@ -37,6 +37,7 @@ const table: { readonly [C in ReasonCode]: Again } = {
   // The redirect itself is followed (session.ts); here it is one too many.
   redirected: 'later',
   // What the user or the administrator must change.
+  'no-fragmentation': 'never',
   'child-no-proposal-chosen': 'never',
   'ts-unacceptable': 'never',
   'gateway-misbehaved': 'never',
