@@ -13,7 +13,7 @@ import { createSession, type Ending, type SessionInput } from '../tunnel/session
 import type { Lost, TunnelFacts } from '../tunnel/status.ts';
 import type { SigningKey } from './asks.ts';
 import { type Connection, type ConnectionDeps, startConnection } from './connection.ts';
-import { createCredentials, type Rememberable } from './credentials.ts';
+import { createCredentials, type Recallable, type Rememberable } from './credentials.ts';
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
 import type { Memory } from './reach.ts';
 import { createStage, type Stage } from './stage.ts';
@@ -25,6 +25,8 @@ export interface AttemptsRequest {
   readonly secret: ProfileSecret;
   /** What was learnt of the way to this gateway before, and will be for the next time. */
   readonly memory?: Memory;
+  /** What the store has now; owned by who asked. */
+  readonly recall: (kind: Recallable) => Uint8Array | undefined;
   readonly mayRemember: (kind: Rememberable) => boolean;
   /** Keeps a typed answer that the gateway took; copies what it needs. */
   readonly remember: (kind: Rememberable, value: Uint8Array) => void;
@@ -82,6 +84,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       localId: profile.localId,
       stored: { psk: storedPsk, password },
       keep: profile.whenLost !== 'end',
+      recall: request.recall,
       mayRemember: request.mayRemember,
       remember: request.remember,
     },

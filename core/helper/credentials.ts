@@ -1,7 +1,7 @@
 /**
  * What the user knows, from the first question to the end of `up`: the store answers first, then the user. It outlives the single
  * connection, so that the next try knows what was refused: nothing refused is given twice, and nothing is asked again that may still be
- * right. Three refusals are the end, a stored answer counted among them: accounts lock themselves after a few.
+ * right. What the gateway took stays for the next connection: in the store where it is there, else in memory until `up` ends. Three refusals are the end, a stored answer counted among them: accounts lock themselves after a few.
  */
 import { copySecret } from '../bytes/bytes.ts';
 import type { IkeAnswer, IkeAsk } from '../ike/auth/contract.ts';
@@ -15,13 +15,17 @@ export type CredentialKind = Prompt['kind'];
 /** What can be kept for the next time; a code is good for once, and a PIN is for nobody's disk. */
 export type Rememberable = Extract<CredentialKind, 'psk' | 'identity' | 'password'>;
 
+export type Recallable = Extract<CredentialKind, 'psk' | 'password'>;
+
 export interface CredentialsRequest {
   /** Whom the pre-shared key is for. */
   readonly localId: string;
   /** Answers of the store; owned here and wiped. */
   readonly stored: { readonly [K in Rememberable]?: Uint8Array | undefined };
-  /** What the gateway took is kept for the next connection of the same `up`. */
+  /** What the gateway took is wanted for the next connection of the same `up`. */
   readonly keep: boolean;
+  /** What the store has now, read again so that it need not be kept meanwhile. Owned here and wiped. */
+  readonly recall: (kind: Recallable) => Uint8Array | undefined;
   readonly mayRemember: (kind: Rememberable) => boolean;
   /** A typed answer that the gateway took; copies what it needs. */
   readonly remember: (kind: Rememberable, value: Uint8Array) => void;
@@ -74,6 +78,8 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
   const held = new Map<CredentialKind, Held>();
   /** Given in the connection that is. */
   const given = new Set<CredentialKind>();
+  /** The gateway took it, and the store has it. */
+  const recallable = new Set<Recallable>();
   let refusals = 0;
   let refused: Failure | undefined;
   let slowest = 0;
@@ -93,7 +99,13 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
     if (kind === 'identity') lastIdentity = printable(new TextDecoder().decode(value));
   }
 
+  /** Also what the store has of it is not given again. */
   function forget(kind: CredentialKind): void {
+    wipe(kind);
+    if (isRecallable(kind)) recallable.delete(kind);
+  }
+
+  function wipe(kind: CredentialKind): void {
     held.get(kind)?.value.fill(0);
     held.delete(kind);
   }
@@ -133,6 +145,10 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
     begin() {
       given.clear();
       slowest = 0;
+      for (const kind of recallable) {
+        const value = held.has(kind) ? undefined : request.recall(kind);
+        if (value) held.set(kind, { value, source: 'stored', remember: false });
+      }
     },
 
     heldPsk() {
@@ -206,13 +222,19 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
       refused = undefined;
       for (const [kind, one] of [...held]) {
         if (one.remember && isRememberable(kind)) request.remember(kind, one.value);
-        if (request.keep) held.set(kind, { ...one, remember: false });
-        else forget(kind);
+        const stored = one.remember || one.source === 'stored';
+        if (request.keep && !(stored && isRecallable(kind))) {
+          held.set(kind, { ...one, remember: false });
+          continue;
+        }
+        wipe(kind);
+        if (request.keep && isRecallable(kind)) recallable.add(kind);
       }
     },
 
     wipe() {
       for (const kind of [...held.keys()]) forget(kind);
+      recallable.clear();
     },
   };
 }
@@ -224,6 +246,10 @@ const WORDS: { readonly [K in CredentialKind]: string } = {
   code: 'code',
   pin: 'PIN',
 };
+
+function isRecallable(kind: CredentialKind): kind is Recallable {
+  return kind === 'psk' || kind === 'password';
+}
 
 function isRememberable(kind: CredentialKind): kind is Rememberable {
   return kind === 'psk' || kind === 'identity' || kind === 'password';

@@ -2,16 +2,17 @@
 import { toUtf8 } from '../bytes/bytes.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { Channel, Endpoint } from '../ike/sa/contract.ts';
-import { type ProfileSecret, type StoredProfile, summaryOf } from '../profile/model.ts';
+import { type ProfileSecret, type StoredProfile, summaryOf, wipe } from '../profile/model.ts';
 import type { ProfileStore } from '../profile/store.ts';
 import type { ProfileSummary, Status, TunnelState } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import { failure } from '../tunnel/explain.ts';
 import { stateOf, statusFor, type TunnelFacts } from '../tunnel/status.ts';
-import { type Attempts, type AttemptsDeps, startAttempts } from './attempts.ts';
-import type { Rememberable } from './credentials.ts';
+import { type Attempts, type AttemptsDeps, newMemory, startAttempts } from './attempts.ts';
+import type { Recallable, Rememberable } from './credentials.ts';
 import type { History, SessionWriter } from './history.ts';
 import type { LogRing } from './logRing.ts';
+import type { Memory } from './reach.ts';
 import type { HelperError } from './rpcServer.ts';
 
 export interface TunnelKeeper {
@@ -44,6 +45,8 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   const startedAt = options.now();
   let current: Attempts | undefined;
   let stopping = false;
+  /** What was learnt of the way to each gateway, by profile. */
+  const memories = new Map<string, Memory>();
   /** What is left to tell of the last one. */
   let last: TunnelFacts | undefined;
 
@@ -60,6 +63,22 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
         : options.profiles.put(stored, { kind: 'set', secret: { [kind]: value } });
     if (kept.ok) log('info', 'profile', `remembered: ${kind}`, { id });
     else log('warn', 'profile', `could not be remembered: ${kind}`, { id, why: kept.error.detail });
+  }
+
+  /** What the store has of it now; the rest is wiped at once. */
+  function recall(id: string, user: number, kind: Recallable): Uint8Array | undefined {
+    const stored = options.profiles.list(user).find(({ profile }) => profile.id === id);
+    const found = stored && options.profiles.secretOf(stored);
+    if (!found?.ok) return undefined;
+    const { [kind]: wanted, ...rest } = found.value;
+    wipe(rest);
+    return wanted;
+  }
+
+  function memoryOf(id: string): Memory {
+    const memory = memories.get(id) ?? newMemory();
+    memories.set(id, memory);
+    return memory;
   }
 
   return {
@@ -89,6 +108,8 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
           owner: user,
           profile: stored.profile,
           secret: storedSecret(options.profiles, stored, askSecret),
+          memory: memoryOf(stored.profile.id),
+          recall: (kind) => recall(stored.profile.id, user, kind),
           mayRemember: (kind) => canRemember(stored, user, kind),
           remember: (kind, value) => remember(stored.profile.id, user, kind, value, log),
         },

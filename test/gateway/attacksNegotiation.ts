@@ -60,11 +60,12 @@ export const negotiationAttacks: readonly AttackedSentence[] = [
       attack('endless-cookie', 'gateway-misbehaved', 'nothing', { evidence: /COOKIE/ }),
       attack('same-cookie', 'gateway-misbehaved', 'nothing', { evidence: /COOKIE/ }),
       attack('cookie-then-group', 'ke-refused', 'nothing', { client: 'two-groups' }),
-      attack('endless-redirect', 'gateway-misbehaved', 'nothing', { evidence: /REDIRECT/ }),
+      attack('endless-redirect', 'redirected', 'nothing', { evidence: /REDIRECT/ }),
       attack('redirect-to-loopback', 'gateway-misbehaved', 'nothing', { evidence: /REDIRECT/ }),
       attack('redirect-to-no-name', 'gateway-misbehaved', 'nothing', { evidence: /REDIRECT/ }),
-      attack('redirect-in-auth', 'connected', 'proof'),
-      attack('redirect-before-proof', 'gateway-authentication-failed'),
+      // To where nobody lives.
+      attack('redirect-in-auth', 'timed-out', 'proof'),
+      attack('redirect-before-proof', 'gateway-signature-refused'),
     ],
   },
   {

@@ -19,7 +19,8 @@ interface Desk {
   ask(want: CredentialAsk['want'], attempt?: number, text?: string): Promise<string>;
 }
 
-function desk(stored: { readonly [K in Rememberable]?: string } = {}, remember = true): Desk {
+function desk(stored: { readonly [K in Rememberable]?: string } = {}, remember = true, keep = false): Desk {
+  const store = new Map<string, string>(Object.entries(stored));
   const questions: Question[] = [];
   const remembered: string[] = [];
   const lines: string[] = [];
@@ -38,11 +39,15 @@ function desk(stored: { readonly [K in Rememberable]?: string } = {}, remember =
       now: () => it.clock,
     },
     {
-      keep: false,
+      keep,
+      recall: (kind) => (store.has(kind) ? octets(store.get(kind) ?? '') : undefined),
       localId: 'alice@office.test',
       stored: held,
       mayRemember: () => true,
-      remember: (kind, value) => remembered.push(`${kind} ${words(value)}`),
+      remember: (kind, value) => {
+        store.set(kind, words(value));
+        remembered.push(`${kind} ${words(value)}`);
+      },
     },
   );
   const it: Desk = {
@@ -62,6 +67,54 @@ function desk(stored: { readonly [K in Rememberable]?: string } = {}, remember =
   credentials.begin();
   return it;
 }
+
+const held = (it: Desk) => it.credentials.heldPsk() !== undefined;
+
+test('what the store has is read again for the next connection, what was only typed is kept; neither is asked for', async () => {
+  for (const [stored, remember] of [
+    [{ password: 'right' }, false],
+    [{}, true],
+    [{}, false],
+  ] as const) {
+    const it = desk(stored, remember, true);
+    it.says.push('right');
+    assert.equal(await it.ask('password'), 'right');
+    const asked = it.questions.length;
+    it.credentials.accepted();
+    it.credentials.begin();
+    assert.equal(await it.ask('password'), 'right');
+    assert.equal(it.questions.length, asked);
+    assert.equal(it.credentials.replayable(), true);
+  }
+});
+
+test('what the gateway took once and refuses now is asked for, and neither store nor memory gives it again', async () => {
+  const it = desk({ password: 'old' }, false, true);
+  await it.ask('password');
+  it.credentials.accepted();
+  it.credentials.begin();
+  assert.equal(await it.ask('password'), 'old');
+  assert.equal(it.credentials.another(because('password-wrong')), true);
+  it.credentials.begin();
+  it.says.push('new');
+  assert.equal(await it.ask('password'), 'new');
+  assert.equal(it.questions[0]?.attempt, 2);
+});
+
+test('where nothing is brought back, nothing is kept; a code is for once', async () => {
+  const it = desk({ psk: 'the key' }, false);
+  assert.equal(held(it), true);
+  it.credentials.accepted();
+  it.credentials.begin();
+  assert.equal(held(it), false);
+  const other = desk({}, false, true);
+  other.says.push('123456', '654321');
+  await other.ask('code');
+  assert.equal(other.credentials.replayable(), false);
+  other.credentials.accepted();
+  other.credentials.begin();
+  assert.equal(await other.ask('code'), '654321');
+});
 
 const because = (code: string): Failure => ({ code, what: '', advice: '', evidence: `as ${code}` });
 
@@ -264,7 +317,7 @@ test('what is held is wiped at the end', async () => {
   const { credentials } = desk();
   const own = createCredentials(
     { prompter: { ask: async () => ({ kind: 'withdrawn' }) }, log: () => {}, now: () => 0 },
-    { localId: '', keep: false, stored: { password }, mayRemember: () => true, remember: () => {} },
+    { localId: '', keep: false, recall: () => undefined, stored: { password }, mayRemember: () => true, remember: () => {} },
   );
   own.begin();
   own.wipe();

@@ -86,6 +86,7 @@ function run(options: Options = {}): Run {
       owner: 1000,
       profile: profile(),
       secret: options.psk === undefined ? {} : { psk: new TextEncoder().encode(options.psk) },
+      recall: () => undefined,
       mayRemember: () => options.rememberAllowed ?? true,
       remember: (_, value) => remembered.push(new TextDecoder().decode(value)),
     },

@@ -9,6 +9,7 @@ import { statusFor } from '../../../core/tunnel/status.ts';
 import { sampleProfile } from '../helper/sampleProfile.ts';
 import { comesUp, fakeWorld, neverAnswers, ownSecret, type Script, scriptedMachine } from './fakes.ts';
 
+const octets = (text: string) => new TextEncoder().encode(text);
 const from = { address: '127.0.0.1', port: 4500 };
 
 /** A gateway that comes up; a datagram makes it end with what `dies` says. */
@@ -52,8 +53,9 @@ function run(changes: Partial<Profile> = {}, script: (config: IkeConfig, count: 
     {
       owner: 1000,
       profile: sampleProfile({ gateway: '127.0.0.1', ...changes }),
-      secret: { psk: new TextEncoder().encode('the key of this gateway'), password: new TextEncoder().encode('kept') },
+      secret: { psk: octets('the key of this gateway'), password: octets('kept') },
       memory: newMemory(),
+      recall: (kind) => octets(kind === 'psk' ? 'the key of this gateway' : 'kept'),
       mayRemember: () => true,
       remember: () => {},
     },
@@ -105,7 +107,7 @@ test('lost and brought back: nothing of the host changes, nothing is opened agai
   assert.deepEqual(it.calls, ['removeChild', 'installChild 20000 1024', 'apply', 'probeThrough 10.1.0.53']);
   assert.deepEqual([it.status().virtualIps, it.status().failure, it.status().held], [before, undefined, undefined]);
   assert.equal(it.machines(), 2);
-  assert.deepEqual(it.secrets[1], new TextEncoder().encode('the key of this gateway'));
+  assert.deepEqual(it.secrets[1], octets('the key of this gateway'));
   await it.attempts.end();
   assert.equal(it.open.size, 0);
   assert.ok(it.secrets.every((secret) => secret.every((octet) => octet === 0)));
