@@ -157,7 +157,7 @@ export class AttackScene {
   async suffer({ by, told, hears, client, evidence, fetches = [] }: Attack): Promise<void> {
     await this.#misbehave(by);
     const began = performance.now();
-    const tried = await this.#stage.cli('--json', 'up', client, '--timeout', '25');
+    const tried = await this.#stage.cli('--json', 'up', client, '--timeout', String(PATIENCE));
     const took = performance.now() - began;
     const words = `${tried.stdout}${tried.stderr}`;
     const { error } = JSON.parse(tried.stdout) as { readonly error?: { readonly code: string; readonly detail: string } };
@@ -230,6 +230,8 @@ export class AttackScene {
 
 /** Milliseconds from the command to its end; the longest is the six seconds a fetch may take. */
 const WITHIN = 15_000;
+/** Of who connects, in seconds: an attack that only leads into silence ends with it. */
+const PATIENCE = 13;
 /** EAP with fragments takes some twenty. */
 const DATAGRAMS = 150;
 
