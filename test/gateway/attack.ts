@@ -13,6 +13,8 @@ export interface Attack {
   readonly evidence?: RegExp;
   /** Paths the client asked of the web; none when not said. */
   readonly fetches?: readonly string[];
+  /** The client is left waiting until it gives up. */
+  readonly silent?: boolean;
 }
 
 /** How the attacked user is set up; `asks` has nothing stored, so any question would be seen. */
