@@ -156,13 +156,14 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     );
     connection = current;
     await current.over;
+    const { octets } = current.facts();
+    carried.in += octets?.in ?? 0;
+    carried.out += octets?.out ?? 0;
     return !ending && goesOn(current);
   }
 
   async function goesOn(ended: Connection): Promise<boolean> {
-    const { failure: cause, octets, readyAt, gateway } = ended.facts();
-    carried.in += octets?.in ?? 0;
-    carried.out += octets?.out ?? 0;
+    const { failure: cause, readyAt, gateway } = ended.facts();
     if (readyAt !== undefined) lostAt = deps.now();
     const again = cause !== undefined && credentials.another(cause);
     const elsewhere = !again && ended.elsewhere();

@@ -69,7 +69,7 @@ export function ikeConfig(
     fragmentation: profile.fragmentation,
     initialContact: profile.initialContact,
     reauthenticateEvery: profile.reauthenticateEvery * 1000,
-    redirect: redirectedFrom === undefined ? {} : { from: redirectedFrom },
+    ...(profile.redirect && { redirect: redirectedFrom === undefined ? {} : { from: redirectedFrom } }),
     timing: { ...TIMING, livenessAfter: profile.liveness * 1000 },
   });
 }

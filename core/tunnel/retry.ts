@@ -5,14 +5,16 @@
 import type { ReasonCode } from './reasons.ts';
 
 /**
+ * - `now`: the gateway is there, and only the way to it is another.
  * - `soon`: the network or the gateway was away, and trying costs nobody anything.
  * - `later`: the gateway is there and does not want us now, or this computer is not ready; each try is work for somebody.
  * - `never`: it would end in the same way, would look like guessing a password (accounts lock themselves after a few), or somebody may be
  *   pretending to be the gateway. The user must know.
  */
-export type Again = 'soon' | 'later' | 'never';
+export type Again = 'now' | 'soon' | 'later' | 'never';
 
 const table: { readonly [C in ReasonCode]: Again } = {
+  'address-changed': 'now',
   // Gone, and perhaps back.
   'gateway-lost': 'soon',
   'closed-by-gateway': 'soon',
@@ -119,6 +121,7 @@ function isReason(code: string): code is ReasonCode {
 
 /** Milliseconds: the first wait is up to `first`, each further one up to twice as much, none above `most`. */
 const SCHEDULE: { readonly [A in Exclude<Again, 'never'>]: { readonly first: number; readonly most: number } } = {
+  now: { first: 250, most: 60_000 },
   soon: { first: 1_000, most: 60_000 },
   later: { first: 30_000, most: 600_000 },
 };
