@@ -40,6 +40,7 @@ const table: { readonly [C in ReasonCode]: Again } = {
   redirected: 'later',
   // What the user or the administrator must change.
   'no-fragmentation': 'never',
+  'ppk-refused': 'never',
   'child-no-proposal-chosen': 'never',
   'ts-unacceptable': 'never',
   'gateway-misbehaved': 'never',
