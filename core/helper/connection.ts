@@ -220,11 +220,11 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         facts.configuration = event.configuration;
         break;
       case 'install-child':
-        installing = install(event.child);
+        installing = install(event.child, event);
         break;
       case 'remove-child':
         forget(event.spiIn);
-        deps.dataplane.removeChild(event.spiIn).catch(() => {});
+        deps.dataplane.removeChild(event.spiIn, event.grace).catch(() => {});
         break;
       case 'reauthenticate':
       case 'ticket':
@@ -232,6 +232,17 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       case 'moved':
       case 'peer-addresses':
         break;
+      case 'ike-rekeyed':
+        facts.ike = event.sa;
+        facts.gateway = { name: profile.gateway, address: event.sa.remote.address, port: event.sa.remote.port };
+        break;
+      case 'child-rekeyed':
+        break;
+      case 'rekey-failed':
+        deps.log('warn', 'tunnel', `the ${event.what === 'ike' ? 'IKE' : 'CHILD'} SA could not be rekeyed`, {
+          why: event.evidence,
+        });
+        return;
       case 'closed':
         machineClosed();
         void end(event.failure && ikeFailure(proof?.explain(event.failure) ?? event.failure), undefined, event.failure?.redirect);
@@ -249,7 +260,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   }
 
   /** Both at once: neither waits for the other, and only with both is the tunnel up. */
-  async function install(child: ChildSa): Promise<void> {
+  async function install(child: ChildSa, how: { readonly replaces?: number; readonly standby?: true }): Promise<void> {
     if (ended()) return;
     const { spiIn, spiOut, encr, integ, esn } = child;
     const device = interfaceMtu(child.local.address);
@@ -257,6 +268,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       keepaliveInterval: profile.natKeepalive * 1000,
       replayWindow: profile.replayWindow,
       mtu: profile.mtu,
+      ...(how.replaces !== undefined && { replaces: how.replaces }),
+      ...(how.standby && { standby: true }),
       ...(device !== undefined && { interfaceMtu: device }),
     });
     children.set(spiIn, {
@@ -281,7 +294,11 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     }
     // Replies to echoes come to our address inside, which the host has now. A later SA goes on with what is known.
     if (host !== undefined && facts.configuration) deps.dataplane.probeThrough(spiIn, echoRoutes(facts.configuration));
-    facts.readyAt ??= deps.now();
+    if (facts.readyAt !== undefined) {
+      deps.onChange();
+      return;
+    }
+    facts.readyAt = deps.now();
     deps.log('info', 'tunnel', 'connected', { profile: profile.name, gateway: facts.gateway.address ?? profile.gateway });
     deps.onChange();
   }

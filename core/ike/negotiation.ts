@@ -111,6 +111,15 @@ export function offersAdditional(proposals: readonly Proposal[]): boolean {
   return proposals.some(({ transforms }) => transforms.some(({ type }) => isAdditionalKe(type)));
 }
 
+/**
+ * Those of a rekeying as long as it makes one key exchange only: without additional ones, and none twice that differed in them alone.
+ */
+export function withoutAdditional(proposals: readonly Proposal[]): readonly Proposal[] {
+  const plain = proposals.filter(({ transforms }) => !transforms.some((one) => isAdditionalKe(one.type) && !isNone(one)));
+  if (plain.length > 0) return plain;
+  return proposals.map((one) => ({ ...one, transforms: one.transforms.filter(({ type }) => !isAdditionalKe(type)) }));
+}
+
 /** Every proposal with this SPI. */
 export function withSpi(proposals: readonly Proposal[], spi: Uint8Array): readonly Proposal[] {
   return proposals.map((one) => ({ ...one, spi }));
@@ -166,16 +175,16 @@ function chooseTransforms(offer: Proposal, policy: Proposal): readonly Transform
     const matches = given.filter((one) => wanted.some((other) => sameTransform(one, other)));
     if (isAdditionalKe(type) && matches.length > 0) additional.push(matches);
     else if (matches.length > 0) chosen.push(matches[0]);
-    else if (!mayBeLeftOut(type, wanted, given)) return undefined;
+    else if (!mayBeLeftOut(wanted, given)) return undefined;
   }
   const distinct = chooseDistinct(additional);
   return distinct && [...chosen, ...distinct];
 }
 
-function mayBeLeftOut(type: number, wanted: readonly Transform[], given: readonly Transform[]): boolean {
+function mayBeLeftOut(wanted: readonly Transform[], given: readonly Transform[]): boolean {
   if (wanted.length === 0) return given.some(isNone);
-  // RFC 9370 §2.2.1: an additional key exchange that was not offered counts as offered with NONE.
-  return isAdditionalKe(type) && given.length === 0 && wanted.some(isNone);
+  // NONE, said by one side, is what the other means by nothing of that type (RFC 7296 §3.3.3, RFC 9370 §2.2.1).
+  return given.length === 0 && wanted.some(isNone);
 }
 
 /**

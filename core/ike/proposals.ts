@@ -74,10 +74,13 @@ export const defaultIkeProposals: readonly string[] = [
   `${cbc}-${groups}`,
 ];
 
-/** ESN first: RFC 4303 §2.2.1 wants it wherever the peer has it. */
+/**
+ * ESN first: RFC 4303 §2.2.1 wants it wherever the peer has it. A rekey brings a key exchange of its own where the gateway does that
+ * (`modpnone`: or not); a gateway that insists on either is satisfied. The CHILD SA of IKE_AUTH never has one (RFC 7296 §1.2).
+ */
 export const defaultEspProposals: readonly string[] = [
-  'aes256gcm16-aes128gcm16-chacha20poly1305-esn-noesn',
-  'aes256-aes128-sha512-sha384-sha256-esn-noesn',
+  'aes256gcm16-aes128gcm16-chacha20poly1305-x25519-ecp384-ecp256-x448-ecp521-modp3072-modp4096-modp2048-modpnone-esn-noesn',
+  'aes256-aes128-sha512-sha384-sha256-x25519-ecp384-ecp256-x448-ecp521-modp3072-modp4096-modp2048-modpnone-esn-noesn',
 ];
 
 /** A proposal in the notation above; transforms this client does not know are written as `encr:23:256`. */
@@ -86,6 +89,7 @@ export function proposalText(proposal: Proposal): string {
 }
 
 export function transformText(transform: Transform): string {
+  if (transform.type === TRANSFORM.KE && transform.id === 0) return noKeyExchange;
   const row = transformRow(transform);
   if (row) return row.keyword;
   if (isAdditionalKe(transform.type)) return `ke${transform.type - TRANSFORM.ADDKE1 + 1}_${transform.id}`;
@@ -119,6 +123,9 @@ export function isAdditionalKe(type: number): boolean {
 /** FEATURES "left out": refused by name, so that people learn why. Everything else unknown is simply unknown. */
 const refusedKeywords = /^(des|3des|null|cast128|blowfish\d*|md5|md5_128|prfmd5|aesxcbc|sha1_160|modp(768|1024|1536|1024s160))$/;
 
+/** A key exchange of its own may be left out (RFC 7296 §3.3.2: NONE); only in ESP. */
+const noKeyExchange = 'modpnone';
+
 function expandDefault(text: string, use: ProposalUse): readonly string[] {
   if (text.trim().toLowerCase() !== 'default') return [text];
   return use === 'ike' ? defaultIkeProposals : defaultEspProposals;
@@ -129,7 +136,9 @@ function parseOne(text: string, use: ProposalUse): Result<Transform[], ProposalE
   if (text.trim() === '') return fail('empty', text, 'a proposal is empty');
   if (keywords.length > MAX_KEYWORDS) return fail('too-many', text.slice(0, 80), `more than ${MAX_KEYWORDS} algorithms`);
   const found: TransformRow[] = [];
+  const withoutKe = use === 'esp' && keywords.includes(noKeyExchange);
   for (const keyword of keywords) {
+    if (withoutKe && keyword === noKeyExchange) continue;
     const row = byKeyword(keyword);
     if (!row) {
       if (refusedKeywords.test(keyword)) return fail('refused-keyword', text, `${keyword} is not secure and is refused`, keyword);
@@ -140,7 +149,8 @@ function parseOne(text: string, use: ProposalUse): Result<Transform[], ProposalE
     if (found.includes(row)) return fail('repeated', text, `${keyword} is there twice`, keyword);
     found.push(row);
   }
-  return complete(text, found, use);
+  const whole = complete(text, found, use);
+  return whole.ok && withoutKe ? ok([...whole.value, { type: TRANSFORM.KE, id: 0 }]) : whole;
 }
 
 /** Adds what the notation implies and checks that the proposal can be agreed on (RFC 7296 §3.3.3). */

@@ -1,4 +1,4 @@
-/** Traffic selectors (RFC 7296 §2.9, §3.13): comparing; text and CIDR are in wire/selectorText.ts. */
+/** Traffic selectors (RFC 7296 §2.9, §3.13): comparing, narrowing; text and CIDR are in wire/selectorText.ts. */
 import { compareAddresses, rangeContains } from '../ip/cidr.ts';
 import type { TrafficSelector } from './wire/message.ts';
 import { selectorText } from './wire/selectorText.ts';
@@ -14,6 +14,18 @@ export function selectorContains(outer: TrafficSelector, inner: TrafficSelector)
 /** The first of `answer` that is in none of `asked`; undefined when `answer` is a narrowing. A selector across several asked ones is none. */
 export function widerThan(asked: readonly TrafficSelector[], answer: readonly TrafficSelector[]): TrafficSelector | undefined {
   return answer.find((one) => !asked.some((outer) => selectorContains(outer, one)));
+}
+
+/** RFC 7296 §2.9: every pairwise intersection, without those that another one covers; empty where nothing is in common (TS_UNACCEPTABLE). */
+export function narrow(proposed: readonly TrafficSelector[], allowed: readonly TrafficSelector[]): readonly TrafficSelector[] {
+  const all: TrafficSelector[] = [];
+  for (const a of proposed) {
+    for (const b of allowed) {
+      const common = intersection(a, b);
+      if (common !== undefined && !all.some((one) => selectorContains(one, common))) all.push(common);
+    }
+  }
+  return all.filter((one, at) => !all.some((other, index) => index !== at && selectorContains(other, one)));
 }
 
 export function selectsAddress(selector: TrafficSelector, address: Uint8Array): boolean {
@@ -38,4 +50,15 @@ function portsContain(outer: TrafficSelector, inner: TrafficSelector): boolean {
 /** RFC 7296 §3.13.1: start port 65535 and end port 0. */
 function isOpaque(selector: TrafficSelector): boolean {
   return selector.startPort === 65535 && selector.endPort === 0;
+}
+
+function intersection(a: TrafficSelector, b: TrafficSelector): TrafficSelector | undefined {
+  if (a.type !== b.type) return undefined;
+  if (a.protocol !== 0 && b.protocol !== 0 && a.protocol !== b.protocol) return undefined;
+  const start = compareAddresses(a.start, b.start) > 0 ? a.start : b.start;
+  const end = compareAddresses(a.end, b.end) < 0 ? a.end : b.end;
+  const startPort = Math.max(a.startPort, b.startPort);
+  const endPort = Math.min(a.endPort, b.endPort);
+  if (compareAddresses(start, end) > 0 || startPort > endPort) return undefined;
+  return { type: a.type, protocol: a.protocol === 0 ? b.protocol : a.protocol, startPort, endPort, start, end };
 }

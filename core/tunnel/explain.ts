@@ -30,6 +30,7 @@ const ikeReasons: { readonly [C in IkeFailure['code']]: ReasonCode } = {
   'address-changed': 'address-changed',
   'closed-by-gateway': 'closed-by-gateway',
   'gateway-lost': 'gateway-lost',
+  expired: 'keys-expired',
   'gateway-no-certificate': 'gateway-no-certificate',
   'gateway-untrusted': 'gateway-untrusted',
   'gateway-cert-expired': 'gateway-cert-expired',

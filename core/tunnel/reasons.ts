@@ -429,6 +429,12 @@ export const reasons = {
     advice: 'Connect again. A gateway that does MOBIKE follows by itself: ask the administrator.',
     exitCode: 86,
   },
+  'keys-expired': {
+    what: 'The keys of the tunnel reached the end of their life, and the gateway did not agree to new ones.',
+    advice:
+      'Connect again. If it happens every time, compare the lifetimes, the proposals and perfect forward secrecy with the gateway.',
+    exitCode: 87,
+  },
   'engine-restarted': { what: 'The helper had to restart.', advice: 'Connect again.', exitCode: 82 },
   cancelled: { what: 'Cancelled.', advice: 'Nothing was left behind.', exitCode: 130 },
 } as const satisfies Record<string, Reason>;

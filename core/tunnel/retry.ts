@@ -19,6 +19,7 @@ const table: { readonly [C in ReasonCode]: Again } = {
   'gateway-lost': 'soon',
   'closed-by-gateway': 'soon',
   'gateway-restarted': 'soon',
+  'keys-expired': 'soon',
   'authentication-expired': 'soon',
   'engine-restarted': 'soon',
   'no-route': 'soon',

@@ -541,6 +541,7 @@ export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAn
       evidence: /QUICK_CRASH_DETECTION/,
     },
   ],
+  expired: [],
   'closed-by-gateway': [
     {
       what: 'DELETE of the IKE SA',

@@ -78,6 +78,7 @@ const dialogues: Readonly<Record<string, Dialogue>> = {
   'refused CREATE_CHILD_SA, then DELETE by the gateway': {
     play(world) {
       const refusals: string[] = [];
+      const stranger = Uint8Array.of(10, 7, 0, 250);
       const [offer] = proposals('esp', 'aes128gcm16');
       const { child } = world.gatewayOutputs('install-child')[0];
       const build = () =>
@@ -85,7 +86,8 @@ const dialogues: Readonly<Record<string, Dialogue>> = {
           { kind: 'SA', proposals: [{ ...offer, spi: Uint8Array.of(1, 2, 3, 4) }] },
           { kind: 'NONCE', data: new Uint8Array(32) },
           { kind: 'TSi', selectors: child.localSelectors, unknownTypes: 0 },
-          { kind: 'TSr', selectors: child.remoteSelectors, unknownTypes: 0 },
+          // Another client's address: TS_UNACCEPTABLE.
+          { kind: 'TSr', selectors: [{ ...child.remoteSelectors[0], start: stranger, end: stranger }], unknownTypes: 0 },
         ] as const;
       world.act(({ sa }, now) => {
         for (let i = 0; i < 3; i++) {

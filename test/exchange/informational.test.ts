@@ -267,17 +267,6 @@ test('many DELETEs in one message, the IKE SA among them', () => {
   assert.equal(world.said('closed').length, 1);
 });
 
-// What is not supported yet.
-
-for (const what of ['new', 'rekey-child', 'rekey-ike'] as const) {
-  test(`CREATE_CHILD_SA (${what}) is refused with NO_ADDITIONAL_SAS and all goes on (RFC 7296 §4)`, () => {
-    const world = connected();
-    assert.deepEqual(ask(world, EXCHANGE.CREATE_CHILD_SA, createChild(what, world)), [notify(NOTIFY.NO_ADDITIONAL_SAS)]);
-    assert.deepEqual(ask(world, EXCHANGE.INFORMATIONAL, []), []);
-    assert.equal(world.closed, false);
-  });
-}
-
 test('CREATE_CHILD_SA while we are closing: TEMPORARY_FAILURE (RFC 7296 §2.25.2)', () => {
   const world = connected();
   world.filter = ({ text }) => text !== 'client natt INFORMATIONAL request 2';

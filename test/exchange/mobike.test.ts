@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { noNatsAllowed } from '../../core/ike/exchanges/mobike.ts';
+import { defaultLifetimes } from '../../core/ike/sa/lifetimes.ts';
 import { NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
 import { notify } from '../../core/ike/wire/payloads.ts';
@@ -101,7 +102,9 @@ test('from IPv4 to IPv6 and back, by addresses that the office told of', () => {
 
 test('without a network nobody counts the time; with the next one all goes on', () => {
   const { timing } = clientConfig;
-  const road = new Road({ office: { timing: { ...timing, livenessAfter: 0 } } }).connect();
+  // An office that neither asks nor rekeys meanwhile.
+  const lifetimes = { ...defaultLifetimes, child: { soft: 1e9, hard: 1e9 } };
+  const road = new Road({ office: { timing: { ...timing, livenessAfter: 0 }, lifetimes } }).connect();
   road.tell({ kind: 'check-liveness' });
   road.network([]);
   const sent = road.outputs('transmit').length;

@@ -3,6 +3,7 @@
 import type { SignatureAlgorithm } from '../../core/crypto/signatureTypes.ts';
 import type { Random } from '../../core/crypto/types.ts';
 import type { Channel, Endpoint, Fragmentation, Identity, IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
+import type { Lifetimes } from '../../core/ike/sa/lifetimes.ts';
 import type { Payload, Proposal, TrafficSelector } from '../../core/ike/wire/message.ts';
 import type { Authority } from '../authority/authority.ts';
 import type { EapServer } from './eap/server.ts';
@@ -66,6 +67,8 @@ export interface HeadOfficeConfig {
   /** Tell who uses an IKE SA that nobody knows, unprotected (RFC 7296 §1.5). */
   readonly answerUnknownSpis?: boolean;
   readonly timing: IkeTiming;
+  /** Default: the client's. */
+  readonly lifetimes?: Lifetimes;
   /** Emit `key-log` outputs. */
   readonly keyLog: boolean;
   /** Told of every EAP packet of a client. */
@@ -119,6 +122,8 @@ export type HeadOfficeInput =
   | { readonly kind: 'tell'; readonly id?: string; readonly payloads: readonly Payload[] }
   /** Lose one IKE SA, or all, without a word, as in a crash. */
   | { readonly kind: 'forget'; readonly id?: string }
+  /** Rekey the IKE SA, or all CHILD SAs, of one initiator or of all. */
+  | { readonly kind: 'rekey-ike' | 'rekey-child'; readonly id?: string }
   /** DELETE one IKE SA, or all. */
   | { readonly kind: 'terminate'; readonly id?: string };
 

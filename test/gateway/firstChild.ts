@@ -2,12 +2,13 @@
 import { deriveChildKeys } from '../../core/ike/keys/ikeKeys.ts';
 import { type ChildSuite, childSuite, chooseProposal } from '../../core/ike/negotiation.ts';
 import type { ChildSa } from '../../core/ike/sa/contract.ts';
+import { narrow } from '../../core/ike/selectors.ts';
 import { CP_TYPE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload, PayloadOf, TrafficSelector } from '../../core/ike/wire/message.ts';
 import { findPayload } from '../../core/ike/wire/payloads.ts';
 import { spiBytes, spiNumber } from '../../core/ike/wire/spi.ts';
 import { type Lease, lease } from './configReply.ts';
-import { hostSelector, narrow } from './narrow.ts';
+import { hostSelector } from './narrow.ts';
 import type { SaServices } from './sa.ts';
 import type { HalfOpen } from './saInit.ts';
 

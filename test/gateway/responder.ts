@@ -8,7 +8,7 @@
  *   for (let out = office.poll(); out !== undefined; out = office.poll()) …    // transmit, established, install-child, closed, …
  *   office.deadline();                                                         // when to handle({ kind: 'tick' }, now)
  */
-import { equalBytes, toHex } from '../../core/bytes/bytes.ts';
+import { toHex } from '../../core/bytes/bytes.ts';
 import { exchangeName } from '../../core/ike/exchanges/rules.ts';
 import type { Channel, Endpoint, IkeOutput } from '../../core/ike/sa/contract.ts';
 import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
@@ -112,9 +112,9 @@ class Office implements HeadOffice {
       this.#saInit(input, parsed.value, now);
       return;
     }
-    const sa = this.#sas.get(spiR);
+    const sa = [...this.#sas.values()].find((one) => one.owns(parsed.value));
     // RFC 7296 §2.21.4: a message for an SA nobody knows may be ignored.
-    if (sa === undefined || !equalBytes(sa.spiI, header.spiI)) {
+    if (sa === undefined) {
       this.#log('debug', 'no such IKE SA', { spiR });
       const told = answerUnknown(parsed.value, this.#config);
       if (told) this.#transmit(encodeMessage(told.header, told.payloads), input.channel, input.from);

@@ -6,9 +6,10 @@
 import { formatAddress } from '../../core/bytes/address.ts';
 import { equalBytes, toHex } from '../../core/bytes/bytes.ts';
 import type { Random } from '../../core/crypto/types.ts';
-import type { Channel, Endpoint, IkeFailure, IkeOutput } from '../../core/ike/sa/contract.ts';
-import { IkeSa, type IkeSaState } from '../../core/ike/sa/ikeSa.ts';
+import type { Channel, ChildSa, Endpoint, IkeFailure, IkeOutput } from '../../core/ike/sa/contract.ts';
+import type { IkeSa, IkeSaState } from '../../core/ike/sa/ikeSa.ts';
 import { Narrator } from '../../core/ike/sa/narrator.ts';
+import { Session } from '../../core/ike/sa/session.ts';
 import type { NotifyTaken, OutgoingExchange, Reply } from '../../core/ike/sa/setup.ts';
 import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Message, Payload, PayloadOf } from '../../core/ike/wire/message.ts';
@@ -22,7 +23,7 @@ import { answerIntermediate } from './intermediate.ts';
 import { ownMessage } from './misbehaveFragment.ts';
 import type { MisbehaviourHooks } from './misbehaviours.ts';
 import { OfficeMobike } from './mobike.ts';
-import { everything } from './narrow.ts';
+import { everything, hostSelector } from './narrow.ts';
 import { additionalOf, type HalfOpen } from './saInit.ts';
 import { type TicketStore, ticketAnswer } from './standing.ts';
 
@@ -55,7 +56,8 @@ export class ResponderSa {
   /** IKE_INTERMEDIATE exchanges done. */
   #intermediates = 0;
   readonly #services: SaServices;
-  readonly #ike: IkeSa;
+  readonly #session: Session;
+  readonly #first: IkeSa;
   readonly #giveUpAt: number;
   /** RFC 4478 §2: it is deleted soon after the time given. */
   #overAt = Infinity;
@@ -78,36 +80,44 @@ export class ResponderSa {
     this.#giveUpAt = now + services.config.timing.establishWithin;
     this.#arrival = { channel: half.channel, from: half.remote };
     const emit = (output: IkeOutput): void => this.#emit(output);
-    this.#ike = new IkeSa({
+    const { config, random, newSpiIn } = services;
+    const { spiI, spiR, suite, keys, channel, remote, fragmentSize } = half;
+    this.#session = new Session({
+      ...{ timing: config.timing, lifetimes: config.lifetimes, keyLog: config.keyLog, version: config.version },
+      ...{ ikeProposals: config.ikeProposals, espProposals: config.espProposals },
+      ...{ random, newSpiIn, emit },
+      notified: (notice, _, way) => this.#notified(notice) ?? this.#mobike?.notified(notice, way),
+      closeWithoutChild: false,
+      // RFC 9329 §6.1: a client's new connection comes from a new port, even from a new address.
+      followPeer: !half.natLocal || half.remote.transport === 'tcp',
+      path: () => this.#path(),
+      admit: () => this.#lease && { local: config.selectors, remote: this.#lease.addresses.map(hostSelector) },
+    });
+    this.#first = this.#session.open({
       role: 'responder',
-      spiI: half.spiI,
-      spiR: half.spiR,
-      suite: half.suite,
-      keys: half.keys,
-      timing: services.config.timing,
-      random: services.random,
-      keyLog: services.config.keyLog,
-      version: services.config.version,
-      channel: half.channel,
-      remote: half.remote,
-      fragmentSize: half.fragmentSize,
+      ...{ spiI, spiR, suite, keys, channel, remote, fragmentSize },
       nextRequestId: 0,
       expectedRequestId: 1,
       handlers: {
         [EXCHANGE.IKE_INTERMEDIATE]: (payloads) => this.#intermediate(payloads),
         [EXCHANGE.IKE_AUTH]: (payloads, at) => this.#ikeAuth(payloads, at),
       },
-      notified: (notice, _, way) => this.#notified(notice) ?? this.#mobike?.notified(notice, way),
-      closeWithoutChild: false,
-      // RFC 9329 §6.1: a client's new connection comes from a new port, even from a new address.
-      followPeer: !half.natLocal || half.remote.transport === 'tcp',
-      emit,
       narrator: new Narrator(emit),
     });
   }
 
+  /** The IKE SA in use. */
+  get #ike(): IkeSa {
+    return this.#session.current ?? this.#first;
+  }
+
   get state(): IkeSaState {
-    return this.#ike.state;
+    return this.#session.current?.state ?? (this.#session.isOver ? 'closed' : 'closing');
+  }
+
+  /** One of its IKE SAs is meant. */
+  owns(message: Message): boolean {
+    return this.#session.owns(message);
   }
 
   get spiI(): Uint8Array {
@@ -145,24 +155,30 @@ export class ResponderSa {
   message(message: Message, bytes: Uint8Array, channel: Channel, from: Endpoint, now: number): void {
     this.#arrival = { channel, from };
     this.#again = (at) => this.message(message, bytes, channel, from, at);
-    this.#ike.receive(message, bytes, channel, from, now);
+    this.#session.receive(message, bytes, channel, from, now);
   }
 
   handle(input: Exclude<HeadOfficeInput, { kind: 'datagram' }>, now: number): void {
     switch (input.kind) {
       case 'tick':
         if (this.state === 'half-open' && now >= this.#giveUpAt) this.drop('never authenticated');
-        else if (this.state === 'established' && now >= this.#overAt) this.#ike.terminate(now);
-        else this.#ike.tick(now);
+        else if (this.state === 'established' && now >= this.#overAt) this.#session.terminate(now);
+        else this.#session.tick(now);
         return;
       case 'inbound-traffic':
-        this.#ike.alive(now);
+        this.#session.alive(now);
         return;
       case 'answer':
         this.#answered(input.answer, now);
         return;
       case 'check-liveness':
-        this.#ike.checkLiveness(now);
+        this.#session.checkLiveness(now);
+        return;
+      case 'rekey-ike':
+        this.#session.rekeyIke(now);
+        return;
+      case 'rekey-child':
+        for (const { spiIn } of this.#ike.children) this.#session.rekeyChild(spiIn, now);
         return;
       case 'tell':
         this.#tell(input.payloads, now);
@@ -173,7 +189,7 @@ export class ResponderSa {
       case 'terminate':
         // Before authentication there is nobody to tell.
         if (this.state === 'half-open') this.drop('the office closes');
-        else this.#ike.terminate(now);
+        else this.#session.terminate(now);
     }
   }
 
@@ -193,12 +209,12 @@ export class ResponderSa {
 
   /** The end without a word to the peer. */
   drop(evidence: string): void {
-    this.#ike.close({ code: 'closed-by-gateway', evidence });
+    this.#session.close({ code: 'closed-by-gateway', evidence });
   }
 
   deadline(): number | undefined {
     const own = this.state === 'half-open' ? this.#giveUpAt : this.state === 'established' ? this.#overAt : Infinity;
-    const due = Math.min(own, this.#ike.deadline() ?? Infinity);
+    const due = Math.min(own, this.#session.deadline() ?? Infinity);
     return due === Infinity ? undefined : due;
   }
 
@@ -302,27 +318,32 @@ export class ResponderSa {
     this.#ike.authenticated(now);
     this.#services.authenticated(this, verdict);
     if (verdict.mobile) this.#mobike = this.#follow();
-    this.#emit({ kind: 'established', sa: this.#facts(verdict) });
+    const facts = this.#facts(verdict);
+    this.#emit({ kind: 'established', sa: facts });
+    this.#session.established(facts, now);
     if (verdict.child === undefined) {
       this.#emit({ kind: 'log', level: 'info', text: 'no CHILD SA', fields: { why: verdict.childRefusal ?? '' } });
-    } else this.#addChild(verdict.child);
+    } else this.#addChild(verdict.child, now);
     return { payloads: verdict.payloads, after: (at) => this.#afterAuth(at) };
   }
 
   /** In place before the answer leaves: the client may send at once. */
-  #addChild({ lease, ...child }: NegotiatedChild): void {
+  #addChild({ lease, ...child }: NegotiatedChild, now: number): void {
     this.#lease = lease;
-    const { config, hooks } = this.#services;
+    const open = this.#services.hooks.some((one) => one.openDataplane === true);
+    this.#session.addChild({ ...child, ...(open ? { localSelectors: everything } : {}), ...this.#path() }, now);
+  }
+
+  /** How ESP goes: to where the client's messages come from. */
+  #path(): Pick<ChildSa, 'local' | 'remote' | 'keepalive'> {
+    const { ports } = this.#services.config;
     const { channel, from } = this.#arrival;
-    const open = hooks.some((one) => one.openDataplane === true);
-    this.#ike.addChild({
-      ...child,
-      ...(open ? { localSelectors: everything } : {}),
-      local: from.transport === 'tcp' ? this.#half.local : { address: this.#half.local.address, port: config.ports.natt },
+    return {
+      local: from.transport === 'tcp' ? this.#half.local : { address: this.#half.local.address, port: ports.natt },
       // ESP travels in UDP only; a client that stayed on port 500 must take it on 4500 (RFC 3948 §4).
-      remote: channel === 'natt' ? from : { address: from.address, port: config.ports.natt },
+      remote: channel === 'natt' ? from : { address: from.address, port: ports.natt },
       keepalive: this.#half.natLocal && from.transport !== 'tcp',
-    });
+    };
   }
 
   #follow(): OfficeMobike | undefined {

@@ -42,7 +42,7 @@ export class FirstChildRequest {
 
   constructor(setup: FirstChildSetup, random: Random) {
     this.#setup = setup;
-    this.#spiIn = newSpi(random);
+    this.#spiIn = newChildSpi(random);
     this.#espProposals = withSpi(withoutKeyExchange(setup.config.espProposals), spiBytes(this.#spiIn));
   }
 
@@ -162,7 +162,7 @@ function copySelector(selector: TrafficSelector): TrafficSelector {
 }
 
 /** RFC 4303 §2.1: SPIs below 256 are reserved. */
-function newSpi(random: Random): number {
+export function newChildSpi(random: Random): number {
   const spi = spiNumber(random(4)) ?? 0;
   return spi < 256 ? spi + 256 : spi;
 }

@@ -37,6 +37,14 @@ export function skeyseed(transform: PrfTransform, nonces: Nonces, shared: Uint8A
   return prf(transform, concat(nonces.ni, nonces.nr), shared);
 }
 
+/** RFC 7296 §2.18: SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the PRF of the IKE SA that is replaced. */
+export function rekeySkeyseed(old: PrfTransform, skD: Uint8Array, shared: Uint8Array, nonces: Nonces): Uint8Array {
+  const seed = concat(shared, nonces.ni, nonces.nr);
+  const made = prf(old, skD, seed);
+  seed.fill(0);
+  return made;
+}
+
 /** RFC 7296 §2.14: {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+ (SKEYSEED, Ni | Nr | SPIi | SPIr). */
 export function deriveIkeKeys(
   suite: IkeSuite,

@@ -16,6 +16,7 @@ import type { IkeAnswer, IkeAsk, IkeAuthentication } from '../auth/contract.ts';
 import type { EapFailureCode } from '../auth/eap/contract.ts';
 import type { IkeSuite } from '../negotiation.ts';
 import type { Proposal, TrafficSelector } from '../wire/message.ts';
+import type { Lifetimes } from './lifetimes.ts';
 
 /** Textual address (RFC 5952 for IPv6, no zone) and port. */
 export interface Endpoint {
@@ -84,6 +85,13 @@ export interface IkeConfig {
   /** Milliseconds after which we authenticate again, whatever the gateway wants; 0, the default, is never. */
   readonly reauthenticateEvery?: number;
   readonly timing: IkeTiming;
+  /** Default: `defaultLifetimes`. */
+  readonly lifetimes?: Lifetimes;
+  /** CHILD SAs beside the first, each made once that stands (RFC 7296 §1.3.1). */
+  readonly additionalChildren?: readonly {
+    readonly localSelectors: readonly TrafficSelector[];
+    readonly remoteSelectors: readonly TrafficSelector[];
+  }[];
 }
 
 export type Fragmentation = 'yes' | 'no' | 'force';
@@ -115,6 +123,11 @@ export type IkeInput =
   | { readonly kind: 'reconnected' }
   /** Ask the peer now whether it lives (wake-up, user). */
   | { readonly kind: 'check-liveness' }
+  /** Rekey now: a CHILD SA by its inbound SPI, or the IKE SA. */
+  | { readonly kind: 'rekey-child'; readonly spiIn: number }
+  | { readonly kind: 'rekey-ike' }
+  /** A CHILD SA carried as much as `ChildSa.limits` says: rekey it (soft), or it must not be used any more (hard). */
+  | { readonly kind: 'limit'; readonly spiIn: number; readonly which: 'soft' | 'hard' }
   /** What an `ask` brought. An answer to no open ask is ignored. */
   | { readonly kind: 'answer'; readonly id: number; readonly answer: IkeAnswer }
   /**
@@ -132,8 +145,18 @@ export type IkeOutput =
   | { readonly kind: 'established'; readonly sa: IkeSaFacts }
   /** Addresses, DNS and networks the gateway gave. Comes before the first `install-child`. */
   | { readonly kind: 'configured'; readonly configuration: Configuration }
-  | { readonly kind: 'install-child'; readonly child: ChildSa }
-  | { readonly kind: 'remove-child'; readonly spiIn: number }
+  /**
+   * `replaces` is the inbound SPI of the SA that it succeeds. With `standby` the SA before sends until the peer uses this one, or until it is
+   * removed: only then the peer is known to have the new keys (RFC 7296 §2.8).
+   */
+  | { readonly kind: 'install-child'; readonly child: ChildSa; readonly replaces?: number; readonly standby?: true }
+  /** Nothing is sent on it any more; for `grace` milliseconds packets on their way are still taken. */
+  | { readonly kind: 'remove-child'; readonly spiIn: number; readonly grace?: number }
+  /** The same peer, new keys and SPIs. */
+  | { readonly kind: 'ike-rekeyed'; readonly sa: IkeSaFacts; readonly by: 'us' | 'peer' }
+  | { readonly kind: 'child-rekeyed'; readonly spiIn: number; readonly replaces: number; readonly by: 'us' | 'peer' }
+  /** A rekey was refused or is not possible now; what there is stays in use and it is tried again. */
+  | { readonly kind: 'rekey-failed'; readonly what: 'ike' | 'child'; readonly evidence: string; readonly retryIn: number }
   /**
    * The authentication is good for `within` more milliseconds (RFC 4478, or our own limit): another machine is to authenticate anew and to
    * take the place of this one, which is then terminated. At the end of that time it ends by itself.
@@ -301,6 +324,7 @@ export interface IkeFailure {
     | 'authentication-expired' // the time that an authentication is good for is over (RFC 4478), and nobody authenticated again
     | 'gateway-restarted' // it proves that it has lost the IKE SA (RFC 6290)
     | 'closed-by-gateway' // DELETE from the peer
+    | 'expired' // an SA reached the end of its life without a successor
     | 'gateway-lost'; // liveness without answer
   /** What shows it: `NO_PROPOSAL_CHOSEN in IKE_SA_INIT response`, `SPI`, … one line, no secrets, printable. */
   readonly evidence: string;

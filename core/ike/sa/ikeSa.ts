@@ -29,7 +29,8 @@ import type { Header, Message, Payload, PayloadOf, WireError } from '../wire/mes
 import { deleteChildSas, deleteIkeSa, notify } from '../wire/payloads.ts';
 import { spiBytes, spiText } from '../wire/spi.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
-import { createProtection, type Opened, type Protection } from './protect.ts';
+import type { Narrator } from './narrator.ts';
+import { createProtection, type Opened, type Protection, type Role } from './protect.ts';
 import type { IkeSaSetup, NotifyTaken, OutgoingExchange, Reply, RequestHandler, Route } from './setup.ts';
 import { AnswerWindow, RequestWindow, type RetransmitTiming, type Sealed, sentOnce } from './window.ts';
 
@@ -57,7 +58,7 @@ export class IkeSa {
   /** Of the fragments that long messages are sent in; undefined: the peer does not take any. */
   #fragmentSize: FragmentSize | undefined;
   readonly #queue: OutgoingExchange[] = [];
-  readonly #children = new Map<number, ChildRecord>();
+  readonly #children = new Map<number, Child>();
   #state: IkeSaState = 'half-open';
   #authenticated = false;
   #channel: Channel;
@@ -130,13 +131,30 @@ export class IkeSa {
     return this.#setup.suite;
   }
 
+  get role(): Role {
+    return this.#setup.role;
+  }
+
   get spis(): { readonly spiI: Uint8Array; readonly spiR: Uint8Array } {
     const { spiI, spiR } = this.#setup;
     return { spiI, spiR };
   }
 
-  get children(): readonly ChildRecord[] {
+  get narrator(): Narrator {
+    return this.#setup.narrator;
+  }
+
+  /** A request of ours is in flight or waits. */
+  get busy(): boolean {
+    return this.#requests.busy || this.#queue.length > 0;
+  }
+
+  get children(): readonly Child[] {
     return [...this.#children.values()];
+  }
+
+  child(spiIn: number): ChildFacts | undefined {
+    return this.#children.get(spiIn)?.sa;
   }
 
   /** A message with our SPIs; `message` is what `bytes` were parsed into. */
@@ -242,10 +260,24 @@ export class IkeSa {
     if (!this.#repeatNow(now)) this.checkLiveness(now);
   }
 
-  addChild(child: ChildSa): void {
-    this.#children.set(child.spiIn, { spiIn: child.spiIn, spiOut: child.spiOut, deleting: false });
+  addChild(child: ChildSa, how: { readonly replaces?: number; readonly standby?: true } = {}): void {
+    const { keysIn: _in, keysOut: _out, ...sa } = child;
+    this.#children.set(child.spiIn, { spiIn: child.spiIn, spiOut: child.spiOut, deleting: false, sa });
     if (this.#setup.keyLog) for (const line of espKeyLogLines(child)) this.#setup.emit({ kind: 'key-log', table: 'esp', line });
-    this.#setup.emit({ kind: 'install-child', child });
+    this.#setup.emit({ kind: 'install-child', child, ...how });
+  }
+
+  /** RFC 7296 §2.25.1: without a word to the peer, who does not know it. */
+  forgetChild(spiIn: number): void {
+    this.#removeChild(spiIn);
+  }
+
+  /** RFC 7296 §2.18: the IKE SA that replaces this one inherits all CHILD SAs, and the requests that wait. */
+  handOver(successor: IkeSa, now: number): void {
+    for (const [spiIn, child] of this.#children) successor.#children.set(spiIn, child);
+    this.#children.clear();
+    successor.#queue.push(...this.#queue.splice(0));
+    successor.#pump(now);
   }
 
   /** DELETE of a CHILD SA by its inbound SPI. It stays until the peer has answered (RFC 7296 §1.4.1). */
@@ -292,6 +324,7 @@ export class IkeSa {
   /** The end, without a word to the peer. CHILD SAs end too, keys are wiped. */
   close(failure?: IkeFailure): void {
     if (this.#state === 'closed') return;
+    this.#setup.beforeEnd?.();
     this.#state = 'closed';
     for (const spiIn of [...this.#children.keys()]) this.#removeChild(spiIn);
     this.#queue.length = 0;
@@ -426,7 +459,8 @@ export class IkeSa {
   }
 
   #handlerOf(exchange: number): RequestHandler | undefined {
-    const own = this.#setup.handlers[exchange];
+    // RFC 7296 §2.21.2: before the peer has proven who it is, there are only the exchanges that do that.
+    const own = this.#authenticated || exchange !== EXCHANGE.CREATE_CHILD_SA ? this.#setup.handlers[exchange] : undefined;
     if (own || !this.#authenticated) return own;
     if (exchange === EXCHANGE.INFORMATIONAL) return (payloads, now, way) => this.#informational(payloads, now, way);
     if (exchange === EXCHANGE.CREATE_CHILD_SA) return () => ({ payloads: refuseCreateChild(this.#state === 'closing') });
@@ -549,6 +583,13 @@ export class IkeSa {
     this.#setup.narrator.log('info', 'CHILD SA ended', { spiIn: spiText(spiIn) });
     this.#setup.emit({ kind: 'remove-child', spiIn });
   }
+}
+
+/** What is remembered of a CHILD SA: all but the keys, which belong to whoever carries its packets. */
+export type ChildFacts = Omit<ChildSa, 'keysIn' | 'keysOut'>;
+
+export interface Child extends ChildRecord {
+  readonly sa: ChildFacts;
 }
 
 interface Arrival {

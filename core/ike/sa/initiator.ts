@@ -1,15 +1,16 @@
 /**
- * The client's IKE SA: IKE_SA_INIT, IKE_AUTH, then an established `IkeSa`. Sans-IO; see contract.ts for inputs and outputs.
+ * The client's IKE SA: IKE_SA_INIT, IKE_AUTH, then an established `Session`. Sans-IO; see contract.ts for inputs and outputs.
  *
  *   const machine = createInitiator(config, { random, keyLog: false });   // the key pair is made here, before it is needed
  *   machine.handle({ kind: 'start' }, now);
  *
- * Phases: idle → sa-init (saInitPhase.ts) → auth, IKE_INTERMEDIATE included (authPhase.ts) → up (the IkeSa says established, closing or closed).
+ * Phases: idle → sa-init (saInitPhase.ts) → auth, IKE_INTERMEDIATE included (authPhase.ts) → up (session.ts).
  */
 import { toHex } from '../../bytes/bytes.ts';
 import type { Random } from '../../crypto/types.ts';
 import type { IkeAnswer } from '../auth/contract.ts';
 import type { AuthSteps } from '../exchanges/authSteps.ts';
+import { newChildSpi } from '../exchanges/firstChild.ts';
 import { IkeAuthExchange, type IkeAuthSetup } from '../exchanges/ikeAuth.ts';
 import type { IkeAuthVerdict } from '../exchanges/ikeAuthErrors.ts';
 import { additionalKeyExchanges } from '../exchanges/intermediate.ts';
@@ -24,9 +25,9 @@ import { parseMessage } from '../wire/parse.ts';
 import { deleteIkeSa, findNotify } from '../wire/payloads.ts';
 import { spiText } from '../wire/spi.ts';
 import { AuthPhase } from './authPhase.ts';
+import type { Selectors } from './childKeeper.ts';
 import type {
   Channel,
-  Endpoint,
   Identity,
   IkeConfig,
   IkeFailure,
@@ -36,11 +37,12 @@ import type {
   IkePorts,
   IkeSaFacts,
 } from './contract.ts';
-import { IkeSa } from './ikeSa.ts';
+import type { IkeSa } from './ikeSa.ts';
 import { Mobike, type Way } from './mobike.ts';
 import { Narrator } from './narrator.ts';
 import { hasty, isPresentable, Resuming } from './resuming.ts';
 import { type Agreed, type Datagram, SaInitPhase } from './saInitPhase.ts';
+import { Session } from './session.ts';
 import { Standing } from './standing.ts';
 
 /** Throws for a configuration that no message could be made of: a mistake of the program, found before anything is sent. */
@@ -81,7 +83,9 @@ class Initiator implements IkeMachine {
   #establishBy = 0;
   #auth: AuthPhase | undefined;
   #cancelBy: number | undefined;
-  #sa: IkeSa | undefined;
+  #session: Session | undefined;
+  /** What the gateway may ask for in CHILD SAs of its own. */
+  #admitted: Selectors | undefined;
   #standing: Standing | undefined;
   #mobike: Mobike | undefined;
   #now = 0;
@@ -121,16 +125,25 @@ class Initiator implements IkeMachine {
         return;
       case 'reconnected':
         if (this.#phase === 'sa-init') this.#saInit.reconnected(now);
-        else this.#sa?.reconnected(now);
+        else this.#session?.reconnected(now);
         return;
       case 'paths':
         if (this.#phase === 'up') this.#mobike?.changed(input.paths, now);
         return;
       case 'inbound-traffic':
-        this.#sa?.alive(now);
+        this.#session?.alive(now);
         return;
       case 'check-liveness':
-        this.#sa?.checkLiveness(now);
+        this.#session?.checkLiveness(now);
+        return;
+      case 'rekey-child':
+        this.#session?.rekeyChild(input.spiIn, now);
+        return;
+      case 'rekey-ike':
+        this.#session?.rekeyIke(now);
+        return;
+      case 'limit':
+        this.#session?.limit(input.spiIn, input.which, now);
         return;
       case 'terminate':
         this.#terminate(now);
@@ -144,8 +157,8 @@ class Initiator implements IkeMachine {
 
   deadline(): number | undefined {
     if (this.#closed || this.#phase === 'idle') return undefined;
-    const dues = [this.#sa?.deadline() ?? Infinity, this.#cancelBy ?? Infinity];
-    if (this.#standing && this.#sa?.state === 'established') dues.push(this.#standing.deadline);
+    const dues = [this.#session?.deadline() ?? Infinity, this.#cancelBy ?? Infinity];
+    if (this.#standing && this.#session?.current?.state === 'established') dues.push(this.#standing.deadline);
     if (this.#phase === 'sa-init') dues.push(this.#saInit.deadline());
     if (this.#isInTime()) dues.push(this.#establishBy);
     const due = Math.min(...dues);
@@ -165,7 +178,7 @@ class Initiator implements IkeMachine {
   }
 
   #close(failure?: IkeFailure): void {
-    if (this.#sa) this.#sa.close(failure);
+    if (this.#session) this.#session.close(failure);
     else {
       if (failure) this.#narrator.log('info', `IKE SA failed: ${failure.evidence}`, { code: failure.code });
       this.#emit(failure ? { kind: 'closed', failure } : { kind: 'closed' });
@@ -196,7 +209,7 @@ class Initiator implements IkeMachine {
       return;
     }
     if (this.#phase === 'sa-init') this.#saInit.tick(now);
-    this.#sa?.tick(now);
+    this.#session?.tick(now);
     this.#standing?.tick(now);
   }
 
@@ -221,7 +234,7 @@ class Initiator implements IkeMachine {
       return;
     }
     if (this.#phase === 'up') {
-      this.#sa?.terminate(now);
+      this.#session?.terminate(now);
       return;
     }
     if (this.#auth?.askedAt !== undefined) {
@@ -238,7 +251,7 @@ class Initiator implements IkeMachine {
   #cancelled(now: number): void {
     this.#phase = 'up';
     this.#cancelBy = undefined;
-    if (this.#auth?.gatewayHasSa) this.#sa?.finish([deleteIkeSa()], undefined, now, CANCEL_WITHIN);
+    if (this.#auth?.gatewayHasSa) this.#session?.current?.finish([deleteIkeSa()], undefined, now, CANCEL_WITHIN);
     else this.#close();
   }
 
@@ -246,9 +259,9 @@ class Initiator implements IkeMachine {
     // A copy, because parts of it are kept and the driver uses its buffers again (and `slice` of a Buffer is none).
     const input = { ...arrived, bytes: new Uint8Array(arrived.bytes) };
     const parsed = parseMessage(input.bytes);
-    if (this.#sa) {
+    if (this.#session) {
       if (parsed.ok && this.#standing?.overheard(parsed.value, now)) return;
-      if (parsed.ok) this.#sa.receive(parsed.value, input.bytes, input.channel, input.from, now);
+      if (parsed.ok) this.#session.receive(parsed.value, input.bytes, input.channel, input.from, now);
       else this.#narrator.drop(`${parsed.error.code}: ${parsed.error.place}`);
     } else if (parsed.ok) this.#saInit.receive(input, parsed.value, now);
     else this.#saInit.unparsed(input, parsed.error, now);
@@ -256,7 +269,7 @@ class Initiator implements IkeMachine {
 
   #authenticate(agreed: Agreed, now: number): void {
     const { result, spiI } = agreed;
-    const { spiR, suite, nat, hashes, multipleAuth, usePpk, authorities } = result;
+    const { spiR, suite, keys, nat, hashes, multipleAuth, usePpk, authorities } = result;
     const config = this.#config;
     // RFC 7296 §2.23: with a NAT between, and so always when one is pretended, all goes to port 4500 from IKE_AUTH on.
     const { transport } = config;
@@ -267,9 +280,19 @@ class Initiator implements IkeMachine {
     const local = { address: config.local.address, port: config.local.ports[channel], ...tcp };
     const remote = { address: config.remote.address, port: config.remote.ports[channel], ...tcp };
     this.#phase = 'auth';
-    this.#mobike = this.#makeMobike({ local, remote, natLocal: nat.local });
-    const sa = this.#makeSa(agreed, channel, remote);
-    this.#sa = sa;
+    const mobike = this.#makeMobike({ local, remote, natLocal: nat.local });
+    this.#mobike = mobike;
+    const session = this.#makeSession(mobike);
+    this.#session = session;
+    const sa = session.open({
+      role: 'initiator',
+      ...{ spiI, spiR, suite, keys, channel, remote },
+      nextRequestId: 1, // RFC 7296 §2.2: IKE_SA_INIT was 0
+      expectedRequestId: 0,
+      handlers: {},
+      narrator: this.#narrator,
+      fragmentSize: result.fragmentation ? firstSize(config.fragmentation) : undefined,
+    });
     this.#narrator.log('info', `IKE algorithms agreed: ${suiteText(suite)}`, {
       natLocal: nat.local,
       natRemote: nat.remote,
@@ -320,31 +343,24 @@ class Initiator implements IkeMachine {
     this.#auth.start(now);
   }
 
-  #makeSa({ spiI, result }: Agreed, channel: Channel, remote: Endpoint): IkeSa {
-    const { timing, request } = this.#config;
-    const { spiR, suite, keys } = result;
-    return new IkeSa({
-      role: 'initiator',
-      spiI,
-      spiR,
-      suite,
-      keys,
-      timing,
-      random: this.#ports.random,
-      keyLog: this.#ports.keyLog,
-      version: request.version,
-      channel,
-      remote,
-      fragmentSize: result.fragmentation ? firstSize(this.#config.fragmentation) : undefined,
-      nextRequestId: 1, // RFC 7296 §2.2: IKE_SA_INIT was 0
-      expectedRequestId: 0,
-      handlers: {},
-      notified: (notice, now, way) => this.#standing?.notified(notice, now) ?? this.#mobike?.notified(notice, way),
-      ...(this.#mobike && { roads: this.#mobike }),
+  #makeSession(mobike: Mobike): Session {
+    const config = this.#config;
+    return new Session({
+      ...{ timing: config.timing, lifetimes: config.lifetimes, version: config.request.version },
+      ...{ ikeProposals: config.ikeProposals, espProposals: config.espProposals },
+      ...{ random: this.#ports.random, keyLog: this.#ports.keyLog },
+      notified: (notice, now, way) => this.#standing?.notified(notice, now) ?? mobike.notified(notice, way),
+      roads: mobike,
+      rekeyed: (notifies, now) => this.#standing?.rekeyed(notifies, now),
       closeWithoutChild: true,
       followPeer: false, // RFC 7296 §2.23: usually behind a NAT, and the dataplane has one gateway address
+      path: () => {
+        const { local, remote, natLocal } = mobike.way;
+        return { local, remote, keepalive: natLocal && remote.transport !== 'tcp' };
+      },
+      admit: () => this.#admitted,
+      newSpiIn: () => newChildSpi(this.#ports.random),
       emit: (output) => this.#emit(output),
-      narrator: this.#narrator,
     });
   }
 
@@ -352,7 +368,7 @@ class Initiator implements IkeMachine {
     const { local, remote, forceEncapsulation } = this.#config;
     const { random } = this.#ports;
     const emit = (output: IkeOutput) => this.#emit(output);
-    const current = () => this.#sa;
+    const current = () => this.#session?.current;
     return new Mobike({ disguise: forceEncapsulation, random, narrator: this.#narrator, emit, current }, { local, remote }, way);
   }
 
@@ -396,7 +412,8 @@ class Initiator implements IkeMachine {
     this.#narrator.log('info', `IKE SA established with ${identity.text}`);
     const alone = findNotify(notifies, NOTIFY.INITIAL_CONTACT) !== undefined;
     const more = { ...(alone && { initialContact: true as const }), ...(skD && { ppk: true as const }) };
-    this.#emit({ kind: 'established', sa: { ...facts(identity), ...more } });
+    const established = { ...facts(identity), ...more };
+    this.#emit({ kind: 'established', sa: established });
     this.#emit({ kind: 'configured', configuration });
     this.#narrator.log('info', `CHILD SA established: ${suiteText(first)}`, {
       spiIn: spiText(first.spiIn),
@@ -404,7 +421,12 @@ class Initiator implements IkeMachine {
       local: selectorsText(first.localSelectors),
       remote: selectorsText(first.remoteSelectors),
     });
-    sa.addChild(first);
+    // RFC 7296 §2.9: a gateway may want more CHILD SAs, for the networks we asked for and the addresses it gave us.
+    this.#admitted = { local: first.localSelectors, remote: this.#config.remoteSelectors };
+    this.#session?.established(established, now);
+    this.#session?.addChild(first, now);
+    for (const { localSelectors, remoteSelectors } of this.#config.additionalChildren ?? [])
+      this.#session?.want({ local: localSelectors, remote: remoteSelectors }, now);
     if (this.#config.mobike) this.#mobike?.established(notifies);
     this.#standing = new Standing(
       {
@@ -412,8 +434,8 @@ class Initiator implements IkeMachine {
         ports: this.#ports,
         narrator: this.#narrator,
         emit: (output) => this.#emit(output),
-        current: () => this.#sa,
-        leave: (failure, at) => this.#sa && this.#leave(this.#sa, failure, at),
+        current: () => this.#session?.current,
+        leave: (failure, at) => this.#session?.current && this.#leave(this.#session.current, failure, at),
       },
       identity,
       notifies,

@@ -89,6 +89,8 @@ export interface IkeSaSetup {
   /** RFC 7296 §2.23: a host that is not behind a NAT follows the peer's address; one that is must not. */
   readonly followPeer: boolean;
   readonly emit: (output: IkeOutput) => void;
+  /** It ends now, for whatever reason; its CHILD SAs may still be handed over. */
+  readonly beforeEnd?: () => void;
   /** Lines carry its SPIs. */
   readonly narrator: Narrator;
 }

@@ -1,0 +1,472 @@
+/**
+ * The CHILD SAs of one session: their lifetimes, rekeying from both sides, one more, and what happens when requests cross. Either role;
+ * the IKE SA that they belong to changes when that is rekeyed (session.ts), and only one request of ours is in flight (RFC 7296 §2.3).
+ *
+ * What crosses, by RFC 7296 §2.25.1, when the peer …
+ *  - rekeys an SA that we are deleting or that has a successor: TEMPORARY_FAILURE
+ *  - rekeys an SA that we are rekeying: both go through; the SA with the lowest of the four nonces is deleted by who asked for it (§2.8.1)
+ *  - rekeys an SA that is not there: CHILD_SA_NOT_FOUND
+ *  - deletes an SA that we are rekeying: as usual; what our request brings then stands alone
+ *  - asks for anything while we rekey the IKE SA: TEMPORARY_FAILURE (§2.25.2)
+ *
+ * An SA that was replaced receives for a while after it was deleted (`graceFor`): packets under way are not lost.
+ */
+import type { KeTransform, Random } from '../../crypto/types.ts';
+import { type AgreedChild, answerChild, ChildRequest, type CreateVerdict, isLower, wipeFresh } from '../exchanges/createChild.ts';
+import { deriveChildKeys, type Nonces } from '../keys/ikeKeys.ts';
+import { suiteText } from '../negotiation.ts';
+import { narrow, selectorsText } from '../selectors.ts';
+import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
+import type { Payload, Proposal, TrafficSelector } from '../wire/message.ts';
+import { deleteChildSas, findNotify, notify, notifyAbout } from '../wire/payloads.ts';
+import { spiBytes, spiNumber, spiText } from '../wire/spi.ts';
+import type { ChildSa, IkeOutput } from './contract.ts';
+import type { IkeSa } from './ikeSa.ts';
+import { graceFor, type Lifetimes, limitsOf, redundantFor, retryAfter } from './lifetimes.ts';
+import type { Reply } from './setup.ts';
+
+export interface Selectors {
+  readonly local: readonly TrafficSelector[];
+  readonly remote: readonly TrafficSelector[];
+}
+
+export interface ChildKeeperSetup {
+  readonly random: Random;
+  readonly lifetimes: Lifetimes;
+  readonly espProposals: readonly Proposal[];
+  /** A fresh inbound SPI. */
+  readonly newSpiIn: () => number;
+  /** How ESP goes now. */
+  readonly path: () => Pick<ChildSa, 'local' | 'remote' | 'keepalive'>;
+  /** What the peer may have in a CHILD SA of its own asking; undefined: none (RFC 7296 §1.3: NO_ADDITIONAL_SAS). */
+  readonly admit: () => Selectors | undefined;
+  readonly emit: (output: IkeOutput) => void;
+  /** The IKE SA of all CHILD SAs. */
+  readonly current: () => IkeSa | undefined;
+  /** A request of ours to rekey the IKE SA is in flight. */
+  readonly rekeyingIke: () => boolean;
+  /** None is left, and none is coming. */
+  readonly empty: (now: number) => void;
+}
+
+interface Life {
+  readonly spiIn: number;
+  softAt: number;
+  readonly hardAt: number;
+  /** Rekeying was refused: not before this. */
+  notBefore: number;
+  attempts: number;
+  /** Another method than our first was asked for. */
+  method: KeTransform | undefined;
+  /** Our own request to rekey it, and what the peer made of its own meanwhile. */
+  ours: { theirs: Made | undefined } | undefined;
+  /** Its successor. */
+  replacedBy: number | undefined;
+  /** The peer is to delete it until then. */
+  redundantAt: number;
+  /** We end it, because it had its time. */
+  expired: boolean;
+}
+
+interface Wanted extends Selectors {
+  readonly method?: KeTransform;
+  readonly attempts: number;
+  readonly notBefore: number;
+}
+
+interface Made {
+  readonly spiIn: number;
+  readonly nonces: Nonces;
+}
+
+/** Methods asked for in a row, one after the other, before it is a refusal. */
+const maxGroups = 4;
+
+export class ChildKeeper {
+  readonly #setup: ChildKeeperSetup;
+  readonly #lives = new Map<number, Life>();
+  /** CHILD SAs to be made beside those there are. */
+  #wanted: Wanted[] = [];
+  /** A request of ours about CHILD SAs is in flight. */
+  #making = false;
+
+  constructor(setup: ChildKeeperSetup) {
+    this.#setup = setup;
+  }
+
+  /** RFC 7296 §2.25.1: a CHILD SA is being created, rekeyed or closed by us. */
+  get busy(): boolean {
+    return this.#making || (this.#setup.current()?.children.some(({ deleting }) => deleting) ?? false);
+  }
+
+  /** One more is being made, or will be. */
+  get pending(): boolean {
+    return this.#making || this.#wanted.length > 0;
+  }
+
+  /** Its life begins. Every CHILD SA comes by here. */
+  install(sa: IkeSa, child: ChildSa, now: number, how: { readonly replaces?: number; readonly standby?: true } = {}): void {
+    const { lifetimes } = this.#setup;
+    const { soft, hard } = lifetimes.child;
+    const rehearse = lifetimes.rehearse && this.#lives.size === 0 && how.replaces === undefined;
+    this.#lives.set(child.spiIn, {
+      spiIn: child.spiIn,
+      softAt: rehearse ? now : now + soft * (1 - lifetimes.jitter * this.#fraction()),
+      hardAt: now + hard,
+      notBefore: 0,
+      attempts: 0,
+      method: undefined,
+      ours: undefined,
+      replacedBy: undefined,
+      redundantAt: Number.POSITIVE_INFINITY,
+      expired: false,
+    });
+    sa.addChild({ ...child, limits: limitsOf(child, lifetimes) }, how);
+  }
+
+  /** One more CHILD SA, when there is time. */
+  want(selectors: Selectors): void {
+    this.#wanted.push({ ...selectors, attempts: 0, notBefore: 0 });
+  }
+
+  /** Rekey it as soon as that can be. */
+  rekey(spiIn: number, now: number): void {
+    const life = this.#lives.get(spiIn);
+    if (life) life.softAt = Math.min(life.softAt, now);
+  }
+
+  limit(spiIn: number, which: 'soft' | 'hard', now: number): void {
+    if (which === 'soft') this.rekey(spiIn, now);
+    else this.#expire(spiIn, now);
+  }
+
+  /**
+   * It ended on the IKE SA. With a successor it receives for `grace` milliseconds more; `empty`: it had its time, and nothing comes after it.
+   */
+  removed(spiIn: number): { readonly grace?: number; readonly empty: boolean } {
+    const life = this.#lives.get(spiIn);
+    this.#lives.delete(spiIn);
+    if (life?.replacedBy !== undefined) return { grace: graceFor, empty: false };
+    return { empty: life?.expired === true && this.#lives.size === 0 && !this.pending };
+  }
+
+  /** When `work` has something to do. */
+  deadline(): number {
+    let due = Number.POSITIVE_INFINITY;
+    if (!this.#canAsk()) return due;
+    for (const life of this.#lives.values()) due = Math.min(due, this.#dueOf(life));
+    for (const { notBefore } of this.#wanted) due = Math.min(due, notBefore);
+    return due;
+  }
+
+  /** Starts what is due, one thing at a time. */
+  work(now: number): void {
+    if (!this.#canAsk()) return;
+    for (const life of this.#lives.values()) {
+      if (now < this.#dueOf(life)) continue;
+      if (now >= life.redundantAt || now >= life.hardAt) this.#expire(life.spiIn, now);
+      else this.#startRekey(life, now);
+      return;
+    }
+    const wanted = this.#wanted.find(({ notBefore }) => now >= notBefore);
+    if (!wanted) return;
+    this.#wanted = this.#wanted.filter((one) => one !== wanted);
+    this.#create(wanted, now);
+  }
+
+  /** The peer's CREATE_CHILD_SA for a CHILD SA, in an IKE SA that is not closing. */
+  answer(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
+    // RFC 7296 §2.25.2: the CHILD SAs are about to move.
+    if (this.#setup.rekeyingIke()) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    const rekeyed = findNotify(payloads, NOTIFY.REKEY_SA);
+    return rekeyed ? this.#answerRekey(sa, payloads, rekeyed.spi, now) : this.#answerNew(sa, payloads, now);
+  }
+
+  // --- ours ------------------------------------------------------------------------------------------------------------------------
+
+  #canAsk(): boolean {
+    const sa = this.#setup.current();
+    return sa?.state === 'established' && !sa.busy && !this.#making && !this.#setup.rekeyingIke();
+  }
+
+  #dueOf(life: Life): number {
+    const ends = Math.min(life.hardAt, life.redundantAt);
+    if (life.replacedBy !== undefined || life.ours) return ends;
+    return Math.min(ends, Math.max(life.softAt, life.notBefore));
+  }
+
+  #startRekey(life: Life, now: number): void {
+    const sa = this.#setup.current();
+    const child = sa?.child(life.spiIn);
+    if (!sa || !child) return;
+    const { random, espProposals, newSpiIn } = this.#setup;
+    const spiIn = newSpiIn();
+    const request = new ChildRequest({
+      ...{ random, proposals: espProposals, spiIn, rekeyed: life.spiIn },
+      ...{ localSelectors: child.localSelectors, remoteSelectors: child.remoteSelectors },
+      ...(life.method && { method: life.method }),
+    });
+    const ours = { theirs: undefined };
+    life.ours = ours;
+    life.attempts++;
+    sa.narrator.log('info', 'rekeying a CHILD SA', { spiIn: spiText(life.spiIn) });
+    this.#ask(sa, request, now, (verdict, at) => this.#rekeyed(sa, life, ours, spiIn, verdict, at));
+  }
+
+  #create(wanted: Wanted, now: number): void {
+    const sa = this.#setup.current();
+    if (!sa) return;
+    const { random, espProposals, newSpiIn } = this.#setup;
+    const spiIn = newSpiIn();
+    const request = new ChildRequest({
+      ...{ random, proposals: espProposals, spiIn, rekeyed: undefined },
+      ...{ localSelectors: wanted.local, remoteSelectors: wanted.remote },
+      ...(wanted.method && { method: wanted.method }),
+    });
+    sa.narrator.log('info', 'asking for one more CHILD SA', {
+      local: selectorsText(wanted.local),
+      remote: selectorsText(wanted.remote),
+    });
+    this.#ask(sa, request, now, (verdict, at) => this.#created(sa, wanted, spiIn, verdict, at));
+  }
+
+  #ask(sa: IkeSa, request: ChildRequest, now: number, done: (verdict: CreateVerdict<AgreedChild>, now: number) => void): void {
+    this.#making = true;
+    sa.request(
+      {
+        exchange: EXCHANGE.CREATE_CHILD_SA,
+        build: () => request.build(),
+        process: (payloads, at) => {
+          this.#making = false;
+          // The DELETE of the IKE SA, which is on its way, ends whatever this made.
+          const verdict = request.read(payloads);
+          if (sa.state === 'established') done(verdict, at);
+          else if (verdict.kind === 'agreed') wipeFresh(verdict.agreed);
+        },
+      },
+      now,
+    );
+  }
+
+  #rekeyed(
+    sa: IkeSa,
+    life: Life,
+    { theirs }: NonNullable<Life['ours']>,
+    spiIn: number,
+    verdict: CreateVerdict<AgreedChild>,
+    now: number,
+  ): void {
+    life.ours = undefined;
+    const living = this.#lives.get(life.spiIn) === life;
+    switch (verdict.kind) {
+      case 'agreed':
+        this.#replace(sa, life, theirs, this.#childOf(sa, verdict.agreed, spiIn, true), verdict.agreed.nonces, now);
+        return;
+      case 'group':
+        if (theirs) this.#succeed(life, theirs, now);
+        else if (life.attempts < maxGroups) life.method = verdict.method;
+        else this.#postpone(sa, life, `asks for ${verdict.method.keyword}, and for another before`, now);
+        return;
+      case 'wrong':
+        sa.narrator.log('warn', `CHILD SA not rekeyed: ${verdict.evidence}`);
+        this.#disown(sa, spiIn, now);
+        if (theirs) this.#succeed(life, theirs, now);
+        else this.#postpone(sa, life, verdict.evidence, now);
+        return;
+      case 'refused':
+        if (theirs) this.#succeed(life, theirs, now);
+        else if (verdict.type !== NOTIFY.CHILD_SA_NOT_FOUND) this.#postpone(sa, life, verdict.evidence, now);
+        else if (living) this.#startAnew(sa, life, now);
+    }
+  }
+
+  /** RFC 7296 §2.8.1: ours, theirs, or both were made. */
+  #replace(sa: IkeSa, life: Life, theirs: Made | undefined, child: ChildSa, nonces: Nonces, now: number): void {
+    const living = this.#lives.has(life.spiIn);
+    if (theirs && isLower(nonces, theirs.nonces)) {
+      sa.narrator.log('info', 'both sides rekeyed the CHILD SA: ours is redundant', { spiIn: spiText(child.spiIn) });
+      wipeChild(child);
+      this.#disown(sa, child.spiIn, now);
+      this.#succeed(life, theirs, now);
+      return;
+    }
+    this.install(sa, child, now, living ? { replaces: life.spiIn } : {});
+    this.#tell(sa, child, life.spiIn, 'us');
+    if (theirs) {
+      const redundant = this.#lives.get(theirs.spiIn);
+      if (redundant) {
+        redundant.replacedBy = child.spiIn;
+        redundant.redundantAt = now + redundantFor;
+      }
+    }
+    if (!living) return;
+    life.replacedBy = child.spiIn;
+    sa.deleteChild(life.spiIn, now);
+  }
+
+  /** What the peer made takes over; it deletes the old one. */
+  #succeed(life: Life, theirs: Made, now: number): void {
+    life.replacedBy = theirs.spiIn;
+    life.redundantAt = now + redundantFor;
+  }
+
+  /** RFC 7296 §2.25.1: CHILD_SA_NOT_FOUND. It is forgotten without a word, and another is asked for. */
+  #startAnew(sa: IkeSa, life: Life, now: number): void {
+    sa.narrator.log('info', 'the peer does not know the CHILD SA any more; asking for another', { spiIn: spiText(life.spiIn) });
+    const child = sa.child(life.spiIn);
+    if (child) this.#wanted.push({ local: child.localSelectors, remote: child.remoteSelectors, attempts: 0, notBefore: now });
+    sa.forgetChild(life.spiIn);
+  }
+
+  #created(sa: IkeSa, wanted: Wanted, spiIn: number, verdict: CreateVerdict<AgreedChild>, now: number): void {
+    if (verdict.kind === 'agreed') {
+      const child = this.#childOf(sa, verdict.agreed, spiIn, true);
+      sa.narrator.log('info', `CHILD SA established: ${suiteText(child)}`, {
+        spiIn: spiText(spiIn),
+        local: selectorsText(child.localSelectors),
+        remote: selectorsText(child.remoteSelectors),
+      });
+      this.install(sa, child, now);
+      return;
+    }
+    const attempts = wanted.attempts + 1;
+    if (verdict.kind === 'group' && attempts < maxGroups) {
+      this.#wanted.push({ ...wanted, method: verdict.method, attempts, notBefore: now });
+      return;
+    }
+    if (verdict.kind === 'wrong') this.#disown(sa, spiIn, now);
+    const evidence = verdict.kind === 'group' ? `asks for ${verdict.method.keyword}` : verdict.evidence;
+    const again = verdict.kind === 'refused' && verdict.type === NOTIFY.TEMPORARY_FAILURE && attempts < maxTemporary;
+    sa.narrator.log(again ? 'info' : 'warn', `no further CHILD SA: ${evidence}`);
+    if (again) this.#wanted.push({ ...wanted, attempts, notBefore: now + this.#pause(attempts) });
+    else if (this.#lives.size === 0 && this.#wanted.length === 0) this.#setup.empty(now);
+  }
+
+  #postpone(sa: IkeSa, life: Life, evidence: string, now: number): void {
+    const pause = this.#pause(life.attempts);
+    life.notBefore = now + pause;
+    life.method = undefined;
+    sa.narrator.log('info', `CHILD SA not rekeyed: ${evidence}`, { spiIn: spiText(life.spiIn), retryMs: Math.round(pause) });
+    this.#setup.emit({ kind: 'rekey-failed', what: 'child', evidence, retryIn: pause });
+  }
+
+  /** The end of one that has no use, or no time left. */
+  #expire(spiIn: number, now: number): void {
+    const life = this.#lives.get(spiIn);
+    const sa = this.#setup.current();
+    if (!life || !sa) return;
+    life.redundantAt = Number.POSITIVE_INFINITY;
+    life.expired = true;
+    if (life.replacedBy === undefined) sa.narrator.log('warn', 'CHILD SA expired', { spiIn: spiText(spiIn) });
+    sa.deleteChild(spiIn, now);
+  }
+
+  /** DELETE of one that the peer may have and we do not. */
+  #disown(sa: IkeSa, spiIn: number, now: number): void {
+    sa.request(
+      {
+        exchange: EXCHANGE.INFORMATIONAL,
+        build: () => [deleteChildSas(PROTOCOL.ESP, [spiBytes(spiIn)])],
+        process() {},
+      },
+      now,
+    );
+  }
+
+  /** Longer with every attempt, and never the same on both sides: two that are told TEMPORARY_FAILURE must not meet again. */
+  #pause(attempts: number): number {
+    const { least, most } = retryAfter;
+    return Math.min(most, least * 2 ** Math.max(0, attempts - 1)) * (0.5 + this.#fraction());
+  }
+
+  // --- theirs ----------------------------------------------------------------------------------------------------------------------
+
+  #answerRekey(sa: IkeSa, payloads: readonly Payload[], spi: Uint8Array, now: number): Reply {
+    const old = sa.children.find(({ spiOut }) => spiOut === spiNumber(spi));
+    const life = old && this.#lives.get(old.spiIn);
+    if (!old || !life) return { payloads: [notifyAbout(PROTOCOL.ESP, spi.slice(), NOTIFY.CHILD_SA_NOT_FOUND)] };
+    if (old.deleting || life.replacedBy !== undefined || life.ours?.theirs)
+      return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    const { random, espProposals, newSpiIn } = this.#setup;
+    const spiIn = newSpiIn();
+    const answered = answerChild(payloads, {
+      ...{ random, proposals: espProposals, spiIn },
+      narrow: (local, remote) => ({
+        local: narrow(local, old.sa.localSelectors),
+        remote: narrow(remote, old.sa.remoteSelectors),
+      }),
+    });
+    if (!answered.ok) {
+      sa.narrator.log('warn', `the peer's rekeying of a CHILD SA is refused: ${answered.why}`, { spiIn: spiText(old.spiIn) });
+      return { payloads: answered.payloads };
+    }
+    const child = this.#childOf(sa, answered.agreed, spiIn, false);
+    this.install(sa, child, now, { replaces: old.spiIn, standby: true });
+    const made = { spiIn, nonces: answered.agreed.nonces };
+    if (life.ours) life.ours.theirs = made;
+    else {
+      life.replacedBy = spiIn;
+      life.redundantAt = now + redundantFor;
+    }
+    this.#tell(sa, child, old.spiIn, 'peer');
+    return { payloads: answered.payloads };
+  }
+
+  #answerNew(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
+    const admitted = this.#setup.admit();
+    if (!admitted || sa.children.length >= maxChildren) return { payloads: [notify(NOTIFY.NO_ADDITIONAL_SAS)] };
+    const { random, espProposals, newSpiIn } = this.#setup;
+    const spiIn = newSpiIn();
+    const answered = answerChild(payloads, {
+      ...{ random, proposals: espProposals, spiIn },
+      narrow: (local, remote) => ({ local: narrow(local, admitted.local), remote: narrow(remote, admitted.remote) }),
+    });
+    if (!answered.ok) {
+      sa.narrator.log('info', `a CHILD SA that the peer wants is refused: ${answered.why}`);
+      return { payloads: answered.payloads };
+    }
+    const child = this.#childOf(sa, answered.agreed, spiIn, false);
+    sa.narrator.log('info', `the peer makes one more CHILD SA: ${suiteText(child)}`, { spiIn: spiText(spiIn) });
+    this.install(sa, child, now);
+    return { payloads: answered.payloads };
+  }
+
+  // --- both ------------------------------------------------------------------------------------------------------------------------
+
+  /** RFC 7296 §2.17: the keys come from SK_d of the IKE SA that carried the exchange. */
+  #childOf(sa: IkeSa, agreed: AgreedChild, spiIn: number, byUs: boolean): ChildSa {
+    const { suite, spiOut, nonces, shared, localSelectors, remoteSelectors } = agreed;
+    const keys = deriveChildKeys(sa.suite.prf, sa.keys.d, suite, nonces, shared);
+    wipeFresh(agreed);
+    const [keysOut, keysIn] = byUs
+      ? [keys.initiatorToResponder, keys.responderToInitiator]
+      : [keys.responderToInitiator, keys.initiatorToResponder];
+    return { spiIn, spiOut, ...suite, keysIn, keysOut, localSelectors, remoteSelectors, ...this.#setup.path() };
+  }
+
+  #tell(sa: IkeSa, child: ChildSa, replaces: number, by: 'us' | 'peer'): void {
+    sa.narrator.log('info', `CHILD SA rekeyed by ${by === 'us' ? 'us' : 'the peer'}: ${suiteText(child)}`, {
+      spiIn: spiText(child.spiIn),
+      spiOut: spiText(child.spiOut),
+      replaces: spiText(replaces),
+    });
+    this.#setup.emit({ kind: 'child-rekeyed', spiIn: child.spiIn, replaces, by });
+  }
+
+  #fraction(): number {
+    const [a, b] = this.#setup.random(2);
+    return (a * 256 + b) / 65_536;
+  }
+}
+
+/** TEMPORARY_FAILURE in a row for one more CHILD SA. */
+const maxTemporary = 8;
+/** A peer cannot fill our memory with SAs. */
+const maxChildren = 32;
+
+function wipeChild({ keysIn, keysOut }: ChildSa): void {
+  for (const { encryption, integrity } of [keysIn, keysOut]) {
+    encryption.fill(0);
+    integrity.fill(0);
+  }
+}

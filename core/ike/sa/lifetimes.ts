@@ -1,0 +1,58 @@
+/**
+ * How long keys live and how soon a silent gateway is noticed: all numbers of it in one place, none of them the protocol's (RFC 7296 §2.8
+ * leaves lifetimes to each side). At the soft limit an SA is rekeyed, at the hard one it ends. The soft limit comes early by a random part
+ * (`jitter`), so that two sides with the same numbers seldom rekey at once, and a thousand clients of a gateway do not.
+ */
+import type { ChildSuite } from '../negotiation.ts';
+import type { TrafficLimits } from './contract.ts';
+
+/** Milliseconds; Infinity is never. */
+export interface Lifetime {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export interface Lifetimes {
+  readonly ike: Lifetime;
+  readonly child: Lifetime;
+  /** Of one CHILD SA and direction, from its profile; Infinity is none. What its cipher and sequence numbers carry is a bound besides. */
+  readonly octets: Lifetime;
+  readonly packets: Lifetime;
+  /** Largest part of the soft limit that it may come early. */
+  readonly jitter: number;
+  /** Rekeys the first CHILD SA at once, so that a gateway that refuses is found out now and not in an hour. */
+  readonly rehearse: boolean;
+}
+
+const minute = 60_000;
+const hour = 60 * minute;
+const never: Lifetime = { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
+
+/**
+ * Below the usual numbers of gateways (strongSwan 4 h and 1 h, others 8 h and 1 h), so that it is mostly the laptop that rekeys:
+ * whoever rekeys knows best when it is awake.
+ */
+export const defaultLifetimes: Lifetimes = {
+  ike: { soft: 3 * hour, hard: 4 * hour },
+  child: { soft: 50 * minute, hard: 70 * minute },
+  octets: never,
+  packets: never,
+  jitter: 0.1,
+  rehearse: false,
+};
+
+/** Milliseconds after which a refused rekey is tried again, at first; RFC 7296 §2.25: an initiator that is told TEMPORARY_FAILURE waits. */
+export const retryAfter = { least: 2_000, most: 60_000 };
+/** Milliseconds that an SA stays which the peer is to delete, because it replaced it or made it in vain. */
+export const redundantFor = 20_000;
+/** Milliseconds that packets under way may still come on a CHILD SA that was replaced. */
+export const graceFor = 5_000;
+/** RFC 4303 §3.3.3: 2^32 packets without extended sequence numbers; the rest of the way is for the rekeying. */
+const sequenceNumbers: Lifetime = { soft: 3 * 2 ** 30, hard: 2 ** 32 - 2 ** 16 };
+
+/** What is left to the lanes to watch: a child ends by what it carried, whatever the time. */
+export function limitsOf({ esn }: Pick<ChildSuite, 'esn'>, { octets, packets }: Lifetimes): TrafficLimits {
+  const counted = esn.id === 1 ? never : sequenceNumbers;
+  const least = { soft: Math.min(packets.soft, counted.soft), hard: Math.min(packets.hard, counted.hard) };
+  return { ...(octets.hard < never.hard && { octets }), ...(least.hard < never.hard && { packets: least }) };
+}

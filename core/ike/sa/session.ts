@@ -1,0 +1,476 @@
+/**
+ * A session with one peer from its authentication on: the IKE SA in use and those that it replaced or that are to be deleted, CHILD SAs
+ * (childKeeper.ts), rekeying of the IKE SA from both sides, the end. Either role. The owner makes the first IKE SA with `open` and calls
+ * `established` when the peer has proven who it is; after it all goes through here.
+ *
+ * What crosses, by RFC 7296 §2.25.2, when the peer …
+ *  - rekeys the IKE SA while we do: both go through; the new IKE SA with the lowest of the four nonces is deleted by who asked for it, the
+ *    other inherits the CHILD SAs (§2.8.2)
+ *  - rekeys it while we make, rekey or delete a CHILD SA, or while it is closing: TEMPORARY_FAILURE
+ *  - deletes it while we rekey it: as usual; if the peer rekeyed it too, what it made takes over, else that was the end
+ */
+
+import { equalBytes, toHex } from '../../bytes/bytes.ts';
+import type { KeTransform, Random } from '../../crypto/types.ts';
+import {
+  type AgreedIke,
+  answerIkeRekey,
+  type CreateVerdict,
+  IkeRekeyRequest,
+  isLower,
+  wipeFresh,
+} from '../exchanges/createChild.ts';
+import { deriveIkeKeys, type Nonces, rekeySkeyseed, wipe } from '../keys/ikeKeys.ts';
+import { suiteText, withoutAdditional } from '../negotiation.ts';
+import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
+import type { Message, Payload, PayloadOf, Proposal } from '../wire/message.ts';
+import { allPayloads, deleteIkeSa, findPayload, notify } from '../wire/payloads.ts';
+import { ChildKeeper, type Selectors } from './childKeeper.ts';
+import type { Channel, ChildSa, Endpoint, IkeFailure, IkeOutput, IkeSaFacts, IkeTiming } from './contract.ts';
+import { IkeSa } from './ikeSa.ts';
+import { defaultLifetimes, type Lifetimes, redundantFor, retryAfter } from './lifetimes.ts';
+import { Narrator } from './narrator.ts';
+import type { IkeSaSetup, NotifyHandler, Reply, Roads } from './setup.ts';
+
+export interface SessionSetup {
+  readonly timing: IkeTiming;
+  readonly lifetimes?: Lifetimes | undefined;
+  readonly random: Random;
+  readonly keyLog: boolean;
+  /** Text of APPLICATION_VERSION. */
+  readonly version: string;
+  readonly ikeProposals: readonly Proposal[];
+  readonly espProposals: readonly Proposal[];
+  /** Without a CHILD SA the IKE SA is of no use. */
+  readonly closeWithoutChild: boolean;
+  readonly followPeer: boolean;
+  readonly notified?: NotifyHandler;
+  readonly roads?: Roads;
+  /** The IKE SA in use is a new one, made by an answer with these notifies. */
+  readonly rekeyed?: (notifies: readonly PayloadOf<'N'>[], now: number) => void;
+  readonly path: () => Pick<ChildSa, 'local' | 'remote' | 'keepalive'>;
+  readonly admit: () => Selectors | undefined;
+  readonly newSpiIn: () => number;
+  readonly emit: (output: IkeOutput) => void;
+}
+
+export type FirstSa = Pick<
+  IkeSaSetup,
+  | 'role'
+  | 'spiI'
+  | 'spiR'
+  | 'suite'
+  | 'keys'
+  | 'channel'
+  | 'remote'
+  | 'nextRequestId'
+  | 'expectedRequestId'
+  | 'handlers'
+  | 'narrator'
+  | 'fragmentSize'
+>;
+
+interface Rekey {
+  readonly old: IkeSa;
+  theirs: { readonly sa: IkeSa; readonly nonces: Nonces } | undefined;
+}
+
+/** Methods asked for in a row before it is a refusal. */
+const maxGroups = 4;
+
+export class Session {
+  readonly children: ChildKeeper;
+  readonly #setup: SessionSetup;
+  readonly #lifetimes: Lifetimes;
+  readonly #ikeProposals: readonly Proposal[];
+  #current: IkeSa | undefined;
+  /** Those besides the current one, and when we delete them ourselves. */
+  readonly #others = new Map<IkeSa, number>();
+  #facts: IkeSaFacts | undefined;
+  #rekey: Rekey | undefined;
+  #softAt = Number.POSITIVE_INFINITY;
+  #hardAt = Number.POSITIVE_INFINITY;
+  #notBefore = 0;
+  #attempts = 0;
+  #method: KeTransform | undefined;
+  #now = 0;
+  /** Why the session ends, once the current IKE SA is gone; others may still say goodbye. */
+  #ended: { readonly failure: IkeFailure | undefined } | undefined;
+
+  constructor(setup: SessionSetup) {
+    this.#setup = setup;
+    this.#lifetimes = setup.lifetimes ?? defaultLifetimes;
+    const { random, path, admit, newSpiIn, emit } = setup;
+    const espProposals = withoutAdditional(setup.espProposals);
+    this.#ikeProposals = withoutAdditional(setup.ikeProposals);
+    this.children = new ChildKeeper({
+      ...{ random, lifetimes: this.#lifetimes, espProposals, path, admit, newSpiIn, emit },
+      current: () => this.#current,
+      rekeyingIke: () => this.#rekey !== undefined,
+      empty: (now) => this.#withoutChild(now),
+    });
+  }
+
+  /** The first IKE SA, not authenticated yet. */
+  open(first: FirstSa): IkeSa {
+    this.#current = this.#make(first);
+    return this.#current;
+  }
+
+  get current(): IkeSa | undefined {
+    return this.#current;
+  }
+
+  /** Nothing of it is left. */
+  get isOver(): boolean {
+    return this.#current === undefined && this.#others.size === 0;
+  }
+
+  /** The peer has proven who it is; the first CHILD SA comes right after this. */
+  established(facts: IkeSaFacts, now: number): void {
+    this.#now = now;
+    this.#facts = facts;
+    this.#begin(now);
+  }
+
+  addChild(child: ChildSa, now: number): void {
+    this.#now = now;
+    if (this.#current) this.children.install(this.#current, child, now);
+  }
+
+  /** One of its IKE SAs has these SPIs. */
+  owns(message: Message): boolean {
+    return this.#find(message) !== undefined;
+  }
+
+  receive(message: Message, bytes: Uint8Array, channel: Channel, from: Endpoint, now: number): void {
+    this.#now = now;
+    const sa = this.#find(message) ?? this.#current;
+    sa?.receive(message, bytes, channel, from, now);
+    this.#work(now);
+  }
+
+  tick(now: number): void {
+    this.#now = now;
+    for (const [sa, until] of [...this.#others]) {
+      if (now < until) sa.tick(now);
+      else {
+        this.#others.set(sa, Number.POSITIVE_INFINITY);
+        sa.finish([deleteIkeSa()], undefined, now);
+      }
+    }
+    this.#current?.tick(now);
+    this.#work(now);
+  }
+
+  deadline(): number | undefined {
+    if (this.#current === undefined && this.#others.size === 0) return undefined;
+    let due = Math.min(this.children.deadline(), this.#current?.deadline() ?? Number.POSITIVE_INFINITY);
+    for (const [sa, until] of this.#others) due = Math.min(due, until, sa.deadline() ?? Number.POSITIVE_INFINITY);
+    due = Math.min(due, this.#hardAt);
+    if (this.#canAsk()) due = Math.min(due, this.#rekeyAt());
+    return due === Number.POSITIVE_INFINITY ? undefined : due;
+  }
+
+  alive(now: number): void {
+    this.#current?.alive(now);
+  }
+
+  checkLiveness(now: number): void {
+    this.#now = now;
+    this.#current?.checkLiveness(now);
+  }
+
+  /** The connection under it was made anew (RFC 9329 §6). */
+  reconnected(now: number): void {
+    this.#now = now;
+    for (const sa of this.#others.keys()) sa.reconnected(now);
+    this.#current?.reconnected(now);
+  }
+
+  rekeyIke(now: number): void {
+    this.#softAt = Math.min(this.#softAt, now);
+    this.#notBefore = 0;
+    this.#after(now);
+  }
+
+  rekeyChild(spiIn: number, now: number): void {
+    this.children.rekey(spiIn, now);
+    this.#after(now);
+  }
+
+  limit(spiIn: number, which: 'soft' | 'hard', now: number): void {
+    this.children.limit(spiIn, which, now);
+    this.#after(now);
+  }
+
+  want(selectors: Selectors, now: number): void {
+    this.children.want(selectors);
+    this.#after(now);
+  }
+
+  /** DELETE of the IKE SA, then the end. A second call ends at once. */
+  terminate(now: number): void {
+    this.#now = now;
+    const again = this.#current === undefined || this.#current.state === 'closing';
+    if (again) for (const sa of [...this.#others.keys()]) sa.close();
+    this.#current?.terminate(now);
+  }
+
+  /** The end of all, without a word. */
+  close(failure?: IkeFailure): void {
+    for (const sa of [...this.#others.keys()]) sa.close();
+    this.#current?.close(failure);
+  }
+
+  // --- IKE SAs ---------------------------------------------------------------------------------------------------------------------
+
+  #make(first: FirstSa): IkeSa {
+    const { timing, random, keyLog, version, closeWithoutChild, followPeer, notified, roads } = this.#setup;
+    const sa: IkeSa = new IkeSa({
+      ...first,
+      ...{ timing, random, keyLog, version, closeWithoutChild, followPeer },
+      ...(notified && { notified }),
+      ...(roads && { roads }),
+      handlers: { ...first.handlers, [EXCHANGE.CREATE_CHILD_SA]: (payloads, now) => this.#createChild(sa, payloads, now) },
+      emit: (output) => this.#emit(sa, output),
+      beforeEnd: () => this.#beforeEnd(sa),
+    });
+    return sa;
+  }
+
+  #emit(sa: IkeSa, output: IkeOutput): void {
+    if (output.kind === 'closed') this.#gone(sa, output.failure);
+    else if (output.kind !== 'remove-child') this.#setup.emit(output);
+    else {
+      const { grace, empty } = this.children.removed(output.spiIn);
+      this.#setup.emit(grace === undefined || sa.state === 'closed' ? output : { ...output, grace });
+      if (empty) this.#withoutChild(this.#now);
+    }
+  }
+
+  /** RFC 7296 §2.25.2: deleted by the peer while both rekey it. What the peer made is there already. */
+  #beforeEnd(sa: IkeSa): void {
+    const theirs = this.#rekey?.old === sa ? this.#rekey.theirs : undefined;
+    if (this.#rekey?.old === sa) this.#rekey = undefined;
+    if (sa === this.#current && theirs && theirs.sa.state === 'established') this.#adopt(theirs.sa, this.#now, 'peer');
+  }
+
+  #gone(sa: IkeSa, failure: IkeFailure | undefined): void {
+    this.#others.delete(sa);
+    if (sa === this.#current) {
+      this.#current = undefined;
+      this.#softAt = Number.POSITIVE_INFINITY;
+      this.#hardAt = Number.POSITIVE_INFINITY;
+      this.#ended = { failure };
+      // Those that say goodbye themselves may finish that; nobody else will have a use.
+      for (const other of [...this.#others.keys()]) if (other.state !== 'closing') other.close();
+    }
+    if (this.#ended === undefined || this.#others.size > 0) return;
+    const { failure: why } = this.#ended;
+    this.#ended = undefined;
+    this.#setup.emit(why ? { kind: 'closed', failure: why } : { kind: 'closed' });
+  }
+
+  #find({ header }: Message): IkeSa | undefined {
+    const has = (sa: IkeSa | undefined): boolean =>
+      sa !== undefined && equalBytes(sa.spis.spiI, header.spiI) && equalBytes(sa.spis.spiR, header.spiR);
+    if (has(this.#current)) return this.#current;
+    for (const sa of this.#others.keys()) if (has(sa)) return sa;
+    return undefined;
+  }
+
+  #begin(now: number): void {
+    const { ike, jitter } = this.#lifetimes;
+    const [a, b] = this.#setup.random(2);
+    this.#softAt = now + ike.soft * (1 - (jitter * (a * 256 + b)) / 65_536);
+    this.#hardAt = now + ike.hard;
+    this.#notBefore = 0;
+    this.#attempts = 0;
+    this.#method = undefined;
+  }
+
+  /** It inherits the CHILD SAs; the other waits for its DELETE. */
+  #adopt(sa: IkeSa, now: number, by: 'us' | 'peer'): void {
+    const old = this.#current;
+    this.#others.delete(sa);
+    this.#current = sa;
+    old?.handOver(sa, now);
+    if (old && old.state !== 'closed') this.#others.set(old, now + redundantFor);
+    this.#begin(now);
+    if (!this.#facts) return;
+    const { spiI, spiR } = sa.spis;
+    this.#facts = { ...this.#facts, ...sa.suite, role: sa.role, spiI: toHex(spiI), spiR: toHex(spiR), remote: sa.remote };
+    sa.narrator.log('info', `IKE SA rekeyed by ${by === 'us' ? 'us' : 'the peer'}: ${suiteText(sa.suite)}`);
+    this.#setup.emit({ kind: 'ike-rekeyed', sa: this.#facts, by });
+  }
+
+  /** What was asked for from outside is begun at once where it can. */
+  #after(now: number): void {
+    this.#now = now;
+    this.#work(now);
+  }
+
+  #canAsk(): boolean {
+    return this.#current?.state === 'established' && !this.#current.busy && !this.children.busy && this.#rekey === undefined;
+  }
+
+  #rekeyAt(): number {
+    return Math.max(this.#softAt, this.#notBefore);
+  }
+
+  #work(now: number): void {
+    if (this.#current?.state === 'established' && now >= this.#hardAt) {
+      this.#hardAt = Number.POSITIVE_INFINITY;
+      const failure: IkeFailure = { code: 'expired', evidence: 'the IKE SA could not be rekeyed in time' };
+      this.#current.finish([deleteIkeSa()], failure, now);
+    }
+    if (this.#canAsk() && now >= this.#rekeyAt()) this.#startRekey(now);
+    this.children.work(now);
+  }
+
+  #withoutChild(now: number): void {
+    const sa = this.#current;
+    if (!this.#setup.closeWithoutChild || sa?.state !== 'established' || sa.children.length > 0 || this.children.pending) return;
+    sa.finish([deleteIkeSa()], { code: 'expired', evidence: 'the last CHILD SA ended without a successor' }, now);
+  }
+
+  // --- rekeying, ours --------------------------------------------------------------------------------------------------------------
+
+  #startRekey(now: number): void {
+    const old = this.#current;
+    if (!old) return;
+    const { random } = this.#setup;
+    const proposals = this.#ikeProposals;
+    const spi = newSpi(random);
+    const request = new IkeRekeyRequest({ random, proposals, spi, ...(this.#method && { method: this.#method }) });
+    const rekey: Rekey = { old, theirs: undefined };
+    this.#rekey = rekey;
+    this.#attempts++;
+    old.narrator.log('info', 'rekeying the IKE SA');
+    old.request(
+      {
+        exchange: EXCHANGE.CREATE_CHILD_SA,
+        build: () => request.build(),
+        process: (payloads, at) => {
+          this.#rekeyed(rekey, spi, request.read(payloads), at);
+          if (this.#current && this.#current !== old) this.#setup.rekeyed?.(allPayloads(payloads, 'N'), at);
+        },
+      },
+      now,
+    );
+  }
+
+  #rekeyed(rekey: Rekey, spi: Uint8Array, verdict: CreateVerdict<AgreedIke>, now: number): void {
+    const { old, theirs } = rekey;
+    this.#rekey = undefined;
+    switch (verdict.kind) {
+      case 'agreed': {
+        const made = this.#successor(old, verdict.agreed, { role: 'initiator', spiI: spi, spiR: verdict.agreed.spi }, now);
+        // The gateway has handed the CHILD SAs to it: what was to be deleted is now this one.
+        if (old.state !== 'established') this.#discard(made, now);
+        else if (theirs && isLower(verdict.agreed.nonces, theirs.nonces)) {
+          old.narrator.log('info', 'both sides rekeyed the IKE SA: ours is redundant');
+          this.#discard(made, now);
+          this.#adopt(theirs.sa, now, 'peer');
+        } else {
+          this.#adopt(made, now, 'us');
+          this.#discard(old, now);
+        }
+        return;
+      }
+      case 'wrong':
+        old.narrator.log('warn', `IKE SA not rekeyed: ${verdict.evidence}`);
+        // The peer has handed the CHILD SAs to an IKE SA that we cannot use.
+        if (theirs) this.#adopt(theirs.sa, now, 'peer');
+        else old.finish([deleteIkeSa()], { code: 'protocol', evidence: verdict.evidence }, now);
+        return;
+      case 'group':
+        if (theirs) this.#adopt(theirs.sa, now, 'peer');
+        else if (this.#attempts < maxGroups) this.#method = verdict.method;
+        else this.#postpone(old, `asks for ${verdict.method.keyword}, and for another before`, now);
+        return;
+      case 'refused':
+        if (theirs) this.#adopt(theirs.sa, now, 'peer');
+        else this.#postpone(old, verdict.evidence, now);
+    }
+  }
+
+  #postpone(sa: IkeSa, evidence: string, now: number): void {
+    const [a] = this.#setup.random(1);
+    const pause = Math.min(retryAfter.most, retryAfter.least * 2 ** (this.#attempts - 1)) * (0.5 + a / 256);
+    this.#notBefore = now + pause;
+    this.#method = undefined;
+    sa.narrator.log('info', `IKE SA not rekeyed: ${evidence}`, { retryMs: Math.round(pause) });
+    this.#setup.emit({ kind: 'rekey-failed', what: 'ike', evidence, retryIn: pause });
+  }
+
+  /** DELETE of one that has no use any more. */
+  #discard(sa: IkeSa, now: number): void {
+    this.#others.set(sa, Number.POSITIVE_INFINITY);
+    sa.finish([deleteIkeSa()], undefined, now);
+  }
+
+  // --- rekeying, theirs ------------------------------------------------------------------------------------------------------------
+
+  #createChild(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
+    // RFC 7296 §2.25.2; one that has a successor is closing too.
+    if (sa.state !== 'established' || sa !== this.#current) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    // RFC 7296 §1.3.2: without traffic selectors it is the IKE SA that is meant.
+    const forIke = !findPayload(payloads, 'TSi') && !findPayload(payloads, 'TSr');
+    return forIke ? this.#answerRekey(sa, payloads, now) : this.children.answer(sa, payloads, now);
+  }
+
+  #answerRekey(old: IkeSa, payloads: readonly Payload[], now: number): Reply {
+    const ours = this.#rekey;
+    if (this.children.busy || ours?.theirs) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    const { random } = this.#setup;
+    const proposals = this.#ikeProposals;
+    const spi = newSpi(random);
+    const answered = answerIkeRekey(payloads, { random, proposals, spi });
+    if (!answered.ok) {
+      old.narrator.log('warn', `the peer's rekeying of the IKE SA is refused: ${answered.why}`);
+      return { payloads: answered.payloads };
+    }
+    const { agreed } = answered;
+    const sa = this.#successor(old, agreed, { role: 'responder', spiI: agreed.spi, spiR: spi }, now);
+    this.#others.set(sa, now + redundantFor);
+    if (ours) {
+      ours.theirs = { sa, nonces: agreed.nonces };
+      return { payloads: answered.payloads };
+    }
+    return {
+      payloads: answered.payloads,
+      after: (at) => {
+        this.#adopt(sa, at, 'peer');
+        this.#setup.rekeyed?.(allPayloads(payloads, 'N'), at);
+      },
+    };
+  }
+
+  // --- both ------------------------------------------------------------------------------------------------------------------------
+
+  /** RFC 7296 §2.18. Message ids begin anew. */
+  #successor(old: IkeSa, agreed: AgreedIke, who: Pick<FirstSa, 'role' | 'spiI' | 'spiR'>, now: number): IkeSa {
+    const { suite, nonces, shared } = agreed;
+    const seed = rekeySkeyseed(old.suite.prf, old.keys.d, shared ?? new Uint8Array(0), nonces);
+    const keys = deriveIkeKeys(suite, seed, nonces, who);
+    wipe(seed);
+    wipeFresh(agreed);
+    const narrator = new Narrator((output) => this.#setup.emit(output));
+    const sa = this.#make({
+      ...who,
+      ...{ suite, keys, narrator, handlers: {}, fragmentSize: old.fragmentSize },
+      ...{ channel: old.channel, remote: old.remote, nextRequestId: 0, expectedRequestId: 0 },
+    });
+    sa.authenticated(now);
+    return sa;
+  }
+}
+
+/** 8 octets that are not zero (RFC 7296 §2.6). */
+function newSpi(random: Random): Uint8Array {
+  const spi = random(8).slice();
+  if (spi.every((octet) => octet === 0)) spi[7] = 1;
+  return spi;
+}
