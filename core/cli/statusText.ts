@@ -3,6 +3,7 @@ import type {
   ChildStatus,
   DropReason,
   GatewayCertificate,
+  IkeStatus,
   KernelOffload,
   Prompt,
   Status,
@@ -55,6 +56,11 @@ function stepText({ name, state, startedAt, endedAt }: Step, now: number): strin
     : `${STEPS[name]}: ${state === 'failed' ? 'failed after ' : ''}${took}`;
 }
 
+/** `CURVE_25519 + ML_KEM_768 + PPK`: everything that would have to be broken. */
+function keyExchangeText({ ke, additionalKe = [], ppk }: IkeStatus): string {
+  return [ke, ...additionalKe, ...(ppk ? ['PPK'] : [])].join(' + ');
+}
+
 function attemptText(attempt: number): string | undefined {
   return attempt > 1 ? `try ${attempt}: the one before was wrong` : undefined;
 }
@@ -104,7 +110,7 @@ export function statusText(status: Status, now: number): string[] {
   row('DNS', ...status.dns, status.domains.length > 0 ? `for ${status.domains.join(' ')}` : undefined);
   row('Routes', ...status.routes);
   if (ike) {
-    row('IKE', suite(ike.encr, ike.keyLength), ike.integ, ike.prf, ike.ke, `age ${span(now - ike.establishedAt)}`);
+    row('IKE', suite(ike.encr, ike.keyLength), ike.integ, ike.prf, keyExchangeText(ike), `age ${span(now - ike.establishedAt)}`);
     row('IKE SPIs', `${ike.spiI} (initiator)`, `${ike.spiR} (responder)`);
   }
   for (const child of status.children) childRows(child, now, row);

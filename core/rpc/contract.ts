@@ -377,6 +377,10 @@ export interface IkeStatus {
   readonly prf: string;
   readonly integ: string | undefined;
   readonly ke: string;
+  /** Key exchanges beside it (RFC 9370), as ML_KEM_768; absent when there were none. */
+  readonly additionalKe?: readonly string[];
+  /** A post-quantum preshared key is in the keys (RFC 8784). */
+  readonly ppk?: true;
   readonly establishedAt: number;
   readonly localIdentity: string;
   readonly remoteIdentity: string;

@@ -201,6 +201,8 @@ function ikeStatus(sa: IkeSaFacts, establishedAt: number): IkeStatus {
     prf: sa.prf.name,
     integ: sa.integ?.name,
     ke: sa.ke.name,
+    ...(sa.additional.length > 0 && { additionalKe: sa.additional.map(({ name }) => name) }),
+    ...(sa.ppk && { ppk: true }),
     establishedAt,
     localIdentity: sa.localIdentity,
     remoteIdentity: sa.remoteIdentity,

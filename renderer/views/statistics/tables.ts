@@ -163,7 +163,7 @@ export function connectionTables(status: Status | undefined): readonly Table[] {
           encryption: text(algorithm(ike.encr, ike.keyLength)),
           integrity: integrity(ike.integ),
           prf: text(algorithm(ike.prf, undefined)),
-          keyExchange: text(ike.ke),
+          keyExchange: text([ike.ke, ...(ike.additionalKe ?? []), ...(ike.ppk ? ['PPK'] : [])].join(' + ')),
           age: since(ike.establishedAt),
           rekey: ike.rekeyAt === undefined ? word('notPlanned') : { kind: 'until', at: ike.rekeyAt },
         },
