@@ -140,6 +140,7 @@ export function showCommand(session: Session, profile: string): Promise<number> 
       ['First CHILD SA', view.childless ? 'after IKE_AUTH, where the gateway takes that' : 'in IKE_AUTH'],
       ['INITIAL_CONTACT', view.initialContact ? 'of the first connection' : 'never'],
       ['Login again', view.reauthenticateEvery === 0 ? 'when the gateway wants it' : `every ${view.reauthenticateEvery} s`],
+      ...(view.ppk ? [['Post-quantum key', `${view.ppk.id}${view.ppk.required ? ', demanded' : ''}`] as const] : []),
       ['Replay window', `${view.replayWindow} packets`],
       ['Local ports', view.localPort === 'standard' ? '500 and 4500' : 'any'],
       ['Locked', view.locked.length === 0 ? 'nothing' : view.locked.join(', ')],
@@ -177,7 +178,12 @@ const PROOFS: Readonly<Record<AuthMethod, string>> = {
   'certificate-eap': 'certificate, then EAP',
 };
 
-const SECRETS: Readonly<Record<SecretName, string>> = { psk: 'pre-shared key', password: 'password', key: 'private key' };
+const SECRETS: Readonly<Record<SecretName, string>> = {
+  psk: 'pre-shared key',
+  password: 'password',
+  key: 'private key',
+  ppk: 'post-quantum key',
+};
 
 function eapRows({ methods, identity, serverName, authorities }: EapSettings): string[][] {
   return [

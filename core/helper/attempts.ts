@@ -77,7 +77,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   const startedAt = deps.now();
   const patience = deps.promptPatience ?? PROMPT_PATIENCE;
   const prompter = createPrompter({ now: deps.now, onChange: deps.onChange, patience });
-  const { psk: storedPsk, password, key } = request.secret;
+  const { psk: storedPsk, password, key, ppk } = request.secret;
   const credentials = createCredentials(
     { prompter, log: deps.log, now: deps.now },
     {
@@ -152,7 +152,10 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     stage ??= createStage(deps, profile);
     const current = startConnection(
       { ...deps, onChange: changed },
-      { owner, profile, stage, memory, redirect, psk, signer, credentials, retract, onAlive: () => tell({ kind: 'alive' }) },
+      {
+        ...{ owner, profile, stage, memory, redirect, psk, ppk: ppk?.slice(), signer, credentials, retract },
+        onAlive: () => tell({ kind: 'alive' }),
+      },
     );
     connection = current;
     await current.over;
@@ -312,6 +315,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     await Promise.allSettled([connection?.end(reason), stage?.revert()]);
     await closeStage();
     credentials.wipe();
+    ppk?.fill(0);
     const opened = await signer;
     if (opened?.ok) opened.value.close();
   }

@@ -48,6 +48,8 @@ export interface ConnectionRequest {
   readonly redirect?: { readonly to: string; readonly from: string | undefined } | undefined;
   /** Where one side proves itself by it. Wiped when the connection is over. */
   readonly psk: Uint8Array | undefined;
+  /** The post-quantum preshared key, where the profile has one. Wiped as well. */
+  readonly ppk?: Uint8Array | undefined;
   /** The user's private key, where there is one; an error is words. */
   readonly signer: Promise<Result<SigningKey, string>> | undefined;
   readonly credentials: Pick<Credentials, 'answer'>;
@@ -165,8 +167,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
   function proofFor(variant: Profile, signer: SigningKey | undefined): Result<Proof, Failure> {
     const { log, onChange } = deps;
-    const { psk, credentials } = request;
-    const prepared = prepareProof(deps.proof, { profile: variant, psk, signer, credentials, log, onChange });
+    const { psk, ppk, credentials } = request;
+    const prepared = prepareProof(deps.proof, { profile: variant, psk, ppk, signer, credentials, log, onChange });
     // Warnings about the profile's certificates are worth telling before anybody answers.
     if (prepared.ok) proof ??= prepared.value;
     return prepared;
@@ -385,6 +387,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       await deps.dataplane.removeChild(spiIn).catch(() => {});
     }
     request.psk?.fill(0);
+    request.ppk?.fill(0);
     facts.endedAt = deps.now();
     deps.log('info', 'tunnel', 'disconnected', { profile: profile.name });
     deps.onChange();

@@ -141,8 +141,13 @@ function save(
     base = found.value;
   }
   // An empty field of a form is no secret.
-  const secrets = { psk: given.secret || undefined, password: given.password || undefined, key: given.key || undefined };
-  const forgotten = { psk: given.forgetSecret, password: given.forgetPassword, key: given.forgetKey };
+  const secrets = {
+    psk: given.secret || undefined,
+    password: given.password || undefined,
+    key: given.key || undefined,
+    ppk: undefined,
+  };
+  const forgotten = { psk: given.forgetSecret, password: given.forgetPassword, key: given.forgetKey, ppk: false };
   const touched = SECRET_NAMES.filter((name) => secrets[name] !== undefined || forgotten[name]);
   const before = base && given.fields.certificates && base.secrets.includes('key') ? profiles.secretOf(base) : undefined;
   const edited = editProfile({

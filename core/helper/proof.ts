@@ -3,11 +3,12 @@
  * the profile before a message is sent, so that whatever is missing is known by then; it answers the machine's asks afterwards.
  */
 
-import { equalBytes } from '../bytes/bytes.ts';
+import { equalBytes, fromUtf8 } from '../bytes/bytes.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
 import { sha1 } from '../crypto/hash.ts';
 import { chosenSignatures } from '../crypto/signatureNames.ts';
 import type { GatewayAuth, IkeAuthentication, LocalAuth } from '../ike/auth/contract.ts';
+import type { Ppk } from '../ike/auth/ppk.ts';
 import { makeIdentity, parseIdentity } from '../ike/identity.ts';
 import type { Identity, IkeFailure } from '../ike/sa/contract.ts';
 import { ID } from '../ike/wire/constants.ts';
@@ -43,6 +44,8 @@ export interface TlsRequest {
 export interface ProofRequest {
   readonly profile: Profile;
   readonly psk: Uint8Array | undefined;
+  /** The post-quantum preshared key. */
+  readonly ppk?: Uint8Array | undefined;
   readonly signer: SigningKey | undefined;
   readonly credentials: Pick<Credentials, 'answer'>;
   readonly log: Log;
@@ -80,6 +83,9 @@ export function prepareProof(ports: ProofPorts, request: ProofRequest): Result<P
   const gateway = gatewayAuth(profile, psk, trust.value);
   if (!gateway.ok) return err(ikeFailure(gateway.error));
 
+  const ppk = ppkOf(profile, request.ppk);
+  if (!ppk.ok) return err(ikeFailure(ppk.error));
+
   const usesTls = profile.eap?.methods.some((method) => method === 'tls' || method === 'ttls' || method === 'peap') === true;
   const asks = createAsks({
     pki: ports.trust.pki,
@@ -101,7 +107,7 @@ export function prepareProof(ports: ProofPorts, request: ProofRequest): Result<P
     log('warn', 'trust', code, { subject, ...(days !== undefined && { days }) });
   }
   return ok({
-    auth: { local: local.value, gateway: gateway.value },
+    auth: { local: local.value, gateway: gateway.value, ...(ppk.value && { ppk: ppk.value }) },
     localIdentity: (address) => localIdentity(profile, certificates[0], address),
     asks,
     warnings: () => warningsOf(psk, certificates, trust.value, asks, ports.trust.now()),
@@ -206,6 +212,13 @@ function gatewayAuth(profile: Profile, psk: Uint8Array | undefined, trust: Gatew
         .map(({ publicKey }) => sha1(publicKey))
     : [];
   return ok({ method, authorities, ...(certreq && profile.trust.revocation.ocsp && { ocsp: true }) });
+}
+
+/** One that may be done without, and of which only the name is there, is done without. */
+function ppkOf({ ppk }: Profile, secret: Uint8Array | undefined): Result<Ppk | undefined, IkeFailure> {
+  if (!ppk) return ok(undefined);
+  if (secret) return ok({ id: fromUtf8(ppk.id), secret, required: ppk.required });
+  return ppk.required ? err({ code: 'own-key-failed', evidence: 'there is no post-quantum preshared key' }) : ok(undefined);
 }
 
 /**

@@ -167,15 +167,15 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   };
 }
 
-/** Without one, or with one whose file is gone, the user is asked; also when they want to be. A private key nobody can type. */
+/** Without one, or with one whose file is gone, the user is asked; also when they want to be. A private key nobody can type, and a post-quantum one is not theirs to know. */
 function storedSecret(profiles: ProfileStore, stored: StoredProfile, askSecret: boolean): ProfileSecret {
   const found = profiles.secretOf(stored);
   if (!found.ok) return {};
-  const { psk, password, key } = found.value;
+  const { psk, password, key, ppk } = found.value;
   if (!askSecret) return found.value;
   psk?.fill(0);
   password?.fill(0);
-  return key ? { key } : {};
+  return { ...(key && { key }), ...(ppk && { ppk }) };
 }
 
 /** Which lock of a profile covers what was typed. */

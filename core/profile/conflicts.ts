@@ -23,7 +23,7 @@ export function conflicts(
     if (!wrong.has(field)) found.push({ field, code, message });
   };
   if (file.auth) {
-    secretConflicts(file.auth, file.gatewayAuth?.secret, add);
+    secretConflicts(file.auth, file.gatewayAuth?.secret, file.ppk?.secret, add);
     ownConflicts(file, file.auth, material, add);
     gatewayConflicts(file, file.auth, material, add);
   }
@@ -31,10 +31,11 @@ export function conflicts(
   return found;
 }
 
-function secretConflicts(auth: AnyAuthFile, gateway: AnyAuthFile['secret'], add: Add): void {
+function secretConflicts(auth: AnyAuthFile, gateway: AnyAuthFile['secret'], ppk: AnyAuthFile['secret'], add: Add): void {
   for (const [field, given] of [
     ['secret', auth.secret],
     ['trust.secret', gateway],
+    ['ppk', ppk],
   ] as const) {
     const secret = octets(given);
     if (secret && secret.length > SECRET_MAX) add(field, 'too-long', `expected at most ${SECRET_MAX} octets`);

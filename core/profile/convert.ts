@@ -30,6 +30,7 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
   const trust = trustOf(file, material, notes);
   const eap = eapOf(auth, material);
   const psk = octets(auth.method === 'psk' ? auth.secret : file.gatewayAuth?.secret);
+  const ppk = octets(file.ppk?.secret);
   noteSecrets(auth, trust, eap, psk, material, notes);
   noteIdentities(file, trust, gateway, notes);
   noteCertificates(file, trust, material, eap, notes, now);
@@ -59,6 +60,7 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
       signatures: auth.signatures ?? [],
       eap,
       trust,
+      ...(file.ppk && { ppk: { id: file.ppk.id, required: file.ppk.required ?? false } }),
       ikeProposals: file.ikeProposals ?? DEFAULTS.proposals,
       espProposals: file.espProposals ?? DEFAULTS.proposals,
       remoteNetworks: [...new Set(networks)],
@@ -86,6 +88,7 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
       ...(psk && { psk }),
       ...(auth.password !== undefined && { password: new TextEncoder().encode(auth.password) }),
       ...(material.key && { key: material.key.pkcs8 }),
+      ...(ppk && { ppk }),
     },
     notes: notes.list,
   };
@@ -233,4 +236,9 @@ export function octets(secret: AnyAuthFile['secret']): Uint8Array | undefined {
 }
 
 /** Secrets of a file that a field of the edit form stands for. */
-export const SECRET_FIELDS: Readonly<Record<SecretName, string>> = { psk: 'secret', password: 'password', key: 'key' };
+export const SECRET_FIELDS: Readonly<Record<SecretName, string>> = {
+  psk: 'secret',
+  password: 'password',
+  key: 'key',
+  ppk: 'ppk',
+};

@@ -93,6 +93,7 @@ function ofNoUse(
     psk: profile.auth === 'psk' || profile.trust.method === 'psk',
     password: profile.eap !== undefined,
     key: certificates.length > 0,
+    ppk: profile.ppk !== undefined,
   };
   const forget = SECRET_NAMES.filter((name) => !uses[name]);
   const [mine] = certificates;

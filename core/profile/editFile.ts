@@ -14,6 +14,8 @@ export interface GivenSecrets {
   /** PEM. */
   readonly key?: string | undefined;
   readonly keyPassword?: string | undefined;
+  /** It comes in files alone. */
+  readonly ppk?: undefined;
 }
 
 /** What the base says where nothing is given. */

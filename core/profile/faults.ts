@@ -16,7 +16,7 @@ export function faultOf(issue: v.BaseIssue<unknown>): Fault {
     return { field, text: `is missing${wanted === undefined ? '' : `; expected ${wanted}`}` };
   }
   if (issue.expected === 'never') return { field, text: `does not belong here: ${issue.message}` };
-  const found = /^(auth|gatewayAuth)\b/.test(field) ? '' : `, found ${foundText(issue.input)}`;
+  const found = /^(auth|gatewayAuth|ppk)\b/.test(field) ? '' : `, found ${foundText(issue.input)}`;
   return { field, text: `expected ${issue.message}${found}` };
 }
 

@@ -5,6 +5,7 @@ import type {
   EapSettings,
   Fragmentation,
   GatewayTrust,
+  PpkSettings,
   ProfileSummary,
   ProfileView,
   SecretName,
@@ -33,6 +34,8 @@ export interface Profile {
   /** Exactly with `eap` and `certificate-eap`. */
   readonly eap: EapSettings | undefined;
   readonly trust: GatewayTrust;
+  /** RFC 8784. */
+  readonly ppk?: PpkSettings | undefined;
   /** strongSwan's proposal keywords, one string per proposal. */
   readonly ikeProposals: readonly string[];
   readonly espProposals: readonly string[];
@@ -80,6 +83,8 @@ export interface ProfileSecret {
   readonly password?: Uint8Array;
   /** PKCS#8 DER, not encrypted. */
   readonly key?: Uint8Array;
+  /** The post-quantum preshared key. */
+  readonly ppk?: Uint8Array;
 }
 
 /** Who has it. */
@@ -91,7 +96,7 @@ export interface StoredProfile {
   readonly secrets: readonly SecretName[];
 }
 
-export const SECRET_NAMES: readonly SecretName[] = ['psk', 'password', 'key'];
+export const SECRET_NAMES: readonly SecretName[] = ['psk', 'password', 'key', 'ppk'];
 
 export const DEFAULTS = {
   ikePort: 500,

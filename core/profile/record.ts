@@ -30,6 +30,7 @@ export const storedRecord = v.object({
   secretFile,
   passwordFile: secretFile,
   keyFile: secretFile,
+  ppkFile: secretFile,
   profile: v.object({
     id: v.pipe(v.string(), v.regex(/^[0-9a-f-]{36}$/)),
     name: v.string(),
@@ -62,6 +63,7 @@ export const storedRecord = v.object({
     childless: v.optional(v.boolean()),
     initialContact: v.optional(v.boolean()),
     reauthenticateEvery: v.optional(v.number()),
+    ppk: v.optional(v.object({ id: v.string(), required: v.boolean() })),
     localPort: v.picklist(['standard', 'any']),
     folder: v.optional(v.string(), ''),
     locked: v.optional(v.array(v.string()), []),
@@ -124,5 +126,6 @@ export function keepsSecrets(old: StoredProfile, profile: Profile): readonly Sec
   });
   if (!sameGateway) return [];
   const sameCertificate = same(({ certificates }) => certificates[0] ?? '');
-  return old.secrets.filter((name) => name !== 'key' || sameCertificate);
+  const samePpk = same(({ ppk }) => ppk?.id ?? '');
+  return old.secrets.filter((name) => (name !== 'key' || sameCertificate) && (name !== 'ppk' || samePpk));
 }

@@ -8,7 +8,7 @@ import * as v from 'valibot';
 import { parseIdentity } from '../ike/identity.ts';
 import { MAX_PROPOSALS, type ProposalUse, parseProposals } from '../ike/proposals.ts';
 import { selectorFromCidr } from '../ike/wire/selectorText.ts';
-import { AUTH_FIELDS, authSchema, GATEWAY_FIELDS, gatewayAuthSchema, METHODS } from './schemaAuth.ts';
+import { AUTH_FIELDS, authSchema, GATEWAY_FIELDS, gatewayAuthSchema, METHODS, secret } from './schemaAuth.ts';
 import { between, list, NAME_MAX, text, UNPRINTABLE, whole, zeroOr } from './schemaParts.ts';
 
 /** The proposals' own reader says best what is wrong with one. */
@@ -32,6 +32,7 @@ function proposals(expected: string, use: ProposalUse) {
 
 const port = whole('a port, 1 to 65535', between(1, 65535));
 
+const PPK_ID = /^[\x21-\x7e]+$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const HOST = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;
 export const ANY_IDENTITY = '%any';
@@ -46,6 +47,7 @@ export function hostOf(value: string): string | undefined {
 }
 
 export const LOCAL_ID = 'who you are to the gateway: a name, an address, user@domain, a distinguished name or keyid:hex';
+const PPK = 'an object with "id" and "secret", and "required" where there must be no connection without it';
 const TCP_PORTS = '1 to 4 ports';
 const PORTS = 'an object with "ike" and "natt", each a port';
 /** What an administrator could lock before there were certificates. */
@@ -86,6 +88,7 @@ export const LOCKABLE_LATER = [
   'childless',
   'initialContact',
   'reauthenticateEvery',
+  'ppk',
 ] as const;
 /** What an administrator can lock: what `profile.save` can change. */
 export const LOCKABLE = [...LOCKABLE_BEFORE_WINDOW, ...LOCKABLE_LATER] as const;
@@ -152,6 +155,17 @@ export const profileSchema = v.strictObject({
   childless: v.optional(v.boolean('true or false')),
   initialContact: v.optional(v.boolean('true or false')),
   reauthenticateEvery: v.optional(whole('0 for never, or 300 to 604800 seconds', zeroOr(300, 604_800))),
+  ppk: v.optional(
+    v.strictObject(
+      {
+        // RFC 8784 §5.1: an octet string of both sides, best of the characters of base64.
+        id: text('what the gateway calls the key: 1 to 128 characters of ASCII without blanks', (id) => PPK_ID.test(id), 128),
+        secret: v.optional(secret),
+        required: v.optional(v.boolean('true or false')),
+      },
+      PPK,
+    ),
+  ),
   localPort: v.optional(v.picklist(['standard', 'any'], '"standard" or "any"')),
   folder: v.optional(
     v.pipe(
@@ -181,4 +195,6 @@ export const knownFields: ReadonlyMap<string, readonly string[]> = new Map([
   ['gatewayAuth', GATEWAY_FIELDS],
   ['gatewayAuth.secret', ['base64', 'hex']],
   ['gatewayAuth.revocation', ['crl', 'ocsp', 'strict']],
+  ['ppk', ['id', 'secret', 'required']],
+  ['ppk.secret', ['base64', 'hex']],
 ]);

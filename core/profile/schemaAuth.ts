@@ -15,7 +15,8 @@ const SECRET = `text, or an object with one key, "base64" or "hex", 1 to ${SECRE
 const FLAG = 'true or false';
 
 const secretText = (fits: (value: string) => boolean) => text(SECRET, fits, 2048);
-const secret = v.union(
+/** Text, or octets in base64 or hex. */
+export const secret = v.union(
   [
     secretText(() => true),
     v.strictObject({ base64: secretText((value) => BASE64.test(value)) }),

@@ -237,11 +237,12 @@ function filesAfter(old: SecretFiles, change: SecretChange, fresh: () => string)
 }
 
 /** The names in the record; the first is as old as the format. */
-function fileFields({ psk, password, key }: SecretFiles): Readonly<Record<string, string>> {
+function fileFields({ psk, password, key, ppk }: SecretFiles): Readonly<Record<string, string>> {
   return {
     ...(psk !== undefined && { secretFile: psk }),
     ...(password !== undefined && { passwordFile: password }),
     ...(key !== undefined && { keyFile: key }),
+    ...(ppk !== undefined && { ppkFile: ppk }),
   };
 }
 
@@ -258,12 +259,13 @@ function load(directory: string, entries: Map<string, Entry>, log: Log): void {
         log('warn', 'profile', 'a stored profile is damaged and was left out', { file: `${name}/${file}` });
         continue;
       }
-      const { owner, shared, secretFile: psk, passwordFile: password, keyFile: key } = parsed.output;
+      const { owner, shared, secretFile: psk, passwordFile: password, keyFile: key, ppkFile: ppk } = parsed.output;
       const profile = profileOf(parsed.output.profile);
       const named: SecretFiles = {
         ...(psk !== undefined && { psk }),
         ...(password !== undefined && { password }),
         ...(key !== undefined && { key }),
+        ...(ppk !== undefined && { ppk }),
       };
       for (const secretFile of Object.values(named)) wanted.add(secretFile);
       const files: SecretFiles = Object.fromEntries(Object.entries(named).filter(([, secretFile]) => found.includes(secretFile)));

@@ -18,7 +18,7 @@ export const DEFAULT_SOCKET = '/run/sallyport/sallyport.sock';
 export type AuthMethod = 'psk' | 'certificate' | 'eap' | 'certificate-eap';
 
 /** What is kept apart from a profile: the pre-shared key, the password of EAP, the private key of `certificates`. */
-export type SecretName = 'psk' | 'password' | 'key';
+export type SecretName = 'psk' | 'password' | 'key' | 'ppk';
 
 export interface EapSettings {
   /** The preferred first; what is not here is refused. */
@@ -112,10 +112,20 @@ export interface ProfileView extends ProfileSummary {
   /** Undefined without EAP. */
   readonly eap: EapSettings | undefined;
   readonly trust: GatewayTrust;
+  /** Of the post-quantum preshared key (RFC 8784); undefined without. */
+  readonly ppk?: PpkSettings | undefined;
   /** Those that are stored. */
   readonly secrets: readonly SecretName[];
   /** Names of `ProfileFields`, or `secret`, `password`, `key`, that the administrator locked: they cannot be edited. */
   readonly locked: readonly string[];
+}
+
+/** A secret that goes into the keys beside the key exchange, so that breaking that is not enough. */
+export interface PpkSettings {
+  /** What the gateway calls it. */
+  readonly id: string;
+  /** Without it there is no connection. */
+  readonly required: boolean;
 }
 
 /** What can be edited. In an edit, what is absent stays as it is; for a new profile it is the default. */

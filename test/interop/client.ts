@@ -17,6 +17,7 @@ export interface ProfileFields {
   readonly secret?: string;
   readonly auth?: object;
   readonly gatewayAuth?: object;
+  readonly ppk?: { readonly id: string; readonly secret: string; readonly required?: boolean };
   readonly ikeProposals: readonly string[];
   readonly espProposals: readonly string[];
   readonly remoteNetworks?: readonly string[];

@@ -34,6 +34,7 @@ function keyOf(entity: Entity): SigningKey {
 }
 
 interface Given {
+  readonly ppk?: Uint8Array;
   readonly psk?: Uint8Array;
   readonly signer?: SigningKey;
   readonly roots?: readonly Certificate[];
@@ -53,6 +54,7 @@ function prepare(changes: Partial<Profile>, given: Given = {}) {
   const proof = prepareProof(ports, {
     profile,
     psk: given.psk,
+    ppk: given.ppk,
     signer: given.signer,
     credentials: { answer: async () => ({ kind: 'credential-missing', why: 'expired' }) },
     log: () => {},
@@ -73,6 +75,21 @@ test('a pre-shared key proves both sides', () => {
   assert.deepEqual(config?.auth, { local: [{ method: 'psk', secret: psk }], gateway: { method: 'psk', secret: psk } });
   assert.deepEqual(opened, []);
   assert.equal(prepare({}).code, 'own-key-failed');
+});
+
+test('a post-quantum preshared key goes with any proof, and is only missed where it is demanded', () => {
+  const ppk = new Uint8Array(32).fill(9);
+  const named = { ppk: { id: 'office-ppk-1', required: true } };
+  const wanted = { id: new TextEncoder().encode('office-ppk-1'), secret: ppk, required: true };
+  assert.deepEqual(prepare(named, { psk, ppk }).config?.auth.ppk, wanted);
+  assert.deepEqual(
+    prepare({ auth: 'certificate', ...own, ...trusts({}), ...named }, { signer: keyOf(alice), ppk }).config?.auth.ppk,
+    wanted,
+  );
+  assert.equal(prepare(named, { psk }).code, 'own-key-failed');
+  const optional = prepare({ ppk: { id: 'office-ppk-1', required: false } }, { psk });
+  assert.deepEqual([optional.code, optional.config?.auth.ppk], ['ok', undefined]);
+  assert.equal(prepare({}, { psk, ppk }).config?.auth.ppk, undefined, 'nobody named it');
 });
 
 test('a certificate: the chain without its root, what the key can do, and the authorities by the SHA-1 of their keys', () => {

@@ -335,3 +335,28 @@ test('a password is not kept for whom other authorities vouch, a key not for ano
   assert.deepEqual(kept({ auth: { ...bare, methods: ['gtc'] } }), []);
   assert.deepEqual(kept({ auth: { ...bare, certificate: bob.pem } }), ['password']);
 });
+
+test('a post-quantum preshared key is a secret of its own: apart from the profile, kept under its name, forgotten with it', () => {
+  const folder = newFolder();
+  const store = openProfileStore(folder, silent);
+  const secret = 'thirty-two octets that both know.';
+  put(store, read({ ppk: { id: 'one', secret, required: true } }), ALICE);
+  const [stored] = store.list(ALICE);
+  assert.ok(stored);
+  assert.deepEqual(stored.profile.ppk, { id: 'one', required: true });
+  assert.ok(stored.secrets.includes('ppk'));
+  assert.doesNotMatch(JSON.stringify(stored), /thirty-two/);
+  const taken = store.secretOf(stored);
+  assert.ok(taken.ok);
+  assert.equal(new TextDecoder().decode(taken.value.ppk), secret);
+  // After a start of the helper.
+  const [again] = openProfileStore(folder, silent).list(ALICE);
+  assert.deepEqual([again?.profile.ppk, again?.secrets.includes('ppk')], [{ id: 'one', required: true }, true]);
+  put(store, read({ ppk: { id: 'one' } }), ALICE);
+  assert.deepEqual(
+    [store.list(ALICE)[0]?.profile.ppk, store.list(ALICE)[0]?.secrets.includes('ppk')],
+    [{ id: 'one', required: false }, true],
+  );
+  put(store, read({ ppk: { id: 'two' } }), ALICE);
+  assert.equal(store.list(ALICE)[0]?.secrets.includes('ppk'), false, 'another key is not the one that was there');
+});

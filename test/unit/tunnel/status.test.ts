@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { statusText } from '../../../core/cli/statusText.ts';
+import { findAdditionalKe } from '../../../core/crypto/transforms.ts';
 import { applyDelta, statusDelta } from '../../../core/rpc/delta.ts';
 import { failure, hostFailure, ikeFailure, printable, reasonOf } from '../../../core/tunnel/explain.ts';
 import { reasons } from '../../../core/tunnel/reasons.ts';
@@ -101,6 +103,13 @@ test('SPIs are 0x and eight digits, algorithms by name, counters zero until know
   );
   const { ike } = statusFor(facts, 1000, 1);
   assert.deepEqual([ike?.encr, ike?.prf, ike?.ke], ['AES_GCM_16', 'PRF_HMAC_SHA2_256', 'CURVE_25519']);
+  assert.deepEqual([ike?.additionalKe, ike?.ppk], [undefined, undefined]);
+  const kem = findAdditionalKe(6, 36);
+  assert.ok(kem?.ke);
+  const hybrid = { ...establishedSa, additional: [{ ...kem, ke: kem.ke }], ppk: true as const };
+  const quantum = statusFor({ ...facts, ike: hybrid }, 1000, 1);
+  assert.deepEqual([quantum.ike?.additionalKe, quantum.ike?.ppk], [['ML_KEM_768'], true]);
+  assert.ok(statusText(quantum, 20).some((line) => line.includes('CURVE_25519 + ML_KEM_768 + PPK')));
 });
 
 test('every reason is whole: words, advice, an exit code of its own that a shell can show', () => {
