@@ -102,7 +102,13 @@ export function statusText(status: Status, now: number): string[] {
   if (gateway) row('Gateway', `${gateway.name === gateway.address ? '' : `${gateway.name} `}${endpoint(gateway)}`);
   if (status.gatewayCertificate) certificateRows(status.gatewayCertificate, now, row);
   for (const warning of status.warnings ?? []) row('Warning', warningText(warning));
-  if (ike) row('Identities', `gateway ${ike.remoteIdentity}`, `own ${ike.localIdentity}`);
+  if (ike)
+    row(
+      'Identities',
+      `gateway ${ike.remoteIdentity}`,
+      `own ${ike.localIdentity}`,
+      ...(ike.resumed ? ['resumed by a ticket'] : []),
+    );
   if (local) row('Local', endpoint(local), status.interface && `${status.interface.name} MTU ${status.interface.mtu}`);
   if (status.nat) row('NAT', natText(status.nat));
   if (status.pathRtt !== undefined) row('Round trip', `${status.pathRtt} ms`);

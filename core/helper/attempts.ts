@@ -17,6 +17,7 @@ import { createCredentials, type Recallable, type Rememberable } from './credent
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
 import type { Memory } from './reach.ts';
 import { createStage, type Stage } from './stage.ts';
+import { createTicketHolder } from './ticketHolder.ts';
 
 export interface AttemptsRequest {
   readonly owner: number;
@@ -89,6 +90,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       remember: request.remember,
     },
   );
+  const tickets = createTicketHolder();
   const session = createSession({ whenLost: profile.whenLost, random: deps.random ?? Math.random });
   const signer = key && openKey(key);
   let stage: Stage | undefined;
@@ -153,7 +155,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     const current = startConnection(
       { ...deps, onChange: changed },
       {
-        ...{ owner, profile, stage, memory, redirect, psk, ppk: ppk?.slice(), signer, credentials, retract },
+        ...{ owner, profile, stage, memory, tickets, redirect, psk, ppk: ppk?.slice(), signer, credentials, retract },
         onAlive: () => tell({ kind: 'alive' }),
       },
     );
@@ -316,6 +318,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     await closeStage();
     credentials.wipe();
     ppk?.fill(0);
+    tickets.wipe();
     const opened = await signer;
     if (opened?.ok) opened.value.close();
   }

@@ -24,6 +24,7 @@ import { planHost } from './hostPlan.ts';
 import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
 import { type Memory, type Place, type Reach, type Reached, startReach, type Unreached } from './reach.ts';
 import type { Stage, StageDeps } from './stage.ts';
+import type { TicketHolder } from './ticketHolder.ts';
 
 export interface ConnectionDeps extends StageDeps {
   readonly dataplane: Dataplane;
@@ -44,6 +45,7 @@ export interface ConnectionRequest {
   readonly profile: Profile;
   readonly stage: Stage;
   readonly memory: Memory;
+  readonly tickets: Pick<TicketHolder, 'take' | 'held'>;
   /** The gateway that we were sent to, and the address that sent us. */
   readonly redirect?: { readonly to: string; readonly from: string | undefined } | undefined;
   /** Where one side proves itself by it. Wiped when the connection is over. */
@@ -152,6 +154,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       {
         profile,
         memory: request.memory,
+        tickets: request.tickets,
         redirect: request.redirect,
         ready,
         proofFor: (variant) => proofFor(variant, signer),
@@ -228,8 +231,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         forget(event.spiIn);
         deps.dataplane.removeChild(event.spiIn, event.grace).catch(() => {});
         break;
-      case 'reauthenticate':
       case 'ticket':
+        request.tickets.take(event.ticket);
+        return;
+      case 'reauthenticate':
         break;
       case 'moved':
       case 'peer-addresses':

@@ -2,7 +2,7 @@
 import { err, ok, type Result } from '../bytes/result.ts';
 import { parseIdentity } from '../ike/identity.ts';
 import { parseProposals } from '../ike/proposals.ts';
-import type { Channel, IkeConfig, IkeTiming } from '../ike/sa/contract.ts';
+import type { Channel, IkeConfig, IkeTicket, IkeTiming } from '../ike/sa/contract.ts';
 import type { TrafficSelector } from '../ike/wire/message.ts';
 import { selectorFromCidr } from '../ike/wire/selectorText.ts';
 import type { Profile } from '../profile/model.ts';
@@ -25,13 +25,22 @@ const TIMING: Omit<IkeTiming, 'livenessAfter'> = {
   establishWithin: 60_000,
 };
 
+/** What came before this connection. */
+export interface Before {
+  /** The address of the gateway that sent us to this one. */
+  readonly redirectedFrom?: string | undefined;
+  /** A ticket of a session that was lost. */
+  readonly ticket?: IkeTicket | undefined;
+}
+
 export function ikeConfig(
   profile: Profile,
   proof: Pick<Proof, 'auth' | 'localIdentity'>,
   path: Path,
   version: string,
-  redirectedFrom?: string,
+  before: Before = {},
 ): Result<IkeConfig, Failure> {
+  const { redirectedFrom, ticket } = before;
   // All of these were read once at import; a stored profile that no longer reads was damaged.
   const damaged = (field: string) => err(failure('profile-malformed', `${field} of the stored profile is not valid`));
   const ikeProposals = parseProposals(profile.ikeProposals, 'ike');
@@ -70,6 +79,7 @@ export function ikeConfig(
     initialContact: profile.initialContact,
     reauthenticateEvery: profile.reauthenticateEvery * 1000,
     ...(profile.redirect && { redirect: redirectedFrom === undefined ? {} : { from: redirectedFrom } }),
+    ...(profile.resumption && { resumption: ticket === undefined ? {} : { ticket } }),
     timing: { ...TIMING, livenessAfter: profile.liveness * 1000 },
   });
 }

@@ -16,6 +16,7 @@ import { localAddressTowards, resolveGateway } from './gatewayPath.ts';
 import { ikeConfig } from './ikeConfig.ts';
 import type { Proof } from './proof.ts';
 import type { Stage } from './stage.ts';
+import type { TicketHolder } from './ticketHolder.ts';
 
 /** What was learnt of the way, for the next time. */
 export interface Memory {
@@ -48,6 +49,7 @@ export interface ReachRequest {
   /** Who both sides are, for this gateway of the profile. */
   readonly proofFor: (profile: Profile) => Result<Proof, Failure>;
   readonly memory: Memory;
+  readonly tickets: Pick<TicketHolder, 'held'>;
   /** The gateway that we were sent to, in place of the profile's, and the address that sent us. */
   readonly redirect?: { readonly to: string; readonly from: string | undefined } | undefined;
   /** This address is tried. */
@@ -161,7 +163,8 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     if (over || winner) return undefined;
     if (!bound.ok) return hostFailure(bound.error);
     const path = { local: local.value, remote: target.address, localPorts: bound.value };
-    const config = ikeConfig(variant, proof.value, path, ports.version, redirect?.from);
+    const before = { redirectedFrom: redirect?.from, ticket: request.tickets.held() };
+    const config = ikeConfig(variant, proof.value, path, ports.version, before);
     if (!config.ok) return config.error;
     await ports.stage.attach();
     if (over || winner) return undefined;
@@ -192,6 +195,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
         break;
       case 'log':
       case 'key-log':
+      case 'ticket':
         break;
       default:
         win(talk);

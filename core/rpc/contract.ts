@@ -394,6 +394,8 @@ export interface IkeStatus {
   readonly establishedAt: number;
   readonly localIdentity: string;
   readonly remoteIdentity: string;
+  /** By a ticket of an earlier session (RFC 5723): nobody was asked or proven anew. */
+  readonly resumed?: true;
   /** When it will be replaced by a fresh one. Always absent as yet: there is no rekeying. */
   readonly rekeyAt?: number;
 }

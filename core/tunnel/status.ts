@@ -206,6 +206,7 @@ function ikeStatus(sa: IkeSaFacts, establishedAt: number): IkeStatus {
     establishedAt,
     localIdentity: sa.localIdentity,
     remoteIdentity: sa.remoteIdentity,
+    ...(sa.resumed && { resumed: true }),
   };
 }
 

@@ -43,7 +43,8 @@ export function stepsOf(facts: Milestones): readonly Step[] {
     ['resolve', attemptAt, initSentAt],
     ['channel', initSentAt, authSentAt],
     ['gateway', authSentAt, gatewayProvenAt ?? establishedAt],
-    ['user', facts.gatewayFirst ? gatewayProvenAt : authSentAt, establishedAt],
+    // By a ticket nobody is proven anew.
+    ['user', facts.gatewayFirst ? (gatewayProvenAt ?? establishedAt) : authSentAt, establishedAt],
     ['network', establishedAt, readyAt],
   ];
   const stopped = facts.endingAt;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { newMemory } from '../../../core/helper/attempts.ts';
 import { type Connection, startConnection } from '../../../core/helper/connection.ts';
 import { createStage } from '../../../core/helper/stage.ts';
+import { createTicketHolder } from '../../../core/helper/ticketHolder.ts';
 import { importProfile } from '../../../core/profile/import.ts';
 import type { Profile } from '../../../core/profile/model.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
@@ -37,6 +38,7 @@ function run(world: FakeWorld, wanted: Profile = profile()): Run {
       profile: wanted,
       stage,
       memory: newMemory(),
+      tickets: createTicketHolder(),
       onAlive: () => {},
       psk,
       signer: undefined,

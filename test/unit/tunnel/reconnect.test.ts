@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Attempts, newMemory, startAttempts } from '../../../core/helper/attempts.ts';
-import type { IkeConfig, IkeFailure, IkeInput, IkeOutput } from '../../../core/ike/sa/contract.ts';
+import type { IkeConfig, IkeFailure, IkeInput, IkeOutput, IkeTicket } from '../../../core/ike/sa/contract.ts';
 import { defaultTrust, type Profile } from '../../../core/profile/model.ts';
 import type { Status } from '../../../core/rpc/contract.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
 import { sampleProfile } from '../helper/sampleProfile.ts';
-import { comesUp, fakeWorld, neverAnswers, ownSecret, type Script, scriptedMachine } from './fakes.ts';
+import { comesUp, establishedSa, fakeWorld, neverAnswers, ownSecret, type Script, scriptedMachine } from './fakes.ts';
 
 const octets = (text: string) => new TextEncoder().encode(text);
 const from = { address: '127.0.0.1', port: 4500 };
@@ -256,4 +256,60 @@ test('the next address is tried when one falls silent after its first answer', a
   );
   assert.equal(it.status().gateway?.name, '127.0.0.2');
   await it.attempts.end();
+});
+
+const { encr, prf, integ, ke } = establishedSa;
+const ticketSuite = { encr, prf, integ, ke, additional: [] };
+
+/** A ticket as the machine tells it, each with a key of its own. */
+function ticket(config: IkeConfig, key: number): IkeTicket {
+  const octets = Uint8Array.of(key);
+  const skD = new Uint8Array(32).fill(key);
+  const { localIdentity, remote } = config;
+  const remoteIdentity = localIdentity;
+  return { octets, skD, expiresAt: Infinity, suite: ticketSuite, localIdentity, remoteIdentity, gateway: remote.address };
+}
+
+/** Comes up, and brings a ticket of its own. */
+function ticketing(tickets: IkeTicket[]): (config: IkeConfig, count: number) => Script {
+  return (config, count) => (input, emit) => {
+    comesUp(input, emit);
+    if (input.kind !== 'start') return;
+    const one = ticket(config, count + 1);
+    tickets.push(one);
+    emit({ kind: 'ticket', ticket: one });
+  };
+}
+
+test('a ticket goes into the next connection after a loss, is wiped when there is a newer one, and at the end', async () => {
+  const tickets: IkeTicket[] = [];
+  const it = run({}, ticketing(tickets));
+  await it.reaches('connected');
+  assert.deepEqual(it.configs[0]?.resumption, {});
+  it.die();
+  await it.until(() => it.machines() === 2 && it.status().state === 'connected');
+  assert.equal(it.configs[1]?.resumption?.ticket, tickets[0]);
+  assert.deepEqual(tickets[0]?.skD, new Uint8Array(32), 'used up');
+  assert.deepEqual(tickets[1]?.skD, new Uint8Array(32).fill(2));
+  await it.attempts.end();
+  assert.deepEqual(tickets[1]?.skD, new Uint8Array(32), 'gone with the log-out (RFC 5723 §6.2)');
+});
+
+test('a ticket that the machine takes back is not presented; without tickets none is asked for', async () => {
+  const tickets: IkeTicket[] = [];
+  const it = run({}, (config, count) => (input, emit) => {
+    ticketing(tickets)(config, count)(input, emit);
+    if (input.kind === 'start') emit({ kind: 'ticket', ticket: undefined });
+  });
+  await it.reaches('connected');
+  it.die();
+  await it.until(() => it.machines() === 2 && it.status().state === 'connected');
+  assert.deepEqual(it.configs[1]?.resumption, {});
+  assert.deepEqual(tickets[0]?.skD, new Uint8Array(32));
+  await it.attempts.end();
+
+  const none = run({ resumption: false });
+  await none.reaches('connected');
+  assert.equal(none.configs[0]?.resumption, undefined);
+  await none.attempts.end();
 });
