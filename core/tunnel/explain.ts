@@ -22,6 +22,7 @@ const ikeReasons: { readonly [C in IkeFailure['code']]: ReasonCode } = {
   'child-refused': 'gateway-refused',
   'gateway-version': 'gateway-version',
   'gateway-error': 'gateway-refused',
+  'gateway-overloaded': 'gateway-overloaded',
   'no-fragmentation': 'no-fragmentation',
   protocol: 'gateway-misbehaved',
   redirected: 'redirected',

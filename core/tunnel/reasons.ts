@@ -242,6 +242,11 @@ export const reasons = {
     advice: 'Ask the administrator to enable IKEv2.',
     exitCode: 67,
   },
+  'gateway-overloaded': {
+    what: 'The gateway is under load, and wants more work of this computer than Sallyport does for anybody.',
+    advice: 'Try again later. If it goes on, tell the administrator: the gateway may be under attack.',
+    exitCode: 69,
+  },
   'no-fragmentation': {
     what: 'The gateway does not take long messages in fragments, and this profile demands it.',
     advice: 'Ask the administrator to enable IKE fragmentation, or set "fragmentation" to "yes" in the profile.',

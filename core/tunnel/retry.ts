@@ -29,6 +29,7 @@ const table: { readonly [C in ReasonCode]: Again } = {
   // There, and not ready. A refusal in IKE_SA_INIT is proven by nobody: it may be another network's gateway.
   'no-proposal-chosen': 'later',
   'ke-refused': 'later',
+  'gateway-overloaded': 'later',
   'gateway-version': 'later',
   'gateway-refused': 'later',
   'no-address': 'later',

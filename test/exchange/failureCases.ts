@@ -452,6 +452,20 @@ export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAn
       farewell: 'D',
     },
   ],
+  'gateway-overloaded': [
+    {
+      what: 'a PUZZLE that is too much, also after the cookie alone was brought (RFC 8019 §7.1.2)',
+      options: {
+        gateway: {
+          insteadOfSaInit: (_, count) => [
+            notify(NOTIFY.COOKIE, Uint8Array.of(count)),
+            notify(NOTIFY.PUZZLE, Uint8Array.of(0, 5, 21)),
+          ],
+        },
+      },
+      evidence: /^PUZZLE of 21 bits in IKE_SA_INIT response$/,
+    },
+  ],
   'no-fragmentation': [
     {
       what: 'fragmentation is demanded, and the gateway does not offer it (RFC 7383 §2.3)',

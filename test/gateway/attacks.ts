@@ -1,13 +1,14 @@
 /**
- * The attacks of SECURITY.md 1–13, sentence by sentence: what the misbehaving head office does, what the user is told of it, and what it
+ * The attacks of SECURITY.md 1–13 and 16, sentence by sentence: what the misbehaving head office does, what the user is told of it, and what it
  * has learned of the user by then. test/host/attacks.test.ts runs every row through the real helper and command line; attacks.test.ts
  * holds the list against the misbehaviours and ARCHITECTURE.md.
  */
 import type { AttackedSentence } from './attack.ts';
+import { messageAttacks } from './attacksMessages.ts';
 import { negotiationAttacks } from './attacksNegotiation.ts';
 import { proofAttacks } from './attacksProof.ts';
 
-export const sentences: readonly AttackedSentence[] = [...proofAttacks, ...negotiationAttacks];
+export const sentences: readonly AttackedSentence[] = [...proofAttacks, ...negotiationAttacks, ...messageAttacks];
 
 /** Rows of ARCHITECTURE.md: for each line of SECURITY.md who attacks, and what the user is told. */
 export function attackTable(): string {

@@ -8,6 +8,7 @@ import { Conversation } from './conversation.ts';
 import { clientConfig, officeConfig, proposals, seededRandom } from './fixtures.ts';
 import { fragmentMisbehaviours } from './misbehaveFragment.ts';
 import { negotiationMisbehaviours } from './misbehaveNegotiation.ts';
+import { puzzleMisbehaviours } from './misbehavePuzzle.ts';
 import { type KeyMisbehaviourName, keyMisbehaviours } from './misbehaviours.ts';
 import { createHeadOffice } from './responder.ts';
 
@@ -129,6 +130,12 @@ const expectations: Readonly<Record<KeyMisbehaviourName, Expectation>> = {
   'fragments-forged': survives,
   'fragment-flood': survives,
   'request-in-fragments-replayed': survives,
+  'endless-puzzle': { failure: 'gateway-overloaded', evidence: /COOKIE without end/ },
+  'puzzle-too-hard': { failure: 'gateway-overloaded', evidence: /PUZZLE of 255 bits/ },
+  'puzzle-without-cookie': { failure: 'no-answer' },
+  'puzzle-of-unknown-prf': { failure: 'gateway-overloaded' },
+  'puzzle-cut-short': { failure: 'gateway-overloaded' },
+  'forged-puzzle': survives,
   'esp-outside-selectors': survives, // for IKE; the packets are test/gateway/process.test.ts's
 };
 
@@ -147,7 +154,12 @@ function meet(client: Partial<IkeConfig> = {}, office: Partial<HeadOfficeConfig>
 /** Longer than every limit of the client: whatever it decides, it has decided. */
 const LONG_MS = 120_000;
 
-for (const { name, what, clause } of [...keyMisbehaviours, ...negotiationMisbehaviours, ...fragmentMisbehaviours]) {
+for (const { name, what, clause } of [
+  ...keyMisbehaviours,
+  ...negotiationMisbehaviours,
+  ...fragmentMisbehaviours,
+  ...puzzleMisbehaviours,
+]) {
   const expected = expectations[name];
   const end = expected.failure === undefined ? 'is survived' : `ends in ${expected.failure}`;
   test(`${name}: ${what} (${clause}) ${end}`, () => {

@@ -15,6 +15,7 @@ import { fragmentMisbehaviours, type OwnMessage } from './misbehaveFragment.ts';
 import * as initHooks from './misbehaveInit.ts';
 import { negotiationMisbehaviours } from './misbehaveNegotiation.ts';
 import { proofMisbehaviours } from './misbehaveProof.ts';
+import { puzzleMisbehaviours } from './misbehavePuzzle.ts';
 import { signatureMisbehaviours } from './misbehaveSignature.ts';
 import * as transportHooks from './misbehaveTransport.ts';
 import type { TicketState } from './standing.ts';
@@ -349,6 +350,7 @@ export const misbehaviours: readonly (Misbehaviour & { readonly name: Misbehavio
   ...negotiationMisbehaviours,
   ...exchangeMisbehaviours,
   ...fragmentMisbehaviours,
+  ...puzzleMisbehaviours,
   ...proofMisbehaviours,
   ...signatureMisbehaviours,
   ...chainMisbehaviours,
@@ -359,6 +361,7 @@ export type KeyMisbehaviourName = (
   | typeof keyMisbehaviours
   | typeof negotiationMisbehaviours
   | typeof fragmentMisbehaviours
+  | typeof puzzleMisbehaviours
 )[number]['name'];
 export type MisbehaviourName =
   | KeyMisbehaviourName

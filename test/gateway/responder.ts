@@ -9,11 +9,14 @@
  *   office.deadline();                                                         // when to handle({ kind: 'tick' }, now)
  */
 import { toHex } from '../../core/bytes/bytes.ts';
+import { findPrf } from '../../core/crypto/transforms.ts';
+import type { PrfTransform } from '../../core/crypto/types.ts';
+import { puzzleData, solvedBits } from '../../core/ike/exchanges/puzzle.ts';
 import { exchangeName } from '../../core/ike/exchanges/rules.ts';
 import type { Channel, Endpoint, IkeOutput } from '../../core/ike/sa/contract.ts';
-import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
+import { EXCHANGE, NOTIFY, TRANSFORM } from '../../core/ike/wire/constants.ts';
 import { encodeMessage } from '../../core/ike/wire/encode.ts';
-import type { Header, Message, Payload } from '../../core/ike/wire/message.ts';
+import type { Header, Message, Payload, Proposal } from '../../core/ike/wire/message.ts';
 import { parseMessage } from '../../core/ike/wire/parse.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import type { HeadOffice, HeadOfficeConfig, HeadOfficeInput, HeadOfficeOutput, HeadOfficePorts, SaSummary } from './config.ts';
@@ -152,7 +155,7 @@ class Office implements HeadOffice {
     }
     const wanted = this.#wantsCookie(input, request, now);
     if (wanted !== undefined) {
-      this.#answer(input, header, [notify(NOTIFY.COOKIE, wanted)]);
+      this.#answer(input, header, wanted);
       return;
     }
     if (this.#halfOpen() >= HALF_OPEN_MAX) return;
@@ -169,17 +172,21 @@ class Office implements HeadOffice {
     sa.afterSaInit(now);
   }
 
-  /** The cookie to demand before any state is kept (RFC 7296 §2.6), or undefined when none is wanted or the right one came. */
-  #wantsCookie(input: DatagramInput, request: Message, now: number): Uint8Array | undefined {
-    const { cookie } = this.#config;
+  /** The cookie, and the puzzle, to demand before any state is kept (RFC 7296 §2.6, RFC 8019 §7.1); undefined when it was brought, or none is wanted. */
+  #wantsCookie(input: DatagramInput, request: Message, now: number): readonly Payload[] | undefined {
+    const { cookie, puzzle } = this.#config;
     // RFC 9329 §6.3: who has a connection has shown that its address is its own.
     if (input.from.transport === 'tcp') return undefined;
     if (cookie !== 'always' && this.#halfOpen() < cookie) return undefined;
     const nonce = findPayload(request.payloads, 'NONCE')?.data ?? new Uint8Array(0);
     const { spiI } = request.header;
     const brought = findNotify(request.payloads, NOTIFY.COOKIE)?.data;
-    if (brought !== undefined && this.#cookies.accepts(brought, nonce, spiI, input.from, now)) return undefined;
-    return this.#cookies.make(nonce, spiI, input.from, now);
+    const returned = brought !== undefined && this.#cookies.accepts(brought, nonce, spiI, input.from, now);
+    const prf = puzzle === undefined ? undefined : puzzlePrf(request.payloads, this.#config.ikeProposals);
+    if (returned && isSolved(request.payloads, brought, prf, puzzle)) return undefined;
+    const fresh = notify(NOTIFY.COOKIE, this.#cookies.make(nonce, spiI, input.from, now));
+    if (prf === undefined || puzzle === undefined) return [fresh];
+    return [fresh, notify(NOTIFY.PUZZLE, puzzleData({ prf, difficulty: puzzle.difficulty }))];
   }
 
   #halfOpen(): number {
@@ -250,4 +257,26 @@ class Office implements HeadOffice {
   #log(level: 'debug' | 'info', text: string, fields: Readonly<Record<string, string | number>>): void {
     this.#out.push({ kind: 'log', level, text, fields, id: '' });
   }
+}
+
+/** RFC 8019 §7.1.1.2: the first PRF that both have. */
+function puzzlePrf(payloads: readonly Payload[], own: readonly Proposal[]): PrfTransform | undefined {
+  const prfs = (proposals: readonly Proposal[]) =>
+    proposals.flatMap(({ transforms }) => transforms.filter(({ type }) => type === TRANSFORM.PRF).map(({ id }) => id));
+  const theirs = prfs(findPayload(payloads, 'SA')?.proposals ?? []);
+  const common = prfs(own).find((id) => theirs.includes(id));
+  return common === undefined ? undefined : findPrf(common);
+}
+
+/** RFC 8019 §7.1.4. Where the client chose how hard it works, eight bits do. */
+function isSolved(
+  payloads: readonly Payload[],
+  cookie: Uint8Array,
+  prf: PrfTransform | undefined,
+  puzzle: HeadOfficeConfig['puzzle'],
+): boolean {
+  if (prf === undefined || puzzle === undefined) return true;
+  const solution = findPayload(payloads, 'PS');
+  if (solution === undefined) return puzzle.legacy === true;
+  return (solvedBits(prf, cookie, solution.data) ?? 0) >= (puzzle.difficulty || 8);
 }

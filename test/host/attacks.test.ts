@@ -1,5 +1,5 @@
 /**
- * Every attack of SECURITY.md 1–13 (test/gateway/attacks.ts) through the real helper and the real command line: the reason that the user
+ * Every attack of SECURITY.md 1–13 and 16 (test/gateway/attacks.ts) through the real helper and the real command line: the reason that the user
  * is told, what the attacker has learned, and that nothing is left on the computer.
  */
 import { after, before, describe, test } from 'node:test';

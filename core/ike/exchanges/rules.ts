@@ -33,9 +33,9 @@ const optional: Count = [0, 1];
 const any: Count = [0, 256];
 
 export const exchangeRules: Readonly<Record<number, ExchangeRule>> = {
-  // HDR, [N(COOKIE)], SA, KE, Ni, [N+], [V+]  →  HDR, SA, KE, Nr, [N+], [CERTREQ+], [V+]
+  // HDR, [N(COOKIE), [PS]], SA, KE, Ni, [N+], [V+]  →  HDR, SA, KE, Nr, [N+], [CERTREQ+], [V+]
   [EXCHANGE.IKE_SA_INIT]: {
-    request: { encrypted: false, payloads: { SA: one, KE: one, NONCE: one, N: any, V: any } },
+    request: { encrypted: false, payloads: { SA: one, KE: one, NONCE: one, PS: optional, N: any, V: any } },
     response: { encrypted: false, payloads: { SA: one, KE: one, NONCE: one, N: any, V: any, CERTREQ: any } },
   },
   // HDR, [N(COOKIE)], Ni, N(TICKET_OPAQUE), [N+]  →  HDR, Nr, [N+]

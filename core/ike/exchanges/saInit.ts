@@ -14,6 +14,7 @@ import type { IkeConfig, IkeFailure } from '../sa/contract.ts';
 import { EXCHANGE, NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Message, Payload, PayloadOf } from '../wire/message.ts';
 import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
+import { MAX_DIFFICULTY, PUZZLE_WITHIN, type Puzzle, PuzzleSearch, readPuzzle } from './puzzle.ts';
 import { readRedirect, redirected, redirectedFrom } from './redirect.ts';
 import { isErrorNotify, siftPayloads } from './rules.ts';
 
@@ -59,6 +60,13 @@ export type SaInitVerdict =
   /** Build and send anew. */
   | { readonly kind: 'restart'; readonly why: string }
   /** Believed only if nothing better comes for a while. */
+  /** Work is wanted: build and send anew when `solved` was told what came of it and how many milliseconds it took. */
+  | {
+      readonly kind: 'puzzle';
+      readonly why: string;
+      readonly search: PuzzleSearch;
+      readonly solved: (solution: Uint8Array | undefined, took: number) => void;
+    }
   | { readonly kind: 'doubt'; readonly failure: IkeFailure }
   | { readonly kind: 'failed'; readonly failure: IkeFailure }
   | { readonly kind: 'done'; readonly result: SaInitResult };
@@ -75,6 +83,11 @@ export class SaInitExchange {
   readonly #cookies = new Set<string>();
   readonly #refusals = new Set<number>();
   #cookie: Uint8Array | undefined;
+  /** Of the puzzle that came with that cookie. */
+  #solution: Uint8Array | undefined;
+  /** Milliseconds spent on puzzles, and what the last puzzle wanted that was not solved. */
+  #puzzled = 0;
+  #unsolved: string | undefined;
   #exchange: KeyExchange;
   /** Until then a refusal may be the answer to an earlier request, repeated or late. */
   #echoesUntil = Number.NEGATIVE_INFINITY;
@@ -97,6 +110,7 @@ export class SaInitExchange {
     return [
       // RFC 7296 §2.6: the cookie is the first payload.
       ...(this.#cookie ? [notify(NOTIFY.COOKIE, this.#cookie)] : []),
+      ...(this.#solution ? [{ kind: 'PS', data: this.#solution } as const] : []),
       { kind: 'SA', proposals: this.#config.ikeProposals },
       { kind: 'KE', method: method.id, data: publicValue },
       { kind: 'NONCE', data: this.ni },
@@ -113,6 +127,10 @@ export class SaInitExchange {
   }
 
   process(message: Message, progress: SaInitProgress): SaInitVerdict {
+    const puzzle = findNotify(message.payloads, NOTIFY.PUZZLE);
+    const alone = puzzle && !findNotify(message.payloads, NOTIFY.COOKIE) && !findPayload(message.payloads, 'SA');
+    // RFC 8019 §7.1.2: there is no text to work on.
+    if (alone) return { kind: 'ignore', why: 'PUZZLE without a COOKIE' };
     const sifted = siftPayloads(message.header.exchange, 'response', 'in the clear', message.payloads);
     if (!sifted.ok) {
       const { error } = sifted;
@@ -125,7 +143,7 @@ export class SaInitExchange {
     if (redirect) return this.#takeRedirect(redirect.data);
     const sa = findPayload(payloads, 'SA');
     const cookie = findNotify(payloads, NOTIFY.COOKIE);
-    if (cookie && !sa) return this.#takeCookie(cookie.data, progress);
+    if (cookie && !sa) return this.#takeCookie(cookie.data, puzzle?.data, progress);
     const invalidKe = findNotify(payloads, NOTIFY.INVALID_KE_PAYLOAD);
     if (invalidKe) return this.#takeGroup(invalidKe.data, progress);
     const error = allPayloads(payloads, 'N').find(({ type }) => isErrorNotify(type));
@@ -144,15 +162,43 @@ export class SaInitExchange {
     return startKeyExchange(method, this.#random);
   }
 
-  #takeCookie(cookie: Uint8Array, progress: SaInitProgress): SaInitVerdict {
+  #takeCookie(cookie: Uint8Array, puzzle: Uint8Array | undefined, progress: SaInitProgress): SaInitVerdict {
     // RFC 7296 §2.6: 1 to 64 octets.
     if (cookie.length < 1 || cookie.length > 64) return doubt('protocol', `COOKIE of ${cookie.length} octets`);
     const hex = toHex(cookie);
-    if (this.#cookies.has(hex)) return this.#refused(progress, { code: 'protocol', evidence: place('COOKIE asked for again') });
-    if (this.#cookies.size >= MAX_COOKIES) return doubt('protocol', 'COOKIE without end');
+    if (this.#cookies.has(hex)) {
+      const failure = this.#unsolved === undefined ? tooOften : tooHard(this.#unsolved);
+      return this.#refused(progress, failure);
+    }
+    if (this.#cookies.size >= MAX_COOKIES) return doubt(puzzle ? 'gateway-overloaded' : 'protocol', 'COOKIE without end');
     this.#cookies.add(hex);
     this.#cookie = cookie.slice();
+    this.#solution = undefined;
+    const work = puzzle && readPuzzle(puzzle, this.#config.ikeProposals);
+    if (work) return this.#takePuzzle(work, this.#cookie, progress);
     return this.#restart(progress, 'the gateway wants a cookie');
+  }
+
+  #takePuzzle(puzzle: Puzzle, cookie: Uint8Array, progress: SaInitProgress): SaInitVerdict {
+    const wanted = puzzle.difficulty === 0 ? 'PUZZLE of any difficulty' : `PUZZLE of ${puzzle.difficulty} bits`;
+    const left = PUZZLE_WITHIN - this.#puzzled;
+    if (puzzle.difficulty > MAX_DIFFICULTY || left <= 0) {
+      // RFC 8019 §7.1.2: the cookie alone may do, for a gateway serves some who solve nothing (§7.1.5). Asked again, it does not.
+      if (this.#unsolved !== undefined) return { kind: 'doubt', failure: tooHard(wanted) };
+      this.#unsolved = wanted;
+      return this.#restart(progress, `the gateway wants a ${wanted}, which is too much: the cookie alone is tried`);
+    }
+    return {
+      kind: 'puzzle',
+      why: `the gateway is under load and wants a ${wanted}`,
+      search: new PuzzleSearch(puzzle, cookie, left, progress.now),
+      solved: (solution, took) => {
+        this.#puzzled += took;
+        this.#solution = solution;
+        if (!solution) this.#unsolved = wanted;
+        this.#restart(progress, '', took);
+      },
+    };
   }
 
   /** RFC 7296 §1.2, §2.7: the data are the method wanted. Ours keeps its cookie, nonce and SPI (§2.6.1). */
@@ -179,10 +225,11 @@ export class SaInitExchange {
     return { kind: 'failed', failure: redirected(read.value.gateway, 'IKE_SA_INIT response') };
   }
 
-  #restart({ firstAt, now }: SaInitProgress, why: string): SaInitVerdict {
+  /** `worked`: milliseconds since the answer came. */
+  #restart({ firstAt, now }: SaInitProgress, why: string, worked = 0): SaInitVerdict {
     this.#refusals.clear();
     // The round trip was at most the time since this request was first sent.
-    this.#echoesUntil = now + 2 * (now - firstAt) + ECHO_SLACK;
+    this.#echoesUntil = now + worked + 2 * (now - firstAt) + ECHO_SLACK;
     return { kind: 'restart', why };
   }
 
@@ -246,6 +293,12 @@ export class SaInitExchange {
     const said = { vendorIds, hashes, multipleAuth, authorities, fragmentation, usePpk };
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said } };
   }
+}
+
+const tooOften: IkeFailure = { code: 'protocol', evidence: place('COOKIE asked for again') };
+
+function tooHard(wanted: string): IkeFailure {
+  return { code: 'gateway-overloaded', evidence: place(wanted) };
 }
 
 /** RFC 5685 §3: that we can be sent elsewhere, and who sent us here. */

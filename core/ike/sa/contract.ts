@@ -317,6 +317,7 @@ export interface IkeFailure {
     | 'child-refused' // another error notify for the CHILD SA
     | 'gateway-version' // speaks another major version
     | 'gateway-error' // another error notify for the IKE SA
+    | 'gateway-overloaded' // it wants more work than is done for it (RFC 8019)
     | 'no-fragmentation' // our configuration demands it, and it does not offer it
     | 'protocol' // the gateway's messages break the protocol
     | 'address-changed' // our address did, and the gateway does not follow: no MOBIKE, or UNACCEPTABLE_ADDRESSES

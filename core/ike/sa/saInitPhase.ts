@@ -1,10 +1,11 @@
 /** IKE_SA_INIT, or IKE_SESSION_RESUME in its place (RFC 5723), at work: sends, repeats, and remembers the doubts of RFC 7296 §2.21.1; ends with what the exchange agreed. */
 import { equalBytes } from '../../bytes/bytes.ts';
 import { exchangeName } from '../exchanges/rules.ts';
-import { SaInitExchange, type SaInitResult } from '../exchanges/saInit.ts';
+import { SaInitExchange, type SaInitResult, type SaInitVerdict } from '../exchanges/saInit.ts';
 import { SessionResumeExchange } from '../exchanges/sessionResume.ts';
 import { encodeMessage } from '../wire/encode.ts';
 import type { Header, Message, WireError } from '../wire/message.ts';
+import { findPayload } from '../wire/payloads.ts';
 import type { Channel, Endpoint, IkeConfig, IkeFailure, IkeInput, IkeOutput, IkePorts, IkeTicket } from './contract.ts';
 import type { Narrator } from './narrator.ts';
 import { Retransmission, type RetransmitTiming, sentOnce } from './window.ts';
@@ -47,6 +48,8 @@ export class SaInitPhase {
   #retransmission: Retransmission | undefined;
   /** When that request was first sent. */
   #requestAt = 0;
+  /** A puzzle that is being solved: meanwhile nothing is repeated and no doubt becomes certain, but a genuine answer is taken. */
+  #work: Extract<SaInitVerdict, { kind: 'puzzle' }> | undefined;
   #doubt: { readonly failure: IkeFailure; readonly until: number } | undefined;
 
   /** The key pair is made here, before it is needed. */
@@ -78,10 +81,15 @@ export class SaInitPhase {
   }
 
   deadline(): number {
+    if (this.#work) return this.#work.search.deadline;
     return Math.min(this.#retransmission?.deadline ?? Infinity, this.#doubt?.until ?? Infinity);
   }
 
   tick(now: number): void {
+    if (this.#work) {
+      this.#solve(this.#work, now);
+      return;
+    }
     if (this.#doubt && now >= this.#doubt.until) {
       this.#ports.failed(this.#doubt.failure);
       return;
@@ -94,6 +102,18 @@ export class SaInitPhase {
     if (verdict !== 'again') return;
     this.#ports.narrator.log('debug', `repeating ${this.#name} request`, { messageId: 0, sent: this.#retransmission?.sent ?? 0 });
     this.#transmit();
+  }
+
+  #solve({ search, solved }: Extract<SaInitVerdict, { kind: 'puzzle' }>, now: number): void {
+    const state = search.tick(now);
+    if (state === 'working') return;
+    this.#work = undefined;
+    const took = search.spent(now);
+    const found = state === 'given-up' ? undefined : state;
+    this.#ports.narrator.log('info', found ? 'puzzle solved' : 'puzzle given up', { milliseconds: took, trials: search.trials });
+    solved(found, took);
+    if (this.#doubt) this.#doubt = { ...this.#doubt, until: now + DOUBT_WITHIN };
+    this.start(now);
   }
 
   whyNoAnswer(): IkeFailure {
@@ -119,11 +139,20 @@ export class SaInitPhase {
       return;
     }
     narrator.received(header, message.payloads, input.bytes.length);
+    // Repetitions of the puzzle, or cookies and refusals of somebody who wants the work to be for nothing.
+    if (this.#work && !findPayload(message.payloads, 'SA')) {
+      narrator.drop('a puzzle is being solved');
+      return;
+    }
     const progress = { sent: this.#retransmission?.sent ?? 1, firstAt: this.#requestAt, now };
     const verdict = this.#exchange.process(message, progress);
     switch (verdict.kind) {
       case 'ignore':
         narrator.drop(verdict.why);
+        return;
+      case 'puzzle':
+        narrator.log('info', verdict.why);
+        this.#work = verdict;
         return;
       case 'doubt':
         this.#remember(verdict.failure, now);
@@ -136,6 +165,7 @@ export class SaInitPhase {
         this.start(now);
         return;
       case 'done': {
+        this.#work = undefined;
         const { spiI, ni } = this.#exchange;
         const ticket = 'ticket' in this.#exchange ? this.#exchange.ticket : undefined;
         this.#ports.done({ spiI, ni, result: verdict.result, request: this.#request, response: input.bytes, ticket }, now);

@@ -10,7 +10,7 @@ export const EXCHANGE = {
   IKE_FOLLOWUP_KE: 44,
 } as const;
 
-/** RFC 7296 §3.2 and RFC 7383 §2.5. */
+/** RFC 7296 §3.2, RFC 7383 §2.5 and RFC 8019 §8.2. */
 export const PAYLOAD = {
   NONE: 0,
   SA: 33,
@@ -30,6 +30,7 @@ export const PAYLOAD = {
   CP: 47,
   EAP: 48,
   SKF: 53,
+  PS: 54,
 } as const;
 
 /** RFC 7296 §3.1. */

@@ -7,7 +7,15 @@
 import { Writer } from '../../bytes/writer.ts';
 import { ATTRIBUTE_KEY_LENGTH, FLAG, PAYLOAD, PROTOCOL, TS_TYPE } from './constants.ts';
 import type { Header, Payload, PayloadOf, Proposal, TrafficSelector, Transform } from './message.ts';
-import { GENERIC_HEADER_LENGTH, HEADER_LENGTH, isEapMessage, isIdentityLength, MAX_PAYLOADS, MAX_SPIS } from './parse.ts';
+import {
+  GENERIC_HEADER_LENGTH,
+  HEADER_LENGTH,
+  isEapMessage,
+  isIdentityLength,
+  isPuzzleSolution,
+  MAX_PAYLOADS,
+  MAX_SPIS,
+} from './parse.ts';
 import { isSelectorOrdered, MAX_CONFIG_ATTRIBUTES, MORE_PROPOSALS, MORE_TRANSFORMS } from './parseNested.ts';
 import { isDeleteSpiSize, isNotifySpiSize, isProposalSpiSize } from './spi.ts';
 
@@ -140,6 +148,10 @@ function writeBody(writer: Writer, payload: Payload): void {
       return;
     case 'CP':
       writeConfiguration(writer, payload);
+      return;
+    case 'PS':
+      demand(isPuzzleSolution(payload.data), `puzzle solution of ${payload.data.length} octets`);
+      writer.bytes(payload.data);
       return;
     case 'EAP':
       demand(isEapMessage(payload.message), 'EAP message with another length inside');

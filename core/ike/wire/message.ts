@@ -59,6 +59,8 @@ export type Payload =
   | { readonly kind: 'V'; readonly data: Uint8Array }
   | { readonly kind: 'TSi' | 'TSr'; readonly selectors: readonly TrafficSelector[]; readonly unknownTypes: number }
   | { readonly kind: 'CP'; readonly cfgType: number; readonly attributes: readonly ConfigAttribute[] }
+  /** Four keys of one size, one after the other (RFC 8019 §8.2). */
+  | { readonly kind: 'PS'; readonly data: Uint8Array }
   | { readonly kind: 'EAP'; readonly message: Uint8Array }
   /** Encrypted, still closed. `firstInner` is the type of the first payload inside, `body` is IV, ciphertext and ICV. */
   | { readonly kind: 'SK'; readonly firstInner: number; readonly body: Uint8Array; readonly bodyOffset: number }

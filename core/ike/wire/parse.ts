@@ -155,11 +155,19 @@ function parseBody(type: number, critical: boolean, body: Uint8Array): Result<Pa
       return parseTrafficSelectors('TSr', body);
     case PAYLOAD.CP:
       return parseConfiguration(body);
+    case PAYLOAD.PS:
+      // RFC 8019 §8.2: four keys of one size, which is not zero.
+      if (!isPuzzleSolution(body)) return fault('syntax', `${body.length} octets`);
+      return ok({ kind: 'PS', data: body });
     case PAYLOAD.EAP:
       return parseEap(body);
     default:
       return ok({ kind: 'unknown', type, critical, body });
   }
+}
+
+export function isPuzzleSolution(data: Uint8Array): boolean {
+  return data.length > 0 && data.length % 4 === 0;
 }
 
 /** RFC 7296 §3.4; whether the value suits the method is for the key exchange to say. */

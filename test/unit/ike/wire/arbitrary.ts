@@ -97,7 +97,11 @@ const eap: fc.Arbitrary<Payload> = fc.tuple(octet, octet, octets()).map(([code, 
   return { kind: 'EAP', message };
 });
 
-const known: ReadonlySet<number> = new Set([0, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 53]);
+const known: ReadonlySet<number> = new Set([0, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 53, 54]);
+
+function repeated(part: Uint8Array, times: number): Uint8Array {
+  return Uint8Array.from(Array.from({ length: times }, () => [...part]).flat());
+}
 
 /** Every payload that may stand inside SK. */
 export const payload: fc.Arbitrary<Payload> = ordinary(
@@ -118,6 +122,7 @@ export const payload: fc.Arbitrary<Payload> = ordinary(
     }),
     fc.record({ kind: fc.constant('CP' as const), cfgType: octet, attributes: fc.array(attribute, { maxLength: 10 }) }),
     eap,
+    fc.uint8Array({ minLength: 1, maxLength: 70 }).map((key) => ({ kind: 'PS' as const, data: repeated(key, 4) })),
     fc.record({
       kind: fc.constant('unknown' as const),
       type: octet.filter((type) => !known.has(type)),
