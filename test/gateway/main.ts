@@ -10,6 +10,7 @@
  *   {"do":"check-liveness"}            → an empty INFORMATIONAL to all clients
  *   {"do":"misbehave","names":[…]}     → {"event":"misbehaving","names":[…]}; SAs are forgotten without a word
  *   {"do":"heard"}                     → {"event":"heard","eap":[1,26],"datagrams":7}: EAP types and datagrams of clients since it was told to misbehave
+ *   {"do":"reset-tcp"}                 → all TCP connections are broken: {"event":"tcp-reset","connections":1}; "shut" true: and no new ones taken, until it is false
  *   {"do":"stop"}                      → terminate, wait for the answers, end; SIGTERM and SIGINT do the same
  */
 import { execFileSync } from 'node:child_process';
@@ -29,6 +30,7 @@ import { officeTls } from './mainCredentials.ts';
 import { isMisbehaviour } from './misbehaviours.ts';
 import { createHeadOffice } from './responder.ts';
 import { TicketStore } from './standing.ts';
+import { TcpDoor } from './tcpDoor.ts';
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 /** How long `stop` waits for clients to answer the DELETE. */
@@ -77,10 +79,19 @@ function openOfficeTun({ tun, office }: ProcessConfig): { readonly fds: readonly
   return opened.value;
 }
 
+/** A control line. */
+interface Command {
+  readonly do?: string;
+  readonly id?: string;
+  readonly names?: readonly string[];
+  readonly shut?: boolean;
+}
+
 class Process {
   readonly #config: ProcessConfig;
   #office: HeadOffice;
   readonly #dataplane: Dataplane;
+  readonly #door: TcpDoor;
   readonly #tls: ReturnType<typeof officeTls>;
   #timer: NodeJS.Timeout | undefined;
   readonly #tickets = new TicketStore();
@@ -91,6 +102,7 @@ class Process {
   private constructor(config: ProcessConfig, dataplane: Dataplane) {
     this.#config = config;
     this.#dataplane = dataplane;
+    this.#door = new TcpDoor(dataplane);
     this.#tls = officeTls(config.credentials);
     this.#office = this.#open(config.office.misbehave);
   }
@@ -102,11 +114,13 @@ class Process {
       ...(config.espBackend !== undefined && { backend: config.espBackend }),
       onIke: (message) => self?.input({ kind: 'datagram', ...message }),
       onFailure: failed,
+      onStreamOver: (fd) => self?.connectionOver(fd),
     });
     self = new Process(config, dataplane);
     const { fds, features } = openOfficeTun(config);
     await dataplane.attachTun(fds, features);
     await dataplane.attachSockets(openSockets(config));
+    await self.#door.listen(config.office.addresses, config.office.tcpPorts ?? []);
     return self;
   }
 
@@ -115,16 +129,22 @@ class Process {
     if (input.kind === 'datagram') this.#datagrams++;
     this.#office.handle(input, performance.now());
     this.#draining = this.#draining.then(() => this.#drain()).catch(failed);
+    if (input.kind === 'datagram') this.#draining = this.#draining.then(() => this.#door.follow(this.#office.list()));
+  }
+
+  connectionOver(fd: number): void {
+    this.#door.over(fd).catch(failed);
   }
 
   control(line: string): void {
-    const command = JSON.parse(line) as { readonly do?: string; readonly id?: string; readonly names?: readonly string[] };
+    const command = JSON.parse(line) as Command;
     const only = command.id === undefined ? {} : { id: command.id };
     if (command.do === 'list-sas') print({ event: 'sas', sas: this.#list() });
     else if (command.do === 'terminate') this.input({ kind: 'terminate', ...only });
     else if (command.do === 'check-liveness') this.input({ kind: 'check-liveness', ...only });
     else if (command.do === 'misbehave') void this.#misbehave(command.names ?? []);
     else if (command.do === 'heard') print({ event: 'heard', eap: this.#heard, datagrams: this.#datagrams });
+    else if (command.do === 'reset-tcp') void this.#resetTcp(command.shut).catch(failed);
     else if (command.do === 'stop') void this.stop();
     else print({ event: 'unknown-command', line });
   }
@@ -137,6 +157,14 @@ class Process {
     await this.#dataplane.detach();
     await this.#dataplane.stop();
     process.exit(0);
+  }
+
+  async #resetTcp(shut: boolean | undefined): Promise<void> {
+    const { connections } = this.#door;
+    const { addresses, tcpPorts = [] } = this.#config.office;
+    if (shut === undefined) await this.#door.reset();
+    else await this.#door.shut(shut, addresses, tcpPorts);
+    print({ event: 'tcp-reset', connections });
   }
 
   /** A new office in the place of the old one, as after a restart. */

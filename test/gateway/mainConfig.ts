@@ -18,6 +18,8 @@ const milliseconds = v.pipe(v.number(), v.minValue(0));
 const schema = v.strictObject({
   /** Outer addresses, at most one per family; the sockets are bound to them. */
   addresses: v.pipe(strings, v.minLength(1)),
+  /** Where TCP connections are taken (RFC 9329). */
+  tcpPorts: v.optional(v.array(v.number()), [4500, 443]),
   identity: v.string(),
   users: v.array(
     v.strictObject({
@@ -78,6 +80,7 @@ export function readConfig(path: string): ProcessConfig {
     office: {
       addresses: file.addresses,
       ports: { ike: 500, natt: 4500 },
+      tcpPorts: file.tcpPorts,
       identity: identity(file.identity),
       users: file.users.map(({ identity: name, psk, proofs }) => ({
         identity: identity(name),
