@@ -8,7 +8,7 @@ import { parseMessage } from '../../core/ike/wire/parse.ts';
 import { findNotify } from '../../core/ike/wire/payloads.ts';
 import type { HeadOfficeConfig } from '../gateway/config.ts';
 import { Conversation } from '../gateway/conversation.ts';
-import { clientConfig, officeConfig, seededRandom } from '../gateway/fixtures.ts';
+import { clientConfig, officeConfig, seededRandom, selector } from '../gateway/fixtures.ts';
 import type { MisbehaviourName } from '../gateway/misbehaviours.ts';
 import { createHeadOffice } from '../gateway/responder.ts';
 
@@ -255,4 +255,59 @@ test('DELETE goes over the connection and ends both', () => {
   assert.equal(line.ends.length, 1);
   assert.equal(line.ends[0]?.failure, undefined);
   assert.equal(line.office.list().length, 0);
+});
+
+// RFC 9329 §6.1: INFORMATIONAL {UPDATE_SA_ADDRESSES, …, COOKIE2} ->  <- INFORMATIONAL {COOKIE2}
+test('with MOBIKE a new connection is shown by an update of the addresses, and the office comes without a check of its own', () => {
+  const line = new Line(behindNat, { mobike: true }, { mobike: {} });
+  line.connect();
+  for (const port of [61_077, 61_078]) {
+    const before = line.sent;
+    const moves = line.conversation.officeHeard.filter(({ kind }) => kind === 'moved').length;
+    line.up = false;
+    line.conversation.run(3_000);
+    line.reconnect(port);
+    line.conversation.run(1_000);
+    assert.equal(line.sent, before + 1, 'one update, and no request of the office to answer');
+    const moved = line.conversation.officeHeard.filter((output) => output.kind === 'moved');
+    assert.equal(moved.length, moves + 1);
+    const last = moved.at(-1);
+    assert.ok(last?.kind === 'moved');
+    assert.deepEqual([last.remote, last.natLocal], [{ ...behindNat, port }, false]);
+    assert.deepEqual(line.answersTo, { ...behindNat, port });
+  }
+  assert.deepEqual(line.conversation.outputs('moved'), [], 'we are where we were');
+  assert.deepEqual(line.ends, []);
+});
+
+// INFORMATIONAL {} -> (lost), new connection, the same INFORMATIONAL {} ->  <- INFORMATIONAL {}  INFORMATIONAL {UPDATE_SA_ADDRESSES} -> …
+test('with MOBIKE what was in flight goes first, then the update', () => {
+  const line = new Line(direct, { mobike: true }, { mobike: {} });
+  line.connect();
+  line.up = false;
+  line.conversation.tell({ kind: 'check-liveness' });
+  line.conversation.run(100);
+  const before = line.sent;
+  line.reconnect(40_001);
+  line.conversation.run(1_000);
+  const sent = line.conversation.outputs('transmit');
+  assert.deepEqual(sent[before]?.bytes, sent[before - 1]?.bytes);
+  assert.equal(line.sent, before + 2);
+  assert.deepEqual(line.office.list()[0]?.remote, { ...direct, port: 40_001 });
+  line.conversation.run(120_000);
+  assert.deepEqual(line.ends, []);
+});
+
+// RFC 9329 §7.5
+test('nothing goes in fragments, though they are agreed on for the day when it goes over UDP', () => {
+  const remoteSelectors = Array.from({ length: 100 }, (_, i) => selector(`10.${i}.0.0/16`));
+  const line = new Line(direct, { fragmentation: 'force', remoteSelectors });
+  line.connect();
+  assert.equal(line.conversation.outputs('install-child').length, 1);
+  const sent = line.conversation.outputs('transmit');
+  assert.ok(sent.some(({ bytes }) => bytes.length > 1_500));
+  for (const { bytes } of sent) {
+    const parsed = parseMessage(bytes);
+    assert.ok(parsed.ok && parsed.value.payloads.every(({ kind }) => kind !== 'SKF'));
+  }
 });

@@ -81,6 +81,13 @@ export class OfficeMobike {
   /** §3.7: packets go there when somebody there has shown that they arrive. */
   #follow(way: Route, now: number): void {
     this.#wanted = way;
+    if (way.remote.transport === 'tcp') {
+      // RFC 9329 §7.1: who has a connection has shown that it is there.
+      const { ike, local, emit } = this.#ports;
+      ike().moveTo(way, undefined, now);
+      emit({ kind: 'moved', local, ...way, natLocal: false });
+      return;
+    }
     this.#ports.ike().moveTo(way, this.#queued ? undefined : this.#check(), now);
   }
 

@@ -521,7 +521,8 @@ export class IkeSa {
   #seal(header: Header, payloads: readonly Payload[], channel: Channel, to: Endpoint, longest = Infinity): Sealed {
     const protection = this.#protection;
     const size = this.#fragmentSize;
-    if (!size) return { datagrams: protection.seal(header, payloads) };
+    // RFC 9329 §7.5: a stream carries what is long as it is.
+    if (!size || to.transport === 'tcp') return { datagrams: protection.seal(header, payloads) };
     const small = messageLimit('small', channel, to);
     const limit = Math.max(small, Math.min(messageLimit(size, channel, to), longest));
     const datagrams = protection.seal(header, payloads, limit);

@@ -125,7 +125,10 @@ class Initiator implements IkeMachine {
         return;
       case 'reconnected':
         if (this.#phase === 'sa-init') this.#saInit.reconnected(now);
-        else this.#session?.reconnected(now);
+        else {
+          this.#session?.reconnected(now);
+          this.#mobike?.reconnected(now);
+        }
         return;
       case 'paths':
         if (this.#phase === 'up') this.#mobike?.changed(input.paths, now);

@@ -123,6 +123,18 @@ export class Mobike implements Roads {
     sa.reconnected(now);
   }
 
+  /** A new TCP connection: what is in flight goes out again, and the gateway is told to come there (RFC 9329 §6.1). */
+  reconnected(now: number): void {
+    const sa = this.#setup.current();
+    if (!this.#agreed || sa?.state !== 'established') {
+      sa?.reconnected(now);
+      return;
+    }
+    this.#generation++;
+    this.#seen = undefined;
+    sa.moveTo({ channel: 'natt', remote: this.#way.remote }, this.#updateRequest(), now);
+  }
+
   routes(sent: number): readonly Route[] {
     const { remote } = this.#way;
     const here = { channel: this.#setup.current()?.channel ?? 'natt', remote } as const;
@@ -291,6 +303,8 @@ export class Mobike implements Roads {
     const destination = findNotify(answer, NOTIFY.NAT_DETECTION_DESTINATION_IP);
     if (!spis || !destination) return false;
     const { local, remote, natLocal } = this.#way;
+    // RFC 9329 §6.5, §6.6: to a TCP connection a NAT makes no difference, and its port is another one with each connection.
+    if (remote.transport === 'tcp') return false;
     const found = detectNat(spis, answer, local, remote);
     if (found.local !== natLocal) this.#tell({ local, remote, natLocal: found.local });
     const before = this.#seen;

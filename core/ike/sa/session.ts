@@ -181,11 +181,10 @@ export class Session {
     this.#current?.checkLiveness(now);
   }
 
-  /** The connection under it was made anew (RFC 9329 §6). */
+  /** The connection under it was made anew (RFC 9329 §6.2): what the other IKE SAs have in flight goes out again. The current one is MOBIKE's. */
   reconnected(now: number): void {
     this.#now = now;
     for (const sa of this.#others.keys()) sa.reconnected(now);
-    this.#current?.reconnected(now);
   }
 
   rekeyIke(now: number): void {
