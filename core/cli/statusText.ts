@@ -99,7 +99,11 @@ export function statusText(status: Status, now: number): string[] {
     );
   if (!isUp(status.state)) row('Steps', ...status.steps.map((step) => stepText(step, now)));
   if (profile) row('Profile', `${profile.name} (${profile.id})`);
-  if (gateway) row('Gateway', `${gateway.name === gateway.address ? '' : `${gateway.name} `}${endpoint(gateway)}`);
+  if (gateway)
+    row(
+      'Gateway',
+      `${gateway.name === gateway.address ? '' : `${gateway.name} `}${endpoint(gateway)}${gateway.transport === 'tcp' ? ' by TCP' : ''}`,
+    );
   if (status.gatewayCertificate) certificateRows(status.gatewayCertificate, now, row);
   for (const warning of status.warnings ?? []) row('Warning', warningText(warning));
   if (ike)

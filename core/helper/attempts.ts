@@ -50,6 +50,8 @@ export interface Attempts {
   facts(): TunnelFacts;
   readonly answer: Prompter['answer'];
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
+  /** As of a connection. */
+  streamOver(fd: number, why: string): void;
   /** The computer is about to sleep. */
   suspending(): void;
   /** It is awake again. */
@@ -329,6 +331,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     facts,
     answer: prompter.answer,
     datagram: (bytes, channel, from) => connection?.datagram(bytes, channel, from),
+    streamOver: (fd, why) => connection?.streamOver(fd, why),
     suspending: () => tell({ kind: 'suspending' }),
     resumed() {
       tell({ kind: 'resumed', patience: credentials.replayable() ? QUICK : PATIENT });

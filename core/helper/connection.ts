@@ -24,6 +24,7 @@ import { planHost } from './hostPlan.ts';
 import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
 import { type Memory, type Place, type Reach, type Reached, startReach, type Unreached } from './reach.ts';
 import type { Stage, StageDeps } from './stage.ts';
+import type { Line } from './tcpLine.ts';
 import type { TicketHolder } from './ticketHolder.ts';
 
 export interface ConnectionDeps extends StageDeps {
@@ -37,6 +38,8 @@ export interface ConnectionDeps extends StageDeps {
   /** For the machine: milliseconds of a clock that never goes back, and counts a suspend. */
   readonly monotonic: () => number;
   readonly version: string;
+  /** In [0, 1); Math.random when absent. */
+  readonly random?: () => number;
   readonly onChange: () => void;
 }
 
@@ -65,6 +68,8 @@ export interface Connection {
   facts(): TunnelFacts;
   /** An IKE message from the dataplane. */
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
+  /** A TCP connection of the dataplane is over. */
+  streamOver(fd: number, why: string): void;
   /** Is it of one of this connection's SAs? */
   knows(bytes: Uint8Array): boolean;
   /** Asks the gateway now whether it is there. */
@@ -101,6 +106,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   const { stage } = request;
   let reach: Reach | undefined;
   let driver: Driver | undefined;
+  /** What it goes over, where that is TCP. */
+  let line: Line | undefined;
   let proof: Proof | undefined;
   let why: Ending | undefined;
   let asked = false;
@@ -146,6 +153,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         onEvent,
         onAsk: answer,
         trafficArrived,
+        random: deps.random ?? Math.random,
         onRoundTrip: (milliseconds) => {
           facts.pathRtt = Math.round(milliseconds * 10) / 10;
           deps.onChange();
@@ -177,14 +185,16 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     return prepared;
   }
 
-  function onTry({ name, remote, local }: Place): void {
-    facts.gateway = { name, address: remote.address, port: profile.gatewayPorts.ike };
+  function onTry({ name, remote, port, local }: Place): void {
+    const { address, transport } = remote;
+    facts.gateway = { name, address, port, ...(transport && { transport }) };
     facts.local = local;
   }
 
   function onReached(reached: Reached): void {
     onTry(reached);
     driver = reached.driver;
+    line = reached.line;
     proof = reached.proof;
   }
 
@@ -218,7 +228,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       case 'established':
         facts.establishedAt = deps.now();
         facts.ike = event.sa;
-        facts.gateway = { name: facts.gateway.name, address: event.sa.remote.address, port: event.sa.remote.port };
+        facts.gateway = { name: facts.gateway.name, ...event.sa.remote };
         facts.local = { address: event.sa.local.address, port: event.sa.local.port };
         break;
       case 'configured':
@@ -274,10 +284,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     const carried = deps.dataplane.installChild(child, {
       keepaliveInterval: profile.natKeepalive * 1000,
       replayWindow: profile.replayWindow,
-      mtu: profile.mtu,
       ...(how.replaces !== undefined && { replaces: how.replaces }),
       ...(how.standby && { standby: true }),
-      ...(device !== undefined && { interfaceMtu: device }),
+      // TCP finds out by itself what its path carries.
+      ...(child.remote.transport !== 'tcp' && { mtu: profile.mtu, ...(device !== undefined && { interfaceMtu: device }) }),
     });
     children.set(spiIn, {
       sa: { spiIn, spiOut, encr, integ, esn },
@@ -387,6 +397,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     await Promise.allSettled([installing]);
     await goodbye;
     driver?.stop();
+    await line?.close();
     for (const spiIn of [...children.keys()]) {
       forget(spiIn);
       await deps.dataplane.removeChild(spiIn).catch(() => {});
@@ -434,7 +445,12 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       else reach?.datagram(bytes, channel, from);
     },
     knows: (bytes) => driver?.knows(bytes) ?? reach?.knows(bytes) ?? false,
-    check: () => driver?.command('check-liveness'),
+    streamOver(fd, cause) {
+      if (line?.has(fd)) line.broken(cause);
+      else reach?.streamOver(fd, cause);
+    },
+    // A new TCP connection brings the question with it (RFC 9329 §6.1).
+    check: () => (line ? line.renew() : driver?.command('check-liveness')),
     woke: () => driver?.woke(),
     end: (reason, silently) => end(reason, silently),
     over,

@@ -25,7 +25,7 @@ export interface DriverPorts {
 
 export interface Driver {
   /** A user's command. */
-  command(kind: 'start' | 'terminate' | 'check-liveness'): void;
+  command(kind: 'start' | 'terminate' | 'check-liveness' | 'reconnected'): void;
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
   /** It is of an SA that the machine sent something of. */
   knows(datagram: Uint8Array): boolean;

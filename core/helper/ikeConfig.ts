@@ -14,6 +14,8 @@ export interface Path {
   readonly local: string;
   readonly remote: string;
   readonly localPorts: Readonly<Record<Channel, number>>;
+  /** The gateway's port, where it is reached by TCP (RFC 9329). */
+  readonly tcpPort?: number;
 }
 
 /** With these a gateway that is silent is given up after about 30 s, and 20 % of loss both ways fails one connect in thousands. */
@@ -62,9 +64,11 @@ export function ikeConfig(
   const ipv6 = wanted.some(({ type }) => type === 'ipv6');
   const everything = [...(ipv4 ? ['0.0.0.0/0'] : []), ...(ipv6 ? ['::/0'] : [])].map(selectorFromCidr);
 
+  const { tcpPort } = path;
   return ok({
     local: { address: path.local, ports: path.localPorts },
-    remote: { address: path.remote, ports: profile.gatewayPorts },
+    remote: { address: path.remote, ports: tcpPort === undefined ? profile.gatewayPorts : { ike: tcpPort, natt: tcpPort } },
+    ...(tcpPort !== undefined && { transport: 'tcp' }),
     ikeProposals: ikeProposals.value,
     espProposals: espProposals.value,
     localIdentity: localIdentity.value,
@@ -74,7 +78,8 @@ export function ikeConfig(
     // RFC 7296 §2.19: the address is not known yet, so all of the family is asked for, to be narrowed to it.
     localSelectors: everything.filter((selector) => selector !== undefined),
     remoteSelectors: wanted,
-    forceEncapsulation: true,
+    // RFC 9329 §6.5: a NAT makes no difference to a TCP connection, so none is pretended.
+    forceEncapsulation: tcpPort === undefined,
     fragmentation: profile.fragmentation,
     initialContact: profile.initialContact,
     reauthenticateEvery: profile.reauthenticateEvery * 1000,

@@ -3,7 +3,7 @@
  * (core/tunnel/race.ts says which when), each with a machine of its own up to the answer to IKE_SA_INIT. The first that is answered goes
  * on; the others end there, without having said anything of the user.
  */
-import type { Result } from '../bytes/result.ts';
+import { err, ok, type Result } from '../bytes/result.ts';
 import type { IkeAsk } from '../ike/auth/contract.ts';
 import type { Channel, Endpoint, IkeConfig, IkeFailure, IkeMachine } from '../ike/sa/contract.ts';
 import type { Profile } from '../profile/model.ts';
@@ -13,9 +13,10 @@ import { failure, hostFailure, ikeFailure } from '../tunnel/explain.ts';
 import { type Address, createRace, type Race, type Target } from '../tunnel/race.ts';
 import { createDriver, type Driver, type IkeEvent } from './driver.ts';
 import { localAddressTowards, resolveGateway } from './gatewayPath.ts';
-import { ikeConfig } from './ikeConfig.ts';
+import { ikeConfig, type Path } from './ikeConfig.ts';
 import type { Proof } from './proof.ts';
 import type { Stage } from './stage.ts';
+import { type Line, openLine } from './tcpLine.ts';
 import type { TicketHolder } from './ticketHolder.ts';
 
 /** What was learnt of the way, for the next time. */
@@ -24,6 +25,8 @@ export interface Memory {
   preferred?: string;
   /** What the names stood for: while a tunnel is held, nobody can be asked. */
   readonly addresses: Map<string, readonly Address[]>;
+  /** UDP was silent, and TCP was answered. */
+  udpBlocked?: boolean;
   /** Those that answered IKE_SA_INIT and nothing after it. */
   readonly avoided: Set<string>;
 }
@@ -38,6 +41,8 @@ export interface ReachPorts {
   readonly onEvent: (event: IkeEvent) => void;
   readonly onAsk: (id: number, ask: IkeAsk) => void;
   readonly log: Log;
+  /** In [0, 1). */
+  readonly random: () => number;
   readonly monotonic: () => number;
   readonly version: string;
 }
@@ -61,12 +66,15 @@ export interface ReachRequest {
 /** An address, and ours towards it. */
 export interface Place {
   readonly name: string;
-  readonly remote: Address;
+  readonly remote: Target;
+  readonly port: number;
   readonly local: { readonly address: string; readonly port: number };
 }
 
 export interface Reached extends Place {
   readonly driver: Driver;
+  /** What it goes over, where that is TCP; whoever has it closes it. */
+  readonly line: Line | undefined;
   readonly proof: Proof;
 }
 
@@ -80,6 +88,8 @@ export interface Unreached {
 export interface Reach {
   /** Who this message is for. */
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
+  /** A TCP connection is over. */
+  streamOver(fd: number, why: string): void;
   /** Is it of one of the machines that are tried? */
   knows(bytes: Uint8Array): boolean;
   /** There are addresses that were not tried to the end. */
@@ -93,6 +103,13 @@ interface Talk {
   readonly place: Place;
   readonly proof: Proof;
   readonly driver: Driver;
+  readonly line: Line | undefined;
+}
+
+/** The way that one machine's messages go. */
+interface Way {
+  readonly path: Path;
+  readonly line?: Line;
 }
 
 export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
@@ -103,7 +120,9 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
   const problems: Failure[] = [];
   /** To the end, whichever it was. */
   const tried = new Set<string>();
-  const race: Race = createRace({ gateways: places.length, preferred: memory.preferred, avoided: memory.avoided });
+  const { preferred, avoided, udpBlocked = false } = memory;
+  const race: Race = createRace({ gateways: places.length, preferred, avoided, tcp: profile.tcp, udpBlocked });
+  const cancelled = new AbortController();
   let winner: Talk | undefined;
   let over = false;
   let timer: NodeJS.Timeout | undefined;
@@ -138,14 +157,18 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
 
   async function begin(target: Target): Promise<void> {
     const made = await makeTalk(target).catch((fault) => failure('internal', String(fault)));
-    if (made === undefined || over || winner) return;
+    if (made === undefined || over || winner) {
+      if (made && !('code' in made)) void made.line?.close();
+      return;
+    }
     if ('code' in made) {
       problems.push(made);
       tell({ kind: 'failed', target });
       return;
     }
     talks.add(made);
-    ports.log('debug', 'tunnel', 'trying the gateway', { gateway: made.place.name, address: target.address });
+    const { transport = 'udp' } = target;
+    ports.log('debug', 'tunnel', 'trying the gateway', { gateway: made.place.name, address: target.address, transport });
     request.onTry(made.place);
     made.driver.command('start');
   }
@@ -157,17 +180,16 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     const proof = proofs.get(target.gateway) ?? request.proofFor(variant);
     proofs.set(target.gateway, proof);
     if (!proof.ok) return proof.error;
-    const local = await localAddressTowards(target, profile.gatewayPorts.ike);
-    if (!local.ok) return local.error;
-    const bound = await ports.stage.sockets(target.family);
-    if (over || winner) return undefined;
-    if (!bound.ok) return hostFailure(bound.error);
-    const path = { local: local.value, remote: target.address, localPorts: bound.value };
+    const way = target.transport === 'tcp' ? await tcpWay(target) : await udpWay(target);
+    if (!way.ok) return way.error;
+    const { path, line } = way.value;
     const before = { redirectedFrom: redirect?.from, ticket: request.tickets.held() };
     const config = ikeConfig(variant, proof.value, path, ports.version, before);
-    if (!config.ok) return config.error;
-    await ports.stage.attach();
-    if (over || winner) return undefined;
+    if (config.ok) await ports.stage.attach();
+    if (!config.ok || over || winner) {
+      void line?.close();
+      return config.ok ? undefined : config.error;
+    }
     const driver = createDriver(ports.createMachine(config.value), {
       now: ports.monotonic,
       send: ports.send,
@@ -176,9 +198,28 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
       trafficArrived: ports.trafficArrived,
       onRoundTrip: ports.onRoundTrip,
     });
-    const place = { name: variant.gateway, remote: target, local: { address: local.value, port: bound.value.ike } };
-    const talk: Talk = { target, place, proof: proof.value, driver };
+    const local = { address: path.local, port: path.localPorts.ike };
+    const place = { name: variant.gateway, remote: target, port: path.tcpPort ?? profile.gatewayPorts.ike, local };
+    const talk: Talk = { target, place, proof: proof.value, driver, line };
+    if (line) line.onBack = () => driver.command('reconnected');
     return talk;
+  }
+
+  async function udpWay(target: Target): Promise<Result<Way, Failure>> {
+    const local = await localAddressTowards(target, profile.gatewayPorts.ike);
+    if (!local.ok) return local;
+    const bound = await ports.stage.sockets(target.family);
+    if (!bound.ok) return err(hostFailure(bound.error));
+    return ok({ path: { local: local.value, remote: target.address, localPorts: bound.value } });
+  }
+
+  async function tcpWay({ address }: Target): Promise<Result<Way, Failure>> {
+    const { stage, log, random } = ports;
+    const opened = await openLine({ stage, log, random }, address, profile.tcpPorts, cancelled.signal);
+    if (!opened.ok) return err(failure('no-answer', `${address}: no TCP connection: ${opened.error}`));
+    const { local, port } = opened.value.connection;
+    const localPorts = { ike: local.port, natt: local.port };
+    return ok({ path: { local: local.address, remote: address, localPorts, tcpPort: port }, line: opened.value });
   }
 
   function heard(talk: Talk, event: IkeEvent): void {
@@ -188,6 +229,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
       case 'closed':
         talks.delete(talk);
         talk.driver.stop();
+        void talk.line?.close();
         if (event.failure) refused(talk, event.failure);
         return;
       case 'progress':
@@ -211,15 +253,17 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     }
     problems.push(why);
     tried.add(talk.target.address);
-    tell({ kind: 'failed', target: talk.target });
+    tell({ kind: 'failed', target: talk.target, silent: cause.code === 'no-answer' });
   }
 
   function win(talk: Talk): void {
     winner = talk;
     tried.add(talk.target.address);
     memory.preferred = talk.target.address;
-    request.onReached({ ...talk.place, driver: talk.driver, proof: talk.proof });
+    memory.udpBlocked = talk.target.transport === 'tcp' && profile.tcp === 'auto';
+    request.onReached({ ...talk.place, driver: talk.driver, line: talk.line, proof: talk.proof });
     tell({ kind: 'answered', target: talk.target });
+    cancelled.abort();
     clearTimeout(timer);
   }
 
@@ -230,6 +274,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
       // RFC 7296 §2.21.2: what the gateway made of an IKE_SA_INIT it forgets by itself.
       talk.driver.command('terminate');
       talk.driver.stop();
+      void talk.line?.close();
     }
   }
 
@@ -240,6 +285,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
 
   function stop(): void {
     over = true;
+    cancelled.abort();
     clearTimeout(timer);
     for (const talk of talks) if (talk !== winner) drop(talk.target);
   }
@@ -250,8 +296,12 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     datagram(bytes, channel, from) {
       for (const { driver } of talks) if (driver.knows(bytes)) driver.datagram(bytes, channel, from);
     },
+    streamOver(fd, why) {
+      for (const { line } of talks) if (line?.has(fd)) line.broken(why);
+    },
     knows: (bytes) => [...talks].some(({ driver }) => driver.knows(bytes)),
     elsewhere: () =>
+      (profile.tcp === 'auto' && winner !== undefined && winner.target.transport === undefined) ||
       [...memory.addresses].some(
         ([name, addresses]) =>
           places.some(({ gateway }) => gateway === name) &&

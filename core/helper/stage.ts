@@ -11,10 +11,11 @@ import type { Profile } from '../profile/model.ts';
 import type { Log } from '../system/log.ts';
 import type { HostError, HostPlan } from '../system/ports.ts';
 import type { MonitorClient, OpenedTun } from './monitorClient.ts';
+import { connectTcp, type TcpConnection } from './tcpConnection.ts';
 
 export interface StageDeps {
-  readonly monitor: Pick<MonitorClient, 'openTun' | 'bindUdp' | 'apply' | 'revert'>;
-  readonly dataplane: Pick<Dataplane, 'attachSockets' | 'attachTun' | 'detach'>;
+  readonly monitor: Pick<MonitorClient, 'openTun' | 'bindUdp' | 'connectTcp' | 'apply' | 'revert'>;
+  readonly dataplane: Pick<Dataplane, 'attachSockets' | 'attachStream' | 'releaseStream' | 'attachTun' | 'detach'>;
   readonly closeDescriptor: (fd: number) => void;
   readonly log: Log;
 }
@@ -27,6 +28,10 @@ export interface Stage {
   device(): Promise<Result<OpenedTun, HostError>>;
   /** The sockets of this family, bound and read by the dataplane; opened by the first who asks. */
   sockets(family: 4 | 6): Promise<Result<Ports, HostError>>;
+  /** A TCP connection to the first of these ports that takes it, read by the dataplane (RFC 9329); the error is words. */
+  connect(address: string, ports: readonly number[], cancelled: AbortSignal): Promise<Result<TcpConnection, string>>;
+  /** Gives one back. */
+  disconnect(fd: number): Promise<void>;
   /** The dataplane carries the device's packets from here on; once. */
   attach(): Promise<void>;
   /** Makes the host as planned; the value says what was changed. */
@@ -44,6 +49,10 @@ const CLOSED: HostError = { code: 'failed', detail: 'the tunnel ends' };
 export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'localPort'>): Stage {
   const descriptors: number[] = [];
   const sockets = new Map<4 | 6, Promise<Result<Ports, HostError>>>();
+  /** Descriptors of TCP connections, and those on their way. */
+  const streams = new Set<number>();
+  const connecting = new Set<Promise<unknown>>();
+  const ended = new AbortController();
   let device: Promise<Result<OpenedTun, HostError>> | undefined;
   let attaching: Promise<void> | undefined;
   let applying: Promise<unknown> = Promise.resolve();
@@ -75,6 +84,28 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
     descriptors.push(opened.value.fd);
     const socket: DataplaneSocket = { fd: opened.value.fd, channel, family };
     return ok({ socket, port: opened.value.port });
+  }
+
+  async function connect(
+    address: string,
+    ports: readonly number[],
+    cancelled: AbortSignal,
+  ): Promise<Result<TcpConnection, string>> {
+    const { monitor, closeDescriptor } = deps;
+    const tcp = { connectTcp: monitor.connectTcp, closeDescriptor };
+    const opened = await connectTcp(tcp, address, ports, AbortSignal.any([cancelled, ended.signal]));
+    if (!opened.ok) return opened;
+    const { fd, port } = opened.value;
+    streams.add(fd);
+    attached = true;
+    await deps.dataplane.attachStream({ fd, opener: 'we', peer: { address, port, transport: 'tcp' } });
+    return opened;
+  }
+
+  async function disconnect(fd: number): Promise<void> {
+    if (!streams.delete(fd)) return;
+    await deps.dataplane.releaseStream(fd);
+    deps.closeDescriptor(fd);
   }
 
   async function attach(): Promise<void> {
@@ -110,10 +141,12 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
 
   async function closeAll(): Promise<void> {
     // What is on its way puts things in place that must then be taken away.
-    await Promise.allSettled([device, ...sockets.values(), attaching, applying]);
+    ended.abort();
+    await Promise.allSettled([device, ...sockets.values(), ...connecting, attaching, applying]);
     await inTurn(revert()).catch((fault) => deps.log('error', 'tunnel', `revert: ${String(fault)}`));
     if (attached) await deps.dataplane.detach().catch((fault) => deps.log('error', 'tunnel', `detach: ${String(fault)}`));
-    for (const fd of descriptors.splice(0)) deps.closeDescriptor(fd);
+    for (const fd of [...descriptors.splice(0), ...streams]) deps.closeDescriptor(fd);
+    streams.clear();
   }
 
   return {
@@ -130,6 +163,13 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
       void opening.then((opened) => opened.ok || sockets.delete(family));
       return opening;
     },
+    async connect(address, ports, cancelled) {
+      if (closing) return err(CLOSED.detail);
+      const opening = connect(address, ports, cancelled);
+      connecting.add(opening);
+      return opening.finally(() => connecting.delete(opening));
+    },
+    disconnect,
     attach() {
       attaching ??= attach();
       return attaching;

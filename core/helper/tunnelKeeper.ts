@@ -29,6 +29,8 @@ export interface TunnelKeeper {
   /** Id of the profile in use. */
   inUse(profileId: string): boolean;
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
+  /** A TCP connection of the dataplane is over. */
+  streamOver(fd: number, why: string): void;
   /** The dataplane is dead. */
   dataplaneFailed(detail: string): void;
   /** Ends whatever there is, for the end of the engine. */
@@ -156,6 +158,7 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     active: () => current !== undefined,
     inUse: (profileId) => current?.facts().profile.id === profileId,
     datagram: (bytes, channel, from) => current?.datagram(bytes, channel, from),
+    streamOver: (fd, why) => current?.streamOver(fd, why),
     dataplaneFailed(detail) {
       options.logs.log('error', 'dataplane', detail);
       void current?.end(failure('dataplane-failed', detail));

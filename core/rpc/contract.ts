@@ -408,7 +408,8 @@ export interface Status {
   readonly profile?: { readonly id: string; readonly name: string };
   /** True when another user's tunnel is up: then nothing but `state` is told. */
   readonly otherUser: boolean;
-  readonly gateway?: { readonly name: string; readonly address: string; readonly port: number };
+  /** `transport`: all goes in a TCP connection to this port (RFC 9329); in UDP when absent. */
+  readonly gateway?: { readonly name: string; readonly address: string; readonly port: number; readonly transport?: 'tcp' };
   readonly local?: { readonly address: string; readonly port: number };
   readonly nat?: { readonly local: boolean; readonly remote: boolean };
   readonly interface?: { readonly name: string; readonly mtu: number };

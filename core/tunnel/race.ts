@@ -4,9 +4,14 @@
  * say anything of the user. The gateways of a profile stand in for one another: the next joins in only when all before were silent
  * for three seconds, or failed.
  *
+ * An address that is silent over UDP is tried over TCP too (RFC 9329 §5.1), while UDP goes on: whichever is answered wins. A TCP port may be
+ * taken by somebody who is no gateway, so that it connects proves nothing.
+ *
  *   race.handle({ kind: 'addresses', gateway: 0, addresses }, now);
  *   for (let said = race.poll(); said; said = race.poll()) …
  */
+import type { TcpUse } from '../rpc/contract.ts';
+
 export interface Address {
   readonly address: string;
   readonly family: 4 | 6;
@@ -16,6 +21,8 @@ export interface Address {
 export interface Target extends Address {
   /** Index of the gateway it belongs to. */
   readonly gateway: number;
+  /** Over TCP; UDP when absent. */
+  readonly transport?: 'tcp';
 }
 
 export type RaceInput =
@@ -24,7 +31,8 @@ export type RaceInput =
   /** Nothing more will come for this gateway. */
   | { readonly kind: 'looked-up'; readonly gateway: number }
   | { readonly kind: 'answered'; readonly target: Target }
-  | { readonly kind: 'failed'; readonly target: Target }
+  /** `silent`: nobody answered, as far as UDP is concerned. */
+  | { readonly kind: 'failed'; readonly target: Target; readonly silent?: boolean }
   | { readonly kind: 'tick' };
 
 export type RaceOutput =
@@ -47,13 +55,25 @@ export interface RaceOptions {
   readonly preferred?: string | undefined;
   /** What won an earlier race and then fell silent comes last. */
   readonly avoided?: ReadonlySet<string>;
+  /** Default `never`. */
+  readonly tcp?: TcpUse;
+  /** UDP did not pass the last time, and TCP did. */
+  readonly udpBlocked?: boolean;
 }
 
 /** RFC 8305 §5: Connection Attempt Delay. Milliseconds. */
 const NEXT_ADDRESS = 250;
 const NEXT_GATEWAY = 3_000;
+/**
+ * How long UDP has alone. RFC 9329 §5.1 recommends at least one repetition: in this time IKE_SA_INIT goes out four times, which at 20 % loss
+ * both ways all fail once in sixty connects, and then TCP has no more than a chance.
+ */
+const TCP_AFTER = 4_000;
+/** The same on a network where it did not pass: one repetition, so that the way back is found when it passes again. */
+const TCP_AFTER_BLOCKED = 1_000;
 
-export function createRace({ gateways, preferred, avoided = new Set() }: RaceOptions): Race {
+export function createRace(options: RaceOptions): Race {
+  const { gateways, preferred, avoided = new Set(), tcp = 'never', udpBlocked = false } = options;
   const waiting: Target[][] = Array.from({ length: gateways }, () => []);
   const known = new Set<string>();
   const looking = new Set(waiting.keys());
@@ -63,6 +83,8 @@ export function createRace({ gateways, preferred, avoided = new Set() }: RaceOpt
   /** When the last address began, and of which gateway. */
   let last: { readonly at: number; readonly gateway: number } | undefined;
   let over = false;
+  /** What is tried over TCP unless UDP is answered before. */
+  let fallbacks: readonly { readonly udp: Target; readonly at: number }[] = [];
 
   /** The next to begin and when; undefined while nobody is known. */
   function next(): { readonly target: Target; readonly at: number } | undefined {
@@ -82,8 +104,16 @@ export function createRace({ gateways, preferred, avoided = new Set() }: RaceOpt
       running.add(due.target);
       last = { at: now, gateway: due.target.gateway };
       out.push({ kind: 'begin', target: due.target });
+      const wait = udpBlocked ? TCP_AFTER_BLOCKED : TCP_AFTER;
+      if (tcp === 'auto' && due.target.transport === undefined) fallbacks = [...fallbacks, { udp: due.target, at: now + wait }];
     }
-    if (over || running.size > 0 || looking.size > 0 || next()) return;
+    for (const { udp } of fallbacks.filter(({ at }) => at <= now)) {
+      const target: Target = { ...udp, transport: 'tcp' };
+      running.add(target);
+      out.push({ kind: 'begin', target });
+    }
+    fallbacks = fallbacks.filter(({ at }) => at > now);
+    if (over || running.size > 0 || looking.size > 0 || fallbacks.length > 0 || next()) return;
     over = true;
     out.push({ kind: 'lost' });
   }
@@ -91,8 +121,14 @@ export function createRace({ gateways, preferred, avoided = new Set() }: RaceOpt
   function add(gateway: number, addresses: readonly Address[]): void {
     const more = addresses.filter(({ address }) => !known.has(address));
     for (const { address } of more) known.add(address);
-    const queue = [...(waiting[gateway] ?? []), ...more.map((one) => ({ ...one, gateway }))];
+    const queue = [...(waiting[gateway] ?? []), ...more.map((one) => targetOf(gateway, one))];
     waiting[gateway] = sorted(queue, preferred, avoided);
+  }
+
+  /** What answered over UDP and then fell silent may have had its port 500 open and 4500 not: with TCP there is one port for all. */
+  function targetOf(gateway: number, one: Address): Target {
+    const overTcp = tcp === 'always' || (tcp === 'auto' && avoided.has(one.address));
+    return { ...one, gateway, ...(overTcp && { transport: 'tcp' }) };
   }
 
   return {
@@ -108,6 +144,11 @@ export function createRace({ gateways, preferred, avoided = new Set() }: RaceOpt
           break;
         case 'failed':
           running.delete(input.target);
+          // Who was refused by UDP is refused by TCP; where there is no way there is none.
+          fallbacks = fallbacks.flatMap((one) => {
+            if (one.udp !== input.target) return [one];
+            return input.silent ? [{ ...one, at: now }] : [];
+          });
           break;
         case 'answered':
           over = true;
@@ -120,7 +161,9 @@ export function createRace({ gateways, preferred, avoided = new Set() }: RaceOpt
     },
     poll: () => out.shift(),
     deadline() {
-      return over ? undefined : next()?.at;
+      if (over) return undefined;
+      const due = Math.min(next()?.at ?? Infinity, ...fallbacks.map(({ at }) => at));
+      return due === Infinity ? undefined : due;
     },
   };
 }

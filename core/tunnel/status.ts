@@ -51,7 +51,7 @@ export interface TunnelFacts {
   readonly endingAt?: number;
   readonly endedAt?: number;
   readonly failure?: Failure;
-  readonly gateway: { readonly name: string; readonly address?: string; readonly port?: number };
+  readonly gateway: { readonly name: string; readonly address?: string; readonly port?: number; readonly transport?: 'tcp' };
   readonly local?: { readonly address: string; readonly port: number };
   readonly interface?: { readonly name: string; readonly mtu: number };
   readonly ike?: IkeSaFacts;
@@ -159,7 +159,7 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
     since,
     otherUser: false,
     profile: facts.profile,
-    ...(gateway.address !== undefined && { gateway: { name: gateway.name, address: gateway.address, port: gateway.port ?? 0 } }),
+    ...(gateway.address !== undefined && { gateway: gatewayOf(gateway) }),
     ...(failure && { failure }),
     ...(retryAt !== undefined && { retryAt }),
     ...(held !== undefined && { held }),
@@ -186,6 +186,10 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
           ...(facts.drops && isUp(state) && { drops: facts.drops }),
         }),
   };
+}
+
+function gatewayOf({ name, address = '', port = 0, transport }: TunnelFacts['gateway']): Status['gateway'] {
+  return { name, address, port, ...(transport && { transport }) };
 }
 
 function promptOf({ askedAt: _, ...prompt }: Prompt & { readonly askedAt: number }): Prompt {

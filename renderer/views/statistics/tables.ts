@@ -176,7 +176,7 @@ export function connectionTables(status: Status | undefined): readonly Table[] {
           localIdentity: text(ike.localIdentity),
           remoteIdentity: text(ike.remoteIdentity),
           local: text(local && endpoint(local.address, local.port)),
-          gateway: text(gateway && endpoint(gateway.address, gateway.port)),
+          gateway: text(gateway && `${endpoint(gateway.address, gateway.port)}${gateway.transport === 'tcp' ? ' TCP' : ''}`),
           nat: status.nat ? word(natWord(status.nat)) : none,
           interface: text(status.interface?.name),
           mtu: figure(status.interface?.mtu),

@@ -220,6 +220,10 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
         await call(`bindUdp ${family} ${port}`);
         return options.bindUdp ? err(options.bindUdp) : ok({ fd: descriptor(), port: port === 0 ? 40_000 : port });
       },
+      connectTcp: async (address, port) => {
+        await call(`connectTcp ${address} ${port}`);
+        return err({ code: 'failed', detail: 'no TCP in this test' });
+      },
       apply: async (plan) => {
         plans.push(plan);
         await call('apply');

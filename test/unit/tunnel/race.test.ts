@@ -5,6 +5,8 @@ import { type Address, createRace, type RaceInput, type RaceOptions, type Target
 const four = (n: number): Address => ({ address: `192.0.2.${n}`, family: 4 });
 const six = (n: number): Address => ({ address: `2001:db8::${n}`, family: 6 });
 
+const nameOf = ({ address, transport }: Target): string => (transport === undefined ? address : `${transport} ${address}`);
+
 function race(options: Partial<RaceOptions> = {}) {
   const it = createRace({ gateways: 1, ...options });
   const targets = new Map<string, Target>();
@@ -12,8 +14,8 @@ function race(options: Partial<RaceOptions> = {}) {
   const said = (): string[] => {
     const words: string[] = [];
     for (let one = it.poll(); one; one = it.poll()) {
-      if (one.kind === 'begin') targets.set(one.target.address, one.target);
-      words.push(one.kind === 'lost' ? 'lost' : `${one.kind} ${one.target.address}`);
+      if (one.kind === 'begin') targets.set(nameOf(one.target), one.target);
+      words.push(one.kind === 'lost' ? 'lost' : `${one.kind} ${nameOf(one.target)}`);
     }
     return words;
   };
@@ -33,7 +35,7 @@ function race(options: Partial<RaceOptions> = {}) {
       ...give({ kind: 'looked-up', gateway }),
     ],
     give,
-    failed: (address: string) => give({ kind: 'failed', target: target(address) }),
+    failed: (address: string, silent = false) => give({ kind: 'failed', target: target(address), silent }),
     answered: (address: string) => give({ kind: 'answered', target: target(address) }),
     pass(milliseconds: number): string[] {
       const words: string[] = [];
@@ -100,4 +102,58 @@ test('and at once when the first has failed or has no name', () => {
   const silent = race({ gateways: 2 });
   silent.found([four(9)], 1);
   assert.deepEqual(silent.pass(4_000), ['3000: begin 192.0.2.9'], 'the name servers are silent');
+});
+
+// RFC 9329 §5.1
+test('what is silent over UDP is tried over TCP after four seconds, while UDP goes on', () => {
+  const it = race({ tcp: 'auto' });
+  assert.deepEqual(it.found([four(1), six(1)]), ['begin 192.0.2.1']);
+  assert.deepEqual(it.pass(10_000), ['250: begin 2001:db8::1', '4000: begin tcp 192.0.2.1', '4250: begin tcp 2001:db8::1']);
+  assert.deepEqual(it.answered('tcp 192.0.2.1'), ['drop 192.0.2.1', 'drop 2001:db8::1', 'drop tcp 2001:db8::1']);
+});
+
+test('UDP that is answered late still wins over TCP that only connects', () => {
+  const it = race({ tcp: 'auto' });
+  it.found([four(1)]);
+  assert.deepEqual(it.pass(5_000), ['4000: begin tcp 192.0.2.1']);
+  assert.deepEqual(it.answered('192.0.2.1'), ['drop tcp 192.0.2.1']);
+});
+
+test('UDP that gives up makes way for TCP at once; who was refused is not tried again', () => {
+  const silent = race({ tcp: 'auto' });
+  silent.found([four(1)]);
+  assert.deepEqual(silent.failed('192.0.2.1', true), ['begin tcp 192.0.2.1']);
+  assert.deepEqual(silent.failed('tcp 192.0.2.1', true), ['lost']);
+  const refused = race({ tcp: 'auto' });
+  refused.found([four(1)]);
+  assert.deepEqual(refused.failed('192.0.2.1'), ['lost']);
+  assert.equal(refused.it.deadline(), undefined);
+});
+
+test('TCP that fails leaves UDP alone in the race', () => {
+  const it = race({ tcp: 'auto' });
+  it.found([four(1)]);
+  it.pass(4_000);
+  assert.deepEqual(it.failed('tcp 192.0.2.1', true), []);
+  assert.deepEqual(it.pass(20_000), []);
+  assert.deepEqual(it.failed('192.0.2.1', true), ['lost']);
+});
+
+test('where UDP did not pass the last time it has a second alone, and wins when it passes again', () => {
+  const it = race({ tcp: 'auto', udpBlocked: true });
+  it.found([four(1)]);
+  assert.deepEqual(it.pass(2_000), ['1000: begin tcp 192.0.2.1']);
+  const back = race({ tcp: 'auto', udpBlocked: true });
+  back.found([four(1)]);
+  assert.deepEqual(back.answered('192.0.2.1'), []);
+  assert.deepEqual(back.pass(5_000), []);
+});
+
+test('always means TCP alone, never means UDP alone', () => {
+  const always = race({ tcp: 'always' });
+  assert.deepEqual(always.found([four(1), six(1)]), ['begin tcp 192.0.2.1']);
+  assert.deepEqual(always.pass(10_000), ['250: begin tcp 2001:db8::1']);
+  const never = race({ tcp: 'never' });
+  assert.deepEqual(never.found([four(1)]), ['begin 192.0.2.1']);
+  assert.deepEqual(never.pass(60_000), []);
 });

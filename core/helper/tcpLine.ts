@@ -1,0 +1,101 @@
+/**
+ * The TCP connection of one IKE SA (RFC 9329 §6.1): opened, and opened again when it breaks, by us who opened it first, for as long as the SA is
+ * wanted. Whether the gateway still knows the SA is for IKE to find out.
+ */
+import { ok, type Result } from '../bytes/result.ts';
+import type { Log } from '../system/log.ts';
+import type { Stage } from './stage.ts';
+import type { TcpConnection } from './tcpConnection.ts';
+
+export interface LinePorts {
+  readonly stage: Pick<Stage, 'connect' | 'disconnect'>;
+  readonly log: Log;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+export interface Line {
+  readonly connection: TcpConnection;
+  /** Is this its descriptor? */
+  has(fd: number): boolean;
+  /** It is over; another one is opened, and `onBack` told when it is there. */
+  broken(why: string): void;
+  /** Another one in its place at once: this one may be dead without anybody knowing, as after a suspend or in another network. */
+  renew(): void;
+  /** Once the machine is made. */
+  onBack: () => void;
+  close(): Promise<void>;
+}
+
+/** Milliseconds between two tries at most; half of it and more up to all, so that a gateway that restarts is not run down. */
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 15_000;
+
+/** The error is words. The first of the ports that takes it is the one for as long as the line is open. */
+export async function openLine(
+  { stage, log, random }: LinePorts,
+  address: string,
+  ports: readonly number[],
+  cancelled: AbortSignal,
+): Promise<Result<Line, string>> {
+  const opened = await stage.connect(address, ports, cancelled);
+  if (!opened.ok) return opened;
+  const { port } = opened.value;
+  const closing = new AbortController();
+  let current: TcpConnection | undefined = opened.value;
+  let opening: Promise<void> | undefined;
+
+  async function open(): Promise<void> {
+    const gone = current;
+    current = undefined;
+    if (gone) await stage.disconnect(gone.fd);
+    for (let pause = FIRST_PAUSE; !closing.signal.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+      // RFC 9329 §6.1 has the session go on with the same responder: the same port.
+      const again = await stage.connect(address, [port], closing.signal);
+      if (again.ok) {
+        current = again.value;
+        log('info', 'tunnel', 'the TCP connection is back', { address, port: again.value.port });
+        line.onBack();
+        return;
+      }
+      log('debug', 'tunnel', 'no TCP connection', { address, why: again.error });
+      await sleep(pause * (0.5 + random() / 2), closing.signal);
+    }
+  }
+
+  const line: Line = {
+    connection: opened.value,
+    onBack: () => {},
+    has: (fd) => current?.fd === fd,
+    broken(why) {
+      log('info', 'tunnel', 'the TCP connection broke', { address, why });
+      line.renew();
+    },
+    renew() {
+      if (closing.signal.aborted) return;
+      opening ??= open().finally(() => {
+        opening = undefined;
+      });
+    },
+    async close() {
+      closing.abort();
+      await opening;
+      if (current) await stage.disconnect(current.fd);
+      current = undefined;
+    },
+  };
+  return ok(line);
+}
+
+function sleep(milliseconds: number, until: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      until.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    if (until.aborted) done();
+    else until.addEventListener('abort', done, { once: true });
+  });
+}

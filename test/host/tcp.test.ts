@@ -1,0 +1,151 @@
+/** RFC 9329 through real kernels: a network that lets no UDP pass, connections that break, and the way back. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Status } from '../../core/rpc/contract.ts';
+import { VISITOR } from '../gateway/office.ts';
+import { startTransferServer, transfer } from '../lab/transfer.ts';
+import { OfficeScene } from './officeScene.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root: network namespaces';
+const psk = { method: 'psk', secret: VISITOR.psk };
+
+let scene: OfficeScene;
+let profile: string;
+
+before(async () => {
+  if (skip) return;
+  scene = await OfficeScene.start(['--lanes', '2']);
+  await scene.open({ reach: 'split' });
+  await startTransferServer(scene.lab.intranet);
+  profile = await scene.profile({ localId: VISITOR.identity, auth: psk });
+});
+after(async () => {
+  await scene?.close();
+});
+
+/** What the network in between drops; nothing when empty. */
+async function block(...rules: readonly string[]): Promise<void> {
+  const lines = ['type filter hook forward priority -10', ...rules.map((rule) => `${rule} drop`)];
+  const text = `table inet block\ndelete table inet block\ntable inet block {\nchain f {\n${lines.join(';\n')};\n}\n}\n`;
+  const done = await scene.lab.router.exec(['nft', '-f', '-'], { input: text });
+  assert.equal(done.code, 0, done.stderr);
+}
+
+const NO_UDP = 'udp dport { 500, 4500 }';
+
+const ping = async (): Promise<boolean> =>
+  (await scene.lab.laptop.exec(['ping', '-n', '-c', '3', '-i', '0.1', '-W', '2', scene.lab.addresses.intranet.web4])).code === 0;
+
+async function reset(shut?: boolean): Promise<number> {
+  scene.office?.gateway.send({ do: 'reset-tcp', ...(shut !== undefined && { shut }) });
+  const answer = await scene.office?.gateway.next((line) => line.event === 'tcp-reset', 5_000);
+  return Number(answer?.connections);
+}
+
+const way = ({ gateway }: Status): string => `${gateway?.transport ?? 'udp'} ${gateway?.port}`;
+
+test('where UDP passes it is used', { skip }, async () => {
+  await block();
+  assert.equal(await scene.up(profile), 'connected');
+  assert.equal(way(scene.status()), 'udp 4500');
+  assert.ok(await ping());
+  await scene.down();
+});
+
+test('where no UDP passes TCP is used by itself, and 100 MB each way arrive as they were sent', { skip }, async () => {
+  await block(NO_UDP);
+  const began = performance.now();
+  assert.equal(await scene.up(profile), 'connected');
+  const took = performance.now() - began;
+  assert.ok(took > 3_900 && took < 9_000, `${Math.round(took)} ms: UDP has four seconds alone`);
+  assert.equal(way(scene.status()), 'tcp 4500');
+  for (const direction of ['up', 'down'] as const) {
+    const done = await transfer(scene.lab.laptop, direction, scene.lab.addresses.intranet.web4, 100_000_000, 120_000);
+    assert.ok(done.ok, `${direction}: ${JSON.stringify(done)}`);
+    console.log(`${direction}: ${Math.round((done.octets * 8) / done.milliseconds / 1_000)} Mbit/s over TCP`);
+  }
+  const [child] = scene.status().children;
+  assert.deepEqual([child?.dropsIntegrity, child?.dropsReplay, child?.dropsMalformed], [0, 0, 0]);
+  await scene.down();
+});
+
+test('on that network the next connection does not wait so long', { skip }, async () => {
+  const began = performance.now();
+  assert.equal(await scene.up(profile), 'connected');
+  assert.ok(performance.now() - began < 9_000);
+  assert.equal(way(scene.status()), 'tcp 4500');
+});
+
+test('a connection that is reset in the middle of a transfer costs neither SA nor transfer', { skip }, async () => {
+  const before = scene.status();
+  let over = false;
+  const moving = transfer(scene.lab.laptop, 'down', scene.lab.addresses.intranet.web4, 400_000_000, 120_000);
+  void moving.finally(() => {
+    over = true;
+  });
+  for (let i = 0; i < 3; i++) {
+    await sleep(500);
+    assert.equal(await reset(), 1);
+    assert.equal(over, false);
+  }
+  const done = await moving;
+  assert.ok(done.ok, JSON.stringify(done));
+  const now = scene.status();
+  assert.equal(now.state, 'connected');
+  assert.equal(now.ike?.spiI, before.ike?.spiI, 'the same IKE SA');
+  assert.equal(now.children[0]?.spiIn, before.children[0]?.spiIn, 'the same CHILD SA');
+});
+
+test('a gateway that takes no connections for a while is found again', { skip }, async () => {
+  const before = scene.status();
+  await reset(true);
+  await sleep(3_000);
+  assert.equal(scene.status().state, 'connected');
+  await reset(false);
+  const until = performance.now() + 15_000;
+  while (!(await ping())) assert.ok(performance.now() < until, 'it never came back');
+  assert.equal(scene.status().ike?.spiI, before.ike?.spiI);
+  await scene.down();
+});
+
+test('where TCP port 4500 does not pass either, 443 is used', { skip }, async () => {
+  await block(NO_UDP, 'tcp dport 4500');
+  assert.equal(await scene.up(profile), 'connected');
+  assert.equal(way(scene.status()), 'tcp 443');
+  assert.ok(await ping());
+  await scene.down();
+});
+
+test('UDP that passes again is used again', { skip }, async () => {
+  await block();
+  assert.equal(await scene.up(profile), 'connected');
+  assert.equal(way(scene.status()), 'udp 4500');
+  assert.ok(await ping());
+  await scene.down();
+});
+
+test('where UDP port 500 passes and 4500 does not, TCP carries all of it', { skip }, async () => {
+  await block('udp dport 4500');
+  await scene.begin(profile);
+  // The first port's answer is a gateway's: the silence of the second is believed only when IKE_AUTH was repeated to the end.
+  const { state } = await scene.until('the end', ({ state: now }) => now === 'connected' || now === 'failed', 60_000);
+  assert.equal(state, 'connected');
+  assert.equal(way(scene.status()), 'tcp 4500');
+  assert.ok(await ping());
+  await scene.down();
+});
+
+test('TCP alone, or never', { skip }, async () => {
+  await block();
+  const always = await scene.profile({ localId: VISITOR.identity, auth: psk, tcp: 'always', tcpPorts: [443] });
+  const began = performance.now();
+  assert.equal(await scene.up(always), 'connected');
+  assert.ok(performance.now() - began < 3_000);
+  assert.equal(way(scene.status()), 'tcp 443');
+  assert.ok(await ping());
+  await scene.down();
+  await block(NO_UDP);
+  const never = await scene.profile({ localId: VISITOR.identity, auth: psk, tcp: 'never' });
+  assert.equal(await scene.up(never), 'no-answer');
+});
