@@ -159,6 +159,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       {
         ...{ owner, profile, stage, memory, tickets, redirect, psk, ppk: ppk?.slice(), signer, credentials, retract },
         onAlive: () => tell({ kind: 'alive' }),
+        onLate: resumed,
       },
     );
     connection = current;
@@ -222,6 +223,12 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       memory.avoided.clear();
       tell({ kind: 'up' });
     } else deps.onChange();
+  }
+
+  function resumed(): void {
+    if (ending) return;
+    tell({ kind: 'resumed', patience: credentials.replayable() ? QUICK : PATIENT });
+    connection?.woke();
   }
 
   // --- what there is to see ------------------------------------------------------------------------------------------------------
@@ -333,10 +340,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     datagram: (bytes, channel, from) => connection?.datagram(bytes, channel, from),
     streamOver: (fd, why) => connection?.streamOver(fd, why),
     suspending: () => tell({ kind: 'suspending' }),
-    resumed() {
-      tell({ kind: 'resumed', patience: credentials.replayable() ? QUICK : PATIENT });
-      connection?.woke();
-    },
+    resumed,
     network: (usable) => tell({ kind: 'network', usable }),
     end(reason) {
       finish(reason);

@@ -165,6 +165,7 @@ function converse(
       },
       onAsk,
       trafficArrived: () => false,
+      onLate: () => {},
       onRoundTrip: () => {},
     });
     for (const [channel, { socket }] of sockets) {

@@ -62,6 +62,8 @@ export interface ConnectionRequest {
   readonly retract: () => void;
   /** The gateway answered `check`, or said anything else that only it can say. */
   readonly onAlive: () => void;
+  /** Time passed that nobody saw. */
+  readonly onLate: () => void;
 }
 
 export interface Connection {
@@ -154,6 +156,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         onAsk: answer,
         trafficArrived,
         random: deps.random ?? Math.random,
+        onLate: request.onLate,
         onRoundTrip: (milliseconds) => {
           facts.pathRtt = Math.round(milliseconds * 10) / 10;
           deps.onChange();
@@ -241,6 +244,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         forget(event.spiIn);
         deps.dataplane.removeChild(event.spiIn, event.grace).catch(() => {});
         break;
+      case 'alive':
+        request.onAlive();
+        return;
       case 'ticket':
         request.tickets.take(event.ticket);
         return;
@@ -449,8 +455,11 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       if (line?.has(fd)) line.broken(cause);
       else reach?.streamOver(fd, cause);
     },
-    // A new TCP connection brings the question with it (RFC 9329 §6.1).
-    check: () => (line ? line.renew() : driver?.command('check-liveness')),
+    check() {
+      driver?.check();
+      // Over a new TCP connection the question goes out again (RFC 9329 §6.2).
+      line?.renew();
+    },
     woke: () => driver?.woke(),
     end: (reason, silently) => end(reason, silently),
     over,

@@ -19,13 +19,17 @@ export interface DriverPorts {
   readonly onAsk: (id: number, ask: IkeAsk) => void;
   /** Did authenticated ESP packets arrive since the last call? Asked only when a deadline is due, so that an idle tunnel wakes nobody. */
   readonly trafficArrived: () => boolean;
+  /** Time passed that nobody saw. */
+  readonly onLate: () => void;
   /** Milliseconds from a request to its answer, of an exchange that needed no repetition. */
   readonly onRoundTrip: (milliseconds: number) => void;
 }
 
 export interface Driver {
   /** A user's command. */
-  command(kind: 'start' | 'terminate' | 'check-liveness' | 'reconnected'): void;
+  command(kind: 'start' | 'terminate' | 'reconnected'): void;
+  /** `alive` tells of the answer. */
+  check(): void;
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
   /** It is of an SA that the machine sent something of. */
   knows(datagram: Uint8Array): boolean;
@@ -41,6 +45,8 @@ const BUDGET = 16;
 const MOST_WAITING = 256;
 /** setTimeout's limit is 2^31 - 1. */
 const LONGEST_SLEEP = 0x7fff_ffff;
+/** A timer that is so late was not run while it should have been: the computer slept, or this process stood still. Milliseconds. */
+const LATE = 5_000;
 
 export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
   const waiting: Extract<IkeInput, { readonly kind: 'datagram' }>[] = [];
@@ -96,6 +102,8 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
       schedule();
       return;
     }
+    if (ports.now() - due >= LATE) ports.onLate();
+    if (stopped) return;
     if (ports.trafficArrived()) give({ kind: 'inbound-traffic' });
     give({ kind: 'tick' });
   }
@@ -114,6 +122,7 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
 
   return {
     command: (kind) => give({ kind }),
+    check: () => give({ kind: 'check-liveness', quick: true }),
     answer: (id, answer) => give({ kind: 'answer', id, answer }),
     knows: (datagram) => spis.has(initiatorSpi(datagram)),
     woke() {

@@ -15,8 +15,10 @@ import { openProfileStore } from '../profile/store.ts';
 import { programVersion } from '../rpc/version.ts';
 import { F_SETFD, FD_CLOEXEC } from '../system/ffi/constants.ts';
 import { close, fcntl } from '../system/ffi/libc.ts';
+import { boottime, watchClock } from '../system/linux/clock.ts';
 import { descriptorOf, peerCredentials } from '../system/linux/peer.ts';
 import { giveBackCode, keepCompiled } from '../system/linux/programCode.ts';
+import { createSleepGauge } from '../tunnel/wake.ts';
 import { openAgentKey } from './agentKey.ts';
 import { createCertificateFetch } from './certificateFetch.ts';
 import { type EngineArgs, parseEngineArguments } from './engineArgs.ts';
@@ -137,7 +139,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     },
     ...(keyLog && { keyLog }),
     now: Date.now,
-    monotonic: () => performance.now(),
+    monotonic: boottime,
     onChange: () => {
       publisher.changed();
       atRest.refresh();
@@ -165,12 +167,31 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     },
   });
 
+  watchSleep(keeper, logs);
+
   const heard = await listening;
   if (!heard.ok) fatal(`engine: cannot listen: ${heard.error}`);
   monitor.onClosed(() => void end(server, keeper, dataplane, 'orphaned'));
   process.on('SIGTERM', () => void end(server, keeper, dataplane, 'asked'));
   logs.log('info', 'engine', 'ready', { version, uid: args.uid, backend: dataplane.backend() });
   for (const { name, outcome } of dataplane.backendTrials()) logs.log('debug', 'engine', 'ESP backend', { name, outcome });
+}
+
+/** A timer sleeps with the computer: who is awake again asks at once whether the gateway is still there. */
+function watchSleep(tunnel: TunnelKeeper, logs: LogRing): void {
+  const clocks = () => ({ boottime: boottime(), monotonic: performance.now(), wall: Date.now() });
+  const gauge = createSleepGauge(clocks());
+  const awake = (seconds: number) => {
+    logs.log('info', 'engine', 'awake again', { seconds });
+    tunnel.resumed();
+  };
+  const watch = watchClock(() => {
+    const slept = gauge.look(clocks());
+    if (slept > 0) awake(Math.round(slept / 1_000));
+  });
+  if (typeof watch === 'string') logs.log('warn', 'engine', 'a wake-up will be noticed late', { why: watch });
+  // A process that stood still is in the same position, and no clock tells.
+  process.on('SIGCONT', () => awake(0));
 }
 
 /** Says goodbye to the gateway, then ends; the monitor, or the next one, puts the host back. */

@@ -36,6 +36,7 @@ export interface ReachPorts {
   readonly stage: Stage;
   readonly send: (channel: Channel, to: Endpoint, bytes: Uint8Array) => boolean;
   readonly trafficArrived: () => boolean;
+  readonly onLate: () => void;
   readonly onRoundTrip: (milliseconds: number) => void;
   /** What a machine says: of all of them until one is answered, of that one from then on. */
   readonly onEvent: (event: IkeEvent) => void;
@@ -196,6 +197,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
       onEvent: (event) => heard(talk, event),
       onAsk: ports.onAsk,
       trafficArrived: ports.trafficArrived,
+      onLate: ports.onLate,
       onRoundTrip: ports.onRoundTrip,
     });
     const local = { address: path.local, port: path.localPorts.ike };

@@ -31,6 +31,9 @@ export interface TunnelKeeper {
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
   /** A TCP connection of the dataplane is over. */
   streamOver(fd: number, why: string): void;
+  /** The computer is about to sleep, and is awake again. */
+  suspending(): void;
+  resumed(): void;
   /** The dataplane is dead. */
   dataplaneFailed(detail: string): void;
   /** Ends whatever there is, for the end of the engine. */
@@ -159,6 +162,8 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     inUse: (profileId) => current?.facts().profile.id === profileId,
     datagram: (bytes, channel, from) => current?.datagram(bytes, channel, from),
     streamOver: (fd, why) => current?.streamOver(fd, why),
+    suspending: () => current?.suspending(),
+    resumed: () => current?.resumed(),
     dataplaneFailed(detail) {
       options.logs.log('error', 'dataplane', detail);
       void current?.end(failure('dataplane-failed', detail));

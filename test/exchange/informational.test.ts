@@ -91,6 +91,28 @@ test('liveness, asked for now; two questions are one', () => {
   assert.deepEqual(world.texts(), ['client natt INFORMATIONAL request 2', 'gateway natt INFORMATIONAL response 2']);
 });
 
+test('liveness, asked for quickly: the answer is told, once; what is in flight goes out again at once', () => {
+  const world = connected();
+  world.tell({ kind: 'check-liveness', quick: true });
+  assert.deepEqual(world.said('alive'), []);
+  world.run(100);
+  assert.equal(world.said('alive').length, 1);
+  world.run(60_500);
+  assert.equal(world.said('alive').length, 1, 'later answers are no news');
+  world.trace.length = 0;
+  // The gateway is silent since before the question.
+  world.network = { ...world.network, loss: 1 };
+  world.tell({ kind: 'check-liveness' });
+  world.run(400);
+  world.tell({ kind: 'check-liveness', quick: true });
+  assert.equal(world.texts().length, 2, 'twice, before the first repetition is due');
+  world.run(1_700);
+  assert.ok(world.texts().length >= 4, world.texts().join());
+  world.network = { ...world.network, loss: 0 };
+  world.run(6_500);
+  assert.equal(world.said('alive').length, 2);
+});
+
 test('liveness, started by the gateway: an empty answer under its own ids', () => {
   const world = connected();
   assert.deepEqual(ask(world, EXCHANGE.INFORMATIONAL, []), []);

@@ -122,7 +122,11 @@ export type IkeInput =
   /** A new TCP connection is in the place of the one before (RFC 9329 §6.1). */
   | { readonly kind: 'reconnected' }
   /** Ask the peer now whether it lives (wake-up, user). */
-  | { readonly kind: 'check-liveness' }
+  | {
+      readonly kind: 'check-liveness';
+      /** A request in flight goes out again at once, and the next word of the peer is told by `alive`. */
+      readonly quick?: boolean;
+    }
   /** Rekey now: a CHILD SA by its inbound SPI, or the IKE SA. */
   | { readonly kind: 'rekey-child'; readonly spiIn: number }
   | { readonly kind: 'rekey-ike' }
@@ -177,6 +181,8 @@ export type IkeOutput =
     }
   /** Further addresses of the gateway, all of them; `paths` may lead there too. */
   | { readonly kind: 'peer-addresses'; readonly addresses: readonly string[] }
+  /** The peer has said something that only it can say, since a quick `check-liveness`. */
+  | { readonly kind: 'alive' }
   /** The machine is finished: undefined failure after our own terminate. Nothing comes after it. */
   | { readonly kind: 'closed'; readonly failure?: IkeFailure }
   | {

@@ -66,6 +66,8 @@ export class IkeSa {
   #followPeer: boolean;
   /** Last sign of life of the peer that nobody else can have given. */
   #heardAt = 0;
+  /** Somebody wants to know when the peer is heard next. */
+  #awaited = false;
   #ending: { readonly failure: IkeFailure | undefined; readonly exchange: OutgoingExchange; readonly by: number } | undefined;
 
   constructor(setup: IkeSaSetup) {
@@ -241,8 +243,13 @@ export class IkeSa {
   }
 
   /** RFC 7296 §2.4: an empty INFORMATIONAL; any request in flight does as well. */
-  checkLiveness(now: number): void {
-    if (this.#state !== 'established' || this.#requests.busy) return;
+  checkLiveness(now: number, quick = false): void {
+    if (this.#state !== 'established') return;
+    this.#awaited ||= quick;
+    if (this.#requests.busy) {
+      if (quick) this.#repeatNow(now);
+      return;
+    }
     this.#setup.narrator.log('debug', 'asking whether the peer lives', { silentMs: now - this.#heardAt });
     const { roads } = this.#setup;
     this.request(
@@ -560,6 +567,8 @@ export class IkeSa {
   /** The peer itself sent this, and not long ago: it is the answer to a request in flight, or a request that is new. */
   #heard(arrival: Arrival, now: number): void {
     this.#heardAt = Math.max(this.#heardAt, now);
+    if (this.#awaited) this.#setup.emit({ kind: 'alive' });
+    this.#awaited = false;
     const { address, port, transport } = this.#remote;
     const moved = arrival.from.address !== address || arrival.from.port !== port || arrival.from.transport !== transport;
     if (!this.#followPeer || !moved) return;

@@ -137,7 +137,7 @@ class Initiator implements IkeMachine {
         this.#session?.alive(now);
         return;
       case 'check-liveness':
-        this.#session?.checkLiveness(now);
+        this.#session?.checkLiveness(now, input.quick);
         return;
       case 'rekey-child':
         this.#session?.rekeyChild(input.spiIn, now);

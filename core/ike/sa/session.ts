@@ -176,9 +176,9 @@ export class Session {
     this.#current?.alive(now);
   }
 
-  checkLiveness(now: number): void {
+  checkLiveness(now: number, quick = false): void {
     this.#now = now;
-    this.#current?.checkLiveness(now);
+    this.#current?.checkLiveness(now, quick);
   }
 
   /** The connection under it was made anew (RFC 9329 §6.2): what the other IKE SAs have in flight goes out again. The current one is MOBIKE's. */

@@ -72,6 +72,15 @@ export const POLLNVAL = 0x20;
 export const EFD_CLOEXEC = 0o2000000;
 export const EFD_NONBLOCK = 0o4000;
 
+/** linux/time.h, sys/timerfd.h */
+export const CLOCK_REALTIME = 0;
+export const CLOCK_MONOTONIC = 1;
+export const CLOCK_BOOTTIME = 7;
+export const TFD_CLOEXEC = 0o2000000;
+export const TFD_NONBLOCK = 0o4000;
+export const TFD_TIMER_ABSTIME = 1;
+export const TFD_TIMER_CANCEL_ON_SET = 2;
+
 export const F_GETFD = 1;
 export const F_SETFD = 2;
 export const F_SETFL = 4;

@@ -23,6 +23,9 @@ function layout<const F extends Fields>(fields: F): Layout<F> {
 /** poll(2) */
 export const POLLFD = layout({ fd: 'int', events: 'short', revents: 'short' });
 
+/** clock_gettime(2), and twice, interval and value, timerfd_settime(2) */
+export const TIMESPEC = layout({ seconds: 'int64_t', nanoseconds: 'long' });
+
 /** readv(2) */
 export const IOVEC = layout({ base: 'uintptr_t', length: 'size_t' });
 

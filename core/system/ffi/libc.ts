@@ -46,6 +46,16 @@ export const poll: (pollfds: number, count: number, timeoutMs: number) => number
 ]);
 export const usleep: (microseconds: number) => number = library.func('usleep', 'int', ['uint']);
 export const eventfd: (initial: number, flags: number) => number = library.func('eventfd', 'int', ['uint', 'int']);
+export const clock_gettime: (clock: number, timespec: number) => number = library.func('clock_gettime', 'int', [
+  'int',
+  'uintptr_t',
+]);
+export const timerfd_create: (clock: number, flags: number) => number = library.func('timerfd_create', 'int', ['int', 'int']);
+export const timerfd_settime: (fd: number, flags: number, value: number, old: number) => number = library.func(
+  'timerfd_settime',
+  'int',
+  ['int', 'int', 'uintptr_t', 'uintptr_t'],
+);
 export const flock: (fd: number, operation: number) => number = library.func('flock', 'int', ['int', 'int']);
 
 // `fcntl` and `ioctl` are variadic; on x86-64 and arm64 Linux an integer third argument travels as a named one would, but koffi

@@ -9,6 +9,7 @@ import * as layouts from '../../../core/system/ffi/layouts.ts';
 /** C type, C field of each of ours; in the order of declaration. Padding fields have no C name. */
 const c: readonly [keyof typeof layouts, string, Readonly<Record<string, string>>][] = [
   ['POLLFD', 'struct pollfd', { fd: 'fd', events: 'events', revents: 'revents' }],
+  ['TIMESPEC', 'struct timespec', { seconds: 'tv_sec', nanoseconds: 'tv_nsec' }],
   ['IOVEC', 'struct iovec', { base: 'iov_base', length: 'iov_len' }],
   [
     'MSGHDR',
@@ -100,6 +101,7 @@ const c: readonly [keyof typeof layouts, string, Readonly<Record<string, string>
 /** Sizes and the offsets that padding decides, of the 64-bit Linux ABI (the same on x86-64 and arm64). */
 const abi: Readonly<Partial<Record<keyof typeof layouts, readonly [size: number, offsets: Readonly<Record<string, number>>]>>> = {
   POLLFD: [8, { events: 4, revents: 6 }],
+  TIMESPEC: [16, { seconds: 0, nanoseconds: 8 }],
   IOVEC: [16, { base: 0, length: 8 }],
   MSGHDR: [56, { name: 0, nameLength: 8, iov: 16, iovLength: 24, control: 32, controlLength: 40, flags: 48 }],
   MMSGHDR: [64, { header: 0, length: 56 }],

@@ -40,6 +40,7 @@ function run(world: FakeWorld, wanted: Profile = profile()): Run {
       memory: newMemory(),
       tickets: createTicketHolder(),
       onAlive: () => {},
+      onLate: () => {},
       psk,
       signer: undefined,
       credentials: { answer: async () => ({ kind: 'credential-missing', why: 'cancelled' }) },

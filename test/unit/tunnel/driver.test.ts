@@ -6,11 +6,12 @@ import { type Script, scriptedMachine } from './fakes.ts';
 
 const from = { address: '192.0.2.1', port: 4500 };
 
-function drive(script: Script, traffic = () => false) {
+function drive(script: Script, traffic = () => false, now = () => performance.now()) {
   const inputs: IkeInput['kind'][] = [];
   const events: IkeEvent['kind'][] = [];
   const sent: Uint8Array[] = [];
   const roundTrips: number[] = [];
+  const late: number[] = [];
   let onEvent: (event: IkeEvent) => void = () => {};
   let onAsk: DriverPorts['onAsk'] = () => {};
   const machine = scriptedMachine((input, emit) => {
@@ -18,7 +19,7 @@ function drive(script: Script, traffic = () => false) {
     script(input, emit);
   });
   const driver = createDriver(machine, {
-    now: () => performance.now(),
+    now,
     send: (_channel, _to, bytes) => sent.push(bytes) > 0,
     onEvent: (event) => {
       events.push(event.kind);
@@ -26,6 +27,7 @@ function drive(script: Script, traffic = () => false) {
     },
     onAsk: (id, ask) => onAsk(id, ask),
     trafficArrived: traffic,
+    onLate: () => late.push(now()),
     onRoundTrip: (milliseconds) => roundTrips.push(milliseconds),
   });
   return {
@@ -35,6 +37,7 @@ function drive(script: Script, traffic = () => false) {
     events,
     sent,
     roundTrips,
+    late,
     on: (listener: (event: IkeEvent) => void) => {
       onEvent = listener;
     },
@@ -148,4 +151,25 @@ test('after stop nothing reaches the machine and no timer is left', async () => 
   driver.command('terminate');
   await new Promise(setImmediate);
   assert.deepEqual(inputs, ['start', 'datagram']);
+});
+
+test('a timer that is seconds late tells of it before the machine learns the time', async () => {
+  let slept = 0;
+  const { driver, machine, inputs, late } = drive(
+    () => {
+      machine.due = undefined;
+    },
+    undefined,
+    () => performance.now() + slept,
+  );
+  driver.command('start');
+  machine.due = performance.now() + 20;
+  driver.check();
+  machine.due = performance.now() + 20;
+  driver.woke();
+  slept = 3_600_000;
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.equal(late.length, 1);
+  assert.deepEqual(inputs, ['start', 'check-liveness', 'tick']);
+  driver.stop();
 });
