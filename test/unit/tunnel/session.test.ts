@@ -125,6 +125,7 @@ test('the table: what may lock an account or be somebody else is never tried aga
     'engine-restarted',
     'gateway-lost',
     'gateway-restarted',
+    'keys-expired',
     'name-not-resolved',
     'no-answer',
     'no-answer-auth',
