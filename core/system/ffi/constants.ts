@@ -74,7 +74,6 @@ export const EFD_NONBLOCK = 0o4000;
 
 /** linux/time.h, sys/timerfd.h */
 export const CLOCK_REALTIME = 0;
-export const CLOCK_MONOTONIC = 1;
 export const CLOCK_BOOTTIME = 7;
 export const TFD_CLOEXEC = 0o2000000;
 export const TFD_NONBLOCK = 0o4000;
