@@ -255,6 +255,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       case 'moved':
       case 'peer-addresses':
         break;
+      case 'rekeying':
+        if (event.underWay) facts.rekeyingAt ??= deps.now();
+        else delete facts.rekeyingAt;
+        break;
       case 'ike-rekeyed':
         facts.ike = event.sa;
         facts.gateway = { name: profile.gateway, address: event.sa.remote.address, port: event.sa.remote.port };

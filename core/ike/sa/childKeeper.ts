@@ -210,7 +210,11 @@ export class ChildKeeper {
     life.ours = ours;
     life.attempts++;
     sa.narrator.log('info', 'rekeying a CHILD SA', { spiIn: spiText(life.spiIn) });
-    this.#ask(sa, request, now, (verdict, at) => this.#rekeyed(sa, life, ours, spiIn, verdict, at));
+    this.#setup.emit({ kind: 'rekeying', what: 'child', underWay: true });
+    this.#ask(sa, request, now, (verdict, at) => {
+      this.#setup.emit({ kind: 'rekeying', what: 'child', underWay: false });
+      this.#rekeyed(sa, life, ours, spiIn, verdict, at);
+    });
   }
 
   #create(wanted: Wanted, now: number): void {

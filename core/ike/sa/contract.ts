@@ -156,6 +156,8 @@ export type IkeOutput =
   | { readonly kind: 'install-child'; readonly child: ChildSa; readonly replaces?: number; readonly standby?: true }
   /** Nothing is sent on it any more; for `grace` milliseconds packets on their way are still taken. */
   | { readonly kind: 'remove-child'; readonly spiIn: number; readonly grace?: number }
+  /** Our request to rekey is on its way, or (`false`) has been answered, whatever the answer. */
+  | { readonly kind: 'rekeying'; readonly what: 'ike' | 'child'; readonly underWay: boolean }
   /** The same peer, new keys and SPIs. */
   | { readonly kind: 'ike-rekeyed'; readonly sa: IkeSaFacts; readonly by: 'us' | 'peer' }
   | { readonly kind: 'child-rekeyed'; readonly spiIn: number; readonly replaces: number; readonly by: 'us' | 'peer' }

@@ -347,11 +347,13 @@ export class Session {
     this.#rekey = rekey;
     this.#attempts++;
     old.narrator.log('info', 'rekeying the IKE SA');
+    this.#setup.emit({ kind: 'rekeying', what: 'ike', underWay: true });
     old.request(
       {
         exchange: EXCHANGE.CREATE_CHILD_SA,
         build: () => request.build(),
         process: (payloads, at) => {
+          this.#setup.emit({ kind: 'rekeying', what: 'ike', underWay: false });
           this.#rekeyed(rekey, spi, request.read(payloads), at);
           if (this.#current && this.#current !== old) this.#setup.rekeyed?.(allPayloads(payloads, 'N'), at);
         },
