@@ -1,9 +1,11 @@
 /** AUTH and certificates of both sides, as the office makes and checks them (RFC 7296 §2.15, §3.6; RFC 7427; RFC 4754). */
 
+import { readSignatureAlgorithm } from '../../core/crypto/algorithmIdentifier.ts';
 import { signingKey } from '../../core/crypto/node/sign.ts';
 import { readCertificates } from '../../core/ike/auth/certificates.ts';
 import { pskAuth, type SignedParts, signedOctets, verifyPskAuth } from '../../core/ike/auth/psk.ts';
 import { chooseSignature, signatureFailure } from '../../core/ike/auth/signature.ts';
+import { readTakenMethods, type TakenMethod, takesSignature } from '../../core/ike/auth/takenMethods.ts';
 import type { Identity } from '../../core/ike/sa/contract.ts';
 import { AUTH_METHOD, CERT_ENCODING, ID } from '../../core/ike/wire/constants.ts';
 import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
@@ -13,7 +15,7 @@ import type { ExpectedName } from '../../core/pki/contract.ts';
 import { validatePath } from '../../core/pki/path.ts';
 import type { HeadOfficeUser, OfficeCertificate } from './config.ts';
 import type { SaServices } from './sa.ts';
-import type { HalfOpen } from './saInit.ts';
+import { type HalfOpen, takenBy } from './saInit.ts';
 
 export function signedByOffice(half: HalfOpen, identity: Identity): SignedParts {
   return { prf: half.suite.prf, message: half.response, peerNonce: half.ni, skP: half.keys.pr, identity, intAuth: half.intAuth };
@@ -38,7 +40,7 @@ export function officeProof(
     return [{ kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: pskAuth(user.secret, parts) }];
   }
   for (const hooks of services.hooks) if (hooks.certificate) certificate = hooks.certificate(certificate);
-  let auth = signed(certificate, signedOctets(parts), half);
+  let auth = signed(certificate, signedOctets(parts), half, readTakenMethods(request));
   for (const hooks of services.hooks) if (hooks.sign) auth = hooks.sign(auth, certificate, signedOctets(parts));
   const wantsOcsp = allPayloads(request, 'CERTREQ').some(({ encoding }) => encoding === CERT_ENCODING.OCSP_CONTENT);
   return [
@@ -51,9 +53,14 @@ export function officeProof(
   ];
 }
 
-function signed(certificate: OfficeCertificate, octets: Uint8Array, half: HalfOpen): PayloadOf<'AUTH'> {
+function signed(
+  certificate: OfficeCertificate,
+  octets: Uint8Array,
+  half: HalfOpen,
+  taken: readonly TakenMethod[] | undefined,
+): PayloadOf<'AUTH'> {
   // RFC 7427 §4: for a client that announced hashes, when we announced ours.
-  const how = chooseSignature(certificate.algorithms, half.announced ? half.hashes : undefined);
+  const how = chooseSignature(certificate.algorithms, half.announced ? half.hashes : undefined, taken);
   const signature = how && signingKey(certificate.pkcs8)?.sign(how.algorithm, octets);
   if (!signature) throw new Error('the key of the head office cannot sign in a way that the client takes');
   return how.payload(signature);
@@ -74,6 +81,8 @@ export function clientProblem(
     if (auth.method !== AUTH_METHOD.SHARED_KEY || user.secret === undefined) return 'no pre-shared key';
     return verifyPskAuth(user.secret, parts, auth.data) ? undefined : 'wrong key';
   }
+  const { takes } = services.config;
+  if (takes && !isTaken(auth, takenBy(takes))) return 'a signature that is not taken';
   const sent = readCertificates(request);
   if (!sent.ok) return sent.error;
   const anchors = (services.config.userAuthorities ?? []).map((der) => {
@@ -87,6 +96,12 @@ export function clientProblem(
   const [own] = valid.ok ? valid.value.path : [];
   if (own === undefined) return valid.ok ? 'an empty path' : `${valid.error.code}: ${valid.error.evidence}`;
   return signatureFailure(auth, own.publicKey, signedOctets(parts), half.announced)?.evidence;
+}
+
+function isTaken({ method, data }: PayloadOf<'AUTH'>, taken: readonly TakenMethod[]): boolean {
+  if (method !== AUTH_METHOD.DIGITAL_SIGNATURE) return taken.some((one) => one.method === method);
+  const algorithm = readSignatureAlgorithm(data.subarray(1, 1 + (data[0] ?? 0)));
+  return algorithm !== undefined && takesSignature(taken, algorithm);
 }
 
 function expectedName({ type, data }: Identity): ExpectedName | undefined {

@@ -6,13 +6,14 @@ import { answerKeyExchange } from '../../core/crypto/ke.ts';
 import type { AdditionalKe } from '../../core/crypto/types.ts';
 import { certificateRequests } from '../../core/ike/auth/certificates.ts';
 import { readHashes } from '../../core/ike/auth/signature.ts';
+import { type TakenMethod, takenMethodsNotify } from '../../core/ike/auth/takenMethods.ts';
 import { siftPayloads } from '../../core/ike/exchanges/rules.ts';
 import { type FragmentSize, firstSize } from '../../core/ike/fragment/size.ts';
 import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../../core/ike/keys/ikeKeys.ts';
 import { detectNat, natDetectionHash } from '../../core/ike/nat.ts';
 import { chooseProposal, type IkeSuite, ikeSuite, offersAdditional } from '../../core/ike/negotiation.ts';
 import type { Channel, Endpoint } from '../../core/ike/sa/contract.ts';
-import { EXCHANGE, HASH_ALGORITHM, NOTIFY } from '../../core/ike/wire/constants.ts';
+import { AUTH_METHOD, EXCHANGE, HASH_ALGORITHM, NOTIFY } from '../../core/ike/wire/constants.ts';
 import { encodeMessage } from '../../core/ike/wire/encode.ts';
 import type { Message, Payload } from '../../core/ike/wire/message.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
@@ -179,6 +180,16 @@ function aboutAuthentication(config: HeadOfficeConfig): readonly Payload[] {
       : []),
     ...(multiple ? [notify(NOTIFY.MULTIPLE_AUTH_SUPPORTED)] : []),
     ...certificateRequests(authorities, false),
+    ...(config.takes ? [takenMethodsNotify(takenBy(config.takes))] : []),
+  ];
+}
+
+/** RFC 9593. */
+export function takenBy({ sharedKey, signatures }: NonNullable<HeadOfficeConfig['takes']>): readonly TakenMethod[] {
+  const { SHARED_KEY, DIGITAL_SIGNATURE } = AUTH_METHOD;
+  return [
+    ...(sharedKey ? [{ method: SHARED_KEY }] : []),
+    ...signatures.map((algorithm) => ({ method: DIGITAL_SIGNATURE, algorithm })),
   ];
 }
 

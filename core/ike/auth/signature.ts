@@ -16,6 +16,7 @@ import type { PublicKeyKind, SignatureAlgorithm, SignatureFault, SignatureHash }
 import type { IkeFailure } from '../sa/contract.ts';
 import { AUTH_METHOD, HASH_ALGORITHM, nameOf } from '../wire/constants.ts';
 import type { PayloadOf } from '../wire/message.ts';
+import { algorithmText, type TakenMethod, takesMethod, takesSignature } from './takenMethods.ts';
 
 /** Contents of our SIGNATURE_HASH_ALGORITHMS (RFC 7427 §4, RFC 8420 §2). SHA-1 is not among them. */
 export const announcedHashes: Uint8Array = Uint8Array.from(
@@ -39,14 +40,22 @@ export interface OwnSignature {
   readonly payload: (signature: Uint8Array) => PayloadOf<'AUTH'>;
 }
 
-/** `algorithms` are what the key can do, `hashes` what the peer announced, if anything. Undefined: nothing suits both. */
+/**
+ * `algorithms` are what the key can do, `hashes` what the peer announced, if anything, `taken` what it says that it takes besides (RFC 9593):
+ * of several that suit the hashes one that is taken. Undefined: nothing suits both.
+ */
 export function chooseSignature(
   algorithms: readonly SignatureAlgorithm[],
   hashes: ReadonlySet<number> | undefined,
+  taken?: readonly TakenMethod[],
 ): OwnSignature | undefined {
-  if (!hashes) return classicSignature(algorithms);
+  if (!hashes) {
+    const suited = taken && classicSignature(algorithms, taken);
+    return suited ?? classicSignature(algorithms);
+  }
   // RFC 7427 §3: with announcements of both sides this method MUST be used, and one of the peer's hashes.
-  const algorithm = algorithms.find((one) => hashes.has(hashIdOf(one)) && hashNameOf(one) !== 'sha1' && isInX509Form(one));
+  const able = algorithms.filter((one) => hashes.has(hashIdOf(one)) && hashNameOf(one) !== 'sha1' && isInX509Form(one));
+  const algorithm = able.find((one) => taken && takesSignature(taken, one)) ?? able[0];
   if (!algorithm) return undefined;
   const identifier = encodeSignatureAlgorithm(algorithm);
   const prefix = concat(Uint8Array.of(identifier.length), identifier);
@@ -88,12 +97,14 @@ const hashIds: Readonly<Record<SignatureHash, number>> = {
   sha512: HASH_ALGORITHM.SHA2_512,
 };
 
-function classicSignature(algorithms: readonly SignatureAlgorithm[]): OwnSignature | undefined {
+function classicSignature(algorithms: readonly SignatureAlgorithm[], taken?: readonly TakenMethod[]): OwnSignature | undefined {
+  const takes = (method: number) => !taken || takesMethod(taken, method);
   for (const algorithm of algorithms) {
     if (algorithm.kind !== 'ecdsa' || algorithm.format !== 'p1363') continue;
     for (const [method, { hash }] of ecdsaMethods)
-      if (hash === algorithm.hash) return { algorithm, payload: (signature) => auth(method, signature) };
+      if (hash === algorithm.hash && takes(method)) return { algorithm, payload: (signature) => auth(method, signature) };
   }
+  if (!takes(AUTH_METHOD.RSA)) return undefined;
   const rsa = algorithms.filter((one) => one.kind === 'rsa-pkcs1');
   // RFC 7296 §3.8: SHA-1 is the default here, and gateways of that age know no other.
   const algorithm = rsa.find(({ hash }) => hash === 'sha1') ?? rsa[0];
@@ -162,9 +173,4 @@ function hashNameOf(algorithm: SignatureAlgorithm): SignatureHash | undefined {
 /** What stands beside an AlgorithmIdentifier is in the form certificates have it. */
 function isInX509Form(algorithm: SignatureAlgorithm): boolean {
   return algorithm.kind !== 'ecdsa' || algorithm.format === 'der';
-}
-
-/** `ecdsa with sha256`, for the log and evidence. */
-export function algorithmText(algorithm: SignatureAlgorithm): string {
-  return 'hash' in algorithm ? `${algorithm.kind} with ${algorithm.hash}` : algorithm.kind;
 }

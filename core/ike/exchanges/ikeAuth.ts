@@ -6,12 +6,22 @@
 import { equalConstantTime } from '../../bytes/bytes.ts';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
+import type { SignatureAlgorithm } from '../../crypto/signatureTypes.ts';
 import type { Random } from '../../crypto/types.ts';
 import { certificatePayloads, certificateRequests, readCertificates } from '../auth/certificates.ts';
 import type { LocalAuth } from '../auth/contract.ts';
 import { type MixedKeys, PpkOffer } from '../auth/ppk.ts';
 import { pskAuth, type SignedParts, signedOctets, verifyPskAuth } from '../auth/psk.ts';
-import { algorithmText, chooseSignature, signatureFailure } from '../auth/signature.ts';
+import { chooseSignature, signatureFailure } from '../auth/signature.ts';
+import {
+  algorithmText,
+  type TakenMethod,
+  takenMethodsNotify,
+  takenOf,
+  takenText,
+  takesMethod,
+  takesSignature,
+} from '../auth/takenMethods.ts';
 import { makeIdentity, sameIdentity } from '../identity.ts';
 import { wipe } from '../keys/ikeKeys.ts';
 import type { Identity, IkeFailure, IkeTicket } from '../sa/contract.ts';
@@ -46,6 +56,8 @@ export interface IkeAuthSetup extends FirstChildSetup {
   /** What the gateway said in IKE_SA_INIT: hashes for signatures (RFC 7427 §4), and that it takes several authentications (RFC 4739). */
   readonly hashes: ReadonlySet<number> | undefined;
   readonly multipleAuth: boolean;
+  /** How it lets us prove ourselves, where it says so (RFC 9593). */
+  readonly taken?: readonly TakenMethod[] | undefined;
   /** Of the IKE_INTERMEDIATE exchanges, if there were any (RFC 9242 §3.3.2). */
   readonly intAuth: Uint8Array | undefined;
   /** Both sides sent USE_PPK. */
@@ -62,6 +74,8 @@ export class IkeAuthExchange {
   readonly #random: Random;
   readonly #child: FirstChildRequest;
   readonly #ppk: PpkOffer;
+  /** What we signed with last. */
+  #signature: SignatureAlgorithm | undefined;
 
   constructor(setup: IkeAuthSetup, random: Random) {
     this.#setup = setup;
@@ -119,7 +133,7 @@ export class IkeAuthExchange {
 
   /** IDi, [CERT+], [CERTREQ+], [IDr], [AUTH], and what the CHILD SA is to be (RFC 7296 §1.2). */
   *#opening(): AuthSteps<Result<readonly Payload[], Stop>> {
-    const { config, multipleAuth } = this.#setup;
+    const { config, multipleAuth, taken } = this.#setup;
     const { remoteIdentity, auth } = config;
     const [first, ...more] = auth.local;
     if (!first) throw new RangeError('no authentication is configured');
@@ -136,6 +150,8 @@ export class IkeAuthExchange {
       ...(remoteIdentity ? [{ kind: 'IDr', idType: remoteIdentity.type, data: remoteIdentity.data } as const] : []),
       ...proof.value.filter(({ kind }) => kind !== 'CERT'),
       ...this.#child.payloads(),
+      // RFC 9593 §3.1: to who knows the notify. What EAP alone proves has no number.
+      ...(taken && gateway.method !== 'eap-only' ? [takenMethodsNotify(takenOf(gateway))] : []),
       // RFC 4555 §3.2: in the message that has the SA payload.
       ...(config.mobike ? [notify(NOTIFY.MOBIKE_SUPPORTED)] : []),
       ...(gateway.method === 'eap-only' ? [notify(NOTIFY.EAP_ONLY_AUTHENTICATION)] : []),
@@ -173,11 +189,12 @@ export class IkeAuthExchange {
     const parts = this.#signedByUs(skPi);
     if (method.method === 'psk')
       return ok([{ kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: pskAuth(method.secret, parts) }]);
-    const { hashes, authorities } = this.#setup;
-    const chosen = chooseSignature(method.algorithms, hashes);
+    const { hashes, authorities, taken } = this.#setup;
+    const chosen = chooseSignature(method.algorithms, hashes, taken);
     if (!chosen) return err(ownKey('the gateway takes none of the signatures that the own key can make'));
     this.#setup.log('debug', `signing by ${algorithmText(chosen.algorithm)}`);
     const { algorithm } = chosen;
+    this.#signature = algorithm;
     const ask = { kind: 'sign', round, algorithm, octets: signedOctets(parts), authorities } as const;
     const answer = yield* askOf(ask, 'sign');
     if (answer.kind === 'refused') return err(refused(answer.failure));
@@ -234,8 +251,23 @@ export class IkeAuthExchange {
   #roundFailure(response: readonly Payload[], { method }: LocalAuth): Stop | undefined {
     const error = errorOf(response);
     // For EAP the rounds themselves look; a signature or a key may be followed by an error of the CHILD SA.
-    if (error !== undefined && method !== 'eap' && isRefusal(error)) return refused(refusal(error, refusedCode(method)));
+    if (error !== undefined && method !== 'eap' && isRefusal(error)) return refused(this.#refusal(error, method));
     return this.#ppk.settle(response) ? another(response) : noPpk();
+  }
+
+  /** RFC 9593: a gateway that says what it takes says why it refuses. */
+  #refusal(error: number, method: LocalAuth['method']): IkeFailure {
+    const failure = refusal(error, refusedCode(method));
+    const { taken, hashes } = this.#setup;
+    if (!taken || method === 'eap' || failure.code !== refusedCode(method)) return failure;
+    const signature = method === 'certificate' ? this.#signature : undefined;
+    const fits = signature
+      ? // Without hashes it knows the older methods alone, and those are what we used.
+        !hashes || takesSignature(taken, signature)
+      : takesMethod(taken, AUTH_METHOD.SHARED_KEY);
+    if (fits) return failure;
+    const ours = signature ? algorithmText(signature) : 'SHARED_KEY';
+    return { code: 'auth-method-mismatch', evidence: `${failure.evidence}: it takes ${takenText(taken)}, and we have ${ours}` };
   }
 
   // The gateway's side.
@@ -249,7 +281,7 @@ export class IkeAuthExchange {
     const eap = findPayload(payloads, 'EAP');
     const error = errorOf(payloads);
     if (error !== undefined && (!auth || !idr || isRefusal(error)))
-      return err(refused(refusal(error, refusedCode(first?.method ?? 'psk'))));
+      return err(refused(this.#refusal(error, first?.method ?? 'psk')));
     if (!idr) return err(malformed('no IDr payload'));
     const identity = makeIdentity(idr.idType, idr.data);
     const wanted = config.remoteIdentity;

@@ -7,6 +7,7 @@ import { startKeyExchange } from '../../crypto/ke.ts';
 import type { KeTransform, KeyExchange, Random } from '../../crypto/types.ts';
 import { requestedAuthorities } from '../auth/certificates.ts';
 import { announcedHashes, readHashes } from '../auth/signature.ts';
+import { readTakenMethods, type TakenMethod } from '../auth/takenMethods.ts';
 import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../keys/ikeKeys.ts';
 import { detectNat, type NatFindings, natDetectionNotifies } from '../nat.ts';
 import { checkChosen, type IkeSuite, ikeSuite, offeredKeyExchanges, offersAdditional } from '../negotiation.ts';
@@ -46,6 +47,8 @@ export interface SaInitResult {
   readonly usePpk: boolean;
   /** SHA-1 of the keys of the authorities it knows (RFC 7296 §3.7). */
   readonly authorities: readonly Uint8Array[];
+  /** How it lets us prove ourselves, where it says so (RFC 9593). */
+  readonly taken?: readonly TakenMethod[] | undefined;
 }
 
 /** What has become of the present request: transmissions so far, when the first one was, and what time it is. */
@@ -290,7 +293,8 @@ export class SaInitExchange {
     const authorities = requestedAuthorities(payloads);
     const multipleAuth = findNotify(payloads, NOTIFY.MULTIPLE_AUTH_SUPPORTED) !== undefined;
     const fragmentation = takesFragments && this.#config.fragmentation !== 'no';
-    const said = { vendorIds, hashes, multipleAuth, authorities, fragmentation, usePpk };
+    const taken = readTakenMethods(payloads);
+    const said = { taken, vendorIds, hashes, multipleAuth, authorities, fragmentation, usePpk };
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said } };
   }
 }

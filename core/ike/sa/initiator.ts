@@ -272,7 +272,7 @@ class Initiator implements IkeMachine {
 
   #authenticate(agreed: Agreed, now: number): void {
     const { result, spiI } = agreed;
-    const { spiR, suite, keys, nat, hashes, multipleAuth, usePpk, authorities } = result;
+    const { spiR, suite, keys, nat, hashes, multipleAuth, usePpk, authorities, taken } = result;
     const config = this.#config;
     // RFC 7296 §2.23: with a NAT between, and so always when one is pretended, all goes to port 4500 from IKE_AUTH on.
     const { transport } = config;
@@ -313,6 +313,7 @@ class Initiator implements IkeMachine {
       multipleAuth,
       usePpk,
       authorities,
+      taken,
       local,
       remote,
       natLocal: nat.local,
