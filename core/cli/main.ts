@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The command line. Every command is a thin client of the helper; nothing of IKE or of cryptography is loaded here. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { programVersion } from '../rpc/version.ts';
 import { reasons } from '../tunnel/reasons.ts';
 import type { CertOptions } from './cert.ts';
@@ -111,6 +111,13 @@ function build(finish: (exitCode: number) => void): Command {
     .description('disconnect')
     .action(async () => {
       finish(await (await import('./tunnel.ts')).downCommand(session()));
+    });
+  program
+    .command('rekey')
+    .addArgument(new Argument('[what]', 'whose keys').choices(['child', 'ike'] as const).default('child' as const))
+    .description('make new keys now: of the traffic, or of the IKE SA')
+    .action(async (what: 'child' | 'ike') => {
+      finish(await (await import('./tunnel.ts')).rekeyCommand(session(), what));
     });
   program
     .command('status')

@@ -141,6 +141,7 @@ export function showCommand(session: Session, profile: string): Promise<number> 
       ['INITIAL_CONTACT', view.initialContact ? 'of the first connection' : 'never'],
       ['Login again', view.reauthenticateEvery === 0 ? 'when the gateway wants it' : `every ${view.reauthenticateEvery} s`],
       ...(view.ppk ? [['Post-quantum key', `${view.ppk.id}${view.ppk.required ? ', demanded' : ''}`] as const] : []),
+      ['Rekeys', rekeysText(view)],
       ['Replay window', `${view.replayWindow} packets`],
       ['Local ports', view.localPort === 'standard' ? '500 and 4500' : 'any'],
       ['Locked', view.locked.length === 0 ? 'nothing' : view.locked.join(', ')],
@@ -201,4 +202,11 @@ function trustText({ method, authorities, systemRoots, revocation }: GatewayTrus
   const how = [...(revocation.ocsp ? ['OCSP'] : []), ...(revocation.crl ? ['lists'] : [])].join(' and ');
   const checked = how === '' ? 'revocation not checked' : `revocation by ${how}${revocation.strict ? ', strictly' : ''}`;
   return method === 'eap-only' ? 'EAP alone' : `certificate; authorities: ${whom}; ${checked}`;
+}
+
+function rekeysText({ rekeyIke, rekeyChild, rekeyBytes, rekeyPackets, rekeyRehearsal }: ProfileView): string {
+  const after = (time: number) => (time === 0 ? 'never' : `after ${time} s`);
+  const carried = [rekeyBytes > 0 ? `${rekeyBytes} octets` : '', rekeyPackets > 0 ? `${rekeyPackets} packets` : ''];
+  const parts = [after(rekeyChild), ...carried].filter((part) => part !== '');
+  return `CHILD SA ${parts.join(' or ')}${rekeyRehearsal ? ', and at once' : ''}; IKE SA ${after(rekeyIke)}`;
 }

@@ -1,4 +1,4 @@
-/** `up` and `down`. */
+/** `up`, `down` and `rekey`. */
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { RpcError, Status } from '../rpc/contract.ts';
 import { followStatus } from '../rpc/follow.ts';
@@ -118,6 +118,18 @@ export function downCommand(session: Session): Promise<number> {
     const done = await helper.call('tunnel.down', {});
     if (!done.ok) return done;
     output.line('Disconnected.');
+    output.object(done.value);
+    return SUCCESS;
+  });
+}
+
+/** New keys: it was asked for; `status` and the log tell when they are there. */
+export function rekeyCommand(session: Session, what: 'child' | 'ike'): Promise<number> {
+  const { output } = session;
+  return withHelper(session, async (helper) => {
+    const done = await helper.call('tunnel.rekey', { what });
+    if (!done.ok) return done;
+    output.line(what === 'ike' ? 'Rekeying the IKE SA.' : 'Rekeying.');
     output.object(done.value);
     return SUCCESS;
   });

@@ -52,6 +52,9 @@ export interface Attempts {
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
   /** As of a connection. */
   streamOver(fd: number, why: string): void;
+  /** As those of a connection; false when there is none that is up. */
+  limit(spiIn: number, which: 'soft' | 'hard'): void;
+  rekey(what: 'ike' | 'child'): boolean;
   /** The computer is about to sleep. */
   suspending(): void;
   /** It is awake again. */
@@ -339,6 +342,8 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     answer: prompter.answer,
     datagram: (bytes, channel, from) => connection?.datagram(bytes, channel, from),
     streamOver: (fd, why) => connection?.streamOver(fd, why),
+    limit: (spiIn, which) => connection?.limit(spiIn, which),
+    rekey: (what) => connection?.rekey(what) ?? false,
     suspending: () => tell({ kind: 'suspending' }),
     resumed,
     network: (usable) => tell({ kind: 'network', usable }),

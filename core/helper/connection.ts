@@ -74,6 +74,10 @@ export interface Connection {
   streamOver(fd: number, why: string): void;
   /** Is it of one of this connection's SAs? */
   knows(bytes: Uint8Array): boolean;
+  /** A CHILD SA has carried as much as it should (soft), or may (hard). */
+  limit(spiIn: number, which: 'soft' | 'hard'): void;
+  /** New keys now, for the IKE SA or every CHILD SA. False when it is not up. */
+  rekey(what: 'ike' | 'child'): boolean;
   /** Asks the gateway now whether it is there. */
   check(): void;
   /** The computer slept: what is due is done now. */
@@ -463,6 +467,13 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       driver?.check();
       // Over a new TCP connection the question goes out again (RFC 9329 §6.2).
       line?.renew();
+    },
+    limit: (spiIn, which) => driver?.give({ kind: 'limit', spiIn, which }),
+    rekey(what) {
+      if (facts.readyAt === undefined || ended()) return false;
+      if (what === 'ike') driver?.give({ kind: 'rekey-ike' });
+      else for (const spiIn of [...children.keys()]) driver?.give({ kind: 'rekey-child', spiIn });
+      return true;
     },
     woke: () => driver?.woke(),
     end: (reason, silently) => end(reason, silently),

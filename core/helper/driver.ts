@@ -30,6 +30,8 @@ export interface Driver {
   command(kind: 'start' | 'terminate' | 'reconnected'): void;
   /** `alive` tells of the answer. */
   check(): void;
+  /** What else the machine is told from here. */
+  give(input: Extract<IkeInput, { readonly kind: 'limit' | 'rekey-ike' | 'rekey-child' }>): void;
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
   /** It is of an SA that the machine sent something of. */
   knows(datagram: Uint8Array): boolean;
@@ -123,6 +125,7 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
   return {
     command: (kind) => give({ kind }),
     check: () => give({ kind: 'check-liveness', quick: true }),
+    give,
     answer: (id, answer) => give({ kind: 'answer', id, answer }),
     knows: (datagram) => spis.has(initiatorSpi(datagram)),
     woke() {

@@ -87,6 +87,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
       onIke: ({ bytes, channel, from }) => tunnel?.datagram(bytes, channel, from),
       onFailure: (detail) => tunnel?.dataplaneFailed(detail),
       onStreamOver: (fd, why) => tunnel?.streamOver(fd, why),
+      onLimit: (spiIn, which) => tunnel?.limit(spiIn, which),
       ...(args.espBackend !== undefined && { backend: args.espBackend }),
       offload: args.offload === 'none' ? 'plain' : 'all',
       lanes: args.lanes ?? defaultLanes(availableParallelism()),

@@ -39,6 +39,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
     'tunnel.up': ({ profile, askSecret }, peer) => tunnel.up(profile, peer.uid, askSecret),
     'tunnel.answer': ({ id, secret, remember }, peer) => tunnel.answer(peer.uid, id, secret, remember),
     'tunnel.down': (_, peer) => tunnel.down(peer.uid),
+    'tunnel.rekey': ({ what }, peer) => tunnel.rekey(peer.uid, what),
     'tunnel.status': (_, peer) => ok(tunnel.statusFor(peer.uid)),
     'log.read': ({ lines, level, before }, peer) => ok(logs.read(peer.uid, lines, level, LOG_ANSWER, before)),
     'history.list': ({ limit }, peer) => ok(history.list(peer.uid, limit)),

@@ -3,6 +3,7 @@ import { err, ok, type Result } from '../bytes/result.ts';
 import { parseIdentity } from '../ike/identity.ts';
 import { parseProposals } from '../ike/proposals.ts';
 import type { Channel, IkeConfig, IkeTicket, IkeTiming } from '../ike/sa/contract.ts';
+import { defaultLifetimes, type Lifetimes, lifetime } from '../ike/sa/lifetimes.ts';
 import type { TrafficSelector } from '../ike/wire/message.ts';
 import { selectorFromCidr } from '../ike/wire/selectorText.ts';
 import type { Profile } from '../profile/model.ts';
@@ -83,8 +84,20 @@ export function ikeConfig(
     fragmentation: profile.fragmentation,
     initialContact: profile.initialContact,
     reauthenticateEvery: profile.reauthenticateEvery * 1000,
+    lifetimes: lifetimesOf(profile),
     ...(profile.redirect && { redirect: redirectedFrom === undefined ? {} : { from: redirectedFrom } }),
     ...(profile.resumption && { resumption: ticket === undefined ? {} : { ticket } }),
     timing: { ...TIMING, livenessAfter: profile.liveness * 1000 },
   });
+}
+
+function lifetimesOf({ rekeyIke, rekeyChild, rekeyBytes, rekeyPackets, rekeyRehearsal }: Profile): Lifetimes {
+  return {
+    ...defaultLifetimes,
+    ike: lifetime(rekeyIke * 1000, 'time'),
+    child: lifetime(rekeyChild * 1000, 'time'),
+    octets: lifetime(rekeyBytes, 'octets'),
+    packets: lifetime(rekeyPackets, 'packets'),
+    rehearse: rekeyRehearsal,
+  };
 }

@@ -22,6 +22,8 @@ export interface TunnelKeeper {
   answer(user: number, id: string, secret: string, remember: boolean): Result<{ readonly accepted: true }, HelperError>;
   /** Resolves when everything is given back. */
   down(user: number): Promise<Result<{ readonly was: TunnelState }, HelperError>>;
+  /** New keys for the IKE SA, or for every CHILD SA. */
+  rekey(user: number, what: 'ike' | 'child'): Result<{ readonly accepted: true }, HelperError>;
   repair(user: number): Promise<Result<{ readonly changes: readonly string[] }, HelperError>>;
   statusFor(user: number): Status;
   /** Is a connection there that is not over? */
@@ -34,6 +36,8 @@ export interface TunnelKeeper {
   /** The computer is about to sleep, and is awake again. */
   suspending(): void;
   resumed(): void;
+  /** A CHILD SA has carried as much as it should, or may. */
+  limit(spiIn: number, which: 'soft' | 'hard'): void;
   /** The dataplane is dead. */
   dataplaneFailed(detail: string): void;
   /** Ends whatever there is, for the end of the engine. */
@@ -149,6 +153,12 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       return ok({ was });
     },
 
+    rekey(user, what) {
+      if (!current) return err({ code: 'not-up', detail: 'nothing is connected' });
+      if (!mine(user)) return err({ code: 'not-permitted', detail: 'the tunnel belongs to another user' });
+      return current.rekey(what) ? ok({ accepted: true }) : err({ code: 'not-up', detail: 'not connected now' });
+    },
+
     async repair(user) {
       if (user !== 0) return err({ code: 'not-permitted', detail: 'repair changes the network of the computer' });
       if (current) return err({ code: 'already-up', detail: 'repair is for when no tunnel is up' });
@@ -164,6 +174,7 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     streamOver: (fd, why) => current?.streamOver(fd, why),
     suspending: () => current?.suspending(),
     resumed: () => current?.resumed(),
+    limit: (spiIn, which) => current?.limit(spiIn, which),
     dataplaneFailed(detail) {
       options.logs.log('error', 'dataplane', detail);
       void current?.end(failure('dataplane-failed', detail));

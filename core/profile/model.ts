@@ -1,5 +1,6 @@
 /** A profile: everything about one gateway and how to reach it. One model, whatever file it came from. */
 import type { EapMethodName } from '../ike/auth/eap/contract.ts';
+import { defaultLifetimes } from '../ike/sa/lifetimes.ts';
 import type {
   AuthMethod,
   EapSettings,
@@ -69,6 +70,14 @@ export interface Profile {
   readonly initialContact: boolean;
   /** Seconds after which both prove who they are again, whatever the gateway wants; 0 is never. */
   readonly reauthenticateEvery: number;
+  /** Seconds after which we rekey the IKE SA and each CHILD SA; 0 is never. */
+  readonly rekeyIke: number;
+  readonly rekeyChild: number;
+  /** Inner octets and packets that a CHILD SA carries one way before we rekey it; 0 is as many as its cipher and numbers allow. */
+  readonly rekeyBytes: number;
+  readonly rekeyPackets: number;
+  /** Rekey the first CHILD SA at once, so that a gateway that refuses it is found out now. */
+  readonly rekeyRehearsal: boolean;
   readonly localPort: 'standard' | 'any';
   /** '' is none. */
   readonly folder: string;
@@ -117,6 +126,11 @@ export const DEFAULTS = {
   resumption: true,
   childless: false,
   reauthenticateEvery: 0,
+  rekeyIke: defaultLifetimes.ike.soft / 1000,
+  rekeyChild: defaultLifetimes.child.soft / 1000,
+  rekeyBytes: 0,
+  rekeyPackets: 0,
+  rekeyRehearsal: defaultLifetimes.rehearse,
 } as const;
 
 /**

@@ -64,6 +64,11 @@ export const storedRecord = v.object({
     initialContact: v.optional(v.boolean()),
     reauthenticateEvery: v.optional(v.number()),
     ppk: v.optional(v.object({ id: v.string(), required: v.boolean() })),
+    rekeyIke: v.optional(v.number()),
+    rekeyChild: v.optional(v.number()),
+    rekeyBytes: v.optional(v.number()),
+    rekeyPackets: v.optional(v.number()),
+    rekeyRehearsal: v.optional(v.boolean()),
     localPort: v.picklist(['standard', 'any']),
     folder: v.optional(v.string(), ''),
     locked: v.optional(v.array(v.string()), []),
@@ -94,6 +99,11 @@ export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile'])
     childless: stored.childless ?? DEFAULTS.childless,
     initialContact: stored.initialContact ?? defaultInitialContact(stored.auth),
     reauthenticateEvery: stored.reauthenticateEvery ?? DEFAULTS.reauthenticateEvery,
+    rekeyIke: stored.rekeyIke ?? DEFAULTS.rekeyIke,
+    rekeyChild: stored.rekeyChild ?? DEFAULTS.rekeyChild,
+    rekeyBytes: stored.rekeyBytes ?? DEFAULTS.rekeyBytes,
+    rekeyPackets: stored.rekeyPackets ?? DEFAULTS.rekeyPackets,
+    rekeyRehearsal: stored.rekeyRehearsal ?? DEFAULTS.rekeyRehearsal,
     // Who locked all there was locked what came later with it.
     locked: lockableThen(stored).every((field) => locked.includes(field)) ? LOCKABLE : locked,
   };

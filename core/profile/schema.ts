@@ -89,6 +89,11 @@ export const LOCKABLE_LATER = [
   'initialContact',
   'reauthenticateEvery',
   'ppk',
+  'rekeyIke',
+  'rekeyChild',
+  'rekeyBytes',
+  'rekeyPackets',
+  'rekeyRehearsal',
 ] as const;
 /** What an administrator can lock: what `profile.save` can change. */
 export const LOCKABLE = [...LOCKABLE_BEFORE_WINDOW, ...LOCKABLE_LATER] as const;
@@ -166,6 +171,11 @@ export const profileSchema = v.strictObject({
       PPK,
     ),
   ),
+  rekeyIke: v.optional(whole('0 for never, or 10 to 604800 seconds', zeroOr(10, 604_800))),
+  rekeyChild: v.optional(whole('0 for never, or 10 to 604800 seconds', zeroOr(10, 604_800))),
+  rekeyBytes: v.optional(whole('0 for any number, or 100000 to 1000000000000000 octets', zeroOr(1e5, 1e15))),
+  rekeyPackets: v.optional(whole('0 for any number, or 100 to 1000000000000 packets', zeroOr(100, 1e12))),
+  rekeyRehearsal: v.optional(v.boolean('true or false')),
   localPort: v.optional(v.picklist(['standard', 'any'], '"standard" or "any"')),
   folder: v.optional(
     v.pipe(

@@ -101,6 +101,12 @@ export interface ProfileView extends ProfileSummary {
   readonly initialContact: boolean;
   /** Seconds; 0 is never. */
   readonly reauthenticateEvery: number;
+  /** Seconds, and of one direction of a CHILD SA octets and packets; 0 is never. */
+  readonly rekeyIke: number;
+  readonly rekeyChild: number;
+  readonly rekeyBytes: number;
+  readonly rekeyPackets: number;
+  readonly rekeyRehearsal: boolean;
   readonly localPort: 'standard' | 'any';
   readonly gatewayPorts: { readonly ike: number; readonly natt: number };
   /** Names or addresses that stand in for `gateway` when it does not answer, the preferred first. */
@@ -160,6 +166,12 @@ export interface ProfileFields {
   readonly initialContact: boolean;
   /** Seconds; 0 is never. */
   readonly reauthenticateEvery: number;
+  /** Seconds, and of one direction of a CHILD SA octets and packets; 0 is never. */
+  readonly rekeyIke: number;
+  readonly rekeyChild: number;
+  readonly rekeyBytes: number;
+  readonly rekeyPackets: number;
+  readonly rekeyRehearsal: boolean;
   readonly localPort: 'standard' | 'any';
   readonly auth: AuthMethod;
   /** PEM, or base64 DER; in an edit [] takes them away. */
@@ -582,6 +594,11 @@ const profileFields = v.strictObject({
   childless: v.optional(v.boolean()),
   initialContact: v.optional(v.boolean()),
   reauthenticateEvery: v.optional(v.number()),
+  rekeyIke: v.optional(v.number()),
+  rekeyChild: v.optional(v.number()),
+  rekeyBytes: v.optional(v.number()),
+  rekeyPackets: v.optional(v.number()),
+  rekeyRehearsal: v.optional(v.boolean()),
   localPort: v.optional(loose.text),
   auth: v.optional(loose.text),
   certificates: v.optional(loose.certificates),
@@ -657,6 +674,8 @@ export const params = {
   /** The answer to `Status.prompt`. `remember` keeps it in the profile once the gateway took it, where that is allowed. */
   'tunnel.answer': v.strictObject({ id: reference, secret: v.pipe(secretText, v.minLength(1)), remember: v.boolean() }),
   'tunnel.down': nothing,
+  /** New keys now, for the IKE SA or for every CHILD SA; `status` tells when they are there. */
+  'tunnel.rekey': v.strictObject({ what: v.picklist(['ike', 'child']) }),
   'tunnel.status': nothing,
   /**
    * The newest lines, or the newest with a `seq` below `before`. An answer fits into one frame, so it may hold fewer lines than
@@ -722,6 +741,7 @@ export interface Results {
   /** The answer was passed on; whether it was right comes as `status` events. */
   'tunnel.answer': { readonly accepted: true };
   'tunnel.down': { readonly was: TunnelState };
+  'tunnel.rekey': { readonly accepted: true };
   'tunnel.status': Status;
   /** Oldest first. */
   'log.read': readonly LogLine[];

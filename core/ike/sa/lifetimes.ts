@@ -28,13 +28,21 @@ const minute = 60_000;
 const hour = 60 * minute;
 const never: Lifetime = { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
 
+/** From its soft limit, 0 is never: two fifths more until the end, and as much as a rekeying on a bad road needs. */
+export function lifetime(soft: number, of: keyof typeof leastRest): Lifetime {
+  return soft === 0 ? never : { soft, hard: soft + Math.max(soft * 0.4, leastRest[of]) };
+}
+
+/** Milliseconds, octets, packets. */
+const leastRest = { time: 20_000, octets: 64 * 2 ** 20, packets: 2 ** 16 };
+
 /**
  * Below the usual numbers of gateways (strongSwan 4 h and 1 h, others 8 h and 1 h), so that it is mostly the laptop that rekeys:
  * whoever rekeys knows best when it is awake.
  */
 export const defaultLifetimes: Lifetimes = {
-  ike: { soft: 3 * hour, hard: 4 * hour },
-  child: { soft: 50 * minute, hard: 70 * minute },
+  ike: lifetime(3 * hour, 'time'),
+  child: lifetime(50 * minute, 'time'),
   octets: never,
   packets: never,
   jitter: 0.1,

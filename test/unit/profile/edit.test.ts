@@ -69,6 +69,10 @@ const wrong: readonly (readonly [GivenFields, readonly string[]])[] = [
   [{ ...least, tcpPorts: [1, 2, 3, 4, 5] }, ['tcpPorts too-many']],
   [{ ...least, whenLost: 'never' }, ['whenLost choice-invalid']],
   [{ ...least, reauthenticateEvery: 299 }, ['reauthenticateEvery out-of-range']],
+  [{ ...least, rekeyIke: 9 }, ['rekeyIke out-of-range']],
+  [{ ...least, rekeyChild: -1 }, ['rekeyChild out-of-range']],
+  [{ ...least, rekeyBytes: 99_999 }, ['rekeyBytes out-of-range']],
+  [{ ...least, rekeyPackets: 1.5 }, ['rekeyPackets out-of-range']],
   [{ ...least, localPort: 'odd' }, ['localPort choice-invalid']],
   [
     { name: '', gateway: 'a b', localId: '', mtu: 1, ipv4: false, ipv6: false, remoteNetworks: ['x', 'y'] },

@@ -141,6 +141,11 @@ const tries: Readonly<Record<string, readonly unknown[]>> = {
   childless: [true, false, 'force', null],
   initialContact: [true, false, 0, null],
   reauthenticateEvery: [0, 299, 300, 604_800, 604_801, 300.5, '3600', null],
+  rekeyIke: [0, 9, 10, 604_800, 604_801, 10.5, '3600', null],
+  rekeyChild: [0, 9, 10, 604_800, 604_801, 10.5, '3600', null],
+  rekeyBytes: [0, 99_999, 100_000, 1e15, 1e15 + 1, 1e5 + 0.5, '1000000', null],
+  rekeyPackets: [0, 99, 100, 1e12, 1e12 + 1, 100.5, '1000', null],
+  rekeyRehearsal: [true, false, 'yes', 0, null],
   whenLost: ['hold', 'lock', 'open', 'end', 'never', '', null],
   ppk: [
     { id: 'office-ppk-1', secret: 'a' },

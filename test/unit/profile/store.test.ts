@@ -243,6 +243,11 @@ test('records of before certificates load with what they meant; who locked all o
     childless: _3,
     initialContact: _4,
     reauthenticateEvery: _5,
+    rekeyIke: _6,
+    rekeyChild: _7,
+    rekeyBytes: _8,
+    rekeyPackets: _9,
+    rekeyRehearsal: _10,
     ...old
   } = record.profile;
   writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked: LOCKABLE_BEFORE_CERTIFICATES } }));
@@ -276,6 +281,11 @@ test('records of before the replay window have the usual one, locked where all t
       childless: _3,
       initialContact: _4,
       reauthenticateEvery: _5,
+      rekeyIke: _6,
+      rekeyChild: _7,
+      rekeyBytes: _8,
+      rekeyPackets: _9,
+      rekeyRehearsal: _10,
       ...old
     } = profile;
     writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked } }));

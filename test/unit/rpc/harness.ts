@@ -34,6 +34,7 @@ export const noHandlers: Handlers = {
   'history.list': unexpected,
   'tunnel.up': unexpected,
   'tunnel.down': unexpected,
+  'tunnel.rekey': unexpected,
   'tunnel.status': unexpected,
   'log.read': () => ({ ok: true, value: [] }),
   'host.repair': unexpected,
