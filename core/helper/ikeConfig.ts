@@ -82,6 +82,7 @@ export function ikeConfig(
     // RFC 9329 §6.5: a NAT makes no difference to a TCP connection, so none is pretended.
     forceEncapsulation: tcpPort === undefined,
     fragmentation: profile.fragmentation,
+    childless: profile.childless,
     initialContact: profile.initialContact,
     reauthenticateEvery: profile.reauthenticateEvery * 1000,
     lifetimes: lifetimesOf(profile),

@@ -62,6 +62,8 @@ export interface HeadOfficeConfig {
   readonly mobike?: MobikePolicy;
   /** RFC 7383; `yes` when not said. */
   readonly fragmentation?: Fragmentation;
+  /** IKE_AUTH may, must come without a CHILD SA (RFC 6023); when not said, it must not. */
+  readonly childless?: 'allow' | 'force';
   /** AUTH_LIFETIME, seconds. The IKE SA is deleted at its end (RFC 4478). */
   readonly authLifetime?: number;
   /** Tickets for clients that ask for them (RFC 5723). */

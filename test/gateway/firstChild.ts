@@ -7,6 +7,7 @@ import { CP_TYPE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload, PayloadOf, TrafficSelector } from '../../core/ike/wire/message.ts';
 import { findPayload } from '../../core/ike/wire/payloads.ts';
 import { spiBytes, spiNumber } from '../../core/ike/wire/spi.ts';
+import type { HeadOfficeConfig } from './config.ts';
 import { type Lease, lease } from './configReply.ts';
 import { hostSelector } from './narrow.ts';
 import type { SaServices } from './sa.ts';
@@ -17,21 +18,25 @@ export type NegotiatedChild = Omit<ChildSa, 'local' | 'remote' | 'keepalive'> & 
 
 /** What the first request says about it. */
 export interface ChildRequest {
-  readonly sa: PayloadOf<'SA'>;
-  readonly tsI: PayloadOf<'TSi'>;
-  readonly tsR: PayloadOf<'TSr'>;
+  /** Undefined: none is wanted yet (RFC 6023). */
+  readonly child: { readonly sa: PayloadOf<'SA'>; readonly tsI: PayloadOf<'TSi'>; readonly tsR: PayloadOf<'TSr'> } | undefined;
   readonly cp: PayloadOf<'CP'> | undefined;
 }
 
 export type ChildVerdict =
   | { readonly ok: true; readonly child: NegotiatedChild; readonly payloads: readonly Payload[] }
+  /** The addresses alone. */
+  | { readonly ok: true; readonly child: undefined; readonly lease: Lease; readonly payloads: readonly Payload[] }
   | { readonly ok: false; readonly why: string; readonly notify: number };
 
-export function childRequestOf(payloads: readonly Payload[]): ChildRequest | undefined {
+/** Undefined: the message is not as it should be. */
+export function childRequestOf(payloads: readonly Payload[], childless: HeadOfficeConfig['childless']): ChildRequest | undefined {
   const sa = findPayload(payloads, 'SA');
   const tsI = findPayload(payloads, 'TSi');
   const tsR = findPayload(payloads, 'TSr');
-  return sa && tsI && tsR ? { sa, tsI, tsR, cp: findPayload(payloads, 'CP') } : undefined;
+  const cp = findPayload(payloads, 'CP');
+  if (sa && tsI && tsR) return childless === 'force' ? undefined : { child: { sa, tsI, tsR }, cp };
+  return childless && !sa && !tsI && !tsR ? { child: undefined, cp } : undefined;
 }
 
 /** `owner` gets the addresses; `spiIn` is fresh. */
@@ -44,7 +49,13 @@ export function makeChild(
 ): ChildVerdict {
   const { config, pools } = services;
   const refuse = (why: string, type: number): ChildVerdict => ({ ok: false, why, notify: type });
-  const chosen = chooseProposal(request.sa.proposals, config.espProposals);
+  if (request.child === undefined) {
+    const given = request.cp && lease(request.cp, owner, pools, config);
+    if (!given) return refuse('no address to give', NOTIFY.INTERNAL_ADDRESS_FAILURE);
+    return { ok: true, child: undefined, lease: given, payloads: [given.reply] };
+  }
+  const { sa, tsI, tsR } = request.child;
+  const chosen = chooseProposal(sa.proposals, config.espProposals);
   const suite = chosen === undefined ? undefined : childSuite(chosen);
   const spiOut = chosen === undefined ? undefined : spiNumber(chosen.spi);
   if (chosen === undefined || suite === undefined || spiOut === undefined) {
@@ -56,8 +67,8 @@ export function makeChild(
   }
   const given = lease(request.cp, owner, pools, config);
   if (given === undefined) return refuse('no address to give', NOTIFY.INTERNAL_ADDRESS_FAILURE);
-  const remoteSelectors = narrow(request.tsI.selectors, given.addresses.map(hostSelector));
-  const localSelectors = narrow(request.tsR.selectors, config.selectors);
+  const remoteSelectors = narrow(tsI.selectors, given.addresses.map(hostSelector));
+  const localSelectors = narrow(tsR.selectors, config.selectors);
   if (remoteSelectors.length === 0 || localSelectors.length === 0) {
     given.release();
     return refuse('no traffic selectors in common', NOTIFY.TS_UNACCEPTABLE);

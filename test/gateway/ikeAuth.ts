@@ -14,6 +14,7 @@ import type { Payload } from '../../core/ike/wire/message.ts';
 import { isEapMessage } from '../../core/ike/wire/parse.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import type { HeadOfficeUser } from './config.ts';
+import type { Lease } from './configReply.ts';
 import type { TlsAnswer, TlsAsk } from './eap/serverMethod.ts';
 import { type ChildRequest, childRequestOf, makeChild, type NegotiatedChild } from './firstChild.ts';
 import { mobikePayloads } from './mobike.ts';
@@ -39,6 +40,8 @@ export interface Authenticated {
   readonly mixed?: MixedKeys;
   readonly childRefusal?: string;
   readonly child?: NegotiatedChild;
+  /** Addresses without a CHILD SA. */
+  readonly lease?: Lease;
 }
 
 export type AuthVerdict =
@@ -84,7 +87,7 @@ class ClientAuth {
   }
 
   *run(spiIn: number): AuthRounds {
-    const child = childRequestOf(this.#first);
+    const child = childRequestOf(this.#first, this.#services.config.childless);
     const idI = findPayload(this.#first, 'IDi');
     if (!child || !idI) return syntax('payloads are missing');
     const identity = makeIdentity(idI.idType, idI.data);
@@ -227,7 +230,8 @@ class ClientAuth {
     }
     const made = makeChild(this.#half, request, user.identity.text, spiIn, this.#services);
     const mobile = mobikePayloads(this.#first, this.#services.config.mobike);
-    const standing = [...standingPayloads(this.#half, this.#first, user.identity, this.#services), ...mobile];
+    const half = { ...this.#half, keys: { ...this.#half.keys, ...this.#mixed } };
+    const standing = [...standingPayloads(half, this.#first, user.identity, this.#services), ...mobile];
     const payloads = this.#changed([...proof, ...standing, ...(made.ok ? made.payloads : [notify(made.notify)])]);
     const common = {
       kind: 'authenticated',
@@ -239,8 +243,11 @@ class ClientAuth {
       mobile: mobile.length > 0,
     } as const;
     if (!made.ok) return { ...common, childRefusal: made.why };
+    if (made.child === undefined) return { ...common, lease: made.lease };
     if (findPayload(payloads, 'SA') !== undefined) return { ...common, child: made.child };
-    made.child.lease.release();
+    const { lease } = made.child;
+    if (findPayload(payloads, 'CP') !== undefined) return { ...common, lease, childRefusal: 'told to postpone' };
+    lease.release();
     return { ...common, childRefusal: 'told to misbehave' };
   }
 

@@ -321,6 +321,7 @@ export class ResponderSa {
     const facts = this.#facts(verdict);
     this.#emit({ kind: 'established', sa: facts });
     this.#session.established(facts, now);
+    this.#lease = verdict.lease;
     if (verdict.child === undefined) {
       this.#emit({ kind: 'log', level: 'info', text: 'no CHILD SA', fields: { why: verdict.childRefusal ?? '' } });
     } else this.#addChild(verdict.child, now);

@@ -13,7 +13,7 @@ import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../../core/ike/keys
 import { detectNat, natDetectionHash } from '../../core/ike/nat.ts';
 import { chooseProposal, type IkeSuite, ikeSuite, offersAdditional } from '../../core/ike/negotiation.ts';
 import type { Channel, Endpoint } from '../../core/ike/sa/contract.ts';
-import { AUTH_METHOD, EXCHANGE, HASH_ALGORITHM, NOTIFY } from '../../core/ike/wire/constants.ts';
+import { AUTH_METHOD, EXCHANGE, HASH_ALGORITHM, NOTIFY, PROTOCOL } from '../../core/ike/wire/constants.ts';
 import { encodeMessage } from '../../core/ike/wire/encode.ts';
 import type { Message, Payload } from '../../core/ike/wire/message.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
@@ -121,6 +121,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
     ...(intermediate ? [notify(NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
     ...(usePpk ? [notify(NOTIFY.USE_PPK)] : []),
     ...aboutAuthentication(config),
+    ...childlessSupport(config),
     ...(fragmentation ? [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
   ];
   let answer = honest;
@@ -163,6 +164,13 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
 /** The key exchanges that are to come before IKE_AUTH; a ticket stands for those that were done. */
 export function additionalOf({ suite, resumed }: HalfOpen): readonly AdditionalKe[] {
   return resumed ? [] : suite.additional;
+}
+
+/** RFC 6023 §4: it is about the IKE SA. */
+export function childlessSupport({ childless }: HeadOfficeConfig): readonly Payload[] {
+  const spi = new Uint8Array(0);
+  const data = new Uint8Array(0);
+  return childless ? [{ kind: 'N', protocol: PROTOCOL.IKE, spi, type: NOTIFY.CHILDLESS_IKEV2_SUPPORTED, data }] : [];
 }
 
 /** RFC 7427 §4, RFC 7296 §3.7, RFC 4739 §3.1. An office of keys alone says nothing of all that. */

@@ -11,7 +11,7 @@ import type { Message, Payload } from '../../core/ike/wire/message.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import { isRedirectable } from './redirect.ts';
 import type { SaServices } from './sa.ts';
-import { type Arrival, localEndpoint, NONCE_OCTETS, type SaInitVerdict } from './saInit.ts';
+import { type Arrival, childlessSupport, localEndpoint, NONCE_OCTETS, type SaInitVerdict } from './saInit.ts';
 
 /** Judges a request that already brought its cookie, if one was wanted. `spiR` is fresh. */
 export function acceptResume(request: Message, arrival: Arrival, spiR: Uint8Array, services: SaServices): SaInitVerdict {
@@ -38,6 +38,7 @@ export function acceptResume(request: Message, arrival: Arrival, spiR: Uint8Arra
     notify(NOTIFY.NAT_DETECTION_SOURCE_IP, natDetectionHash({ spiI, spiR }, local)),
     notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash({ spiI, spiR }, arrival.from)),
     ...(fragmentation ? [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
+    ...childlessSupport(config),
   ];
   const flags = { initiator: false, version: false, response: true };
   const response = encodeMessage({ ...request.header, spiR, minorVersion: 0, flags }, honest);

@@ -28,6 +28,7 @@ export interface ProfileFields {
   readonly mtu?: number;
   readonly fragmentation?: 'yes' | 'no' | 'force';
   readonly childless?: boolean;
+  readonly redirect?: boolean;
   readonly initialContact?: boolean;
 }
 

@@ -16,7 +16,7 @@ import { findNotify, findPayload } from '../wire/payloads.ts';
 import { selectorText } from '../wire/selectorText.ts';
 import { spiBytes, spiNumber } from '../wire/spi.ts';
 import { configurationRequest, readConfiguration } from './configuration.ts';
-import { inAuth } from './ikeAuthErrors.ts';
+import { childFailure, inAuth } from './ikeAuthErrors.ts';
 
 export interface FirstChildSetup {
   readonly config: IkeConfig;
@@ -27,10 +27,14 @@ export interface FirstChildSetup {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly natLocal: boolean;
+  /** RFC 6023: IKE_AUTH makes no CHILD SA. */
+  readonly childless: boolean;
 }
 
 export interface FirstChild {
-  readonly child: ChildSa;
+  /** Undefined: it is to be asked for by CREATE_CHILD_SA, with these. */
+  readonly child: ChildSa | undefined;
+  readonly wanted: { readonly local: readonly TrafficSelector[]; readonly remote: readonly TrafficSelector[] };
   readonly configuration: Configuration;
   readonly notes: readonly string[];
 }
@@ -50,6 +54,7 @@ export class FirstChildRequest {
   payloads(): readonly Payload[] {
     const { config } = this.#setup;
     const cp = configurationRequest(config.request);
+    if (this.#setup.childless) return cp ? [cp] : [];
     return [
       ...(cp ? [cp] : []),
       { kind: 'SA', proposals: this.#espProposals },
@@ -58,10 +63,20 @@ export class FirstChildRequest {
     ];
   }
 
+  /** What the last response says of it; `error` is its error notify. */
+  outcome(payloads: readonly Payload[], error: number | undefined, skD?: Uint8Array): Result<FirstChild, IkeFailure> {
+    if (error === undefined) return this.read(payloads, skD);
+    // RFC 7296 §2.25: it is busy with something else, and can do it in a moment.
+    const postponed = error === NOTIFY.TEMPORARY_FAILURE ? this.#postponed(payloads) : undefined;
+    return postponed?.ok ? postponed : err(childFailure(error));
+  }
+
   /** `skD` where it is not that of the keys any more. */
   read(payloads: readonly Payload[], skD: Uint8Array = this.#setup.keys.d): Result<FirstChild, IkeFailure> {
-    const { config } = this.#setup;
+    const { config, childless } = this.#setup;
     const sa = findPayload(payloads, 'SA');
+    // RFC 6023 §3: only who was asked for a CHILD SA may make one.
+    if (childless) return sa ? fail('protocol', 'a CHILD SA that was not asked for') : this.#postponed(payloads);
     const tsi = findTraffic(payloads, 'TSi');
     const tsr = findTraffic(payloads, 'TSr');
     if (!sa || !tsi || !tsr) return fail('protocol', 'no SA, TSi or TSr');
@@ -80,13 +95,26 @@ export class FirstChildRequest {
     return this.#makeChild(chosen.value, spiOut, skD, tsi.selectors, tsr.selectors, { configuration, notes });
   }
 
+  /** The IKE SA and the configuration stand, the CHILD SA does not yet. */
+  #postponed(payloads: readonly Payload[]): Result<FirstChild, IkeFailure> {
+    const { config } = this.#setup;
+    const read = readConfiguration(findPayload(payloads, 'CP'), config.request, config.remote.address);
+    if (!read.ok) return fail('no-address', read.error);
+    return ok({ child: undefined, wanted: this.#wanted(read.value.configuration), ...read.value });
+  }
+
+  #wanted(configuration: Configuration): FirstChild['wanted'] {
+    const { localSelectors, remoteSelectors } = this.#setup.config;
+    return { local: ownAddresses(localSelectors, configuration), remote: remoteSelectors };
+  }
+
   #makeChild(
     proposal: Proposal,
     spiOut: number,
     skD: Uint8Array,
     localSelectors: readonly TrafficSelector[],
     remoteSelectors: readonly TrafficSelector[],
-    rest: Omit<FirstChild, 'child'>,
+    rest: Omit<FirstChild, 'child' | 'wanted'>,
   ): Result<FirstChild, IkeFailure> {
     const { suite: ike, nonces, local, remote, natLocal } = this.#setup;
     const suite = childSuite(proposal);
@@ -105,7 +133,7 @@ export class FirstChildRequest {
       // RFC 9329 §6.6: a NAT's mapping of a TCP connection is kept by the connection.
       keepalive: natLocal && remote.transport !== 'tcp',
     };
-    return ok({ child, ...rest });
+    return ok({ child, wanted: this.#wanted(rest.configuration), ...rest });
   }
 }
 

@@ -32,7 +32,6 @@ import { type AuthSteps, askOf, exchange } from './authSteps.ts';
 import { type AuthLog, eapRounds } from './eapRounds.ts';
 import { FirstChildRequest, type FirstChildSetup } from './firstChild.ts';
 import {
-  childFailure,
   disbelieved,
   errorOf,
   type IkeAuthVerdict,
@@ -123,7 +122,7 @@ export class IkeAuthExchange {
     if (failure) return { kind: 'redirected', failure, standing: true };
     const error = errorOf(response);
     // RFC 7296 §2.21.2: errors of the CHILD SA and the configuration do not touch the authentication.
-    const child = error === undefined ? this.#child.read(response, this.#ppk.theirs.d) : err(childFailure(error));
+    const child = this.#child.outcome(response, error, this.#ppk.theirs.d);
     const { isUsed } = this.#ppk;
     if (this.#setup.usePpk) log('info', isUsed ? 'the post-quantum preshared key is used' : 'the gateway does without the PPK');
     return { kind: 'authenticated', identity: gateway.value, child, notifies: allPayloads(response, 'N') };

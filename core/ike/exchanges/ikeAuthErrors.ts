@@ -70,7 +70,12 @@ export function refusal(type: number, code: IkeFailure['code']): IkeFailure {
 
 /** RFC 7296 §3.10.1: an unknown error means that the request failed. */
 export function childFailure(type: number): IkeFailure {
-  return { code: childCodes.get(type) ?? 'child-refused', evidence: inAuth(nameOf(NOTIFY, type)) };
+  return { code: childCode(type), evidence: inAuth(nameOf(NOTIFY, type)) };
+}
+
+/** The same in any exchange. */
+export function childCode(type: number): IkeFailure['code'] {
+  return childCodes.get(type) ?? 'child-refused';
 }
 
 function isAuthenticationFailure(type: number): boolean {

@@ -3,7 +3,6 @@
  * No certificate, no EAP, nobody is asked; CHILD SA and configuration are as in any other.
  */
 import { equalConstantTime } from '../../bytes/bytes.ts';
-import { err } from '../../bytes/result.ts';
 import { prf } from '../../crypto/prf.ts';
 import type { Random } from '../../crypto/types.ts';
 import { type SignedParts, signedOctets } from '../auth/psk.ts';
@@ -15,17 +14,7 @@ import { allPayloads, findPayload, notify } from '../wire/payloads.ts';
 import { type AuthSteps, exchange } from './authSteps.ts';
 import { FirstChildRequest } from './firstChild.ts';
 import type { IkeAuthSetup } from './ikeAuth.ts';
-import {
-  childFailure,
-  disbelieved,
-  errorOf,
-  type IkeAuthVerdict,
-  inAuth,
-  isRefusal,
-  malformed,
-  refusal,
-  refused,
-} from './ikeAuthErrors.ts';
+import { disbelieved, errorOf, type IkeAuthVerdict, inAuth, isRefusal, malformed, refusal, refused } from './ikeAuthErrors.ts';
 import { redirectIn } from './redirect.ts';
 
 export function* resumedAuth(setup: IkeAuthSetup, ticket: IkeTicket, random: Random): AuthSteps<IkeAuthVerdict> {
@@ -60,7 +49,7 @@ export function* resumedAuth(setup: IkeAuthSetup, ticket: IkeTicket, random: Ran
   return {
     kind: 'authenticated',
     identity,
-    child: error === undefined ? child.read(response) : err(childFailure(error)),
+    child: child.outcome(response, error),
     notifies: allPayloads(response, 'N'),
   };
 }

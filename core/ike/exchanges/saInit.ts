@@ -45,6 +45,8 @@ export interface SaInitResult {
   readonly fragmentation: boolean;
   /** We have a PPK and the gateway has some, too (RFC 8784 §3). */
   readonly usePpk: boolean;
+  /** IKE_AUTH may come without a CHILD SA (RFC 6023 §3). */
+  readonly childless: boolean;
   /** SHA-1 of the keys of the authorities it knows (RFC 7296 §3.7). */
   readonly authorities: readonly Uint8Array[];
   /** How it lets us prove ourselves, where it says so (RFC 9593). */
@@ -294,7 +296,8 @@ export class SaInitExchange {
     const multipleAuth = findNotify(payloads, NOTIFY.MULTIPLE_AUTH_SUPPORTED) !== undefined;
     const fragmentation = takesFragments && this.#config.fragmentation !== 'no';
     const taken = readTakenMethods(payloads);
-    const said = { taken, vendorIds, hashes, multipleAuth, authorities, fragmentation, usePpk };
+    const childless = findNotify(payloads, NOTIFY.CHILDLESS_IKEV2_SUPPORTED) !== undefined;
+    const said = { taken, childless, vendorIds, hashes, multipleAuth, authorities, fragmentation, usePpk };
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said } };
   }
 }

@@ -81,7 +81,8 @@ export class SessionResumeExchange {
     );
     const fragments = fragmentation !== 'no' && findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
     // What is about proving who one is was in the exchange before.
-    const said = { vendorIds: [], hashes: undefined, multipleAuth: false, authorities: [], fragmentation: fragments };
+    const childless = findNotify(payloads, NOTIFY.CHILDLESS_IKEV2_SUPPORTED) !== undefined;
+    const said = { childless, vendorIds: [], hashes: undefined, multipleAuth: false, authorities: [], fragmentation: fragments };
     // RFC 8784 §3: a PPK is in the SK_d of the ticket already, or it is not.
     const usePpk = false;
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said, usePpk } };

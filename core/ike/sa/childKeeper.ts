@@ -13,6 +13,7 @@
  */
 import type { KeTransform, Random } from '../../crypto/types.ts';
 import { type AgreedChild, answerChild, ChildRequest, type CreateVerdict, isLower, wipeFresh } from '../exchanges/createChild.ts';
+import { childCode } from '../exchanges/ikeAuthErrors.ts';
 import { deriveChildKeys, type Nonces } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
 import { narrow, selectorsText } from '../selectors.ts';
@@ -20,7 +21,7 @@ import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, Proposal, TrafficSelector } from '../wire/message.ts';
 import { deleteChildSas, findNotify, notify, notifyAbout } from '../wire/payloads.ts';
 import { spiBytes, spiNumber, spiText } from '../wire/spi.ts';
-import type { ChildSa, IkeOutput } from './contract.ts';
+import type { ChildSa, IkeFailure, IkeOutput } from './contract.ts';
 import type { IkeSa } from './ikeSa.ts';
 import { graceFor, type Lifetimes, limitsOf, redundantFor, retryAfter } from './lifetimes.ts';
 import type { Reply } from './setup.ts';
@@ -46,7 +47,7 @@ export interface ChildKeeperSetup {
   /** A request of ours to rekey the IKE SA is in flight. */
   readonly rekeyingIke: () => boolean;
   /** None is left, and none is coming. */
-  readonly empty: (now: number) => void;
+  readonly empty: (now: number, failure?: IkeFailure) => void;
 }
 
 interface Life {
@@ -69,6 +70,7 @@ interface Life {
 }
 
 interface Wanted extends Selectors {
+  readonly which: 'first' | 'further';
   readonly method?: KeTransform;
   readonly attempts: number;
   readonly notBefore: number;
@@ -124,9 +126,10 @@ export class ChildKeeper {
     sa.addChild({ ...child, limits: limitsOf(child, lifetimes) }, how);
   }
 
-  /** One more CHILD SA, when there is time. */
-  want(selectors: Selectors): void {
-    this.#wanted.push({ ...selectors, attempts: 0, notBefore: 0 });
+  /** One more CHILD SA, when there is time; or the first one. */
+  want(selectors: Selectors, which: Wanted['which'] = 'further'): void {
+    const { local, remote } = selectors;
+    this.#wanted.push({ local, remote, which, attempts: 0, notBefore: 0 });
   }
 
   /** Rekey it as soon as that can be. */
@@ -227,7 +230,7 @@ export class ChildKeeper {
       ...{ localSelectors: wanted.local, remoteSelectors: wanted.remote },
       ...(wanted.method && { method: wanted.method }),
     });
-    sa.narrator.log('info', 'asking for one more CHILD SA', {
+    sa.narrator.log('info', `asking for ${wanted.which === 'first' ? 'the first' : 'one more'} CHILD SA`, {
       local: selectorsText(wanted.local),
       remote: selectorsText(wanted.remote),
     });
@@ -318,7 +321,14 @@ export class ChildKeeper {
   #startAnew(sa: IkeSa, life: Life, now: number): void {
     sa.narrator.log('info', 'the peer does not know the CHILD SA any more; asking for another', { spiIn: spiText(life.spiIn) });
     const child = sa.child(life.spiIn);
-    if (child) this.#wanted.push({ local: child.localSelectors, remote: child.remoteSelectors, attempts: 0, notBefore: now });
+    if (child)
+      this.#wanted.push({
+        local: child.localSelectors,
+        remote: child.remoteSelectors,
+        which: 'further',
+        attempts: 0,
+        notBefore: now,
+      });
     sa.forgetChild(life.spiIn);
   }
 
@@ -341,9 +351,10 @@ export class ChildKeeper {
     if (verdict.kind === 'wrong') this.#disown(sa, spiIn, now);
     const evidence = verdict.kind === 'group' ? `asks for ${verdict.method.keyword}` : verdict.evidence;
     const again = verdict.kind === 'refused' && verdict.type === NOTIFY.TEMPORARY_FAILURE && attempts < maxTemporary;
-    sa.narrator.log(again ? 'info' : 'warn', `no further CHILD SA: ${evidence}`);
+    sa.narrator.log(again ? 'info' : 'warn', `no ${wanted.which} CHILD SA: ${evidence}`);
     if (again) this.#wanted.push({ ...wanted, attempts, notBefore: now + this.#pause(attempts) });
-    else if (this.#lives.size === 0 && this.#wanted.length === 0) this.#setup.empty(now);
+    else if (this.#lives.size === 0 && this.#wanted.length === 0)
+      this.#setup.empty(now, wanted.which === 'first' ? whyNone(verdict, evidence) : undefined);
   }
 
   #postpone(sa: IkeSa, life: Life, evidence: string, now: number): void {
@@ -473,4 +484,10 @@ function wipeChild({ keysIn, keysOut }: ChildSa): void {
     encryption.fill(0);
     integrity.fill(0);
   }
+}
+
+/** Why there is not even the first one. */
+function whyNone(verdict: CreateVerdict<AgreedChild>, evidence: string): IkeFailure {
+  if (verdict.kind === 'refused') return { code: childCode(verdict.type), evidence };
+  return { code: verdict.kind === 'group' ? 'child-refused' : 'protocol', evidence };
 }

@@ -73,6 +73,8 @@ export interface IkeConfig {
    * answer. `force`: the smaller ones from the first message on, with a gateway that takes them or none. `no`: not offered.
    */
   readonly fragmentation: Fragmentation;
+  /** Leave the CHILD SA out of IKE_AUTH where the gateway takes that (RFC 6023), and make it by CREATE_CHILD_SA. */
+  readonly childless?: boolean;
   /** Ask for tickets to come back with (RFC 5723); `ticket` is one to come back with now. */
   readonly resumption?: { readonly ticket?: IkeTicket };
   /**

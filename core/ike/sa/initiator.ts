@@ -318,6 +318,8 @@ class Initiator implements IkeMachine {
       remote,
       natLocal: nat.local,
       ticket: agreed.ticket,
+      // RFC 6023 §3: only where the gateway said that it takes it.
+      childless: config.childless === true && result.childless,
       log: (level, text) => this.#narrator.log(level, text),
     };
     const facts = (identity: Identity): IkeSaFacts => ({
@@ -410,7 +412,7 @@ class Initiator implements IkeMachine {
       sa.finish([deleteIkeSa()], child.error, now);
       return;
     }
-    const { configuration, notes, child: first } = child.value;
+    const { configuration, notes, child: first, wanted } = child.value;
     for (const note of notes) this.#narrator.log('warn', `configuration: ${note}`);
     this.#emit({ kind: 'progress', step: 'established' });
     this.#narrator.log('info', `IKE SA established with ${identity.text}`);
@@ -419,16 +421,18 @@ class Initiator implements IkeMachine {
     const established = { ...facts(identity), ...more };
     this.#emit({ kind: 'established', sa: established });
     this.#emit({ kind: 'configured', configuration });
-    this.#narrator.log('info', `CHILD SA established: ${suiteText(first)}`, {
-      spiIn: spiText(first.spiIn),
-      spiOut: spiText(first.spiOut),
-      local: selectorsText(first.localSelectors),
-      remote: selectorsText(first.remoteSelectors),
-    });
     // RFC 7296 §2.9: a gateway may want more CHILD SAs, for the networks we asked for and the addresses it gave us.
-    this.#admitted = { local: first.localSelectors, remote: this.#config.remoteSelectors };
+    this.#admitted = first ? { local: first.localSelectors, remote: this.#config.remoteSelectors } : wanted;
     this.#session?.established(established, now);
-    this.#session?.addChild(first, now);
+    if (first) {
+      this.#narrator.log('info', `CHILD SA established: ${suiteText(first)}`, {
+        spiIn: spiText(first.spiIn),
+        spiOut: spiText(first.spiOut),
+        local: selectorsText(first.localSelectors),
+        remote: selectorsText(first.remoteSelectors),
+      });
+      this.#session?.addChild(first, now);
+    } else this.#session?.wantFirst(wanted, now);
     for (const { localSelectors, remoteSelectors } of this.#config.additionalChildren ?? [])
       this.#session?.want({ local: localSelectors, remote: remoteSelectors }, now);
     if (this.#config.mobike) this.#mobike?.established(notifies);

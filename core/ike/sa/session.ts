@@ -107,7 +107,7 @@ export class Session {
       ...{ random, lifetimes: this.#lifetimes, espProposals, path, admit, newSpiIn, emit },
       current: () => this.#current,
       rekeyingIke: () => this.#rekey !== undefined,
-      empty: (now) => this.#withoutChild(now),
+      empty: (now, failure) => this.#withoutChild(now, failure),
     });
   }
 
@@ -203,6 +203,12 @@ export class Session {
     this.#after(now);
   }
 
+  /** The CHILD SA that IKE_AUTH did not make; without it there is no use in the IKE SA. */
+  wantFirst(selectors: Selectors, now: number): void {
+    this.children.want(selectors, 'first');
+    this.#after(now);
+  }
+
   want(selectors: Selectors, now: number): void {
     this.children.want(selectors);
     this.#after(now);
@@ -232,7 +238,8 @@ export class Session {
       ...(notified && { notified }),
       ...(roads && { roads }),
       handlers: { ...first.handlers, [EXCHANGE.CREATE_CHILD_SA]: (payloads, now) => this.#createChild(sa, payloads, now) },
-      emit: (output) => this.#emit(sa, output),
+      // Lines of the key log come while it is being made.
+      emit: (output) => (output.kind === 'key-log' ? this.#setup.emit(output) : this.#emit(sa, output)),
       beforeEnd: () => this.#beforeEnd(sa),
     });
     return sa;
@@ -328,10 +335,11 @@ export class Session {
     this.children.work(now);
   }
 
-  #withoutChild(now: number): void {
+  #withoutChild(now: number, failure?: IkeFailure): void {
     const sa = this.#current;
     if (!this.#setup.closeWithoutChild || sa?.state !== 'established' || sa.children.length > 0 || this.children.pending) return;
-    sa.finish([deleteIkeSa()], { code: 'expired', evidence: 'the last CHILD SA ended without a successor' }, now);
+    const expired: IkeFailure = { code: 'expired', evidence: 'the last CHILD SA ended without a successor' };
+    sa.finish([deleteIkeSa()], failure ?? expired, now);
   }
 
   // --- rekeying, ours --------------------------------------------------------------------------------------------------------------

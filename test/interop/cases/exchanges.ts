@@ -4,6 +4,7 @@
  * embedded head office (test/exchange).
  */
 import assert from 'node:assert/strict';
+import { CONNECTION } from '../../lab/strongswan.ts';
 import type { Case, World } from '../world.ts';
 
 function logged(world: World, from: number, pattern: RegExp, withinMs = 5_000): Promise<string> {
@@ -71,6 +72,102 @@ export const exchanges: readonly Case[] = [
       assert.equal((await world.client.status()).state, 'connected');
       await world.client.down();
       return line;
+    },
+  },
+  {
+    name: 'life/childless-allowed',
+    run: async (world) => {
+      await world.configure({ espProposals: 'aes256gcm16-x25519' }, { childless: true });
+      const from = world.gateway.logSize();
+      await world.connect();
+      await world.ping();
+      const auth = await logged(world, from, /parsed IKE_AUTH request[^\n]*/);
+      assert.doesNotMatch(auth, / SA /, 'IKE_AUTH says nothing of a CHILD SA');
+      const line = await logged(world, from, /parsed CREATE_CHILD_SA request[^\n]*/);
+      assert.match(line, / KE /, 'with a key exchange of its own');
+      await world.disconnect();
+      return `${auth}; ${line}`;
+    },
+  },
+  {
+    name: 'life/childless-forced',
+    run: async (world) => {
+      await world.configure({ more: { childless: 'force' } }, { childless: true });
+      await world.connect();
+      await world.ping();
+      await world.disconnect();
+      // Who does not do it is refused.
+      await world.configure({ more: { childless: 'force' } }, { childless: false });
+      const up = await world.client.up();
+      assert.notEqual(up.code, 0);
+      return `served; without it: ${(await world.client.status()).failure?.evidence}`;
+    },
+  },
+  {
+    name: 'life/childless-never',
+    run: async (world) => {
+      await world.configure({ more: { childless: 'never' } }, { childless: true });
+      const from = world.gateway.logSize();
+      await world.connect();
+      await world.ping();
+      const line = await logged(world, from, /parsed IKE_AUTH request[^\n]* SA [^\n]*/);
+      await world.disconnect();
+      return line;
+    },
+  },
+  {
+    name: 'life/redirect-active',
+    run: async (world) => {
+      const { addresses } = world.lab;
+      await world.configure();
+      const before = await world.connect();
+      const from = world.gateway.logSize();
+      const told = await world.gateway.swanctl(['--redirect', '--ike', CONNECTION, '--gateway', addresses.office.wan6]);
+      assert.equal(told.code, 0, `${told.stdout}${told.stderr}`);
+      await logged(world, from, /received DELETE for IKE_SA[^\n]*/);
+      const line = await logged(world, from, /parsed IKE_SA_INIT request[^\n]*N\(REDIR_FROM\)[^\n]*/, 10_000);
+      await world.eventually(
+        'connected by the other address',
+        async () => {
+          const { state, gateway } = await world.client.status();
+          return state === 'connected' && gateway?.address === addresses.office.wan6 ? true : undefined;
+        },
+        10_000,
+      );
+      const after = await world.agreed();
+      assert.notEqual(after.status.ike?.spiI, before.status.ike?.spiI);
+      await world.ping();
+      await world.disconnect();
+      return line;
+    },
+  },
+  {
+    name: 'life/redirect-not-followed',
+    run: async (world) => {
+      const { addresses } = world.lab;
+      await world.configure({}, { redirect: false });
+      const from = world.gateway.logSize();
+      await world.connect();
+      assert.doesNotMatch(world.gateway.log(from), /N\(REDIR_SUP\)/);
+      const told = await world.gateway.swanctl(['--redirect', '--ike', CONNECTION, '--gateway', addresses.office.wan6]);
+      // It knows that we did not announce it.
+      assert.match(world.gateway.log(from), /does not support redirection|not supported/, `${told.stdout}${told.stderr}`);
+      await world.agreed();
+      await world.disconnect();
+      return `${told.stdout}${told.stderr}`.trim();
+    },
+  },
+  {
+    name: 'life/auth-lifetime-told',
+    run: async (world) => {
+      await world.configure({ more: { reauth_time: '40s', over_time: '20s', rand_time: 0 } });
+      const from = world.gateway.logSize();
+      await world.connect();
+      const line = await logged(world, from, /generating IKE_AUTH response[^\n]*N\(AUTH_LFT\)[^\n]*/);
+      const heard = (await world.client.log(200)).find(({ text }) => /wants another authentication/.test(text));
+      assert.ok(heard, 'the client heard it');
+      await world.disconnect();
+      return `${line}; we heard ${JSON.stringify(heard.fields?.seconds)} s`;
     },
   },
 ];
