@@ -156,8 +156,8 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     tell({ kind: 'looked-up', gateway });
   }
 
-  async function begin(target: Target): Promise<void> {
-    const made = await makeTalk(target).catch((fault) => failure('internal', String(fault)));
+  async function begin(target: Target, tcpPorts = profile.tcpPorts): Promise<void> {
+    const made = await makeTalk(target, tcpPorts).catch((fault) => failure('internal', String(fault)));
     if (made === undefined || over || winner) {
       if (made && !('code' in made)) void made.line?.close();
       return;
@@ -175,13 +175,13 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
   }
 
   /** Undefined: nobody wants it any more. */
-  async function makeTalk(target: Target): Promise<Talk | Failure | undefined> {
+  async function makeTalk(target: Target, tcpPorts: readonly number[]): Promise<Talk | Failure | undefined> {
     if (!(await request.ready) || over || winner) return undefined;
     const variant = places[target.gateway] ?? profile;
     const proof = proofs.get(target.gateway) ?? request.proofFor(variant);
     proofs.set(target.gateway, proof);
     if (!proof.ok) return proof.error;
-    const way = target.transport === 'tcp' ? await tcpWay(target) : await udpWay(target);
+    const way = target.transport === 'tcp' ? await tcpWay(target, tcpPorts) : await udpWay(target);
     if (!way.ok) return way.error;
     const { path, line } = way.value;
     const before = { redirectedFrom: redirect?.from, ticket: request.tickets.held() };
@@ -215,9 +215,9 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     return ok({ path: { local: local.value, remote: target.address, localPorts: bound.value } });
   }
 
-  async function tcpWay({ address }: Target): Promise<Result<Way, Failure>> {
-    const { stage, log, random } = ports;
-    const opened = await openLine({ stage, log, random }, address, profile.tcpPorts, cancelled.signal);
+  async function tcpWay({ address }: Target, tcpPorts: readonly number[]): Promise<Result<Way, Failure>> {
+    const { stage, log, random, monotonic } = ports;
+    const opened = await openLine({ stage, log, random, now: monotonic }, address, tcpPorts, cancelled.signal);
     if (!opened.ok) return err(failure('no-answer', `${address}: no TCP connection: ${opened.error}`));
     const { local, port } = opened.value.connection;
     const localPorts = { ike: local.port, natt: local.port };
@@ -253,9 +253,34 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
       lose({ failure: why, redirect: cause.redirect, from: talk.target.address });
       return;
     }
-    problems.push(why);
+    const left = cause.code === 'no-answer' ? portsAfter(talk) : [];
+    if (left.length > 0) {
+      void begin(talk.target, left);
+      return;
+    }
+    // Of two that were silent UDP is the one to tell of.
+    if (talk.line) problems.push(why);
+    else problems.unshift(why);
     tried.add(talk.target.address);
     tell({ kind: 'failed', target: talk.target, silent: cause.code === 'no-answer' });
+  }
+
+  /** TCP ports of the gateway that were not tried. */
+  function portsAfter({ line }: Talk): readonly number[] {
+    return line ? profile.tcpPorts.slice(profile.tcpPorts.indexOf(line.connection.port) + 1) : [];
+  }
+
+  /** Before anybody answered. Whoever took the connection may be no gateway at all; the last port has a second chance. */
+  function broken(talk: Talk, why: string): void {
+    const { line } = talk;
+    if (line && portsAfter(talk).length === 0 && !line.wasBroken) {
+      line.broken(why);
+      return;
+    }
+    talks.delete(talk);
+    talk.driver.stop();
+    void line?.close();
+    refused(talk, { code: 'no-answer', evidence: `TCP port ${line?.connection.port}: ${why}` });
   }
 
   function win(talk: Talk): void {
@@ -299,7 +324,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
       for (const { driver } of talks) if (driver.knows(bytes)) driver.datagram(bytes, channel, from);
     },
     streamOver(fd, why) {
-      for (const { line } of talks) if (line?.has(fd)) line.broken(why);
+      for (const talk of talks) if (talk.line?.has(fd)) broken(talk, why);
     },
     knows: (bytes) => [...talks].some(({ driver }) => driver.knows(bytes)),
     elsewhere: () =>

@@ -12,12 +12,16 @@ export interface LinePorts {
   readonly log: Log;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
 }
 
 export interface Line {
   readonly connection: TcpConnection;
   /** Is this its descriptor? */
   has(fd: number): boolean;
+  /** It was over once, or more often. */
+  readonly wasBroken: boolean;
   /** It is over; another one is opened, and `onBack` told when it is there. */
   broken(why: string): void;
   /** Another one in its place at once: this one may be dead without anybody knowing, as after a suspend or in another network. */
@@ -27,13 +31,17 @@ export interface Line {
   close(): Promise<void>;
 }
 
-/** Milliseconds between two tries at most; half of it and more up to all, so that a gateway that restarts is not run down. */
+/**
+ * Milliseconds between two tries at most; half of it and more up to all, so that a gateway that restarts is not run down, nor one that takes
+ * connections only to break them. What held for a while is opened again at once.
+ */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
+const HELD = 5_000;
 
 /** The error is words. The first of the ports that takes it is the one for as long as the line is open. */
 export async function openLine(
-  { stage, log, random }: LinePorts,
+  { stage, log, random, now }: LinePorts,
   address: string,
   ports: readonly number[],
   cancelled: AbortSignal,
@@ -44,30 +52,41 @@ export async function openLine(
   const closing = new AbortController();
   let current: TcpConnection | undefined = opened.value;
   let opening: Promise<void> | undefined;
+  let openedAt = now();
+  let pause = 0;
+  let breaks = 0;
 
   async function open(): Promise<void> {
     const gone = current;
     current = undefined;
     if (gone) await stage.disconnect(gone.fd);
-    for (let pause = FIRST_PAUSE; !closing.signal.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    if (now() - openedAt >= HELD) pause = 0;
+    while (!closing.signal.aborted) {
+      await sleep(pause * (0.5 + random() / 2), closing.signal);
+      pause = Math.min(Math.max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE);
+      if (closing.signal.aborted) return;
       // RFC 9329 §6.1 has the session go on with the same responder: the same port.
       const again = await stage.connect(address, [port], closing.signal);
       if (again.ok) {
         current = again.value;
+        openedAt = now();
         log('info', 'tunnel', 'the TCP connection is back', { address, port: again.value.port });
         line.onBack();
         return;
       }
       log('debug', 'tunnel', 'no TCP connection', { address, why: again.error });
-      await sleep(pause * (0.5 + random() / 2), closing.signal);
     }
   }
 
   const line: Line = {
     connection: opened.value,
     onBack: () => {},
+    get wasBroken() {
+      return breaks > 0;
+    },
     has: (fd) => current?.fd === fd,
     broken(why) {
+      breaks++;
       log('info', 'tunnel', 'the TCP connection broke', { address, why });
       line.renew();
     },
@@ -88,6 +107,7 @@ export async function openLine(
 }
 
 function sleep(milliseconds: number, until: AbortSignal): Promise<void> {
+  if (milliseconds === 0 || until.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
@@ -95,7 +115,6 @@ function sleep(milliseconds: number, until: AbortSignal): Promise<void> {
       resolve();
     };
     const timer = setTimeout(done, milliseconds);
-    if (until.aborted) done();
-    else until.addEventListener('abort', done, { once: true });
+    until.addEventListener('abort', done, { once: true });
   });
 }

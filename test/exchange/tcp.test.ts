@@ -110,16 +110,29 @@ test('NAT detection is by the ports of TCP, and tells the truth', () => {
 });
 
 // RFC 9329 §6.2, first rule.
-test('a request is sent once, and waited for as long as one that is repeated', () => {
+test('IKE_SA_INIT is sent once, and waited for ten seconds: a port that takes connections need not be a gateway', () => {
   const line = new Line(direct);
   line.up = false;
   line.conversation.tell({ kind: 'start' });
-  // 0.5, 1, 2, 4, 8 and 8 s are the pauses of the fixture's timing.
-  line.conversation.run(23_400);
+  line.conversation.run(9_900);
   assert.deepEqual([line.sent, line.ends.length], [1, 0]);
   line.conversation.run(200);
   assert.equal(line.sent, 1);
   assert.equal(line.ends[0]?.failure?.code, 'no-answer');
+});
+
+test('other requests are sent once, and waited for as long as those that are repeated', () => {
+  const line = new Line(direct);
+  line.connect();
+  const before = line.sent;
+  line.up = false;
+  line.conversation.tell({ kind: 'check-liveness' });
+  // 0.5, 1, 2, 4, 8 and 8 s are the pauses of the fixture's timing.
+  line.conversation.run(23_400);
+  assert.deepEqual([line.sent, line.ends.length], [before + 1, 0]);
+  line.conversation.run(200);
+  assert.equal(line.sent, before + 1);
+  assert.equal(line.ends[0]?.failure?.code, 'gateway-lost');
 });
 
 // RFC 9329 §6.2, second rule: IKE_SA_INIT -> (lost with its connection), new connection, IKE_SA_INIT -> …

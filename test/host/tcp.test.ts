@@ -1,5 +1,6 @@
 /** RFC 9329 through real kernels: a network that lets no UDP pass, connections that break, and the way back. */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from '../../core/rpc/contract.ts';
@@ -152,4 +153,54 @@ test('TCP alone, or never', { skip }, async () => {
   assert.equal(scene.status().state, 'connecting');
   assert.equal(way(scene.status()), 'udp 500');
   await scene.down();
+});
+
+for (const [kind, program, within] of [
+  ['a web server', "require('node:http').createServer().listen(4500, '::', () => console.log('ready'))", 8_000],
+  [
+    'somebody who says nothing',
+    "require('node:net').createServer(() => {}).listen(4500, '::', () => console.log('ready'))",
+    18_000,
+  ],
+] as const) {
+  test(`where port 4500 is taken by ${kind}, the next port is tried`, { skip }, async () => {
+    await scene.open({ reach: 'split', tcpPorts: [443] });
+    const stranger = scene.lab.office.spawn([process.execPath, '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await new Promise((ready) => stranger.stdout?.once('data', ready));
+    try {
+      await block(NO_UDP);
+      const began = performance.now();
+      assert.equal(await scene.up(profile), 'connected');
+      assert.ok(performance.now() - began < within);
+      assert.equal(way(scene.status()), 'tcp 443');
+      assert.ok(await ping());
+      await scene.down();
+    } finally {
+      stranger.kill('SIGKILL');
+    }
+  });
+}
+
+test('nothing is left of all these connections', { skip }, async () => {
+  const fds = (): number => readdirSync(`/proc/${scene.enginePid()}/fd`).length;
+  const sockets = await scene.lab.laptop.must([
+    'ss',
+    '-H',
+    '-t',
+    '-n',
+    'state',
+    'established',
+    'dport',
+    '=',
+    '443',
+    'or',
+    'dport',
+    '=',
+    '4500',
+  ]);
+  assert.equal(sockets.trim(), '');
+  const before = fds();
+  assert.equal(await scene.up(profile), 'connected');
+  await scene.down();
+  assert.equal(fds(), before);
 });

@@ -17,6 +17,9 @@ import { Retransmission, type RetransmitTiming, sentOnce } from './window.ts';
  */
 const DOUBT_WITHIN = 1500;
 
+/** Whoever took a TCP connection and says nothing of IKE for so long, milliseconds, is no gateway, or none that works. */
+const TCP_ANSWER_WITHIN = 10_000;
+
 export type Datagram = Extract<IkeInput, { kind: 'datagram' }>;
 
 export interface SaInitPhasePorts {
@@ -211,6 +214,8 @@ export class SaInitPhase {
 
   #timing(): RetransmitTiming {
     const { timing, transport } = this.#config;
-    return transport === 'tcp' ? sentOnce(timing) : timing;
+    if (transport !== 'tcp') return timing;
+    const once = sentOnce(timing);
+    return { ...once, retransmitFirst: Math.min(once.retransmitFirst, TCP_ANSWER_WITHIN) };
   }
 }

@@ -5,6 +5,8 @@ import { err, ok, type Result } from '../../../core/bytes/result.ts';
 import type { TcpConnection } from '../../../core/helper/tcpConnection.ts';
 import { type Line, openLine } from '../../../core/helper/tcpLine.ts';
 
+const clock = { now: 0 };
+
 /** A stage whose connections are numbers; each try ends as `verdict` says. */
 function world(verdict: (count: number) => Result<number, string> | 'never' = (count) => ok(100 + count)) {
   const calls: string[] = [];
@@ -26,7 +28,7 @@ function world(verdict: (count: number) => Result<number, string> | 'never' = (c
   };
   const open = async (): Promise<Line> => {
     const opened = await openLine(
-      { stage, log: () => {}, random: () => 0 },
+      { stage, log: () => {}, random: () => 0, now: () => clock.now },
       '192.0.2.1',
       [4500, 443],
       AbortSignal.timeout(60_000),
@@ -100,6 +102,32 @@ test('closing ends a try that is under way', async () => {
 
 test('a first connection that fails says why', async () => {
   const { stage } = world(() => err('port 4500: ECONNREFUSED; port 443: no answer'));
-  const opened = await openLine({ stage, log: () => {}, random: () => 0 }, '192.0.2.1', [4500, 443], AbortSignal.timeout(1_000));
+  const opened = await openLine(
+    { stage, log: () => {}, random: () => 0, now: () => clock.now },
+    '192.0.2.1',
+    [4500, 443],
+    AbortSignal.timeout(1_000),
+  );
   assert.deepEqual(opened, err('port 4500: ECONNREFUSED; port 443: no answer'));
+});
+
+test('who takes connections only to break them is asked ever less often; what held is opened at once', async () => {
+  const { calls, open } = world();
+  const line = await open();
+  const connects = (): number => calls.filter((call) => call.startsWith('connect')).length;
+  assert.equal(line.wasBroken, false);
+  line.broken('closed');
+  await settled();
+  assert.equal(connects(), 2, 'the first time at once');
+  line.broken('closed');
+  await sleep(200);
+  assert.equal(connects(), 2);
+  await sleep(100);
+  assert.equal(connects(), 3, 'after half of 500 ms');
+  assert.equal(line.wasBroken, true);
+  clock.now += 60_000;
+  line.broken('closed');
+  await settled();
+  assert.equal(connects(), 4);
+  await line.close();
 });
