@@ -12,7 +12,7 @@ import { failure, reasonOf } from '../tunnel/explain.ts';
 import { createSession, type Ending, type SessionInput } from '../tunnel/session.ts';
 import type { Lost, TunnelFacts } from '../tunnel/status.ts';
 import type { SigningKey } from './asks.ts';
-import { type Connection, type ConnectionDeps, startConnection } from './connection.ts';
+import { type Connection, type ConnectionDeps, type ConnectionRequest, startConnection } from './connection.ts';
 import { createCredentials, type Recallable, type Rememberable } from './credentials.ts';
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
 import type { Memory } from './reach.ts';
@@ -100,6 +100,12 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   const signer = key && openKey(key);
   let stage: Stage | undefined;
   let connection: Connection | undefined;
+  /** Beside it, to take its place. */
+  let successor: Connection | undefined;
+  /** What the one beside brought along becomes the session's. */
+  let promote: () => void = () => {};
+  /** Their place was taken, and they say goodbye. */
+  const leaving = new Set<Connection>();
   /** The session was told that this one is up. */
   let told: Connection | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -123,6 +129,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     session.handle(input, deps.monotonic());
     for (let said = session.poll(); said; said = session.poll()) {
       if (said.kind === 'connect') void run(said.redirect);
+      else if (said.kind === 'renew') void renew();
       else if (said.kind === 'check') connection?.check();
       else if (said.kind === 'drop') void connection?.end(failure(said.code, said.evidence), 'silently');
       else finish(said.why && wordsOf(said.why));
@@ -149,33 +156,102 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   /** One connection from its first question to its end. True: at once another one. */
   async function attempt(redirect: { readonly to: string; readonly from: string | undefined } | undefined): Promise<boolean> {
     connection = undefined;
+    told = undefined;
     credentials.begin();
     const psk = needsPsk(profile) ? (credentials.heldPsk() ?? (await askPsk())) : undefined;
     if (ending) {
       psk?.fill(0);
       return false;
     }
-    const { retract } = prompter;
     stage ??= createStage(deps, profile);
-    const current = startConnection(
+    const current = start(stage, psk, { redirect, tickets });
+    connection = current;
+    await isOver(current);
+    return !ending && connection === current && goesOn(current);
+  }
+
+  function start(
+    on: Stage,
+    psk: Uint8Array | undefined,
+    how: Pick<ConnectionRequest, 'redirect' | 'beside' | 'tickets'>,
+  ): Connection {
+    const { retract } = prompter;
+    return startConnection(
       { ...deps, onChange: changed },
       {
-        ...{ owner, profile, stage, memory, tickets, redirect, psk, ppk: ppk?.slice(), signer, credentials, retract },
+        ...{ owner, profile, stage: on, memory, psk, ppk: ppk?.slice(), signer, credentials, retract },
+        ...how,
         onAlive: () => tell({ kind: 'alive' }),
+        onReauthenticate: (within) => tell({ kind: 'reauthenticate', within }),
         onLate: resumed,
       },
     );
-    connection = current;
-    await current.over;
-    const { octets } = current.facts();
+  }
+
+  async function isOver(one: Connection): Promise<void> {
+    await one.over;
+    leaving.delete(one);
+    const { octets } = one.facts();
     carried.in += octets?.in ?? 0;
     carried.out += octets?.out ?? 0;
-    return !ending && goesOn(current);
+  }
+
+  /** RFC 7296 §2.8.3: a new IKE SA by a new login, beside the one in use and then in its place. */
+  async function renew(): Promise<void> {
+    for (let again = true; again && stage && !ending; ) {
+      deps.log('info', 'tunnel', 'logging in again, beside the connection in use');
+      credentials.begin();
+      // Of its own login; a ticket of the one in use would be none.
+      const own = createTicketHolder();
+      const next = start(stage, needsPsk(profile) ? credentials.heldPsk() : undefined, {
+        beside: true,
+        tickets: { take: (ticket) => (connection === next ? tickets : own).take(ticket), held: () => undefined },
+      });
+      successor = next;
+      promote = () => tickets.take(own.held());
+      await isOver(next);
+      if (ending) return;
+      if (connection === next) {
+        if (await goesOn(next)) void run(undefined);
+        return;
+      }
+      own.wipe();
+      successor = undefined;
+      const cause = next.facts().failure;
+      again = cause !== undefined && credentials.another(cause);
+      if (!again) tell({ kind: 'renewal-ended', why: next.ending() });
+    }
+  }
+
+  /** What was beside is in use from here on; what was in use says goodbye. */
+  function succeed(next: Connection): void {
+    const before = connection;
+    adopt(next);
+    told = next;
+    configuration = next.facts().configuration;
+    credentials.accepted();
+    deps.log('info', 'tunnel', 'logged in again');
+    tell({ kind: 'renewed' });
+    if (!before) return;
+    leaving.add(before);
+    void before.end();
+  }
+
+  function adopt(next: Connection): void {
+    successor = undefined;
+    connection = next;
+    told = undefined;
+    promote();
   }
 
   async function goesOn(ended: Connection): Promise<boolean> {
     const { failure: cause, readyAt, gateway } = ended.facts();
     if (readyAt !== undefined) lostAt = deps.now();
+    if (successor) {
+      adopt(successor);
+      tell({ kind: 'ended', why: ended.ending() });
+      return false;
+    }
     const again = cause !== undefined && credentials.another(cause);
     const elsewhere = !again && ended.elsewhere();
     if (elsewhere && gateway.address !== undefined) memory.avoided.add(gateway.address);
@@ -217,6 +293,10 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   }
 
   function changed(): void {
+    if (successor?.facts().readyAt !== undefined && successor.facts().endingAt === undefined) {
+      succeed(successor);
+      return;
+    }
     const facts = connection?.facts();
     if (facts?.establishedAt !== undefined) credentials.accepted();
     if (facts?.readyAt !== undefined && facts.endingAt === undefined && told !== connection) {
@@ -244,6 +324,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       ...(firstReadyAt !== undefined && { firstReadyAt }),
       ...(prompt && { prompt }),
       ...(pausedAt !== undefined && { pausedAt }),
+      ...(successor && { rekeyingAt: successor.facts().startedAt }),
     };
     if (now && (ending || now.endingAt === undefined || !isTriedAgain(now))) {
       const octets = now.endedAt === undefined ? sum(now.octets) : carried;
@@ -303,7 +384,9 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   }
 
   function sum(octets: TunnelFacts['octets']): { readonly in: number; readonly out: number } {
-    return { in: carried.in + (octets?.in ?? 0), out: carried.out + (octets?.out ?? 0) };
+    const all = [octets, ...[...leaving].map((one) => one.facts().octets)];
+    const total = (way: 'in' | 'out') => all.reduce((before, one) => before + (one?.[way] ?? 0), carried[way]);
+    return { in: total('in'), out: total('out') };
   }
 
   // --- the end -------------------------------------------------------------------------------------------------------------------
@@ -326,7 +409,8 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
 
   async function wind(reason: Failure | undefined): Promise<void> {
     // The host first: no route leads into a device that carries nothing; beside it the DELETE while the sockets are there.
-    await Promise.allSettled([connection?.end(reason), stage?.revert()]);
+    const others = [...leaving, ...(successor ? [successor] : [])];
+    await Promise.allSettled([connection?.end(reason), ...others.map((one) => one.end()), stage?.revert()]);
     await closeStage();
     credentials.wipe();
     ppk?.fill(0);
@@ -340,9 +424,16 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   return {
     facts,
     answer: prompter.answer,
-    datagram: (bytes, channel, from) => connection?.datagram(bytes, channel, from),
-    streamOver: (fd, why) => connection?.streamOver(fd, why),
-    limit: (spiIn, which) => connection?.limit(spiIn, which),
+    datagram(bytes, channel, from) {
+      const others = successor ? [successor, ...leaving] : [...leaving];
+      (others.find((one) => one.knows(bytes)) ?? connection)?.datagram(bytes, channel, from);
+    },
+    streamOver(fd, why) {
+      for (const one of [connection, successor, ...leaving]) one?.streamOver(fd, why);
+    },
+    limit(spiIn, which) {
+      for (const one of [connection, successor]) one?.limit(spiIn, which);
+    },
     rekey: (what) => connection?.rekey(what) ?? false,
     suspending: () => tell({ kind: 'suspending' }),
     resumed,

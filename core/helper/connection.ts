@@ -60,6 +60,10 @@ export interface ConnectionRequest {
   readonly credentials: Pick<Credentials, 'answer'>;
   /** Takes an open question back. */
   readonly retract: () => void;
+  /** Another connection is in use still, whose place this one is to take. */
+  readonly beside?: boolean | undefined;
+  /** The login runs out in so many milliseconds. */
+  readonly onReauthenticate: (within: number) => void;
   /** The gateway answered `check`, or said anything else that only it can say. */
   readonly onAlive: () => void;
   /** Time passed that nobody saw. */
@@ -170,6 +174,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         profile,
         memory: request.memory,
         tickets: request.tickets,
+        beside: request.beside,
         redirect: request.redirect,
         ready,
         proofFor: (variant) => proofFor(variant, signer),
@@ -242,7 +247,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         facts.configuration = event.configuration;
         break;
       case 'install-child':
-        installing = install(event.child, event);
+        if (event.replaces !== undefined) facts.rekeyingAt = deps.now();
+        installing = install(event.child, event).finally(() => {
+          delete facts.rekeyingAt;
+        });
         break;
       case 'remove-child':
         forget(event.spiIn);
@@ -255,7 +263,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         request.tickets.take(event.ticket);
         return;
       case 'reauthenticate':
-        break;
+        request.onReauthenticate(event.within);
+        return;
       case 'moved':
       case 'peer-addresses':
         break;

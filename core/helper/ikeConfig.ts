@@ -34,6 +34,8 @@ export interface Before {
   readonly redirectedFrom?: string | undefined;
   /** A ticket of a session that was lost. */
   readonly ticket?: IkeTicket | undefined;
+  /** Another one is in use still, and is not to be dropped for this one. */
+  readonly beside?: boolean | undefined;
 }
 
 export function ikeConfig(
@@ -43,7 +45,7 @@ export function ikeConfig(
   version: string,
   before: Before = {},
 ): Result<IkeConfig, Failure> {
-  const { redirectedFrom, ticket } = before;
+  const { redirectedFrom, ticket, beside = false } = before;
   // All of these were read once at import; a stored profile that no longer reads was damaged.
   const damaged = (field: string) => err(failure('profile-malformed', `${field} of the stored profile is not valid`));
   const ikeProposals = parseProposals(profile.ikeProposals, 'ike');
@@ -83,7 +85,7 @@ export function ikeConfig(
     forceEncapsulation: tcpPort === undefined,
     fragmentation: profile.fragmentation,
     childless: profile.childless,
-    initialContact: profile.initialContact,
+    initialContact: profile.initialContact && !beside,
     reauthenticateEvery: profile.reauthenticateEvery * 1000,
     lifetimes: lifetimesOf(profile),
     ...(profile.redirect && { redirect: redirectedFrom === undefined ? {} : { from: redirectedFrom } }),

@@ -58,6 +58,8 @@ export interface ReachRequest {
   readonly tickets: Pick<TicketHolder, 'held'>;
   /** The gateway that we were sent to, in place of the profile's, and the address that sent us. */
   readonly redirect?: { readonly to: string; readonly from: string | undefined } | undefined;
+  /** Another connection is in use still. */
+  readonly beside?: boolean | undefined;
   /** This address is tried. */
   readonly onTry: (reached: Place) => void;
   readonly onReached: (reached: Reached) => void;
@@ -184,7 +186,8 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     const way = target.transport === 'tcp' ? await tcpWay(target, tcpPorts) : await udpWay(target);
     if (!way.ok) return way.error;
     const { path, line } = way.value;
-    const before = { redirectedFrom: redirect?.from, ticket: request.tickets.held() };
+    const { beside } = request;
+    const before = { redirectedFrom: redirect?.from, ticket: request.tickets.held(), beside };
     const config = ikeConfig(variant, proof.value, path, ports.version, before);
     if (config.ok) await ports.stage.attach();
     if (!config.ok || over || winner) {

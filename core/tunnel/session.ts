@@ -30,11 +30,19 @@ export type SessionInput =
   | { readonly kind: 'resumed'; readonly patience: number }
   /** The gateway answered. */
   | { readonly kind: 'alive' }
+  /** The login runs out: a connection is to be made beside the one in use within so many milliseconds, and to take its place. */
+  | { readonly kind: 'reauthenticate'; readonly within: number }
+  /** It has. */
+  | { readonly kind: 'renewed' }
+  /** It ended before; without a reason when it could not be tried. */
+  | { readonly kind: 'renewal-ended'; readonly why: Ending | undefined }
   | { readonly kind: 'tick' };
 
 export type SessionOutput =
   /** Start a connection; `redirect` is the gateway that the one before sent us to, in place of the profile's. */
   | { readonly kind: 'connect'; readonly redirect?: string }
+  /** Start one beside it. When the one in use ends first, this one is the one in use. */
+  | { readonly kind: 'renew' }
   /** Ask the gateway now, and quickly, whether it is there. */
   | { readonly kind: 'check' }
   /** End the connection without a word to a gateway that does not answer. */
@@ -73,6 +81,8 @@ export interface SessionOptions {
 const GOOD_STRETCH = 60_000;
 /** A try is not given up for every word of a network that is being set up. */
 const LEAST_TRY = 2_000;
+/** Before a login beside the one in use is tried again. */
+const BETWEEN_RENEWALS = 1_000;
 /** RFC 5685 §6: MAX_REDIRECTS within REDIRECT_LOOP_DETECT_PERIOD. */
 const MOST_REDIRECTS = 5;
 const REDIRECT_PERIOD = 300_000;
@@ -96,12 +106,34 @@ export function createSession({ whenLost, random }: SessionOptions): Session {
   let atOnce = false;
   let redirects: number[] = [];
   let final = false;
+  /** A connection beside the one in use is under way, or will be tried at this instant, until that one. */
+  let renewing = false;
+  let renewAt: number | undefined;
+  let renewBy = 0;
+  let renewals = 0;
 
   function enter(next: Phase, now: number): void {
     phase = next;
     phaseAt = now;
     retryAt = undefined;
     checkBy = undefined;
+    renewAt = undefined;
+  }
+
+  function renew(): void {
+    renewing = true;
+    renewAt = undefined;
+    out.push({ kind: 'renew' });
+  }
+
+  function renewalEnded(reason: Ending | undefined, now: number): void {
+    renewing = false;
+    const again = reason ? againAfter(reason.code) : 'never';
+    // What is in use goes on to its end, and then it is asked anew.
+    if (again === 'never' || phase !== 'up') return;
+    const at = now + BETWEEN_RENEWALS + waitBefore(again, renewals, random());
+    renewals += 1;
+    if (at < renewBy) renewAt = at;
   }
 
   function connect(now: number, redirect?: string): void {
@@ -122,7 +154,7 @@ export function createSession({ whenLost, random }: SessionOptions): Session {
   }
 
   function survives(code: string): boolean {
-    return everUp && whenLost !== 'end' && againAfter(code) !== 'never';
+    return renewing || (everUp && whenLost !== 'end' && againAfter(code) !== 'never');
   }
 
   function finish(reason: Ending, now: number): void {
@@ -141,6 +173,12 @@ export function createSession({ whenLost, random }: SessionOptions): Session {
     const wasUp = phase === 'up';
     const held = now - phaseAt;
     paused = false;
+    if (renewing) {
+      renewing = false;
+      why = reason;
+      enter('trying', now);
+      return;
+    }
     if (reason.redirect !== undefined) {
       redirects = [...redirects.filter((at) => now - at < REDIRECT_PERIOD), now];
       if (redirects.length <= MOST_REDIRECTS) {
@@ -201,6 +239,7 @@ export function createSession({ whenLost, random }: SessionOptions): Session {
   function tick(now: number): void {
     if (checkBy !== undefined && now >= checkBy) drop('gateway-lost', `no answer for ${patience} ms after the computer woke`);
     if (retryAt !== undefined && now >= retryAt) connect(now);
+    if (renewAt !== undefined && now >= renewAt) renew();
   }
 
   return {
@@ -238,6 +277,19 @@ export function createSession({ whenLost, random }: SessionOptions): Session {
           paused = false;
           checkBy = undefined;
           break;
+        case 'reauthenticate':
+          if (phase !== 'up' || renewing) break;
+          renewBy = now + input.within;
+          renewals = 0;
+          renew();
+          break;
+        case 'renewed':
+          renewing = false;
+          phaseAt = now;
+          break;
+        case 'renewal-ended':
+          if (renewing) renewalEnded(input.why, now);
+          break;
         case 'tick':
           break;
       }
@@ -245,7 +297,7 @@ export function createSession({ whenLost, random }: SessionOptions): Session {
     },
     poll: () => out.shift(),
     deadline() {
-      const due = Math.min(retryAt ?? Infinity, checkBy ?? Infinity);
+      const due = Math.min(retryAt ?? Infinity, checkBy ?? Infinity, renewAt ?? Infinity);
       return due === Infinity ? undefined : due;
     },
     lost() {

@@ -41,6 +41,7 @@ function run(world: FakeWorld, wanted: Profile = profile()): Run {
       tickets: createTicketHolder(),
       onAlive: () => {},
       onLate: () => {},
+      onReauthenticate: () => {},
       psk,
       signer: undefined,
       credentials: { answer: async () => ({ kind: 'credential-missing', why: 'cancelled' }) },

@@ -10,6 +10,8 @@ import { sampleProfile } from '../helper/sampleProfile.ts';
 import { comesUp, establishedSa, fakeWorld, neverAnswers, ownSecret, type Script, scriptedMachine } from './fakes.ts';
 
 const octets = (text: string) => new TextEncoder().encode(text);
+/** First octet of the datagram at which the machine wants a new login. */
+const LOGIN = 9;
 const from = { address: '127.0.0.1', port: 4500 };
 
 /** A gateway that comes up; a datagram makes it end with what `dies` says. */
@@ -43,7 +45,8 @@ function run(changes: Partial<Profile> = {}, script: (config: IkeConfig, count: 
         const told = script(config, machines++);
         return scriptedMachine((input: IkeInput, emit: (output: IkeOutput) => void) => {
           inputs.push(input.kind);
-          if (input.kind === 'datagram') emit({ kind: 'closed', failure: dies });
+          if (input.kind === 'datagram' && input.bytes[0] === LOGIN) emit({ kind: 'reauthenticate', within: 60_000 });
+          else if (input.kind === 'datagram') emit({ kind: 'closed', failure: dies });
           else told(input, emit);
         });
       },
@@ -86,6 +89,10 @@ function run(changes: Partial<Profile> = {}, script: (config: IkeConfig, count: 
     die(why?: IkeFailure) {
       if (why) dies = why;
       attempts.datagram(new Uint8Array(28), 'natt', from);
+    },
+    /** The login runs out. */
+    logInAgain() {
+      attempts.datagram(new Uint8Array(28).fill(LOGIN), 'natt', from);
     },
     sleepFor: (milliseconds: number) => {
       clock += milliseconds;
@@ -312,4 +319,61 @@ test('a ticket that the machine takes back is not presented; without tickets non
   await none.reaches('connected');
   assert.equal(none.configs[0]?.resumption, undefined);
   await none.attempts.end();
+});
+
+/** Comes up with SAs of its own, as every machine does. */
+const withOwnSa =
+  (count: number, steps: Script = comesUp): Script =>
+  (input, emit) =>
+    steps(input, (output) => {
+      if (output.kind !== 'install-child') emit(output);
+      else emit({ ...output, child: { ...output.child, spiIn: output.child.spiIn + count } });
+    });
+
+test('a new login is made beside the one in use, which ends only when the new one carries the traffic', async () => {
+  const it = run({ initialContact: true }, (_, count) => withOwnSa(count));
+  await it.reaches('connected');
+  it.calls.length = 0;
+  it.states.length = 0;
+  it.inputs.length = 0;
+  it.logInAgain();
+  assert.equal(it.status().state, 'rekeying');
+  await it.reaches('connected');
+  await it.until(() => it.inputs.includes('terminate') && it.calls.includes('removeChild'));
+  assert.deepEqual(it.states, ['rekeying', 'connected'], 'it was there all the time');
+  assert.ok(it.calls.indexOf('installChild 20000 1024') < it.calls.indexOf('removeChild'), it.calls.join(' '));
+  assert.equal(it.calls.includes('revert'), false);
+  assert.equal(it.status().children[0]?.spiIn, '0x01020305', 'the new one');
+  assert.deepEqual(
+    it.configs.map(({ initialContact }) => initialContact),
+    [true, false],
+    'the gateway must not drop the one in use',
+  );
+  await it.attempts.end();
+  assert.equal(it.open.size, 0);
+});
+
+test('a new login that fails leaves the one in use alone; when that ends first the new one takes over', async () => {
+  let answers = false;
+  const it = run({}, (_, count) => {
+    if (count === 0) return comesUp;
+    return answers
+      ? withOwnSa(count, neverAnswers)
+      : (input, emit) => {
+          if (input.kind === 'start') emit({ kind: 'closed', failure: { code: 'password-wrong', evidence: 'x' } });
+        };
+  });
+  await it.reaches('connected');
+  it.logInAgain();
+  await it.until(() => it.machines() === 2);
+  await it.reaches('connected');
+  assert.equal(it.inputs.includes('terminate'), false);
+  answers = true;
+  it.logInAgain();
+  await it.until(() => it.machines() === 3);
+  it.die();
+  await it.until(() => it.status().state === 'reconnecting' && it.status().steps[1]?.state === 'active');
+  assert.equal(it.machines(), 3, 'the one beside is under way');
+  await it.attempts.end();
+  assert.deepEqual([it.status().state, it.open.size], ['idle', 0]);
 });

@@ -236,3 +236,42 @@ test('when nobody wants it any more it is over, and nothing wakes it', () => {
   assert.deepEqual(it.give({ kind: 'resumed', patience: 1 }), []);
   assert.equal(it.session.deadline(), undefined);
 });
+
+test('a login that runs out is made anew beside the one in use, again after a failure, and not after a refusal', () => {
+  const it = at('hold', 0);
+  it.up(60_000);
+  assert.deepEqual(it.give({ kind: 'reauthenticate', within: 60_000 }), ['renew']);
+  assert.deepEqual(it.give({ kind: 'reauthenticate', within: 60_000 }), [], 'one at a time');
+  assert.deepEqual(it.give({ kind: 'renewal-ended', why: { code: 'no-answer', evidence: 'x' } }), []);
+  assert.deepEqual(it.pass(5_000), ['1000: renew']);
+  assert.deepEqual(it.give({ kind: 'renewed' }), []);
+  assert.deepEqual([it.session.lost(), it.session.deadline()], [undefined, undefined]);
+  it.give({ kind: 'reauthenticate', within: 60_000 });
+  it.give({ kind: 'renewal-ended', why: { code: 'password-wrong', evidence: 'x' } });
+  assert.deepEqual(it.pass(3_600_000), [], 'what is in use goes on to its end');
+});
+
+test('no login is tried again after its time', () => {
+  const it = at('hold', 0);
+  it.up(60_000);
+  it.give({ kind: 'reauthenticate', within: 1_500 });
+  it.give({ kind: 'renewal-ended', why: { code: 'no-answer', evidence: 'x' } });
+  assert.deepEqual(it.pass(1_200), ['1000: renew']);
+  it.give({ kind: 'renewal-ended', why: { code: 'no-answer', evidence: 'x' } });
+  assert.deepEqual(it.pass(3_600_000), []);
+});
+
+test('when the one in use ends first, the one beside it is what is tried', () => {
+  const it = at();
+  it.up(60_000);
+  it.give({ kind: 'reauthenticate', within: 60_000 });
+  assert.deepEqual(it.lost('closed-by-gateway'), []);
+  assert.equal(it.session.lost()?.why.code, 'closed-by-gateway');
+  it.give({ kind: 'up' });
+  assert.equal(it.session.lost(), undefined);
+  const failing = at('hold', 0);
+  failing.up(60_000);
+  failing.give({ kind: 'reauthenticate', within: 60_000 });
+  failing.lost('closed-by-gateway');
+  assert.deepEqual(failing.lost('no-answer'), ['connect'], 'and after that another');
+});
