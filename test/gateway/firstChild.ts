@@ -1,6 +1,6 @@
 /** The office's side of the first CHILD SA (RFC 7296 §1.2, §2.9, §2.19): addresses, narrowed selectors, keys. */
 import { deriveChildKeys } from '../../core/ike/keys/ikeKeys.ts';
-import { type ChildSuite, childSuite, chooseProposal } from '../../core/ike/negotiation.ts';
+import { type ChildSuite, childSuite, chooseProposal, withoutKeyExchange } from '../../core/ike/negotiation.ts';
 import type { ChildSa } from '../../core/ike/sa/contract.ts';
 import { narrow } from '../../core/ike/selectors.ts';
 import { CP_TYPE, NOTIFY } from '../../core/ike/wire/constants.ts';
@@ -55,7 +55,7 @@ export function makeChild(
     return { ok: true, child: undefined, lease: given, payloads: [given.reply] };
   }
   const { sa, tsI, tsR } = request.child;
-  const chosen = chooseProposal(sa.proposals, config.espProposals);
+  const chosen = chooseProposal(sa.proposals, withoutKeyExchange(config.espProposals));
   const suite = chosen === undefined ? undefined : childSuite(chosen);
   const spiOut = chosen === undefined ? undefined : spiNumber(chosen.spi);
   if (chosen === undefined || suite === undefined || spiOut === undefined) {

@@ -5,7 +5,7 @@
  *   const request = new ChildRequest({ … }); request.build(); request.read(answer)      // ours
  *   answerChild(request, { … }); answerIkeRekey(request, { … })                         // theirs
  */
-import { startKeyExchange } from '../../crypto/ke.ts';
+import { answerKeyExchange, startKeyExchange } from '../../crypto/ke.ts';
 import type { KeTransform, KeyExchange, Random } from '../../crypto/types.ts';
 import { type Nonces, wipe } from '../keys/ikeKeys.ts';
 import {
@@ -36,6 +36,8 @@ const MOST_NONCE = 256;
 export interface Fresh {
   readonly nonces: Nonces;
   readonly shared: Uint8Array | undefined;
+  /** Of the additional key exchanges, which come after this one (followupKe.ts). */
+  readonly more?: readonly Uint8Array[];
 }
 
 export interface AgreedChild extends Fresh {
@@ -319,11 +321,9 @@ function respond(method: KeTransform | undefined, ke: PayloadOf<'KE'> | undefine
     const refusal: Refusal = { ok: false, payloads: [notify(NOTIFY.INVALID_KE_PAYLOAD, wanted)], why: `wants ${method.keyword}` };
     return { ok: false, refusal };
   }
-  const exchange = startKeyExchange(method, random);
-  const shared = exchange.derive(ke.data);
-  if (!(shared instanceof Uint8Array))
-    return { ok: false, refusal: refuse(NOTIFY.INVALID_SYNTAX, `${method.keyword}: ${shared.fault}`) };
-  return { ok: true, payloads: keyExchangeOf(exchange), shared };
+  const answered = answerKeyExchange(method, ke.data, random);
+  if ('fault' in answered) return { ok: false, refusal: refuse(NOTIFY.INVALID_SYNTAX, `${method.keyword}: ${answered.fault}`) };
+  return { ok: true, payloads: [{ kind: 'KE', method: method.id, data: answered.publicValue }], shared: answered.shared };
 }
 
 function refuse(type: number, why: string): Refusal {
@@ -341,8 +341,8 @@ export function isLower(a: Nonces, b: Nonces): boolean {
 }
 
 /** The secrets are not needed any more. */
-export function wipeFresh({ shared }: Fresh): void {
-  if (shared) wipe(shared);
+export function wipeFresh({ shared, more = [] }: Fresh): void {
+  wipe(...(shared ? [shared] : []), ...more);
 }
 
 function lowest({ ni, nr }: Nonces): Uint8Array {

@@ -85,6 +85,11 @@ export const exchangeRules: Readonly<Record<number, ExchangeRule>> = {
     request: { encrypted: true, payloads: { KE: one, N: any, V: any } },
     response: { encrypted: true, payloads: { KE: one, N: any, V: any } },
   },
+  // SK{KE, N(ADDITIONAL_KEY_EXCHANGE)}  →  SK{KE, [N(ADDITIONAL_KEY_EXCHANGE)]} (RFC 9370 §2.2.4)
+  [EXCHANGE.IKE_FOLLOWUP_KE]: {
+    request: { encrypted: true, payloads: { KE: one, N: any, V: any } },
+    response: { encrypted: true, payloads: { KE: one, N: any, V: any } },
+  },
   [EXCHANGE.CREATE_CHILD_SA]: {
     request: {
       encrypted: true,

@@ -37,9 +37,18 @@ export function skeyseed(transform: PrfTransform, nonces: Nonces, shared: Uint8A
   return prf(transform, concat(nonces.ni, nonces.nr), shared);
 }
 
-/** RFC 7296 §2.18: SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the PRF of the IKE SA that is replaced. */
-export function rekeySkeyseed(old: PrfTransform, skD: Uint8Array, shared: Uint8Array, nonces: Nonces): Uint8Array {
-  const seed = concat(shared, nonces.ni, nonces.nr);
+/**
+ * RFC 7296 §2.18: SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the PRF of the IKE SA that is replaced. `more` are SK(1), SK(2), … of additional
+ * key exchanges, after the nonces (RFC 9370 §2.2.4).
+ */
+export function rekeySkeyseed(
+  old: PrfTransform,
+  skD: Uint8Array,
+  shared: Uint8Array,
+  nonces: Nonces,
+  more: readonly Uint8Array[] = [],
+): Uint8Array {
+  const seed = concat(shared, nonces.ni, nonces.nr, ...more);
   const made = prf(old, skD, seed);
   seed.fill(0);
   return made;
@@ -96,10 +105,12 @@ export function deriveChildKeys(
   child: { readonly encr: EncrTransform; readonly integ: IntegTransform | undefined },
   nonces: Nonces,
   shared: Uint8Array = new Uint8Array(0),
+  more: readonly Uint8Array[] = [],
 ): { readonly initiatorToResponder: DirectionKeys; readonly responderToInitiator: DirectionKeys } {
   const encryption = child.encr.keyBytes + child.encr.saltBytes; // RFC 4106 §8.1, RFC 7634 §4: key, then salt
   const integrity = child.integ?.keyBytes ?? 0;
-  const seed = concat(shared, nonces.ni, nonces.nr);
+  // RFC 9370 §2.2.4: SK(1), SK(2), … of additional key exchanges come after the nonces.
+  const seed = concat(shared, nonces.ni, nonces.nr, ...more);
   const material = prfPlus(transform, skD, seed, 2 * (encryption + integrity));
   seed.fill(0);
   const take = cutter(material);

@@ -12,7 +12,16 @@
  * An SA that was replaced receives for a while after it was deleted (`graceFor`): packets under way are not lost.
  */
 import type { KeTransform, Random } from '../../crypto/types.ts';
-import { type AgreedChild, answerChild, ChildRequest, type CreateVerdict, isLower, wipeFresh } from '../exchanges/createChild.ts';
+import {
+  type AgreedChild,
+  type Answer,
+  answerChild,
+  ChildRequest,
+  type CreateVerdict,
+  isLower,
+  wipeFresh,
+} from '../exchanges/createChild.ts';
+import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { childCode } from '../exchanges/ikeAuthErrors.ts';
 import { deriveChildKeys, type Nonces } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
@@ -22,6 +31,7 @@ import type { Payload, Proposal, TrafficSelector } from '../wire/message.ts';
 import { deleteChildSas, findNotify, notify, notifyAbout } from '../wire/payloads.ts';
 import { spiBytes, spiNumber, spiText } from '../wire/spi.ts';
 import type { ChildSa, IkeFailure, IkeOutput } from './contract.ts';
+import { followUp } from './followUp.ts';
 import type { IkeSa } from './ikeSa.ts';
 import { graceFor, type Lifetimes, limitsOf, redundantFor, retryAfter } from './lifetimes.ts';
 import type { Reply } from './setup.ts';
@@ -34,7 +44,10 @@ export interface Selectors {
 export interface ChildKeeperSetup {
   readonly random: Random;
   readonly lifetimes: Lifetimes;
-  readonly espProposals: readonly Proposal[];
+  /** What may be offered and taken now. */
+  readonly espProposals: () => readonly Proposal[];
+  /** The peer's requests that wait for their additional key exchanges. */
+  readonly followups: FollowupAnswers;
   /** A fresh inbound SPI. */
   readonly newSpiIn: () => number;
   /** How ESP goes now. */
@@ -189,7 +202,8 @@ export class ChildKeeper {
 
   #canAsk(): boolean {
     const sa = this.#setup.current();
-    return sa?.state === 'established' && !sa.busy && !this.#making && !this.#setup.rekeyingIke();
+    const { rekeyingIke, followups } = this.#setup;
+    return sa?.state === 'established' && !sa.busy && !this.#making && !followups.busy && !rekeyingIke();
   }
 
   #dueOf(life: Life): number {
@@ -205,7 +219,7 @@ export class ChildKeeper {
     const { random, espProposals, newSpiIn } = this.#setup;
     const spiIn = newSpiIn();
     const request = new ChildRequest({
-      ...{ random, proposals: espProposals, spiIn, rekeyed: life.spiIn },
+      ...{ random, proposals: espProposals(), spiIn, rekeyed: life.spiIn },
       ...{ localSelectors: child.localSelectors, remoteSelectors: child.remoteSelectors },
       ...(life.method && { method: life.method }),
     });
@@ -226,7 +240,7 @@ export class ChildKeeper {
     const { random, espProposals, newSpiIn } = this.#setup;
     const spiIn = newSpiIn();
     const request = new ChildRequest({
-      ...{ random, proposals: espProposals, spiIn, rekeyed: undefined },
+      ...{ random, proposals: espProposals(), spiIn, rekeyed: undefined },
       ...{ localSelectors: wanted.local, remoteSelectors: wanted.remote },
       ...(wanted.method && { method: wanted.method }),
     });
@@ -244,11 +258,12 @@ export class ChildKeeper {
         exchange: EXCHANGE.CREATE_CHILD_SA,
         build: () => request.build(),
         process: (payloads, at) => {
-          this.#making = false;
-          // The DELETE of the IKE SA, which is on its way, ends whatever this made.
-          const verdict = request.read(payloads);
-          if (sa.state === 'established') done(verdict, at);
-          else if (verdict.kind === 'agreed') wipeFresh(verdict.agreed);
+          followUp(sa, request.read(payloads), payloads, this.#setup.random, at, (verdict, then) => {
+            this.#making = false;
+            // The DELETE of the IKE SA, which is on its way, ends whatever this made.
+            if (sa.state === 'established') done(verdict, then);
+            else if (verdict.kind === 'agreed') wipeFresh(verdict.agreed);
+          });
         },
       },
       now,
@@ -405,7 +420,7 @@ export class ChildKeeper {
     const { random, espProposals, newSpiIn } = this.#setup;
     const spiIn = newSpiIn();
     const answered = answerChild(payloads, {
-      ...{ random, proposals: espProposals, spiIn },
+      ...{ random, proposals: espProposals(), spiIn },
       narrow: (local, remote) => ({
         local: narrow(local, old.sa.localSelectors),
         remote: narrow(remote, old.sa.remoteSelectors),
@@ -415,16 +430,42 @@ export class ChildKeeper {
       sa.narrator.log('warn', `the peer's rekeying of a CHILD SA is refused: ${answered.why}`, { spiIn: spiText(old.spiIn) });
       return { payloads: answered.payloads };
     }
-    const child = this.#childOf(sa, answered.agreed, spiIn, false);
-    this.install(sa, child, now, { replaces: old.spiIn, standby: true });
-    const made = { spiIn, nonces: answered.agreed.nonces };
-    if (life.ours) life.ours.theirs = made;
-    else {
-      life.replacedBy = spiIn;
-      life.redundantAt = now + redundantFor;
+    // What takes several exchanges cannot go through from both sides at once: each is told so, and tries again when the other has not.
+    if (answered.agreed.suite.additional.length > 0 && life.ours) {
+      wipeFresh(answered.agreed);
+      return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
     }
-    this.#tell(sa, child, old.spiIn, 'peer');
-    return { payloads: answered.payloads };
+    return this.#answered(answered, now, (agreed, at) => {
+      const living = this.#lives.get(old.spiIn) === life;
+      const child = this.#childOf(sa, agreed, spiIn, false);
+      this.install(sa, child, at, living ? { replaces: old.spiIn, standby: true } : {});
+      const made = { spiIn, nonces: agreed.nonces };
+      if (life.ours) life.ours.theirs = made;
+      else {
+        life.replacedBy = spiIn;
+        life.redundantAt = at + redundantFor;
+      }
+      this.#tell(sa, child, old.spiIn, 'peer');
+    });
+  }
+
+  /** The SA is made now, or once its additional key exchanges are done. */
+  #answered(
+    { payloads, agreed }: Extract<Answer<AgreedChild>, { ok: true }>,
+    now: number,
+    make: (agreed: AgreedChild, now: number) => void,
+  ): Reply {
+    const { additional } = agreed.suite;
+    if (additional.length === 0) {
+      make(agreed, now);
+      return { payloads };
+    }
+    const complete = (more: readonly Uint8Array[], at: number) => {
+      make({ ...agreed, more }, at);
+      return undefined;
+    };
+    const link = this.#setup.followups.begin(additional, now, complete, () => wipeFresh(agreed));
+    return { payloads: [...payloads, link] };
   }
 
   #answerNew(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
@@ -433,25 +474,26 @@ export class ChildKeeper {
     const { random, espProposals, newSpiIn } = this.#setup;
     const spiIn = newSpiIn();
     const answered = answerChild(payloads, {
-      ...{ random, proposals: espProposals, spiIn },
+      ...{ random, proposals: espProposals(), spiIn },
       narrow: (local, remote) => ({ local: narrow(local, admitted.local), remote: narrow(remote, admitted.remote) }),
     });
     if (!answered.ok) {
       sa.narrator.log('info', `a CHILD SA that the peer wants is refused: ${answered.why}`);
       return { payloads: answered.payloads };
     }
-    const child = this.#childOf(sa, answered.agreed, spiIn, false);
-    sa.narrator.log('info', `the peer makes one more CHILD SA: ${suiteText(child)}`, { spiIn: spiText(spiIn) });
-    this.install(sa, child, now);
-    return { payloads: answered.payloads };
+    return this.#answered(answered, now, (agreed, at) => {
+      const child = this.#childOf(sa, agreed, spiIn, false);
+      sa.narrator.log('info', `the peer makes one more CHILD SA: ${suiteText(child)}`, { spiIn: spiText(spiIn) });
+      this.install(sa, child, at);
+    });
   }
 
   // --- both ------------------------------------------------------------------------------------------------------------------------
 
   /** RFC 7296 §2.17: the keys come from SK_d of the IKE SA that carried the exchange. */
   #childOf(sa: IkeSa, agreed: AgreedChild, spiIn: number, byUs: boolean): ChildSa {
-    const { suite, spiOut, nonces, shared, localSelectors, remoteSelectors } = agreed;
-    const keys = deriveChildKeys(sa.suite.prf, sa.keys.d, suite, nonces, shared);
+    const { suite, spiOut, nonces, shared, more, localSelectors, remoteSelectors } = agreed;
+    const keys = deriveChildKeys(sa.suite.prf, sa.keys.d, suite, nonces, shared, more);
     wipeFresh(agreed);
     const [keysOut, keysIn] = byUs
       ? [keys.initiatorToResponder, keys.responderToInitiator]

@@ -467,7 +467,8 @@ export class IkeSa {
 
   #handlerOf(exchange: number): RequestHandler | undefined {
     // RFC 7296 §2.21.2: before the peer has proven who it is, there are only the exchanges that do that.
-    const own = this.#authenticated || exchange !== EXCHANGE.CREATE_CHILD_SA ? this.#setup.handlers[exchange] : undefined;
+    const later = exchange === EXCHANGE.CREATE_CHILD_SA || exchange === EXCHANGE.IKE_FOLLOWUP_KE;
+    const own = this.#authenticated || !later ? this.#setup.handlers[exchange] : undefined;
     if (own || !this.#authenticated) return own;
     if (exchange === EXCHANGE.INFORMATIONAL) return (payloads, now, way) => this.#informational(payloads, now, way);
     if (exchange === EXCHANGE.CREATE_CHILD_SA) return () => ({ payloads: refuseCreateChild(this.#state === 'closing') });

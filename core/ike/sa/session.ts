@@ -20,6 +20,7 @@ import {
   isLower,
   wipeFresh,
 } from '../exchanges/createChild.ts';
+import { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { deriveIkeKeys, type Nonces, rekeySkeyseed, wipe } from '../keys/ikeKeys.ts';
 import { suiteText, withoutAdditional } from '../negotiation.ts';
 import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
@@ -27,6 +28,7 @@ import type { Message, Payload, PayloadOf, Proposal } from '../wire/message.ts';
 import { allPayloads, deleteIkeSa, findPayload, notify } from '../wire/payloads.ts';
 import { ChildKeeper, type Selectors } from './childKeeper.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure, IkeOutput, IkeSaFacts, IkeTiming } from './contract.ts';
+import { followUp } from './followUp.ts';
 import { IkeSa } from './ikeSa.ts';
 import { defaultLifetimes, type Lifetimes, redundantFor, retryAfter } from './lifetimes.ts';
 import { Narrator } from './narrator.ts';
@@ -82,7 +84,7 @@ export class Session {
   readonly children: ChildKeeper;
   readonly #setup: SessionSetup;
   readonly #lifetimes: Lifetimes;
-  readonly #ikeProposals: readonly Proposal[];
+  readonly #followups: FollowupAnswers;
   #current: IkeSa | undefined;
   /** Those besides the current one, and when we delete them ourselves. */
   readonly #others = new Map<IkeSa, number>();
@@ -101,10 +103,10 @@ export class Session {
     this.#setup = setup;
     this.#lifetimes = setup.lifetimes ?? defaultLifetimes;
     const { random, path, admit, newSpiIn, emit } = setup;
-    const espProposals = withoutAdditional(setup.espProposals);
-    this.#ikeProposals = withoutAdditional(setup.ikeProposals);
+    this.#followups = new FollowupAnswers(random);
+    const { followups, espProposals } = { followups: this.#followups, espProposals: () => this.#usable(setup.espProposals) };
     this.children = new ChildKeeper({
-      ...{ random, lifetimes: this.#lifetimes, espProposals, path, admit, newSpiIn, emit },
+      ...{ random, lifetimes: this.#lifetimes, espProposals, followups, path, admit, newSpiIn, emit },
       current: () => this.#current,
       rekeyingIke: () => this.#rekey !== undefined,
       empty: (now, failure) => this.#withoutChild(now, failure),
@@ -167,7 +169,7 @@ export class Session {
     if (this.#current === undefined && this.#others.size === 0) return undefined;
     let due = Math.min(this.children.deadline(), this.#current?.deadline() ?? Number.POSITIVE_INFINITY);
     for (const [sa, until] of this.#others) due = Math.min(due, until, sa.deadline() ?? Number.POSITIVE_INFINITY);
-    due = Math.min(due, this.#hardAt);
+    due = Math.min(due, this.#hardAt, this.#followups.deadline);
     if (this.#canAsk()) due = Math.min(due, this.#rekeyAt());
     return due === Number.POSITIVE_INFINITY ? undefined : due;
   }
@@ -237,7 +239,11 @@ export class Session {
       ...{ timing, random, keyLog, version, closeWithoutChild, followPeer },
       ...(notified && { notified }),
       ...(roads && { roads }),
-      handlers: { ...first.handlers, [EXCHANGE.CREATE_CHILD_SA]: (payloads, now) => this.#createChild(sa, payloads, now) },
+      handlers: {
+        ...first.handlers,
+        [EXCHANGE.CREATE_CHILD_SA]: (payloads, now) => this.#createChild(sa, payloads, now),
+        [EXCHANGE.IKE_FOLLOWUP_KE]: (payloads, now) => this.#followupKe(sa, payloads, now),
+      },
       // Lines of the key log come while it is being made.
       emit: (output) => (output.kind === 'key-log' ? this.#setup.emit(output) : this.#emit(sa, output)),
       beforeEnd: () => this.#beforeEnd(sa),
@@ -266,6 +272,7 @@ export class Session {
     this.#others.delete(sa);
     if (sa === this.#current) {
       this.#current = undefined;
+      this.#followups.drop();
       this.#softAt = Number.POSITIVE_INFINITY;
       this.#hardAt = Number.POSITIVE_INFINITY;
       this.#ended = { failure };
@@ -318,7 +325,8 @@ export class Session {
   }
 
   #canAsk(): boolean {
-    return this.#current?.state === 'established' && !this.#current.busy && !this.children.busy && this.#rekey === undefined;
+    const idle = !this.children.busy && this.#rekey === undefined && !this.#followups.busy;
+    return this.#current?.state === 'established' && !this.#current.busy && idle;
   }
 
   #rekeyAt(): number {
@@ -326,6 +334,7 @@ export class Session {
   }
 
   #work(now: number): void {
+    this.#followups.tick(now);
     if (this.#current?.state === 'established' && now >= this.#hardAt) {
       this.#hardAt = Number.POSITIVE_INFINITY;
       const failure: IkeFailure = { code: 'expired', evidence: 'the IKE SA could not be rekeyed in time' };
@@ -348,7 +357,7 @@ export class Session {
     const old = this.#current;
     if (!old) return;
     const { random } = this.#setup;
-    const proposals = this.#ikeProposals;
+    const proposals = this.#usable(this.#setup.ikeProposals);
     const spi = newSpi(random);
     const request = new IkeRekeyRequest({ random, proposals, spi, ...(this.#method && { method: this.#method }) });
     const rekey: Rekey = { old, theirs: undefined };
@@ -361,9 +370,11 @@ export class Session {
         exchange: EXCHANGE.CREATE_CHILD_SA,
         build: () => request.build(),
         process: (payloads, at) => {
-          this.#setup.emit({ kind: 'rekeying', what: 'ike', underWay: false });
-          this.#rekeyed(rekey, spi, request.read(payloads), at);
-          if (this.#current && this.#current !== old) this.#setup.rekeyed?.(allPayloads(payloads, 'N'), at);
+          followUp(old, request.read(payloads), payloads, random, at, (verdict, then) => {
+            this.#setup.emit({ kind: 'rekeying', what: 'ike', underWay: false });
+            this.#rekeyed(rekey, spi, verdict, then);
+            if (this.#current && this.#current !== old) this.#setup.rekeyed?.(allPayloads(payloads, 'N'), then);
+          });
         },
       },
       now,
@@ -425,6 +436,8 @@ export class Session {
   #createChild(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
     // RFC 7296 §2.25.2; one that has a successor is closing too.
     if (sa.state !== 'established' || sa !== this.#current) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    // Whoever asks for something new has given up what was to follow.
+    this.#followups.drop();
     // RFC 7296 §1.3.2: without traffic selectors it is the IKE SA that is meant.
     const forIke = !findPayload(payloads, 'TSi') && !findPayload(payloads, 'TSr');
     return forIke ? this.#answerRekey(sa, payloads, now) : this.children.answer(sa, payloads, now);
@@ -434,7 +447,7 @@ export class Session {
     const ours = this.#rekey;
     if (this.children.busy || ours?.theirs) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
     const { random } = this.#setup;
-    const proposals = this.#ikeProposals;
+    const proposals = this.#usable(this.#setup.ikeProposals);
     const spi = newSpi(random);
     const answered = answerIkeRekey(payloads, { random, proposals, spi });
     if (!answered.ok) {
@@ -442,27 +455,49 @@ export class Session {
       return { payloads: answered.payloads };
     }
     const { agreed } = answered;
-    const sa = this.#successor(old, agreed, { role: 'responder', spiI: agreed.spi, spiR: spi }, now);
-    this.#others.set(sa, now + redundantFor);
+    const { additional } = agreed.suite;
+    const make = (made: AgreedIke, at: number): IkeSa => {
+      const sa = this.#successor(old, made, { role: 'responder', spiI: made.spi, spiR: spi }, at);
+      this.#others.set(sa, at + redundantFor);
+      return sa;
+    };
+    const adopt = (sa: IkeSa) => (at: number) => {
+      this.#adopt(sa, at, 'peer');
+      this.#setup.rekeyed?.(allPayloads(payloads, 'N'), at);
+    };
+    if (ours && additional.length > 0) {
+      // What takes several exchanges cannot go through from both sides at once.
+      wipeFresh(agreed);
+      return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    }
     if (ours) {
-      ours.theirs = { sa, nonces: agreed.nonces };
+      ours.theirs = { sa: make(agreed, now), nonces: agreed.nonces };
       return { payloads: answered.payloads };
     }
+    if (additional.length === 0) return { payloads: answered.payloads, after: adopt(make(agreed, now)) };
+    const complete = (more: readonly Uint8Array[], at: number) => adopt(make({ ...agreed, more }, at));
     return {
-      payloads: answered.payloads,
-      after: (at) => {
-        this.#adopt(sa, at, 'peer');
-        this.#setup.rekeyed?.(allPayloads(payloads, 'N'), at);
-      },
+      payloads: [...answered.payloads, this.#followups.begin(additional, now, complete, () => wipeFresh(agreed))],
     };
+  }
+
+  /** RFC 9370 §2.2.4: the rest of a CREATE_CHILD_SA of the peer. */
+  #followupKe(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
+    if (sa.state !== 'established' || sa !== this.#current) return { payloads: [notify(NOTIFY.STATE_NOT_FOUND)] };
+    return this.#followups.answer(payloads, now);
   }
 
   // --- both ------------------------------------------------------------------------------------------------------------------------
 
+  /** Additional key exchanges for who has shown that it knows them: a proposal that has one is none to anybody else (RFC 7296 §3.3.6). */
+  #usable(proposals: readonly Proposal[]): readonly Proposal[] {
+    return (this.#current?.suite.additional.length ?? 0) > 0 ? proposals : withoutAdditional(proposals);
+  }
+
   /** RFC 7296 §2.18. Message ids begin anew. */
   #successor(old: IkeSa, agreed: AgreedIke, who: Pick<FirstSa, 'role' | 'spiI' | 'spiR'>, now: number): IkeSa {
-    const { suite, nonces, shared } = agreed;
-    const seed = rekeySkeyseed(old.suite.prf, old.keys.d, shared ?? new Uint8Array(0), nonces);
+    const { suite, nonces, shared, more } = agreed;
+    const seed = rekeySkeyseed(old.suite.prf, old.keys.d, shared ?? new Uint8Array(0), nonces, more);
     const keys = deriveIkeKeys(suite, seed, nonces, who);
     wipe(seed);
     wipeFresh(agreed);
