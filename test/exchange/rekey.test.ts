@@ -1,14 +1,15 @@
 /** Rekeying, and everything of RFC 7296 §2.8 and §2.25 that crosses it; each case is begun by either side. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ChildRequest, IkeRekeyRequest } from '../../core/ike/exchanges/createChild.ts';
 import { withSpi } from '../../core/ike/negotiation.ts';
 import { defaultLifetimes, redundantFor } from '../../core/ike/sa/lifetimes.ts';
-import { EXCHANGE, NOTIFY, PROTOCOL } from '../../core/ike/wire/constants.ts';
+import { EXCHANGE, NOTIFY, nameOf, PROTOCOL } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
 import { notifyAbout } from '../../core/ike/wire/payloads.ts';
 import { spiBytes } from '../../core/ike/wire/spi.ts';
 import { both, otherOf, Two, unlimited, type Who } from './sessions.ts';
-import { proposals } from './world.ts';
+import { proposals, seededRandom } from './world.ts';
 
 /** One case for each side that may start it. */
 function each(what: string, play: (one: Who, other: Who) => void): void {
@@ -522,4 +523,42 @@ each('a day in which both have the same short limits and no jitter: they collide
     two.pass(2_000);
     two.agree(1);
   }
+});
+
+each('a peer that rekeys without end and deletes nothing fills nothing', (one, other) => {
+  const two = new Two();
+  const refusals: string[] = [];
+  const { local, remote } = two.side(one).selectors;
+  const ask = (build: () => readonly Payload[]) => {
+    const process = (payloads: readonly Payload[]) => {
+      for (const payload of payloads) if (payload.kind === 'N') refusals.push(nameOf(NOTIFY, payload.type));
+    };
+    two.side(one).session.current?.request({ exchange: EXCHANGE.CREATE_CHILD_SA, build, process }, two.now);
+    two.settle();
+  };
+  for (let i = 0; i < 100; i++) {
+    const newest = [...two.side(other).living.values()].at(-1);
+    assert.ok(newest);
+    const request = new ChildRequest({
+      ...{ random: seededRandom(`${i}`), proposals: proposals('esp', 'aes128gcm16'), spiIn: 0x7000 + i },
+      ...{ localSelectors: local, remoteSelectors: remote, rekeyed: newest.child.spiOut },
+    });
+    ask(() => request.build());
+  }
+  assert.equal(two.side(other).living.size, 32);
+  assert.ok(refusals.length > 60 && refusals.every((name) => name === 'TEMPORARY_FAILURE'));
+  const before = refusals.length;
+  for (let i = 0; i < 50; i++) {
+    const request = new IkeRekeyRequest({
+      ...{
+        random: seededRandom(`ike ${i}`),
+        proposals: proposals('ike', 'aes128-sha256-x25519'),
+        spi: new Uint8Array(8).fill(i + 5),
+      },
+    });
+    ask(() => request.build());
+  }
+  assert.ok(refusals.length > before + 40, 'the IKE SA that was replaced answers no more than that');
+  assert.equal(two.side(other).closed, false);
+  two.pass(60_000);
 });

@@ -415,7 +415,8 @@ export class ChildKeeper {
     const old = sa.children.find(({ spiOut }) => spiOut === spiNumber(spi));
     const life = old && this.#lives.get(old.spiIn);
     if (!old || !life) return { payloads: [notifyAbout(PROTOCOL.ESP, spi.slice(), NOTIFY.CHILD_SA_NOT_FOUND)] };
-    if (old.deleting || life.replacedBy !== undefined || life.ours?.theirs)
+    const crowded = sa.children.length >= maxChildren;
+    if (crowded || old.deleting || life.replacedBy !== undefined || life.ours?.theirs)
       return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
     const { random, espProposals, newSpiIn } = this.#setup;
     const spiIn = newSpiIn();

@@ -77,6 +77,8 @@ interface Rekey {
   theirs: { readonly sa: IkeSa; readonly nonces: Nonces } | undefined;
 }
 
+/** IKE SAs that wait for their DELETE: a peer that rekeys and deletes nothing does not fill our memory. */
+const maxOthers = 8;
 /** Methods asked for in a row before it is a refusal. */
 const maxGroups = 4;
 
@@ -445,7 +447,8 @@ export class Session {
 
   #answerRekey(old: IkeSa, payloads: readonly Payload[], now: number): Reply {
     const ours = this.#rekey;
-    if (this.children.busy || ours?.theirs) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    if (this.children.busy || ours?.theirs || this.#others.size >= maxOthers)
+      return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
     const { random } = this.#setup;
     const proposals = this.#usable(this.#setup.ikeProposals);
     const spi = newSpi(random);
