@@ -207,6 +207,13 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     onTry(reached);
     driver = reached.driver;
     line = reached.line;
+    if (line) {
+      line.onBack = (here) => {
+        facts.local = here;
+        reached.driver.command('reconnected');
+        deps.onChange();
+      };
+    }
     proof = reached.proof;
   }
 

@@ -26,8 +26,8 @@ export interface Line {
   broken(why: string): void;
   /** Another one in its place at once: this one may be dead without anybody knowing, as after a suspend or in another network. */
   renew(): void;
-  /** Once the machine is made. */
-  onBack: () => void;
+  /** Told where we are now. */
+  onBack: (local: TcpConnection['local']) => void;
   close(): Promise<void>;
 }
 
@@ -71,7 +71,7 @@ export async function openLine(
         current = again.value;
         openedAt = now();
         log('info', 'tunnel', 'the TCP connection is back', { address, port: again.value.port });
-        line.onBack();
+        line.onBack(again.value.local);
         return;
       }
       log('debug', 'tunnel', 'no TCP connection', { address, why: again.error });

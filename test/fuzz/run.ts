@@ -8,6 +8,7 @@ import { fuzzIke } from './ike.ts';
 import { FULL_INPUTS, fuzzInputs } from './inputs.ts';
 import { FULL_PKI, fuzzPki } from './pki.ts';
 import { FULL_REVOCATION, fuzzRevocation } from './revocation.ts';
+import { fuzzStream } from './stream.ts';
 import { FULL, fuzzWire } from './wire.ts';
 
 const json = process.argv.includes('--json');
@@ -22,6 +23,7 @@ const results = [
   ...fuzzWire(FULL, seed),
   ...fuzzIke(seed),
   ...fuzzFragment(seed),
+  ...fuzzStream(undefined, seed),
   ...fuzzInputs(FULL_INPUTS, seed),
   ...fuzzPki(FULL_PKI, seed),
   ...fuzzRevocation(FULL_REVOCATION, seed),

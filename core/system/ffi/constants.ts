@@ -40,6 +40,7 @@ export const IPV6_MTU_DISCOVER = 23;
 export const IPV6_RECVERR = 25;
 export const IPV6_V6ONLY = 26;
 export const IPV6_RECVTCLASS = 66;
+export const IPV6_AUTOFLOWLABEL = 70;
 export const IPV6_TCLASS = 67;
 /** `IP_PMTUDISC_*` and `IPV6_PMTUDISC_*` are the same numbers. */
 export const PMTUDISC_DONT = 0;

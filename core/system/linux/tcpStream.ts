@@ -13,7 +13,9 @@ import {
   EAGAIN,
   EINPROGRESS,
   EINTR,
+  IPPROTO_IPV6,
   IPPROTO_TCP,
+  IPV6_AUTOFLOWLABEL,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   SO_ERROR,
@@ -278,6 +280,8 @@ export function openTcp(to: SocketEndpoint, mark?: number): Result<number, HostE
     return err(error);
   };
   if (mark !== undefined && !setIntegerOption(fd, SOL_SOCKET, SO_MARK, mark)) return failed('SO_MARK');
+  // RFC 9329 §6.1: the flow label is the same in every connection, so that all of them go the same way: none.
+  if (name[0] === AF_INET6) setIntegerOption(fd, IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, 0);
   const pinned = new Pinned(name);
   if (connect(fd, pinned.address, sockaddrLength(name)) < 0 && errno() !== EINPROGRESS)
     return failed(`connect ${to.address} port ${to.port}`);

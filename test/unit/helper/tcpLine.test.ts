@@ -61,7 +61,7 @@ test('it is tried again and again, with pauses, until it is there', async () => 
   const { calls, open } = world((count) => (count === 1 || count === 4 ? ok(100 + count) : err('port 443: ECONNREFUSED')));
   const line = await open();
   const { promise, resolve } = Promise.withResolvers<void>();
-  line.onBack = resolve;
+  line.onBack = () => resolve();
   const began = performance.now();
   line.broken('closed');
   await promise;
