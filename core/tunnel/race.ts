@@ -93,7 +93,8 @@ export function createRace(options: RaceOptions): Race {
     if (!target) return undefined;
     const before = [...running].some((one) => one.gateway < gateway) || [...looking].some((one) => one < gateway);
     const since = last?.at ?? startedAt ?? 0;
-    if (before) return { target, at: since + NEXT_GATEWAY };
+    // One that stood in before is not waited for as long.
+    if (before) return { target, at: since + (target.address === preferred ? NEXT_ADDRESS : NEXT_GATEWAY) };
     // RFC 8305 §5: at once when what began before has failed.
     return { target, at: running.size === 0 ? 0 : since + NEXT_ADDRESS };
   }

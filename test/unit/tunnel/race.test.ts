@@ -91,6 +91,13 @@ test('a second gateway joins in after three seconds of silence', () => {
   assert.deepEqual(it.answered('192.0.2.9'), ['drop 192.0.2.1', 'drop 2001:db8::1']);
 });
 
+test('one that stood in last time joins in as soon as an address would', () => {
+  const it = race({ gateways: 2, preferred: '192.0.2.9' });
+  it.found([four(1)], 0);
+  it.found([four(9)], 1);
+  assert.deepEqual(it.pass(10_000), ['250: begin 192.0.2.9']);
+});
+
 test('and at once when the first has failed or has no name', () => {
   const failed = race({ gateways: 2 });
   failed.found([four(9)], 1);

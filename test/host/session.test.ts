@@ -1,0 +1,141 @@
+/**
+ * A session that survives the road, through the real helper: a gateway that ends it, forgets it, restarts, wants a new login, or is not
+ * where the profile says first; and a helper that stood still meanwhile. Nothing meant for the tunnel leaves in clear.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Status } from '../../core/rpc/contract.ts';
+import { VISITOR } from '../gateway/office.ts';
+import { addresses } from '../lab/addresses.ts';
+import { OfficeScene } from './officeScene.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root: network namespaces';
+const psk = { localId: VISITOR.identity, auth: { method: 'psk', secret: VISITOR.psk }, liveness: 5 };
+const inside = addresses.intranet.web4;
+
+let scene: OfficeScene;
+
+before(async () => {
+  if (skip) return;
+  scene = await OfficeScene.start();
+  await scene.open({});
+});
+after(async () => {
+  await scene?.close();
+});
+
+const answers = async (): Promise<boolean> => {
+  const { code } = await scene.lab.laptop.exec(['ping', '-n', '-c', '1', '-W', '1', inside]);
+  return code === 0;
+};
+/** Where a packet for the office would go. */
+const way = (): Promise<string> => scene.lab.laptop.must(['ip', 'route', 'get', inside]);
+const send = (order: Readonly<Record<string, unknown>>): void => scene.office?.gateway.send(order);
+const isConnected = ({ state }: Status): boolean => state === 'connected';
+/** All states there were until it is connected again. */
+async function untilBack(within: number): Promise<{ readonly states: readonly string[]; readonly took: number }> {
+  const states: string[] = [];
+  const began = performance.now();
+  await scene.until('it is lost', ({ state }) => states.push(state) > 0 && state === 'reconnecting', within);
+  const lost = scene.status();
+  assert.deepEqual([lost.held, lost.profile !== undefined], [true, true]);
+  assert.match(await way(), /dev sally0/, 'held back');
+  await scene.until('it is back', isConnected, within);
+  return { states, took: performance.now() - began };
+}
+
+test('ended by the gateway: brought back without asking, its traffic held back meanwhile', { skip }, async () => {
+  const profile = await scene.profile(psk);
+  assert.equal(await scene.up(profile), 'connected');
+  assert.equal(await answers(), true);
+  const before = scene.status();
+  send({ do: 'terminate' });
+  await untilBack(10_000);
+  assert.equal(await answers(), true);
+  const now = scene.status();
+  assert.notEqual(now.ike?.spiI, before.ike?.spiI);
+  assert.equal(now.interface?.name, before.interface?.name);
+});
+
+test('a helper that stood still while the gateway forgot it is usable within three seconds', { skip }, async () => {
+  assert.equal(scene.status().state, 'connected');
+  const engine = scene.enginePid();
+  const before = scene.status().ike?.spiI;
+  process.kill(engine, 'SIGSTOP');
+  send({ do: 'misbehave', names: [] });
+  await sleep(1_500);
+  process.kill(engine, 'SIGCONT');
+  const woke = performance.now();
+  await scene.until('a new connection', (status) => isConnected(status) && status.ike?.spiI !== before, 10_000);
+  assert.equal(await answers(), true);
+  const took = performance.now() - woke;
+  assert.ok(took < 3_000, `${Math.round(took)} ms`);
+});
+
+test('a helper that stood still keeps a connection that the gateway kept', { skip }, async () => {
+  const before = scene.status().ike?.spiI;
+  process.kill(scene.enginePid(), 'SIGSTOP');
+  await sleep(1_000);
+  process.kill(scene.enginePid(), 'SIGCONT');
+  await scene.until('it looked', ({ state }) => state === 'paused', 5_000);
+  await scene.until('it is sure', isConnected, 5_000);
+  assert.equal(scene.status().ike?.spiI, before);
+  assert.equal(await answers(), true);
+});
+
+test('a gateway that restarts is found again; cancelled while it is away, the host is as it was', { skip }, async () => {
+  await scene.office?.stop();
+  await scene.until('it is lost', ({ state }) => state === 'reconnecting', 60_000);
+  await scene.until('a wait', ({ retryAt }) => retryAt !== undefined, 60_000);
+  assert.match(await way(), /dev sally0/);
+  await scene.down();
+  assert.doesNotMatch(await way(), /sally0/);
+  assert.equal(scene.status().state, 'idle');
+  await scene.open({});
+});
+
+test('a gateway that stands in is found when the first is silent', { skip }, async () => {
+  // RFC 5737: nobody lives there, and nobody says so.
+  const profile = await scene.profile({
+    ...psk,
+    gateway: '192.0.2.77',
+    gateways: ['vpn.office.test'],
+    remoteId: 'vpn.office.test',
+  });
+  const began = performance.now();
+  assert.equal(await scene.up(profile), 'connected');
+  const took = performance.now() - began;
+  assert.ok(took > 2_900 && took < 8_000, `${Math.round(took)} ms`);
+  assert.equal(scene.status().gateway?.name, 'vpn.office.test');
+  await scene.down();
+  const again = performance.now();
+  assert.equal(await scene.up(profile), 'connected');
+  assert.equal(scene.status().gateway?.name, 'vpn.office.test');
+  assert.ok(performance.now() - again < 2_900, 'it is remembered');
+  await scene.down();
+});
+
+test('where nothing is to be brought back, the end is the end', { skip }, async () => {
+  const profile = await scene.profile({ ...psk, whenLost: 'end' });
+  assert.equal(await scene.up(profile), 'connected');
+  send({ do: 'terminate' });
+  const { failure } = await scene.until('the end', ({ state }) => state === 'failed', 10_000);
+  assert.equal(failure?.code, 'closed-by-gateway');
+  assert.doesNotMatch(await way(), /sally0/);
+});
+
+test('a login that runs out is made anew beside the connection, and no packet is lost', { skip }, async () => {
+  await scene.open({ authLifetime: 15 });
+  const profile = await scene.profile(psk);
+  assert.equal(await scene.up(profile), 'connected');
+  const before = scene.status();
+  const pings = scene.lab.laptop.exec(['ping', '-n', '-q', '-c', '170', '-i', '0.1', '-W', '1', inside]);
+  await scene.until('a new login', (status) => isConnected(status) && status.ike?.spiI !== before.ike?.spiI, 30_000);
+  const now = scene.status();
+  assert.deepEqual([now.virtualIps.length, now.failure], [before.virtualIps.length, undefined]);
+  const { stdout } = await pings;
+  assert.match(stdout, /170 packets transmitted, (170|169|168) received/, stdout);
+  await scene.down();
+  await scene.open({});
+});
