@@ -254,6 +254,13 @@ export interface Configuration {
   /** CIDR. */
   readonly subnets: readonly string[];
   readonly applicationVersion?: string;
+  /** Families of addresses the gateway has, where it says so (RFC 8983). */
+  readonly families?: Families;
+}
+
+export interface Families {
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
 }
 
 /** All that the dataplane needs to carry one CHILD SA. Keys are owned by whoever receives them and wiped on removal. */
