@@ -30,6 +30,7 @@ import { defaultLanes } from './laneCount.ts';
 import { createLogRing, type LogRing } from './logRing.ts';
 import { connectMonitor } from './monitorClient.ts';
 import { ENGINE_LOCK_FD, ENGINE_MONITOR_FD, ENGINE_RPC_FD, EXIT_OPTIONS } from './monitorContract.ts';
+import { createNetworkPorts } from './networkPorts.ts';
 import { dropPrivileges } from './privileges.ts';
 import { createProofPorts } from './proofPorts.ts';
 import { createPublisher } from './publisher.ts';
@@ -134,6 +135,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     version: `Sallyport ${version}`,
     createMachine: machine(keyLog !== undefined),
     proof,
+    network: createNetworkPorts(logs.log),
     openKey: (pkcs8) => openAgentKey(agent, pkcs8),
     closeDescriptor: (fd) => {
       close(fd);

@@ -83,6 +83,7 @@ export function ikeConfig(
     remoteSelectors: wanted,
     // RFC 9329 §6.5: a NAT makes no difference to a TCP connection, so none is pretended.
     forceEncapsulation: tcpPort === undefined,
+    mobike: true,
     fragmentation: profile.fragmentation,
     childless: profile.childless,
     initialContact: profile.initialContact && !beside,

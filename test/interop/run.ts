@@ -11,6 +11,7 @@ import { exchanges } from './cases/exchanges.ts';
 import { fragmentation } from './cases/fragmentation.ts';
 import { lives } from './cases/lives.ts';
 import { matrix } from './cases/matrix.ts';
+import { mobike } from './cases/mobike.ts';
 import { paths } from './cases/paths.ts';
 import { ppk } from './cases/ppk.ts';
 import { refusals } from './cases/refusals.ts';
@@ -28,6 +29,7 @@ const all: readonly Case[] = [
   ...refusals,
   ...lives,
   ...exchanges,
+  ...mobike,
   ...ppk,
   ...fragmentation,
   ...weather,

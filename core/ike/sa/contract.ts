@@ -175,9 +175,10 @@ export type IkeOutput =
    * before, which is void; undefined: there is none. Void as well, and to be wiped, once the IKE SA was deleted by either side (§6.2).
    */
   | { readonly kind: 'ticket'; readonly ticket: IkeTicket | undefined }
-  /** All packets of the CHILD SAs go this way from now on; `natLocal`: keepalives are due. */
+  /** All packets of the CHILD SAs go this way from now on; `natLocal`: keepalives are due. `settled`: the gateway knows. */
   | {
       readonly kind: 'moved';
+      readonly settled: boolean;
       readonly local: Endpoint;
       readonly remote: Endpoint;
       readonly channel: Channel;
