@@ -9,6 +9,7 @@ import type { Case, World } from '../world.ts';
 
 const { laptop, router, office, intranet } = addresses;
 const eth = devices.laptop;
+const mobile = { more: { mobike: 'yes' } };
 /** So long a move may hold a transfer up, from the moment the laptop has its new address. Milliseconds. */
 const within = 1_000;
 
@@ -24,6 +25,7 @@ socket.on('data', (data) => {
   const ahead = received / Number(perMs) - (Date.now() - began);
   if (ahead > 5) { socket.pause(); setTimeout(() => socket.resume(), Math.min(ahead, 50)); }
 });
+socket.setTimeout(10_000, () => { process.stderr.write('no progress'); process.exit(3); });
 socket.on('error', (error) => { process.stderr.write(error.message); process.exit(1); });
 socket.on('end', () => process.exit(received === Number(octets) ? 0 : 2));
 `;
@@ -92,7 +94,7 @@ const withoutSix: readonly string[] = [`addr del ${laptop.v6}/64 dev ${eth}`, `r
 
 /** All moves while one transfer runs; the laptop is as it was afterwards, if the last move leads back. */
 async function roams(world: World, moves: readonly Move[], back: readonly string[]): Promise<string> {
-  await world.configure();
+  await world.configure(mobile);
   await world.connect();
   const figures: string[] = [];
   const transfer = new Reader(world, 15_000_000 * (moves.length + 1), 5_000);
@@ -124,6 +126,7 @@ async function roams(world: World, moves: readonly Move[], back: readonly string
   } finally {
     transfer.stop();
     // A case that failed half-way leaves no other network to the next.
+    await world.lab.laptop.exec(['ip', '-6', 'route', 'del', 'default']);
     await world.lab.laptop.exec(['ip', 'addr', 'flush', 'dev', eth, 'scope', 'global']);
     await world.lab.laptop.ip([...back]);
   }
@@ -204,7 +207,7 @@ export const mobike: readonly Case[] = [
   {
     name: 'life/mobike-network-gone-and-back',
     run: async (world) => {
-      await world.configure();
+      await world.configure(mobile);
       await world.connect();
       const before = await world.agreed();
       await world.lab.laptop.ip([...withoutFour(laptop.v4), ...withoutSix]);
