@@ -389,6 +389,26 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     return { in: total('in'), out: total('out') };
   }
 
+  // --- the network ---------------------------------------------------------------------------------------------------------------
+
+  /** Only what makes a difference to the gateway: our own device and routes come and go too. */
+  function ways(): string {
+    const known = [...memory.addresses.values()].flat();
+    if (known.length === 0) return 'unknown';
+    return known
+      .map(({ address }) => deps.network.sourceTowards(address) ?? '')
+      .join(' ')
+      .trim();
+  }
+
+  let way = ways();
+  const watch = deps.network.watch('', () => {
+    const now = ways();
+    if (now === way) return;
+    way = now;
+    tell({ kind: 'network', usable: now !== '' });
+  });
+
   // --- the end -------------------------------------------------------------------------------------------------------------------
 
   function finish(reason: Failure | undefined): void {
@@ -396,6 +416,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     ending = { at: connection?.facts().endingAt ?? deps.now(), reason };
     if (reason && !connection) deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
     clearTimeout(timer);
+    watch.close();
     prompter.withdraw();
     deps.onChange();
     wind(reason)

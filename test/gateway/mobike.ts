@@ -85,7 +85,7 @@ export class OfficeMobike {
       // RFC 9329 §7.1: who has a connection has shown that it is there.
       const { ike, local, emit } = this.#ports;
       ike().moveTo(way, undefined, now);
-      emit({ kind: 'moved', local, ...way, natLocal: false });
+      emit({ kind: 'moved', local, ...way, natLocal: false, settled: true });
       return;
     }
     this.#ports.ike().moveTo(way, this.#queued ? undefined : this.#check(), now);
