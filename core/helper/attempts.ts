@@ -24,6 +24,8 @@ export interface AttemptsRequest {
   readonly profile: Profile;
   /** What is stored; what is missing the user is asked for. Wiped when it is over. */
   readonly secret: ProfileSecret;
+  /** It was up before, and this is why it is not. */
+  readonly before?: Ending;
   /** What was learnt of the way to this gateway before, and will be for the next time. */
   readonly memory?: Memory;
   /** What the store has now; owned by who asked. */
@@ -96,7 +98,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     },
   );
   const tickets = createTicketHolder();
-  const session = createSession({ whenLost: profile.whenLost, random: deps.random ?? Math.random });
+  const session = createSession({ whenLost: profile.whenLost, before: request.before, random: deps.random ?? Math.random });
   const signer = key && openKey(key);
   let stage: Stage | undefined;
   let connection: Connection | undefined;
@@ -110,7 +112,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   let told: Connection | undefined;
   let timer: NodeJS.Timeout | undefined;
   let firstReadyAt: number | undefined;
-  let lostAt = 0;
+  let lostAt = startedAt;
   let pausedAt: number | undefined;
   let shownRetry: { readonly at: number; readonly wall: number } | undefined;
   /** Of the last connection that was up: what the host is set up for while it is held. */

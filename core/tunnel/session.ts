@@ -73,6 +73,8 @@ export interface Session {
 
 export interface SessionOptions {
   readonly whenLost: WhenLost;
+  /** It was up before, and this is why it is not. */
+  readonly before?: Ending | undefined;
   /** In [0, 1). */
   readonly random: () => number;
 }
@@ -89,11 +91,11 @@ const REDIRECT_PERIOD = 300_000;
 
 type Phase = 'idle' | 'trying' | 'up' | 'waiting' | 'stuck' | 'over';
 
-export function createSession({ whenLost, random }: SessionOptions): Session {
+export function createSession({ whenLost, before, random }: SessionOptions): Session {
   const out: SessionOutput[] = [];
   let phase: Phase = 'idle';
-  let everUp = false;
-  let why: Ending | undefined;
+  let everUp = before !== undefined;
+  let why = before;
   let failed = 0;
   let phaseAt = 0;
   let retryAt: number | undefined;
