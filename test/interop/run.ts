@@ -15,6 +15,7 @@ import { mobike } from './cases/mobike.ts';
 import { paths } from './cases/paths.ts';
 import { ppk } from './cases/ppk.ts';
 import { refusals } from './cases/refusals.ts';
+import { rekeys } from './cases/rekey.ts';
 import { revocation } from './cases/revocation.ts';
 import { weather } from './cases/weather.ts';
 import { type Case, World } from './world.ts';
@@ -28,6 +29,7 @@ const all: readonly Case[] = [
   ...matrix,
   ...refusals,
   ...lives,
+  ...rekeys,
   ...exchanges,
   ...mobike,
   ...ppk,
@@ -102,7 +104,7 @@ function report(name: string, { ok, detail }: Outcome, index: number): void {
 async function ourLog(world: World): Promise<string> {
   const lines = await world.client.log(15).catch(() => []);
   const text = lines.map((line) => `${line.level} ${line.area} ${line.text} ${JSON.stringify(line.fields ?? {})}`).join('\n');
-  return text === '' ? tail(world.client.output) : text;
+  return `${text}\n${world.client.output.split('\n').filter((l)=>/fault|Error|    at/.test(l)).slice(0,12).join('\n')}`;
 }
 
 function message(error: unknown): string {

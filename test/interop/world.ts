@@ -6,6 +6,7 @@ import { reasons } from '../../core/tunnel/reasons.ts';
 import { FreeRadius } from '../lab/freeradius.ts';
 import { createLab, type Lab } from '../lab/lab.ts';
 import { differences, type HostSnapshot, snapshot } from '../lab/snapshot.ts';
+import { startStreamServer } from '../lab/stream.ts';
 import { CONNECTION, type GatewayConfig, gatewayConfig, StrongSwan } from '../lab/strongswan.ts';
 import { startTransferServer, transfer } from '../lab/transfer.ts';
 import type { IkeSaFromGateway, SaList } from '../lab/vici.ts';
@@ -56,6 +57,7 @@ export class World {
     const [gateway] = await Promise.all([
       StrongSwan.start(lab.office),
       startTransferServer(lab.intranet),
+      startStreamServer(lab.intranet),
       startNameServers(lab),
       client.start(),
     ]);

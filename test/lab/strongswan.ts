@@ -196,8 +196,10 @@ export interface GatewayConfig {
   readonly credentials?: Section;
   /** Certificates and keys: see `StrongSwan.load`. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
-  /** More of the connection. */
+  /** More of the connection, of its CHILD SA, and CHILD SAs beside that one. */
   readonly more?: Section;
+  readonly child?: Section;
+  readonly children?: Section;
 }
 
 /** Name of the connection and of its CHILD SA on the gateway. */
@@ -233,7 +235,9 @@ export function gatewayConfig(config: GatewayConfig): Section {
             local_ts: config.localTs.join(','),
             rekey_time: 0,
             life_time: 0,
+            ...config.child,
           },
+          ...config.children,
         },
         ...config.more,
       },
