@@ -27,13 +27,13 @@ export class Traffic {
   readonly #world: World;
   readonly #endStream: () => Promise<StreamResult>;
   readonly #pinging: { readonly stop: () => void; readonly said: Promise<string> };
-  readonly #dropsBefore: number;
+  readonly #dropsBefore: ReadonlyMap<string, number>;
 
   private constructor(
     world: World,
     endStream: () => Promise<StreamResult>,
     pinging: { readonly stop: () => void; readonly said: Promise<string> },
-    dropsBefore: number,
+    dropsBefore: ReadonlyMap<string, number>,
   ) {
     this.#world = world;
     this.#endStream = endStream;
@@ -52,15 +52,17 @@ export class Traffic {
     const result = await this.#endStream();
     this.#pinging.stop();
     const said = await this.#pinging.said;
-    const kernels = (await kernelDrops(this.#world)) - this.#dropsBefore;
-    const [, sent = 0, received = 0] = (/(\d+) packets transmitted, (\d+) received/.exec(said) ?? []).map(Number);
-    // The last one is under way when it is told to end.
-    const pings = { sent, lost: Math.max(0, sent - received - 1) };
+    const drops = since(this.#dropsBefore, await kernelDrops(this.#world));
+    const kernels = drops.reduce((sum, [, count]) => sum + count, 0);
+    const answered = new Set([...said.matchAll(/icmp_seq=(\d+)/g)].map(([, number]) => Number(number)));
+    // The last ones are under way when it is told to end.
+    const sent = Math.max(0, ...answered);
+    const pings = { sent, lost: sent - answered.size };
     const text = [
       `pings ${pings.lost} of ${pings.sent} lost`,
       `up ${streamText(result.up)}`,
       `down ${streamText(result.down)}`,
-      ...(kernels > 0 ? [`${kernels} dropped in full queues`] : []),
+      ...drops.map(([place, count]) => `${count} dropped by the full queue of ${place}`),
     ].join(', ');
     return { ...result, pings, kernels, text };
   }
@@ -90,7 +92,7 @@ function streamText(count: StreamCount): string {
 }
 
 function startPing(from: Namespace, address: string): { readonly stop: () => void; readonly said: Promise<string> } {
-  const child = from.spawn(['ping', '-n', '-q', '-i', '0.02', address], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = from.spawn(['ping', '-n', '-i', '0.02', address], { stdio: ['ignore', 'pipe', 'ignore'] });
   let said = '';
   child.stdout?.on('data', (data: Buffer) => {
     said += data.toString();
@@ -99,27 +101,32 @@ function startPing(from: Namespace, address: string): { readonly stop: () => voi
   return { stop: () => void child.kill('SIGINT'), said: over };
 }
 
-/** Of all UDP sockets and devices in the namespaces where packets of the tunnel pass. */
-async function kernelDrops(world: World): Promise<number> {
-  const { laptop, office, intranet } = world.lab;
-  const counts = await Promise.all([laptop, office, intranet].map(dropsIn));
-  return counts.reduce((sum, count) => sum + count, 0);
+/** Of all UDP sockets and devices in the namespaces where packets of the tunnel pass, by place. */
+async function kernelDrops({ lab }: World): Promise<ReadonlyMap<string, number>> {
+  const { laptop, office, intranet } = lab;
+  const places = await Promise.all(Object.entries({ laptop, office, intranet }).map(dropsIn));
+  return new Map(places.flat());
 }
 
-async function dropsIn(namespace: Namespace): Promise<number> {
+async function dropsIn([where, namespace]: readonly [string, Namespace]): Promise<[string, number][]> {
   const [sockets, devices] = await Promise.all([
     namespace.must(['cat', '/proc/net/snmp', '/proc/net/snmp6']),
     namespace.must(['cat', '/proc/net/dev']),
   ]);
-  let drops = 0;
   // SO_RCVBUF was full: `Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors …`, names in one line and values in the next.
   const [names = '', values = ''] = sockets.split('\n').filter((line) => line.startsWith('Udp:'));
-  drops += Number(values.split(' ')[names.split(' ').indexOf('RcvbufErrors')] ?? 0);
-  drops += Number(/Udp6RcvbufErrors\s+(\d+)/.exec(sockets)?.[1] ?? 0);
+  const v4 = Number(values.split(' ')[names.split(' ').indexOf('RcvbufErrors')] ?? 0);
+  const v6 = Number(/Udp6RcvbufErrors\s+(\d+)/.exec(sockets)?.[1] ?? 0);
+  const found: [string, number][] = [[`${where}'s sockets`, v4 + v6]];
   for (const line of devices.split('\n').slice(2)) {
-    const [, fields] = line.split(':');
-    const numbers = fields?.trim().split(/\s+/).map(Number) ?? [];
-    drops += (numbers[3] ?? 0) + (numbers[11] ?? 0);
+    const [name = '', fields = ''] = line.split(':');
+    const numbers = fields.trim().split(/\s+/).map(Number);
+    found.push([`${where}'s ${name.trim()}`, (numbers[3] ?? 0) + (numbers[11] ?? 0)]);
   }
-  return drops;
+  return found;
+}
+
+/** What was added meanwhile; devices come and go. */
+function since(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {
+  return [...now].map(([place, count]) => [place, count - (before.get(place) ?? 0)] as const).filter(([, count]) => count > 0);
 }

@@ -157,6 +157,7 @@ export class StrongSwan {
         // Short, so that a lost message or a dead peer does not keep a test waiting.
         retransmit_timeout: 0.5,
         retransmit_tries: 6,
+        delete_rekeyed_delay: 1,
         install_routes: true,
         filelog: { lab: { path: this.#path('log'), default: 1, flush_line: true, time_format: '%H:%M:%S' } },
         ...more,
