@@ -1,5 +1,6 @@
 /** What goes on while keys change: a ping every 20 ms and numbered datagrams both ways, and what of it was lost by whom. */
 import assert from 'node:assert/strict';
+import { addedDrops, type Drops, kernelDrops } from '../lab/drops.ts';
 import type { Namespace } from '../lab/namespace.ts';
 import { type StreamCount, type StreamResult, startStream } from '../lab/stream.ts';
 import type { World } from './world.ts';
@@ -27,13 +28,13 @@ export class Traffic {
   readonly #world: World;
   readonly #endStream: () => Promise<StreamResult>;
   readonly #pinging: { readonly stop: () => void; readonly said: Promise<string> };
-  readonly #dropsBefore: ReadonlyMap<string, number>;
+  readonly #dropsBefore: Drops;
 
   private constructor(
     world: World,
     endStream: () => Promise<StreamResult>,
     pinging: { readonly stop: () => void; readonly said: Promise<string> },
-    dropsBefore: ReadonlyMap<string, number>,
+    dropsBefore: Drops,
   ) {
     this.#world = world;
     this.#endStream = endStream;
@@ -43,7 +44,7 @@ export class Traffic {
 
   static async start(world: World, rate: Rate = gentle): Promise<Traffic> {
     const { laptop, addresses } = world.lab;
-    const before = await kernelDrops(world);
+    const before = await kernelDrops(placesOf(world));
     const endStream = await startStream(laptop, addresses.intranet.web4, rate);
     return new Traffic(world, endStream, startPing(laptop, addresses.intranet.web4), before);
   }
@@ -52,7 +53,7 @@ export class Traffic {
     const result = await this.#endStream();
     this.#pinging.stop();
     const said = await this.#pinging.said;
-    const drops = since(this.#dropsBefore, await kernelDrops(this.#world));
+    const drops = addedDrops(this.#dropsBefore, await kernelDrops(placesOf(this.#world)));
     const kernels = drops.reduce((sum, [, count]) => sum + count, 0);
     const answered = new Set([...said.matchAll(/icmp_seq=(\d+)/g)].map(([, number]) => Number(number)));
     // The last ones are under way when it is told to end.
@@ -101,32 +102,7 @@ function startPing(from: Namespace, address: string): { readonly stop: () => voi
   return { stop: () => void child.kill('SIGINT'), said: over };
 }
 
-/** Of all UDP sockets and devices in the namespaces where packets of the tunnel pass, by place. */
-async function kernelDrops({ lab }: World): Promise<ReadonlyMap<string, number>> {
-  const { laptop, office, intranet } = lab;
-  const places = await Promise.all(Object.entries({ laptop, office, intranet }).map(dropsIn));
-  return new Map(places.flat());
-}
-
-async function dropsIn([where, namespace]: readonly [string, Namespace]): Promise<[string, number][]> {
-  const [sockets, devices] = await Promise.all([
-    namespace.must(['cat', '/proc/net/snmp', '/proc/net/snmp6']),
-    namespace.must(['cat', '/proc/net/dev']),
-  ]);
-  // SO_RCVBUF was full: `Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors …`, names in one line and values in the next.
-  const [names = '', values = ''] = sockets.split('\n').filter((line) => line.startsWith('Udp:'));
-  const v4 = Number(values.split(' ')[names.split(' ').indexOf('RcvbufErrors')] ?? 0);
-  const v6 = Number(/Udp6RcvbufErrors\s+(\d+)/.exec(sockets)?.[1] ?? 0);
-  const found: [string, number][] = [[`${where}'s sockets`, v4 + v6]];
-  for (const line of devices.split('\n').slice(2)) {
-    const [name = '', fields = ''] = line.split(':');
-    const numbers = fields.trim().split(/\s+/).map(Number);
-    found.push([`${where}'s ${name.trim()}`, (numbers[3] ?? 0) + (numbers[11] ?? 0)]);
-  }
-  return found;
-}
-
-/** What was added meanwhile; devices come and go. */
-function since(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {
-  return [...now].map(([place, count]) => [place, count - (before.get(place) ?? 0)] as const).filter(([, count]) => count > 0);
+/** Where packets of the tunnel pass. */
+function placesOf({ lab: { laptop, office, intranet } }: World): Parameters<typeof kernelDrops>[0] {
+  return { laptop, office, intranet };
 }

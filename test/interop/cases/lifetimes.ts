@@ -46,6 +46,11 @@ const soon: Section = { rekey_time: '6s', life_time: '60s', rand_time: 0 };
 const UNWILLING = { gateway: { espProposals: 'aes256gcm16' }, profile: { espProposals: ['aes256gcm16-x25519'] } };
 const REFUSED = /CHILD SA not rekeyed: NO_PROPOSAL_CHOSEN/;
 
+async function someLines(world: World, pattern: RegExp): Promise<readonly string[] | undefined> {
+  const lines = await ourLines(world, pattern);
+  return lines.length > 0 ? lines : undefined;
+}
+
 export const lifetimes: readonly Case[] = [
   limit('gateway-child-time', { what: 'child', by: 'peer', gateway: { child: soon } }),
   limit('gateway-child-octets', {
@@ -61,20 +66,25 @@ export const lifetimes: readonly Case[] = [
   limit('our-child-octets', { what: 'child', by: 'us', heavy: true, profile: { rekeyBytes: 5_000_000 } }),
   limit('our-child-packets', { what: 'child', by: 'us', heavy: true, profile: { rekeyPackets: 5_000 } }),
   limit('our-ike-time', { what: 'ike', by: 'us', profile: { rekeyIke: 10 } }),
-  limit('rehearsal', { what: 'child', by: 'us', profile: { rekeyRehearsal: true } }),
+  {
+    name: 'life/rehearsal',
+    run: async (world) => {
+      await world.configure({ espProposals: 'aes256gcm16-x25519' }, { rekeyRehearsal: true });
+      const up = await world.client.up();
+      assert.equal(up.code, 0, up.stderr);
+      const lines = await world.eventually('a rekeying', () => someLines(world, /CHILD SA rekeyed by us/), 10_000);
+      const { sa } = await settled(world, ({ children }) => children.length === 1);
+      await world.ping();
+      await world.disconnect();
+      return `${lines.join('; ')}; ${sa.children.length} CHILD SA`;
+    },
+  },
   {
     name: 'life/rehearsal-shows-what-is-refused',
     run: async (world) => {
       await world.configure(UNWILLING.gateway, { ...UNWILLING.profile, rekeyRehearsal: true });
       const { status } = await world.connect();
-      const [line] = await world.eventually(
-        'the refusal is in our log',
-        async () => {
-          const lines = await ourLines(world, REFUSED);
-          return lines.length > 0 ? lines : undefined;
-        },
-        10_000,
-      );
+      const [line] = await world.eventually('the refusal is in our log', () => someLines(world, REFUSED), 10_000);
       // What there is stays in use.
       const { status: after } = await world.agreed();
       assert.equal(after.children[0]?.spiIn, status.children[0]?.spiIn);
