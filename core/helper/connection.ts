@@ -370,7 +370,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         tell: (paths) => {
           driver?.paths(paths);
           // A TCP connection from an address that is gone would be silent for a quarter of an hour.
-          if (line && paths.every(({ local }) => local.address !== facts.local?.address)) line.renew();
+          if (line && (!line.isOpen || paths.every(({ local }) => local.address !== facts.local?.address))) line.renew();
         },
         log: deps.log,
       },
