@@ -28,6 +28,7 @@ export interface ProfileFields {
   readonly natKeepalive?: number;
   readonly mtu?: number;
   readonly fragmentation?: 'yes' | 'no' | 'force';
+  readonly tcp?: 'auto' | 'always' | 'never';
   readonly childless?: boolean;
   readonly redirect?: boolean;
   readonly initialContact?: boolean;
