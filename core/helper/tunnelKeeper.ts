@@ -142,6 +142,10 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       if (current) {
         if (!mine(user)) return err({ code: 'used-by-another', detail: 'one tunnel at a time' });
         const { profile } = current.facts();
+        const wanted = options.profiles.find(reference, user);
+        // Who asks for what is being brought back does not want to wait for it.
+        if (wanted.ok && wanted.value.profile.id === profile.id && current.retry())
+          return ok({ profile: summaryOf(wanted.value) });
         const { state } = stateOf(current.facts(), startedAt);
         return err({ code: 'already-up', detail: `"${profile.name}" is ${state}` });
       }
