@@ -17,7 +17,7 @@ import { createCredentials, type Recallable, type Rememberable } from './credent
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
 import type { Memory } from './reach.ts';
 import { createStage, type Stage } from './stage.ts';
-import { createTicketHolder } from './ticketHolder.ts';
+import { createTicketHolder, type TicketHolder } from './ticketHolder.ts';
 
 export interface AttemptsRequest {
   readonly owner: number;
@@ -168,7 +168,9 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       return false;
     }
     stage ??= createStage(deps, profile);
-    const current = start(stage, psk, { redirect, tickets });
+    // What another took the place of gives its ticket back with its DELETE, and must not take that of the other.
+    const take: TicketHolder['take'] = (ticket) => void (connection === current && tickets.take(ticket));
+    const current: Connection = start(stage, psk, { redirect, tickets: { held: tickets.held, take } });
     connection = current;
     await isOver(current);
     return !ending && connection === current && goesOn(current);

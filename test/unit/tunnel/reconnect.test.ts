@@ -380,3 +380,24 @@ test('a new login that fails leaves the one in use alone; when that ends first t
   await it.attempts.end();
   assert.deepEqual([it.status().state, it.open.size], ['idle', 0]);
 });
+
+test('the ticket of a new login stays when the connection before it gives its own back', async () => {
+  const tickets: IkeTicket[] = [];
+  const it = run({}, (config, count) => {
+    const steps = withOwnSa(count, ticketing(tickets)(config, count));
+    return (input, emit) => {
+      // Deleted by us, so its ticket is void (RFC 5723 §6.2).
+      if (input.kind === 'terminate' && count === 0) emit({ kind: 'ticket', ticket: undefined });
+      steps(input, emit);
+    };
+  });
+  await it.reaches('connected');
+  it.logInAgain();
+  await it.reaches('connected');
+  await it.until(() => it.inputs.includes('terminate') && it.calls.includes('removeChild'));
+  it.die();
+  await it.until(() => it.machines() === 3 && it.status().state === 'connected');
+  assert.equal(it.configs[2]?.resumption?.ticket, tickets[1]);
+  await it.attempts.end();
+  for (const { skD } of tickets) assert.deepEqual(skD, new Uint8Array(32), 'none is left');
+});
