@@ -256,6 +256,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         break;
       case 'configured':
         facts.configuration = event.configuration;
+        request.memory.inside = event.configuration.addresses.map(({ address }) => address);
         break;
       case 'install-child':
         if (event.replaces !== undefined) facts.rekeyingAt = deps.now();

@@ -29,6 +29,8 @@ export interface Memory {
   udpBlocked?: boolean;
   /** Those that answered IKE_SA_INIT and nothing after it. */
   readonly avoided: Set<string>;
+  /** Our addresses inside: with the same ones, what ran through the tunnel runs on. */
+  inside?: readonly string[];
 }
 
 export interface ReachPorts {
@@ -187,7 +189,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     if (!way.ok) return way.error;
     const { path, line } = way.value;
     const { beside } = request;
-    const before = { redirectedFrom: redirect?.from, ticket: request.tickets.held(), beside };
+    const before = { redirectedFrom: redirect?.from, ticket: request.tickets.held(), beside, inside: memory.inside };
     const config = ikeConfig(variant, proof.value, path, ports.version, before);
     if (config.ok) await ports.stage.attach();
     if (!config.ok || over || winner) {

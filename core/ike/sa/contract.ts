@@ -57,6 +57,8 @@ export interface IkeConfig {
     readonly dns: boolean;
     /** Text of APPLICATION_VERSION. */
     readonly version: string;
+    /** Addresses that we had and would like again (RFC 7296 §3.15.1); the gateway may give others. */
+    readonly addresses?: readonly string[];
   };
   /** What we ask for; the gateway may narrow (RFC 7296 §2.9). */
   readonly localSelectors: readonly TrafficSelector[];
