@@ -81,6 +81,12 @@ export function newMemory(): Memory {
   return { addresses: new Map(), avoided: new Set() };
 }
 
+/** Who fell silent is tried like anybody else again: the next time the network may be another. */
+function forgive(memory: Memory): void {
+  memory.avoided.clear();
+  delete memory.fellSilent;
+}
+
 export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Attempts {
   const { profile, owner } = request;
   const memory = request.memory ?? newMemory();
@@ -260,7 +266,10 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     }
     const again = cause !== undefined && credentials.another(cause);
     const elsewhere = !again && ended.elsewhere();
-    if (elsewhere && gateway.address !== undefined) memory.avoided.add(gateway.address);
+    if (elsewhere) {
+      if (gateway.address !== undefined) memory.avoided.add(gateway.address);
+      if (cause) memory.fellSilent ??= cause;
+    } else forgive(memory);
     if (!held()) await closeStage();
     if (ending) return false;
     if (again) deps.log('info', 'tunnel', 'trying again', { after: cause.code });
@@ -309,7 +318,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       told = connection;
       firstReadyAt ??= facts.readyAt;
       configuration = facts.configuration;
-      memory.avoided.clear();
+      forgive(memory);
       tell({ kind: 'up' });
     } else deps.onChange();
   }

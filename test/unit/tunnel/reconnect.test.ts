@@ -15,7 +15,11 @@ const LOGIN = 9;
 const from = { address: '127.0.0.1', port: 4500 };
 
 /** A gateway that comes up; a datagram makes it end with what `dies` says. */
-function run(changes: Partial<Profile> = {}, script: (config: IkeConfig, count: number) => Script = () => comesUp) {
+function run(
+  changes: Partial<Profile> = {},
+  script: (config: IkeConfig, count: number) => Script = () => comesUp,
+  memory = newMemory(),
+) {
   const fake = fakeWorld();
   const states: string[] = [];
   const lines: string[] = [];
@@ -57,7 +61,7 @@ function run(changes: Partial<Profile> = {}, script: (config: IkeConfig, count: 
       owner: 1000,
       profile: sampleProfile({ gateway: '127.0.0.1', ...changes }),
       secret: { psk: octets('the key of this gateway'), password: octets('kept') },
-      memory: newMemory(),
+      memory,
       recall: (kind) => octets(kind === 'psk' ? 'the key of this gateway' : 'kept'),
       mayRemember: () => true,
       remember: () => {},
@@ -266,6 +270,26 @@ test('the next address is tried when one falls silent after its first answer', a
   );
   assert.equal(it.status().gateway?.name, '127.0.0.2');
   await it.attempts.end();
+});
+
+test('silent after the first answer, and no TCP either: that is told, and the next time UDP is tried again', async () => {
+  const silent: Script = (input, emit) => {
+    if (input.kind !== 'start') return comesUp(input, emit);
+    emit({ kind: 'progress', step: 'sa-init' });
+    emit({ kind: 'progress', step: 'auth' });
+    emit({ kind: 'closed', failure: { code: 'no-answer-auth', evidence: 'no answer to IKE_AUTH' } });
+  };
+  const memory = newMemory();
+  for (let time = 1; time <= 2; time++) {
+    const it = run({ gateway: '127.0.0.1', tcp: 'auto', tcpPorts: [1] }, () => silent, memory);
+    await it.reaches('failed');
+    assert.equal(it.status().failure?.code, 'no-answer-auth', it.status().failure?.evidence);
+    assert.deepEqual(
+      it.configs.map(({ transport }) => transport ?? 'udp'),
+      ['udp'],
+      'nobody speaks TCP at port 1',
+    );
+  }
 });
 
 const { encr, prf, integ, ke } = establishedSa;
