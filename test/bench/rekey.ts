@@ -28,11 +28,11 @@ export async function benchRekey({ say }: BenchOptions): Promise<readonly Figure
 
 async function measure(tunnel: Tunnel, peer: string, say: BenchOptions['say']): Promise<readonly Figure[]> {
   const { laptop, office } = tunnel;
-  await startStreamServer(office);
+  await startStreamServer(office, tunnel.target);
   const before = await kernelDrops({ laptop, office });
-  const end = await startStream(laptop, tunnel.target, RATE);
+  const stream = await startStream(laptop, tunnel.target, RATE);
   const took = await rekeyOften(tunnel);
-  const { up, down } = await end();
+  const { up, down } = await stream.end();
   const drops = addedDrops(before, await kernelDrops({ laptop, office }));
   const dropped = drops.reduce((sum, [, count]) => sum + count, 0);
   const missing = up.sent - up.received + (down.sent - down.received);
@@ -44,7 +44,10 @@ async function measure(tunnel: Tunnel, peer: string, say: BenchOptions['say']): 
   return [
     {
       ...{ suite, case: `lost-${peer}`, value: Math.max(0, missing - dropped), unit: 'packets', atMost: 0 },
-      detail: { rekeys: REKEYS, sent: up.sent + down.sent, missing, droppedByFullQueues: dropped },
+      detail: {
+        ...{ rekeys: REKEYS, sent: up.sent + down.sent, droppedByFullQueues: dropped },
+        ...{ missingUp: up.sent - up.received, missingDown: down.sent - down.received },
+      },
     },
     {
       ...{ suite, case: `out-of-order-${peer}`, value: farthest, unit: 'packets', atMost: WINDOW },

@@ -45,8 +45,14 @@ export class Traffic {
   static async start(world: World, rate: Rate = gentle): Promise<Traffic> {
     const { laptop, addresses } = world.lab;
     const before = await kernelDrops(placesOf(world));
-    const endStream = await startStream(laptop, addresses.intranet.web4, rate);
-    return new Traffic(world, endStream, startPing(laptop, addresses.intranet.web4), before);
+    const stream = await startStream(laptop, addresses.intranet.web4, rate);
+    const pinging = startPing(laptop, addresses.intranet.web4);
+    // Of a case that fails, nothing goes on.
+    world.atEnd(() => {
+      stream.kill();
+      pinging.stop();
+    });
+    return new Traffic(world, stream.end, pinging, before);
   }
 
   async end(): Promise<Carried> {

@@ -1,7 +1,7 @@
 /**
  * Two streams of numbered UDP datagrams through a tunnel, one each way, counted where they arrive:
  *
- *   node test/lab/stream.ts serve PORT                        in the intranet; prints `ready`
+ *   node test/lab/stream.ts serve ADDRESS PORT                in the intranet; prints `ready`
  *   node test/lab/stream.ts run HOST PORT PER_SECOND OCTETS   on the laptop; ends when its standard input does, with one line of StreamResult
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
@@ -30,11 +30,13 @@ const PROGRAM = fileURLToPath(import.meta.url);
 const TICK_MS = 2;
 const MOST_AT_ONCE = 24;
 const LAST_ONES_MS = 700;
+/** For an answer of the far end, through whatever is between. */
+const PATIENCE_MS = 20_000;
 const BUFFER = 4 * 1024 * 1024;
 
-/** Starts the far end; it ends with its namespace. */
-export async function startStreamServer(namespace: Namespace): Promise<void> {
-  const child = namespace.spawn([process.execPath, PROGRAM, 'serve', String(STREAM_PORT)], {
+/** Starts the far end, which answers from `address` where the kernel would choose another; it ends with its namespace. */
+export async function startStreamServer(namespace: Namespace, address = '::'): Promise<void> {
+  const child = namespace.spawn([process.execPath, PROGRAM, 'serve', address, String(STREAM_PORT)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await new Promise<void>((resolve, reject) => {
@@ -48,7 +50,7 @@ export async function startStream(
   from: Namespace,
   host: string,
   { perSecond, octets }: { readonly perSecond: number; readonly octets: number },
-): Promise<() => Promise<StreamResult>> {
+): Promise<{ readonly end: () => Promise<StreamResult>; readonly kill: () => void }> {
   const child = from.spawn([process.execPath, PROGRAM, 'run', host, String(STREAM_PORT), String(perSecond), String(octets)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -61,11 +63,14 @@ export async function startStream(
     });
     child.once('exit', (code) => reject(new Error(`the stream ended with ${code}`)));
   });
-  return async () => {
+  const end = async (): Promise<StreamResult> => {
     child.stdin?.end();
     await over;
-    return JSON.parse(said.slice('going\n'.length)) as StreamResult;
+    const text = said.slice('going\n'.length);
+    if (text === '') throw new Error('the far end of the stream cannot be reached');
+    return JSON.parse(text) as StreamResult;
   };
+  return { end, kill: () => void child.kill('SIGKILL') };
 }
 
 class Counter {
@@ -137,19 +142,22 @@ class Sender {
 const DATA = 0x53414c4c;
 const word = (data: Buffer): string => data.toString('latin1').split(' ')[0] ?? '';
 
-function serve(port: number): void {
-  const socket = createSocket({ type: 'udp6', recvBufferSize: BUFFER });
+function serve(address: string, port: number): void {
+  const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', recvBufferSize: BUFFER });
   let counter = new Counter();
   let sender: Sender | undefined;
   let counted = '';
+  let peer = 0;
   socket.on('message', (data: Buffer, from: RemoteInfo) => {
     if (data.readUInt32BE(0) === DATA) {
       counter.count(data.readUInt32BE(4));
       return;
     }
     const [verb, ...numbers] = data.toString('latin1').split(' ');
-    // Each may come again: its answer was lost.
-    if (verb === 'start' && sender === undefined) {
+    // Each may come again: its answer was lost. A start from elsewhere is of another run, and the one before is gone.
+    if (verb === 'start' && (sender === undefined || from.port !== peer)) {
+      sender?.stop();
+      peer = from.port;
       counter = new Counter();
       counted = '';
       sender = new Sender(socket, from, Number(numbers[0]), Number(numbers[1]));
@@ -162,7 +170,12 @@ function serve(port: number): void {
       socket.send(`told ${JSON.stringify(counter.told(Number(numbers[0])))}`, from.port, from.address);
     }
   });
-  socket.bind(port, () => process.stdout.write('ready\n'));
+  socket.bind(port, address, () => process.stdout.write('ready\n'));
+}
+
+function giveUp(what: string): never {
+  process.stderr.write(`stream: no answer to ${what}\n`);
+  process.exit(1);
 }
 
 async function run(host: string, port: number, perSecond: number, octets: number): Promise<void> {
@@ -178,19 +191,23 @@ async function run(host: string, port: number, perSecond: number, octets: number
   const ask = (what: string, answer: string): Promise<string> =>
     new Promise((resolve) => {
       const repeat = setInterval(() => socket.send(what, port, host), 200);
+      const patience = setTimeout(() => giveUp(what), PATIENCE_MS);
       socket.send(what, port, host);
       heard = (text) => {
         if (word(Buffer.from(text)) !== answer) return;
         clearInterval(repeat);
+        clearTimeout(patience);
         resolve(text.slice(answer.length + 1));
       };
     });
   await new Promise<void>((resolve) => {
     const start = () => socket.send(`start ${perSecond} ${octets}`, port, host);
     const repeat = setInterval(start, 200);
+    const patience = setTimeout(() => giveUp('start'), PATIENCE_MS);
     start();
     first = () => {
       clearInterval(repeat);
+      clearTimeout(patience);
       first = () => {};
       resolve();
     };
@@ -207,7 +224,7 @@ async function run(host: string, port: number, perSecond: number, octets: number
 
 if (process.argv[1] === PROGRAM) {
   const [verb, host = '', port = '', perSecond = '', octets = ''] = process.argv.slice(2);
-  if (verb === 'serve') serve(Number(host));
+  if (verb === 'serve') serve(host, Number(port));
   else if (verb === 'run') await run(host, Number(port), Number(perSecond), Number(octets));
   else process.exit(2);
 }
