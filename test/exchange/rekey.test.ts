@@ -304,6 +304,60 @@ each('a rehearsal right after connecting (`rehearse`)', (one) => {
   assert.deepEqual(rekeyed(two, one), ['us'], 'once');
 });
 
+each('the new SA is rekeyed before the answer that tells of it has come: not yet (§2.25)', (one, other) => {
+  const two = new Two();
+  two.rekeyChild(one);
+  two.carry(one);
+  const late = two.take(other);
+  two.rekeyChild(other, 1);
+  two.carry(other);
+  assert.equal(said(two, one, /CREATE_CHILD_SA response: N\(TEMPORARY_FAILURE\)/), 1);
+  two.settle();
+  two.deliver(other, late);
+  two.settle();
+  two.agree(1);
+  two.pass(30_000);
+  two.agree(1);
+  assert.deepEqual(rekeyed(two, other), ['peer', 'us']);
+});
+
+each('the old SA is deleted before the answer that tells of the new one has come: no reason to end (§2.25.1)', (one, other) => {
+  const two = new Two({ [one]: { closeWithoutChild: true } });
+  two.rekeyChild(one);
+  two.carry(one);
+  const late = two.take(other);
+  two.now += redundantFor + 1;
+  two.side(other).session.tick(two.now);
+  two.carry(other);
+  assert.equal(two.side(one).living.size, 0);
+  two.settle();
+  two.deliver(other, late);
+  two.settle();
+  two.agree(1);
+  assert.deepEqual([two.side(one).closed, two.side(other).closed], [false, false]);
+});
+
+each('the SA that is rekeyed is deleted, and nothing comes in its place: that was the end', (one, other) => {
+  const two = new Two({ [one]: { closeWithoutChild: true } });
+  two.rekeyChild(one);
+  two.deleteChild(other);
+  two.carry(other);
+  assert.equal(two.side(one).living.size, 0);
+  assert.equal(two.side(one).session.current?.state, 'established', 'perhaps it does');
+  two.settle();
+  assert.equal(two.side(one).outputs('closed')[0]?.failure?.code, 'closed-by-gateway');
+  assert.ok(two.side(other).closed);
+});
+
+each('the hard limit of an IKE SA that is closing wakes nobody', (one) => {
+  const two = new Two({ [one]: { lifetimes: { ...unlimited, ike: { soft: Number.POSITIVE_INFINITY, hard: 1_000 } } } });
+  two.now = 900;
+  two.side(one).session.terminate(two.now);
+  two.now = 1_001;
+  two.side(one).session.tick(two.now);
+  assert.ok((two.side(one).session.deadline() ?? 0) > two.now);
+});
+
 // --- the IKE SA --------------------------------------------------------------------------------------------------------------------
 
 each('the IKE SA is rekeyed: all CHILD SAs move, ids begin anew (§1.3.2, §2.18)', (one, other) => {
@@ -562,17 +616,3 @@ each('a peer that rekeys without end and deletes nothing fills nothing', (one, o
   assert.equal(two.side(other).closed, false);
   two.pass(60_000);
 });
-
-each(
-  'the usual proposals where nothing came beside the key exchange: those that are left are numbered anew (§3.3.1)',
-  (one, other) => {
-    const two = new Two({ initiator: { ike: 'default', esp: 'default' }, responder: { ike: 'default', esp: 'default' } });
-    two.rekeyIke(one);
-    two.settle();
-    assert.deepEqual([ikeRekeyed(two, one), ikeRekeyed(two, other)], [['us'], ['peer']]);
-    two.rekeyChild(one);
-    two.settle();
-    assert.deepEqual([rekeyed(two, one), rekeyed(two, other)], [['us'], ['peer']]);
-    two.agree(1);
-  },
-);

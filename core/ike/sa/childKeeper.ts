@@ -231,6 +231,9 @@ export class ChildKeeper {
     this.#ask(sa, request, now, (verdict, at) => {
       this.#setup.emit({ kind: 'rekeying', what: 'child', underWay: false });
       this.#rekeyed(sa, life, ours, spiIn, verdict, at);
+      // The peer deleted the old one meanwhile (RFC 7296 §2.25.1), and nothing has come in its place.
+      if (this.#lives.size === 0 && !this.pending)
+        this.#setup.empty(at, { code: 'closed-by-gateway', evidence: 'DELETE of the last CHILD SA' });
     });
   }
 
@@ -414,6 +417,8 @@ export class ChildKeeper {
   #answerRekey(sa: IkeSa, payloads: readonly Payload[], spi: Uint8Array, now: number): Reply {
     const old = sa.children.find(({ spiOut }) => spiOut === spiNumber(spi));
     const life = old && this.#lives.get(old.spiIn);
+    // The answer that tells us of it may still be on its way: CHILD_SA_NOT_FOUND would have the peer forget an SA that we are about to have.
+    if (!life && this.#making) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
     if (!old || !life) return { payloads: [notifyAbout(PROTOCOL.ESP, spi.slice(), NOTIFY.CHILD_SA_NOT_FOUND)] };
     const crowded = sa.children.length >= maxChildren;
     if (crowded || old.deleting || life.replacedBy !== undefined || life.ours?.theirs)

@@ -485,7 +485,8 @@ export class IkeSa {
     const answer = [...verdict.answer, ...taken.flatMap((one) => one.answer ?? [])];
     // RFC 7296 §2.25.2: a DELETE that crosses ours is answered as usual, and ours is forgotten; the reason stays our own.
     if (end) return { payloads: verdict.answer, after: () => this.#end(end) };
-    if (verdict.removed.length === 0 || this.#children.size > 0 || !this.#setup.closeWithoutChild) {
+    const { closeWithoutChild, childComing } = this.#setup;
+    if (verdict.removed.length === 0 || this.#children.size > 0 || !closeWithoutChild || childComing?.()) {
       const after = (at: number) => {
         for (const one of taken) one.after?.(at);
       };

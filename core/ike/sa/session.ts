@@ -171,7 +171,9 @@ export class Session {
     if (this.#current === undefined && this.#others.size === 0) return undefined;
     let due = Math.min(this.children.deadline(), this.#current?.deadline() ?? Number.POSITIVE_INFINITY);
     for (const [sa, until] of this.#others) due = Math.min(due, until, sa.deadline() ?? Number.POSITIVE_INFINITY);
-    due = Math.min(due, this.#hardAt, this.#followups.deadline);
+    due = Math.min(due, this.#followups.deadline);
+    // One that is closing has its own end.
+    if (this.#current?.state === 'established') due = Math.min(due, this.#hardAt);
     if (this.#canAsk()) due = Math.min(due, this.#rekeyAt());
     return due === Number.POSITIVE_INFINITY ? undefined : due;
   }
@@ -249,6 +251,7 @@ export class Session {
       // Lines of the key log come while it is being made.
       emit: (output) => (output.kind === 'key-log' ? this.#setup.emit(output) : this.#emit(sa, output)),
       beforeEnd: () => this.#beforeEnd(sa),
+      childComing: () => this.children.pending,
     });
     return sa;
   }
@@ -315,9 +318,7 @@ export class Session {
     this.#begin(now);
     if (!this.#facts) return;
     const { spiI, spiR } = sa.spis;
-    const { local } = this.#setup.path();
-    const spis = { spiI: toHex(spiI), spiR: toHex(spiR) };
-    this.#facts = { ...this.#facts, ...sa.suite, ...spis, role: sa.role, local, remote: sa.remote };
+    this.#facts = { ...this.#facts, ...sa.suite, role: sa.role, spiI: toHex(spiI), spiR: toHex(spiR), remote: sa.remote };
     sa.narrator.log('info', `IKE SA rekeyed by ${by === 'us' ? 'us' : 'the peer'}: ${suiteText(sa.suite)}`);
     this.#setup.emit({ kind: 'ike-rekeyed', sa: this.#facts, by });
   }

@@ -84,6 +84,8 @@ export interface IkeSaSetup {
   readonly notified?: NotifyHandler;
   /** Delete the IKE SA when the peer has deleted the last CHILD SA: without one it is of no use to a client. */
   readonly closeWithoutChild: boolean;
+  /** Unless one more is on its way: a request of ours for one is in flight, or waits. */
+  readonly childComing?: () => boolean;
   /** Absent: all goes to `remote`. */
   readonly roads?: Roads;
   /** RFC 7296 §2.23: a host that is not behind a NAT follows the peer's address; one that is must not. */
