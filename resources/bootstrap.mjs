@@ -3,7 +3,7 @@
  * Makes `npm run demo`, `npm test` and the other scripts work on a Debian machine with only Node 20 and npm.
  * Plain Node, no dependencies: it runs before anything is installed. Quick when nothing is missing, and nothing is done twice.
  *
- *   node resources/bootstrap.mjs [demo|test|ui|start|check|bench|interop|vectors]
+ *   node resources/bootstrap.mjs [demo|test|ui|start|check|bench|interop|vectors|sim]
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -36,6 +36,7 @@ const debianPackages = {
   start: ['iproute2'],
   check: [],
   vectors: [],
+  sim: [],
 };
 /** What makes the tunnel faster where Debian has it: Intel's library for one kind of processor, in some of its releases. Never a must. */
 const ipsecMb = process.arch === 'x64' ? ['libipsec-mb1'] : [];

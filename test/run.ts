@@ -35,8 +35,14 @@ const stages: readonly Stage[] = [
       'test/inOrder.ts',
       // On two cores: a third of them waits for processes and timers.
       '3',
-      ...slowestFirst(testFiles('test/{unit,exchange,vectors,fuzz,arch,cli,gateway,authority,pki}/**/*.test.ts')),
+      ...slowestFirst(testFiles('test/{unit,exchange,vectors,fuzz,arch,cli,gateway,authority,pki,sim}/**/*.test.ts')),
     ],
+    needsRoot: false,
+  },
+  {
+    name: 'sim',
+    what: '20,000 random scenarios of a client and a head office, on a virtual clock',
+    argv: ['test/sim/run.ts', '--json'],
     needsRoot: false,
   },
   {

@@ -27,8 +27,6 @@ export interface Tunnel {
   readonly target: string;
   /** The client's processes by role. */
   readonly client: Readonly<Record<string, number>>;
-  /** The product, where that is the client. */
-  readonly product?: Client;
   close(): Promise<void>;
 }
 
@@ -49,7 +47,7 @@ export function openPlain(): Promise<Tunnel> {
 export function openOurs(backend?: string): Promise<Tunnel> {
   return open(backend === undefined ? 'ours' : `ours (${backend})`, async (lab, undo) => {
     await startOffice(lab, undo, backend);
-    return { target: TARGET, ...(await connectOurs(lab, undo, backend)) };
+    return { target: TARGET, client: await connectOurs(lab, undo, backend) };
   });
 }
 
@@ -65,9 +63,9 @@ export function openStrongswanToOffice(): Promise<Tunnel> {
 export function openOursToStrongswan(): Promise<Tunnel> {
   return open('ours to strongSwan', async (lab, undo) => {
     await startGateway(lab, undo);
-    const connected = await connectOurs(lab, undo);
+    const client = await connectOurs(lab, undo);
     await setMtu(lab.office);
-    return { target: TARGET, ...connected };
+    return { target: TARGET, client };
   });
 }
 
@@ -86,7 +84,7 @@ type Undo = (() => Promise<void>)[];
 /** Makes the lab, whatever is in it, and iperf3 at its far end. Whatever fails, nothing is left behind. */
 export async function open(
   name: string,
-  connect: (lab: Lab, undo: Undo) => Promise<Pick<Tunnel, 'target' | 'client' | 'product'>>,
+  connect: (lab: Lab, undo: Undo) => Promise<Pick<Tunnel, 'target' | 'client'>>,
 ): Promise<Tunnel> {
   const lab = await createLab();
   const undo: Undo = [() => lab.close()];
@@ -117,7 +115,7 @@ export async function withTunnels<T>(
   }
 }
 
-async function connectOurs(lab: Lab, undo: Undo, backend?: string): Promise<Pick<Tunnel, 'client' | 'product'>> {
+async function connectOurs(lab: Lab, undo: Undo, backend?: string): Promise<Tunnel['client']> {
   const client = new Client(lab.laptop, backend === undefined ? [] : ['--esp-backend', backend]);
   undo.push(() => client.stop());
   await client.start();
@@ -138,7 +136,7 @@ async function connectOurs(lab: Lab, undo: Undo, backend?: string): Promise<Pick
   const monitor = client.pid ?? 0;
   const [engine = 0] = childrenOf(monitor);
   const [agent = 0] = childrenOf(engine);
-  return { client: { engine, monitor, agent }, product: client };
+  return { engine, monitor, agent };
 }
 
 async function startOffice(lab: Lab, undo: Undo, backend?: string): Promise<void> {

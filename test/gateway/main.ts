@@ -220,13 +220,10 @@ class Process {
       }
       case 'install-child':
         print({ event: 'child-installed', id, ...describe(out.child) });
-        await this.#dataplane.installChild(out.child, {
-          ...(out.replaces !== undefined && { replaces: out.replaces }),
-          ...(out.standby && { standby: true }),
-        });
+        await this.#dataplane.installChild(out.child);
         return;
       case 'remove-child':
-        await this.#dataplane.removeChild(out.spiIn, out.grace);
+        await this.#dataplane.removeChild(out.spiIn);
         print({ event: 'child-removed', id, spiIn: out.spiIn });
         return;
       case 'closed':

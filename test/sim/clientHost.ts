@@ -1,0 +1,284 @@
+/**
+ * The client's computer: the session machine of core/tunnel and the connections that it wants, one in use, perhaps one beside it that takes
+ * its place, and those that say goodbye; as core/helper/attempts.ts wires them.
+ */
+import type { Channel, Endpoint, IkeOutput, IkeTicket, Path } from '../../core/ike/sa/contract.ts';
+import { createSession, type Ending, type Session, type SessionInput } from '../../core/tunnel/session.ts';
+import type { Dice } from './dice.ts';
+import { Link } from './link.ts';
+import { type Network, officeAddress, ports } from './network.ts';
+import { clientOf } from './parties.ts';
+import type { Plane } from './plane.ts';
+import type { Referee } from './referee.ts';
+import type { Deed, Scenario } from './scenario.ts';
+
+/** As core/helper/attempts.ts: three sendings. */
+const QUICK = 1_700;
+const never = Number.POSITIVE_INFINITY;
+
+export interface ClientPorts {
+  readonly network: Network;
+  readonly dice: Dice;
+  readonly referee: Referee;
+  /** A datagram has left for the office. */
+  readonly transmit: (bytes: Uint8Array, channel: Channel, now: number) => void;
+}
+
+export class ClientHost {
+  readonly #scenario: Scenario;
+  readonly #ports: ClientPorts;
+  readonly #session: Session;
+  #current: Link | undefined;
+  /** Beside it, with a new login. */
+  #successor: Link | undefined;
+  readonly #leaving = new Set<Link>();
+  /** The session was told that this one is up. */
+  #told: Link | undefined;
+  #links = 0;
+  #ticket: IkeTicket | undefined;
+  #over: { readonly why: Ending | undefined } | undefined;
+  #unwanted = false;
+  awake = true;
+
+  constructor(scenario: Scenario, ports: ClientPorts) {
+    this.#scenario = scenario;
+    this.#ports = ports;
+    this.#session = createSession({ whenLost: 'hold', random: () => ports.dice.fraction() });
+  }
+
+  get link(): Link | undefined {
+    return this.#current;
+  }
+
+  /** Those that say goodbye included. */
+  get links(): readonly Link[] {
+    return [this.#current, this.#successor, ...this.#leaving].filter((link) => link !== undefined);
+  }
+
+  get over(): { readonly why: Ending | undefined } | undefined {
+    return this.#over;
+  }
+
+  /** The user wants it to end. */
+  get unwanted(): boolean {
+    return this.#unwanted;
+  }
+
+  /** For people. */
+  get state(): string {
+    return `${this.#current?.id ?? 'no connection'}, lost: ${JSON.stringify(this.#session.lost()) ?? 'no'}`;
+  }
+
+  deadline(): number {
+    if (!this.awake) return never;
+    return Math.min(this.#over ? never : (this.#session.deadline() ?? never), ...this.links.map((link) => link.deadline()));
+  }
+
+  wake(now: number): void {
+    for (const link of this.links) if (link.deadline() <= now) link.wake(now);
+    if ((this.#session.deadline() ?? never) > now || this.#over) return;
+    this.#tell({ kind: 'tick' }, now);
+    this.#ports.referee.progressed('session', this.#over ? never : (this.#session.deadline() ?? never), now);
+  }
+
+  // --- what happens to it ----------------------------------------------------------------------------------------------------------
+
+  start(now: number): void {
+    this.#tell({ kind: 'start' }, now);
+  }
+
+  datagram(bytes: Uint8Array, channel: Channel, from: Endpoint, now: number): void {
+    if (this.awake) for (const link of this.links) link.give({ kind: 'datagram', bytes, channel, from }, now);
+  }
+
+  /** The kernel tells of its addresses. */
+  network(now: number): void {
+    const { network } = this.#ports;
+    const local = { address: network.address, ports };
+    const paths: readonly Path[] = network.online ? [{ local, remote: { address: officeAddress, ports } }] : [];
+    for (const link of this.links) link.give({ kind: 'paths', paths }, now);
+    this.#tell({ kind: 'network', usable: network.online }, now);
+  }
+
+  suspend(now: number): void {
+    this.#tell({ kind: 'suspending' }, now);
+    this.awake = false;
+  }
+
+  resume(now: number): void {
+    this.awake = true;
+    this.#tell({ kind: 'resumed', patience: QUICK }, now);
+    this.wake(now);
+  }
+
+  /** What the user says, or the dataplane. */
+  command(does: Extract<Deed, { what: 'client' }>['does'], now: number): void {
+    if (!this.awake) return;
+    const link = this.#current;
+    const newest = link?.plane.installed[0];
+    switch (does) {
+      case 'rekey-ike':
+        link?.give({ kind: 'rekey-ike' }, now);
+        return;
+      case 'check':
+        link?.give({ kind: 'check-liveness' }, now);
+        return;
+      case 'rekey-child':
+        if (newest) link.give({ kind: 'rekey-child', spiIn: newest.spiIn }, now);
+        return;
+      case 'soft':
+      case 'hard':
+        if (newest) link.give({ kind: 'limit', spiIn: newest.spiIn, which: does }, now);
+        return;
+      case 'terminate':
+        this.#terminate(now);
+    }
+  }
+
+  /** Packets for all destinations; each by an SA, or not at all. */
+  send(now: number, carry: (spi: number, keys: string, id: string) => void): void {
+    if (this.awake) this.#current?.send(now, carry);
+  }
+
+  /** The destination that it came for. */
+  receive(spi: number, keys: string, id: string, now: number): string | undefined {
+    if (!this.awake) return undefined;
+    let refused: ReturnType<Plane['receive']> = 'unknown';
+    for (const link of this.links) {
+      const sa = link.plane.receive({ spi, keys }, now);
+      if (typeof sa !== 'string') {
+        link.received(sa, now);
+        return sa.selectors;
+      }
+      if (sa !== 'unknown') refused = sa;
+    }
+    if (typeof refused === 'string')
+      this.#ports.referee.refused('client', refused, { spi, sameConnection: id === this.#current?.id }, now);
+    return undefined;
+  }
+
+  // --- the session's wishes --------------------------------------------------------------------------------------------------------
+
+  #tell(input: SessionInput, now: number): void {
+    if (this.#over || this.#unwanted) return;
+    this.#session.handle(input, now);
+    for (let said = this.#session.poll(); said; said = this.#session.poll()) {
+      this.#ports.referee.note(now, `session: ${said.kind}`);
+      switch (said.kind) {
+        case 'connect':
+          this.#connect(now);
+          break;
+        case 'renew':
+          this.#renew(now);
+          break;
+        case 'check':
+          this.#current?.give({ kind: 'check-liveness', quick: true }, now);
+          break;
+        case 'drop':
+          this.#current?.drop({ code: said.code, evidence: said.evidence }, now);
+          break;
+        case 'over':
+          this.#finish(said.why, now);
+      }
+    }
+  }
+
+  #connect(now: number): void {
+    if (!this.#ports.network.online) {
+      this.#tell({ kind: 'ended', why: { code: 'no-route', evidence: 'there is no network' } }, now);
+      return;
+    }
+    this.#told = undefined;
+    const link = this.#open(this.#ticket, false);
+    this.#ticket = undefined;
+    this.#current = link;
+    link.give({ kind: 'start' }, now);
+  }
+
+  /** RFC 7296 §2.8.3: a new IKE SA by a new login, beside the one in use and then in its place. */
+  #renew(now: number): void {
+    if (!this.#ports.network.online) {
+      this.#tell({ kind: 'renewal-ended', why: { code: 'no-route', evidence: 'there is no network' } }, now);
+      return;
+    }
+    this.#successor = this.#open(undefined, true);
+    this.#successor.give({ kind: 'start' }, now);
+  }
+
+  #open(ticket: IkeTicket | undefined, beside: boolean): Link {
+    const { network, dice, referee, transmit } = this.#ports;
+    const { client, suite } = this.#scenario;
+    const config = clientOf({ ...client, ...(beside && { initialContact: false }) }, { address: network.address, suite, ticket });
+    this.#links++;
+    return new Link(`client ${this.#links}`, config, {
+      ...{ dice, referee },
+      hear: (link, out, now) => {
+        if (out.kind === 'transmit') transmit(out.bytes, out.channel, now);
+        else this.#heard(link, out, now);
+      },
+      ended: (link, why, now) => this.#ended(link, why, now),
+      keepAlive: (now) => network.fromClient('natt', now, () => {}),
+    });
+  }
+
+  #heard(link: Link, out: IkeOutput, now: number): void {
+    if (link === this.#successor && out.kind === 'install-child') {
+      this.#succeed(link, now);
+      return;
+    }
+    if (link !== this.#current) return;
+    if (out.kind === 'install-child' && this.#told !== link) {
+      this.#told = link;
+      this.#tell({ kind: 'up' }, now);
+    } else if (out.kind === 'ticket') this.#ticket = out.ticket;
+    else if (out.kind === 'alive') this.#tell({ kind: 'alive' }, now);
+    else if (out.kind === 'reauthenticate') this.#tell({ kind: 'reauthenticate', within: out.within }, now);
+  }
+
+  /** What was beside is in use from here on; what was in use says goodbye. */
+  #succeed(next: Link, now: number): void {
+    const before = this.#current;
+    this.#current = next;
+    this.#successor = undefined;
+    this.#told = next;
+    this.#tell({ kind: 'renewed' }, now);
+    if (!before) return;
+    this.#leaving.add(before);
+    before.end(now);
+  }
+
+  #ended(link: Link, why: Ending | undefined, now: number): void {
+    const told = why && { code: why.code, evidence: why.evidence };
+    if (this.#leaving.delete(link)) return;
+    if (link === this.#successor) {
+      this.#successor = undefined;
+      this.#tell({ kind: 'renewal-ended', why: told }, now);
+    } else if (this.#successor) {
+      this.#current = this.#successor;
+      this.#successor = undefined;
+      this.#tell({ kind: 'ended', why: told }, now);
+    } else {
+      this.#current = undefined;
+      if (this.#unwanted) this.#finish(undefined, now);
+      else this.#tell({ kind: 'ended', why: told }, now);
+    }
+  }
+
+  #terminate(now: number): void {
+    if (this.#unwanted || this.#over) return;
+    this.#unwanted = true;
+    const successor = this.#successor;
+    if (successor) {
+      this.#successor = undefined;
+      this.#leaving.add(successor);
+      successor.end(now);
+    }
+    if (this.#current) this.#current.end(now);
+    else this.#finish(undefined, now);
+  }
+
+  #finish(why: Ending | undefined, now: number): void {
+    this.#over = { why };
+    this.#ports.referee.note(now, `over: ${why?.code ?? 'as wanted'}`);
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Bugs to find: changes of core/ that the simulator has to notice, or its invariants are no good. Those that it once found in earnest name the
+ * scenario of the corpus that shows them; the others are mistakes that somebody might make.
+ */
+export interface Mutant {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+  /** Of the corpus. */
+  readonly scenario: string;
+  readonly invariant: string;
+}
+
+export const mutants: Readonly<Record<string, Mutant>> = {
+  'not found too early': {
+    file: 'core/ike/sa/childKeeper.ts',
+    from: 'if (!life && this.#making) return',
+    to: 'if (!life && !this.#setup) return',
+    scenario: 'child-not-yet-known',
+    invariant: 'duplicate',
+  },
+  'closing wakes': {
+    file: 'core/ike/sa/session.ts',
+    from: "if (this.#current?.state === 'established') due = Math.min(due, this.#hardAt);",
+    to: 'due = Math.min(due, this.#hardAt);',
+    scenario: 'hard-limit-while-closing',
+    invariant: 'stuck',
+  },
+  'nothing to compare with': {
+    file: 'core/ike/sa/mobike.ts',
+    from: 'if (before?.spis !== this.#seen.spis) return found.local;',
+    to: 'if (before?.spis !== this.#seen.spis) return false;',
+    scenario: 'nat-changes-after-rekeying',
+    invariant: 'unsettled',
+  },
+  'no grace': {
+    file: 'core/ike/sa/lifetimes.ts',
+    from: 'export const graceFor = 5_000;',
+    to: 'export const graceFor = 0;',
+    scenario: 'packets-under-way',
+    invariant: 'late',
+  },
+  'keys of the wrong direction': {
+    file: 'core/ike/sa/childKeeper.ts',
+    from: '? [keys.initiatorToResponder, keys.responderToInitiator]',
+    to: '? [keys.responderToInitiator, keys.initiatorToResponder]',
+    scenario: 'packets-under-way',
+    invariant: 'keys',
+  },
+  'both IKE SAs kept': {
+    file: 'core/ike/sa/session.ts',
+    from: "          this.#adopt(made, now, 'us');\n          this.#discard(old, now);",
+    to: "          this.#adopt(made, now, 'us');",
+    scenario: 'both-rekey-at-once',
+    invariant: 'memory',
+  },
+};
