@@ -107,6 +107,8 @@ test('up, status, a second up, down, a second down', { skip }, async () => {
   assert.deepEqual([down.code, down.stdout], [0, 'Disconnected.\n']);
   assert.equal(world.open.size, 0);
   assertRefused(await command(socket, ['down']), 'not-up');
+  for (const what of ['child', 'ike']) assertRefused(await command(socket, ['rekey', what]), 'not-up');
+  assertRefused(await command(socket, ['rekey', 'all']), 'usage');
   assert.equal((await command(socket, ['status'])).stdout, 'Not connected\n');
   const json = await command(socket, ['--json', 'up', 'Office']);
   assert.equal(JSON.parse(json.stdout).connected, true);

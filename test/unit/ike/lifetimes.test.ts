@@ -1,0 +1,34 @@
+/** How limits become the two of an SA, and which of them are for the lanes to watch. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { byKeyword } from '../../../core/crypto/transforms.ts';
+import { defaultLifetimes, lifetime, limitsOf } from '../../../core/ike/sa/lifetimes.ts';
+
+const never = { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
+
+test('the hard limit is two fifths after the soft one, and never too near for a rekeying on a bad road', () => {
+  assert.deepEqual(lifetime(3_000_000, 'time'), { soft: 3_000_000, hard: 4_200_000 });
+  assert.deepEqual(lifetime(10_000, 'time'), { soft: 10_000, hard: 30_000 });
+  assert.deepEqual(lifetime(1_000_000_000, 'octets'), { soft: 1_000_000_000, hard: 1_400_000_000 });
+  assert.deepEqual(lifetime(100_000, 'octets'), { soft: 100_000, hard: 100_000 + 64 * 2 ** 20 });
+  assert.deepEqual(lifetime(100, 'packets'), { soft: 100, hard: 100 + 65_536 });
+});
+
+test('0 is never', () => {
+  for (const what of ['time', 'octets', 'packets'] as const) assert.deepEqual(lifetime(0, what), never);
+});
+
+test('without extended sequence numbers packets have a limit whatever the profile says (RFC 4303 §3.3.3)', () => {
+  const [short, long] = ['noesn', 'esn'].map((keyword) => {
+    const esn = byKeyword(keyword);
+    assert.ok(esn && 'id' in esn);
+    return { esn } as Parameters<typeof limitsOf>[0];
+  });
+  assert.ok(short && long);
+  assert.deepEqual(limitsOf(long, defaultLifetimes), {});
+  assert.ok((limitsOf(short, defaultLifetimes).packets?.hard ?? Infinity) < 2 ** 32);
+  const wide = { ...defaultLifetimes, packets: lifetime(1e12, 'packets'), octets: lifetime(5e6, 'octets') };
+  assert.equal(limitsOf(short, wide).packets?.soft, 3 * 2 ** 30);
+  assert.equal(limitsOf(long, wide).packets?.soft, 1e12);
+  assert.equal(limitsOf(long, wide).octets?.soft, 5e6);
+});
