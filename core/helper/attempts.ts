@@ -61,6 +61,8 @@ export interface Attempts {
   resumed(): void;
   /** There is a way to the gateway, or none. */
   network(usable: boolean): void;
+  /** The user does not want to wait for the next try, or has mended what it waits for; false when nothing waits. `askSecret`: they type it anew. */
+  again(askSecret: boolean): boolean;
   /** As of a connection. */
   end(reason?: Failure): Promise<void>;
   readonly over: Promise<void>;
@@ -437,6 +439,14 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     rekey: (what) => connection?.rekey(what) ?? false,
     suspending: () => tell({ kind: 'suspending' }),
     resumed,
+    again(askSecret) {
+      const waiting = !ending && (session.lost()?.retryAt !== undefined || session.lost()?.stuck === true);
+      if (!waiting) return false;
+      if (askSecret) credentials.askAnew();
+      deps.log('info', 'tunnel', 'tried again at once: the user says so');
+      tell({ kind: 'now' });
+      return true;
+    },
     network: (usable) => tell({ kind: 'network', usable }),
     end(reason) {
       finish(reason);

@@ -52,6 +52,8 @@ export interface Credentials {
   wouldTry(code: string): boolean;
   /** Nothing that was given was good for once only: the next connection can be made without asking. */
   replayable(): boolean;
+  /** The user wants to type it. */
+  askAnew(): void;
   /** The gateway took what it was given: what is to be remembered is remembered, and what nobody will need again is wiped. */
   accepted(): void;
   wipe(): void;
@@ -216,6 +218,12 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
     wouldTry: (code) => verdict(code) !== 'final',
 
     replayable: () => !once,
+
+    askAnew() {
+      refusals = 0;
+      refused = undefined;
+      for (const kind of ['psk', 'password'] as const) forget(kind);
+    },
 
     accepted() {
       refusals = 0;

@@ -16,7 +16,7 @@ import type { Memory } from './reach.ts';
 import type { HelperError } from './rpcServer.ts';
 
 export interface TunnelKeeper {
-  /** `askSecret`: the user types the key although the profile has one. */
+  /** `askSecret`: the user types the key although the profile has one. A tunnel that was lost and waits for its next try is tried at once. */
   up(reference: string, user: number, askSecret?: boolean): Result<{ readonly profile: ProfileSummary }, HelperError>;
   /** The answer to what the connection asks; only its own user may give it. */
   answer(user: number, id: string, secret: string, remember: boolean): Result<{ readonly accepted: true }, HelperError>;
@@ -95,6 +95,9 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       if (current) {
         if (!mine(user)) return err({ code: 'used-by-another', detail: 'one tunnel at a time' });
         const { profile } = current.facts();
+        const found = options.profiles.find(reference, user);
+        if (found.ok && found.value.profile.id === profile.id && current.again(askSecret))
+          return ok({ profile: summaryOf(found.value) });
         const { state } = stateOf(current.facts(), startedAt);
         return err({ code: 'already-up', detail: `"${profile.name}" is ${state}` });
       }

@@ -36,6 +36,8 @@ export type SessionInput =
   | { readonly kind: 'renewed' }
   /** It ended before; without a reason when it could not be tried. */
   | { readonly kind: 'renewal-ended'; readonly why: Ending | undefined }
+  /** The user does not want to wait. */
+  | { readonly kind: 'now' }
   | { readonly kind: 'tick' };
 
 export type SessionOutput =
@@ -289,6 +291,12 @@ export function createSession({ whenLost, random }: SessionOptions): Session {
           break;
         case 'renewal-ended':
           if (renewing) renewalEnded(input.why, now);
+          break;
+        case 'now':
+          if (phase !== 'waiting' && phase !== 'stuck') break;
+          failed = 0;
+          final = false;
+          connect(now);
           break;
         case 'tick':
           break;

@@ -25,6 +25,7 @@ import { pictures } from './cases/pictures.ts';
 import { profiles } from './cases/profiles.ts';
 import { prompts } from './cases/prompts.ts';
 import { security } from './cases/security.ts';
+import { session } from './cases/session.ts';
 import { settings } from './cases/settings.ts';
 import { statistics } from './cases/statistics.ts';
 import { runElectronCases } from './electronHost.ts';
@@ -50,6 +51,7 @@ const all: readonly Case[] = [
   ...importCredentials,
   ...certificates,
   ...failures,
+  ...session,
   ...helperLife,
   ...profiles,
   ...statistics,

@@ -6,7 +6,7 @@ import { Button } from '../../components/button.tsx';
 import { ErrorCard } from '../../components/errorCard.tsx';
 import { pressControl } from '../../store/control.ts';
 import { loadProfiles, useProfiles } from '../../store/profiles.ts';
-import { useSession } from '../../store/session.ts';
+import { connect, useSession } from '../../store/session.ts';
 import { Connected } from './connected.tsx';
 import { Failed, Refused } from './failed.tsx';
 import { FirstRun } from './firstRun.tsx';
@@ -53,6 +53,19 @@ export function ConnectView(): ReactElement {
   );
 }
 
+/** Whoever does not want to wait for the next try. */
+function Now({ headline }: { readonly headline: Headline }): ReactElement | null {
+  const { t } = useTranslation('connect');
+  const profile = useSession(({ status }) => status?.profile);
+  const waits = useSession(({ status }) => status?.retryAt !== undefined) && headline === 'retrying';
+  if (!profile || (!waits && headline !== 'blocked')) return null;
+  return (
+    <Button look="primary" size="big" onPress={() => void connect({ id: profile.id, name: profile.name })} data-test="now">
+      {t('control.again')}
+    </Button>
+  );
+}
+
 /** The one big control. */
 function Control({ headline }: { readonly headline: Headline }): ReactElement {
   const { t } = useTranslation('connect');
@@ -76,6 +89,7 @@ function Control({ headline }: { readonly headline: Headline }): ReactElement {
       >
         {word()}
       </Button>
+      <Now headline={headline} />
     </div>
   );
 }

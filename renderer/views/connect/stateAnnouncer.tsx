@@ -22,8 +22,7 @@ export function StateAnnouncer(): ReactElement {
     }
     const was = before.current;
     before.current = headline;
-    if (was === null || was === headline || headline === 'elsewhere' || headline === 'retrying' || headline === 'rekeying')
-      return;
+    if (was === null || was === headline || headline === 'elsewhere' || headline === 'rekeying') return;
     if (was === 'rekeying' && headline === 'connected') return;
     const what = failure ? reason(failure.code, failure.what, failure.advice).what : '';
     setSaid({ text: t(`announce.${headline}`, { name, what }), urgent: headline === 'failed' });

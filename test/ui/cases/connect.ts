@@ -248,7 +248,10 @@ export const connect: readonly Case[] = [
   {
     name: 'connect/the gateway ends it',
     run: async (world) => {
-      const app = await connectedScene(world);
+      // Brought back it is in session.ts.
+      const { id } = await world.profile({ whenLost: 'end' });
+      await world.up(id);
+      const app = await world.open();
       await stateIs(app, 'Protected');
       world.office.gateway.send({ do: 'terminate' });
       await world.state('failed');
@@ -265,7 +268,7 @@ export const connect: readonly Case[] = [
     name: 'connect/the gateway restarts and knows nothing any more',
     run: async (world) => {
       // The shortest silence a profile allows, so that the case is not long.
-      const { id } = await world.profile({ liveness: 5 });
+      const { id } = await world.profile({ liveness: 5, whenLost: 'end' });
       await world.up(id);
       const app = await world.open();
       await stateIs(app, 'Protected');

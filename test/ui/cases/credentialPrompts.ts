@@ -13,12 +13,12 @@ type Kind = 'identity' | 'password' | 'code';
 const LABELS: Readonly<Record<Kind, string>> = { identity: 'User name', password: 'Password', code: 'Code' };
 
 /** The question of this kind; later ones of the same kind have a higher number. */
-function question(app: App, kind: Kind, attempt = 1): Locator {
+export function question(app: App, kind: Kind, attempt = 1): Locator {
   const has = app.page.locator(`[data-test=prompt][data-kind=${kind}][data-attempt="${attempt}"]`);
   return app.page.getByRole('dialog').filter({ has });
 }
 
-async function answer(dialog: Locator, kind: Kind, word: string, remember = false): Promise<void> {
+export async function answer(dialog: Locator, kind: Kind, word: string, remember = false): Promise<void> {
   await dialog.getByLabel(LABELS[kind], { exact: true }).fill(word);
   if (remember) await dialog.getByText('Remember it on this computer').click();
   await dialog.getByRole('button', { name: 'Continue' }).click();

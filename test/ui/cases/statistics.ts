@@ -10,7 +10,7 @@ import type { World } from '../world.ts';
 import { hearCopies } from './failures.ts';
 
 /** The cells of a table's first row, by what names them: a header, or the name in the cell. */
-async function table(app: App, name: string): Promise<Readonly<Record<string, string>>> {
+export async function table(app: App, name: string): Promise<Readonly<Record<string, string>>> {
   return app.run(`(() => {
     const grid = document.querySelector('[data-test="table-${name}"]');
     const text = (cell) => cell.innerText.replace(/\\s+/g, ' ').trim();

@@ -120,6 +120,27 @@ test('lost and brought back: nothing of the host changes, nothing is opened agai
   assert.ok(it.secrets.every((secret) => secret.every((octet) => octet === 0)));
 });
 
+test('what is locked opens when the user says so: with the key that is kept, or with one that they type', async () => {
+  const it = run({ whenLost: 'lock' });
+  await it.reaches('connected');
+  assert.equal(it.attempts.again(false), false, 'nothing waits');
+  for (const typed of [false, true]) {
+    it.die({ code: 'authentication-failed', evidence: 'AUTHENTICATION_FAILED' });
+    await it.reaches('blocked');
+    assert.deepEqual([it.status().held, it.status().failure?.code], [true, 'authentication-failed']);
+    assert.equal(it.attempts.again(typed), true);
+    if (typed) {
+      await it.reaches('waiting');
+      const { prompt } = it.status();
+      assert.ok(prompt?.kind === 'psk' && it.attempts.answer(prompt.id, 'another key', false).ok);
+    }
+    await it.reaches('connected');
+    assert.deepEqual(it.secrets.at(-1), octets(typed ? 'another key' : 'the key of this gateway'));
+  }
+  await it.attempts.end();
+  assert.equal(it.attempts.again(false), false, 'it is over');
+});
+
 test('where it is not held, the host is as it was until it is back', async () => {
   const it = run({ whenLost: 'open' });
   await it.reaches('connected');

@@ -152,6 +152,24 @@ test('what is not to be brought back is over; what is locked stays shut', () => 
   assert.deepEqual(lock.pass(86_400_000), []);
 });
 
+test('who does not want to wait does not: the next try is now, also of what is locked, and of nothing else', () => {
+  const it = at();
+  assert.deepEqual(it.give({ kind: 'now' }), [], 'nothing was begun');
+  it.up(60_000);
+  assert.deepEqual(it.give({ kind: 'now' }), [], 'it is up');
+  it.lost('no-address');
+  assert.deepEqual(it.give({ kind: 'now' }), ['connect']);
+  assert.deepEqual([it.session.lost()?.retryAt, it.give({ kind: 'now' })], [undefined, []], 'it is being tried');
+  it.lost('no-address');
+  assert.deepEqual(it.pass(600_000), ['59999: connect'], 'as after the first');
+  const lock = at('lock');
+  lock.up(60_000);
+  lock.lost('authentication-failed');
+  assert.deepEqual(lock.give({ kind: 'now' }), ['connect']);
+  assert.deepEqual(lock.lost('authentication-failed'), []);
+  assert.equal(lock.session.lost()?.final, true, 'locked again');
+});
+
 test('without a network nobody tries; with one it is tried at once', () => {
   const it = at();
   it.up(60_000);
