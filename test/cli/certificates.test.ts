@@ -137,7 +137,7 @@ const sswan = {
     shared_secret: 'hunter2 hunter2',
     'rsa-pss': 'true',
   },
-  'ike-proposal': 'aes256-sha256-curve25519-ke1_mlkem768',
+  'ike-proposal': 'aes256-sha256-curve25519-ke1_frodoa3',
   'split-tunneling': { subnets: '10.0.0.0/8 192.168.0.0/24', excluded: ['10.128.0.0/9'] },
   'dns-servers': '10.0.0.1 10.0.0.2',
   mtu: 1200,
