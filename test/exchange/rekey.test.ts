@@ -304,6 +304,25 @@ each('a rehearsal right after connecting (`rehearse`)', (one) => {
   assert.deepEqual(rekeyed(two, one), ['us'], 'once');
 });
 
+eachNonce(
+  'both rekey, and the old SA is deleted before our answer has come: packets under way are taken',
+  false,
+  (two, one, other, loser) => {
+    two.rekeyChild(one);
+    two.rekeyChild(other);
+    two.carry(one);
+    two.carry(other);
+    two.carry(one);
+    const late = two.take(other);
+    // The one whose SA is redundant does not delete the old one.
+    if (loser === one) two.carry(other);
+    assert.equal(two.side(one).leaving.size, loser === one ? 1 : 0);
+    two.deliver(other, late);
+    two.settle();
+    two.agree(1);
+  },
+);
+
 each('the new SA is rekeyed before the answer that tells of it has come: not yet (§2.25)', (one, other) => {
   const two = new Two();
   two.rekeyChild(one);

@@ -33,6 +33,13 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     scenario: 'nat-changes-after-rekeying',
     invariant: 'unsettled',
   },
+  'no grace while both rekey': {
+    file: 'core/ike/sa/childKeeper.ts',
+    from: 'if (life?.replacedBy !== undefined || life?.ours) return',
+    to: 'if (life?.replacedBy !== undefined) return',
+    scenario: 'deleted-while-both-rekey',
+    invariant: 'late',
+  },
   'no grace': {
     file: 'core/ike/sa/lifetimes.ts',
     from: 'export const graceFor = 5_000;',

@@ -157,12 +157,13 @@ export class ChildKeeper {
   }
 
   /**
-   * It ended on the IKE SA. With a successor it receives for `grace` milliseconds more; `empty`: it had its time, and nothing comes after it.
+   * It ended on the IKE SA. With a successor, or while one is asked for, it receives for `grace` milliseconds more; `empty`: it had its time,
+   * and nothing comes after it.
    */
   removed(spiIn: number): { readonly grace?: number; readonly empty: boolean } {
     const life = this.#lives.get(spiIn);
     this.#lives.delete(spiIn);
-    if (life?.replacedBy !== undefined) return { grace: graceFor, empty: false };
+    if (life?.replacedBy !== undefined || life?.ours) return { grace: graceFor, empty: false };
     return { empty: life?.expired === true && this.#lives.size === 0 && !this.pending };
   }
 
