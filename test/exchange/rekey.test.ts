@@ -295,6 +295,15 @@ each('a soft limit of octets rekeys, a hard one ends (RFC 4301 §4.4.2.1)', (one
   assert.equal(two.side(one).outputs('closed')[0]?.failure?.code, 'expired');
 });
 
+each('a CHILD SA expires while the IKE SA is being rekeyed: its DELETE goes in the new one (§2.18)', (one, other) => {
+  const two = new Two({ children: 2 });
+  two.rekeyIke(one);
+  two.side(one).session.limit(two.spiIn(one), 'hard', two.now);
+  two.settle();
+  two.agree(1);
+  assert.deepEqual([ikeRekeyed(two, one), ikeRekeyed(two, other)], [['us'], ['peer']]);
+});
+
 each('a rehearsal right after connecting (`rehearse`)', (one) => {
   const two = new Two({ [one]: { lifetimes: { ...unlimited, rehearse: true } } });
   two.pass(1_000);

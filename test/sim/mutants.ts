@@ -33,6 +33,13 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     scenario: 'nat-changes-after-rekeying',
     invariant: 'unsettled',
   },
+  'answers taken by the old IKE SA': {
+    file: 'core/ike/sa/ikeSa.ts',
+    from: '(_answer, _at, sa) => sa.#removeChild(spiIn)',
+    to: '() => this.#removeChild(spiIn)',
+    scenario: 'expired-while-ike-rekeys',
+    invariant: 'unsettled',
+  },
   'no grace while both rekey': {
     file: 'core/ike/sa/childKeeper.ts',
     from: 'if (life?.replacedBy !== undefined || life?.ours) return',

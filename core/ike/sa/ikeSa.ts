@@ -253,7 +253,7 @@ export class IkeSa {
     this.#setup.narrator.log('debug', 'asking whether the peer lives', { silentMs: now - this.#heardAt });
     const { roads } = this.#setup;
     this.request(
-      informational(roads?.question() ?? [], (payloads, at) => roads?.lives(payloads, at), this),
+      informational(roads?.question() ?? [], (payloads, at) => roads?.lives(payloads, at)),
       now,
     );
   }
@@ -293,7 +293,7 @@ export class IkeSa {
     if (!child || child.deleting) return;
     this.#children.set(spiIn, { ...child, deleting: true });
     this.request(
-      informational([deleteChildSas(PROTOCOL.ESP, [spiBytes(spiIn)])], () => this.#removeChild(spiIn), this),
+      informational([deleteChildSas(PROTOCOL.ESP, [spiBytes(spiIn)])], (_answer, _at, sa) => sa.#removeChild(spiIn)),
       now,
     );
   }
@@ -382,7 +382,7 @@ export class IkeSa {
       this.#received(header, opened.value, sifted.value.ignored, arrived);
       if (header.exchange === EXCHANGE.IKE_INTERMEDIATE)
         this.#cover(this.#intermediate, peersForm(arrived.request, opened.value));
-      exchange.process(sifted.value.payloads, now);
+      exchange.process(sifted.value.payloads, now, this);
       return;
     }
     const evidence = `${exchangeName(header.exchange)} response: ${wrongText(opened, sifted)}`;
@@ -619,14 +619,13 @@ interface Request extends Arrival {
 /** An INFORMATIONAL request; whatever ends the IKE SA in its answer does. */
 function informational(
   payloads: readonly Payload[],
-  done: (answer: readonly Payload[], now: number) => void,
-  sa: IkeSa,
+  done: (answer: readonly Payload[], now: number, sa: IkeSa) => void,
 ): OutgoingExchange {
   return {
     exchange: EXCHANGE.INFORMATIONAL,
     build: () => payloads,
-    process(answer, now) {
-      done(answer, now);
+    process(answer, now, sa) {
+      done(answer, now, sa);
       const fatal = fatalInResponse(answer);
       if (fatal) sa.close(fatal);
     },

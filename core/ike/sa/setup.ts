@@ -5,6 +5,7 @@ import type { IkeKeys } from '../keys/ikeKeys.ts';
 import type { IkeSuite } from '../negotiation.ts';
 import type { Payload, PayloadOf } from '../wire/message.ts';
 import type { Channel, Endpoint, IkeFailure, IkeOutput, IkeTiming } from './contract.ts';
+import type { IkeSa } from './ikeSa.ts';
 import type { Narrator } from './narrator.ts';
 import type { Role } from './protect.ts';
 
@@ -13,7 +14,8 @@ export interface OutgoingExchange {
   readonly exchange: number;
   build(): readonly Payload[];
   /** The payloads of the genuine answer, sifted by the rule table. */
-  process(payloads: readonly Payload[], now: number): void;
+  /** `sa` is the one that it was sent in: while it waited, the IKE SA may have been replaced (RFC 7296 §2.18). */
+  process(payloads: readonly Payload[], now: number, sa: IkeSa): void;
   /** A genuine answer that breaks the protocol; `complaint` is the notify that says so. Default: the IKE SA is deleted. */
   malformed?(failure: IkeFailure, complaint: Payload, now: number): void;
   /** Repeated often enough. Default: the peer is lost and the IKE SA ends. */

@@ -8,6 +8,7 @@ import { allPayloads, findNotify, notify } from '../wire/payloads.ts';
 import type { Identity, IkeFailure, IkeOutput, IkeTicket } from './contract.ts';
 import type { IkeSa } from './ikeSa.ts';
 import type { Narrator } from './narrator.ts';
+import type { OutgoingExchange } from './setup.ts';
 
 /** It is presented in the clear, where there are no fragments but those of IP. */
 const mostOctets = 4096;
@@ -77,8 +78,8 @@ export class Tickets {
     if (now < this.#askAt) return;
     this.#askAt = Number.POSITIVE_INFINITY;
     this.#asked++;
-    const process = (payloads: readonly Parameters<typeof allPayloads>[0][number][], at: number): void =>
-      this.answered(allPayloads(payloads, 'N'), sa, at);
+    // Its keys are those of the IKE SA that brings it.
+    const process: OutgoingExchange['process'] = (payloads, at, of) => this.answered(allPayloads(payloads, 'N'), of, at);
     sa.request({ exchange: EXCHANGE.INFORMATIONAL, build: () => [notify(NOTIFY.TICKET_REQUEST)], process }, now);
   }
 
