@@ -149,18 +149,27 @@ test('no key is in the helper’s log', { skip }, async () => {
   for (const key of [WRONG, VISITOR.psk]) assert.equal(`${stage.helperSaid()}${log}`.includes(key), false);
 });
 
-test('an engine that is killed leaves an ended entry in the history', { skip }, async () => {
+test('an engine that is killed leaves an ended entry in the history, and the tunnel a new one', { skip }, async () => {
   assert.equal((await stage.cli('up', stage.profile)).code, 0);
+  const entries = async (): Promise<readonly SessionRecord[]> => {
+    const listed = await stage.cli('--json', 'history', '-n', '2');
+    return listed.code === 0 ? (JSON.parse(listed.stdout).sessions as SessionRecord[]) : [];
+  };
+  const [cut] = await entries();
+  assert.ok(cut?.connectedAt !== undefined && cut.endedAt === undefined);
   process.kill(Number(readFileSync(join(stage.folder, 'run', 'engine.lock'), 'utf8')), 'SIGKILL');
-  const until = Date.now() + 15_000;
+  const until = Date.now() + 60_000;
   for (;;) {
-    const ended = await stage.cli('--json', 'history', '-n', '1');
-    const [last] = ended.code === 0 ? (JSON.parse(ended.stdout).sessions as SessionRecord[]) : [];
-    if (last?.endReason === 'engine-restarted') {
-      assert.ok(last.connectedAt !== undefined && last.endedAt !== undefined);
+    const [back, before] = await entries();
+    if (before?.id === cut.id && back?.connectedAt !== undefined) {
+      assert.equal(before.endReason, 'engine-restarted');
+      assert.ok(before.endedAt !== undefined && before.endedAt >= cut.connectedAt && before.endedAt <= back.startedAt);
+      assert.equal(back.endedAt, undefined);
       break;
     }
-    assert.ok(Date.now() < until, ended.stdout);
+    assert.ok(Date.now() < until, JSON.stringify([back, before]));
     await sleep(100);
   }
+  assert.equal((await json<Status>('status')).state, 'connected');
+  assert.equal((await stage.cli('down')).code, 0);
 });
