@@ -167,10 +167,13 @@ test('a NAT that gives us another port after a rekeying of the IKE SA, which lea
   road.tell({ kind: 'rekey-ike' });
   road.run(200);
   assert.equal(road.outputs('ike-rekeyed').length, 1);
+  const before = road.officeHeard.length;
   road.streets = [{ ...home, nat: { address: '203.0.113.1', shift: 30_000 } }];
   road.tell({ kind: 'check-liveness' });
   road.run(200);
   assert.deepEqual(road.officeSends, { address: '203.0.113.1', port: 34_500 });
+  // Also the new IKE SA follows when it is told to, and not by itself.
+  assert.ok(!road.officeHeard.slice(before).some((one) => one.kind === 'log' && one.text === 'peer moved'));
 });
 
 test('what only looks like a change is asked about; the office does not follow by itself (§3.8)', () => {

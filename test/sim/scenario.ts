@@ -112,6 +112,8 @@ export const longLife: Life = {
   jitter: 0,
 };
 
+const timeToAsk = 5_000;
+
 /** The scenario of a seed. */
 export function scenarioOf(seed: number): Scenario {
   const dice = createDice(seed);
@@ -119,13 +121,17 @@ export function scenarioOf(seed: number): Scenario {
   const weather = weatherOf(dice);
   const wild = dice.chance(0.6);
   const { happenings, end } = happeningsOf(dice, calm, weather, wild);
+  const client = clientOf(dice);
+  const office = officeOf(dice);
+  // Only questions after silence show what a NAT does (RFC 4555 §3.8); where the IKE SA is rekeyed more often there are none.
+  const asks = [client, office].every(({ ike, jitter }) => ike.soft * (1 - jitter) > client.liveness + timeToAsk);
   return {
     seed,
     suite: dice.chance(0.5) ? 'plain' : dice.pick(suites),
-    sites: [dice.pick([0, 30_000, 120_000]), 0, dice.pick([0, 20_000, 60_000])].map((nat) => ({ nat })),
+    sites: [dice.pick([0, 30_000, 120_000]), 0, dice.pick([0, 20_000, 60_000])].map((nat) => ({ nat: asks ? nat : 0 })),
     weather,
-    client: clientOf(dice),
-    office: officeOf(dice),
+    client,
+    office,
     traffic: dice.pick([0, 250, 500, 1_000, 5_000]),
     happenings,
     calm: Math.max(calm, end),

@@ -270,7 +270,7 @@ class Simulation {
 /** There is more to it than rekeying, from beginning to end. */
 function isTroubled({ client, office, sites, weather }: Scenario): boolean {
   const tight = ({ child, ike }: Life) => Math.min(child.hard - child.soft, ike.hard - ike.soft) < AMPLE;
-  const slow = weather.delay + weather.jitter > 1_000;
+  const slow = weather.delay + weather.jitter > (client.packets > 0 ? 300 : 1_000);
   const reauthenticates = client.reauthenticateEvery > 0 || office.authLifetime > 0;
   const translated = sites.some(({ nat }) => nat > 0 && nat < LASTING_MAPPING);
   return tight(client) || tight(office) || slow || reauthenticates || translated;

@@ -279,11 +279,12 @@ export class IkeSa {
     this.#removeChild(spiIn);
   }
 
-  /** RFC 7296 §2.18: the IKE SA that replaces this one inherits all CHILD SAs, and the requests that wait. */
+  /** RFC 7296 §2.18: the IKE SA that replaces this one inherits all CHILD SAs, the requests that wait, and whether the peer is followed. */
   handOver(successor: IkeSa, now: number): void {
     for (const [spiIn, child] of this.#children) successor.#children.set(spiIn, child);
     this.#children.clear();
     successor.#queue.push(...this.#queue.splice(0));
+    successor.#followPeer = this.#followPeer;
     successor.#pump(now);
   }
 
