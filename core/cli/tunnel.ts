@@ -47,7 +47,7 @@ export async function upCommand(session: Session, profile: string, options: UpOp
       if (!accepted) return;
       prompts.show(status.prompt);
       if (isUp(status.state)) decide(ok(status));
-      else if (status.state === 'failed') decide(failureOf(status));
+      else if (status.state === 'failed' || status.state === 'blocked') decide(failureOf(status));
       else if (status.state === 'idle') decide(cliError('cancelled', 'somebody ran `sallyport down`'));
       else if (status.state !== 'waiting') {
         const step = `${stateText(status.state)} …${status.state === 'resolving' || !status.gateway ? '' : ` ${status.gateway.address}`}`;

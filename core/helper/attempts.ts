@@ -17,13 +17,15 @@ import { createCredentials, type Recallable, type Rememberable } from './credent
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
 import type { Memory } from './reach.ts';
 import { createStage, type Stage } from './stage.ts';
-import { createTicketHolder } from './ticketHolder.ts';
+import { createTicketHolder, type TicketHolder } from './ticketHolder.ts';
 
 export interface AttemptsRequest {
   readonly owner: number;
   readonly profile: Profile;
   /** What is stored; what is missing the user is asked for. Wiped when it is over. */
   readonly secret: ProfileSecret;
+  /** It was up before, and this is why it is not. */
+  readonly before?: Ending;
   /** What was learnt of the way to this gateway before, and will be for the next time. */
   readonly memory?: Memory;
   /** What the store has now; owned by who asked. */
@@ -55,6 +57,8 @@ export interface Attempts {
   /** As those of a connection; false when there is none that is up. */
   limit(spiIn: number, which: 'soft' | 'hard'): void;
   rekey(what: 'ike' | 'child'): boolean;
+  /** A lost connection is tried now. False: there is none that waits. */
+  retry(): boolean;
   /** The computer is about to sleep. */
   suspending(): void;
   /** It is awake again. */
@@ -79,6 +83,12 @@ export function newMemory(): Memory {
   return { addresses: new Map(), avoided: new Set() };
 }
 
+/** Who fell silent is tried like anybody else again: the next time the network may be another. */
+function forgive(memory: Memory): void {
+  memory.avoided.clear();
+  delete memory.fellSilent;
+}
+
 export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Attempts {
   const { profile, owner } = request;
   const memory = request.memory ?? newMemory();
@@ -98,7 +108,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     },
   );
   const tickets = createTicketHolder();
-  const session = createSession({ whenLost: profile.whenLost, random: deps.random ?? Math.random });
+  const session = createSession({ whenLost: profile.whenLost, before: request.before, random: deps.random ?? Math.random });
   const signer = key && openKey(key);
   let stage: Stage | undefined;
   let connection: Connection | undefined;
@@ -112,7 +122,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   let told: Connection | undefined;
   let timer: NodeJS.Timeout | undefined;
   let firstReadyAt: number | undefined;
-  let lostAt = 0;
+  let lostAt = startedAt;
   let pausedAt: number | undefined;
   let shownRetry: { readonly at: number; readonly wall: number } | undefined;
   /** Of the last connection that was up: what the host is set up for while it is held. */
@@ -166,7 +176,9 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       return false;
     }
     stage ??= createStage(deps, profile);
-    const current = start(stage, psk, { redirect, tickets });
+    // What another took the place of gives its ticket back with its DELETE, and must not take that of the other.
+    const take: TicketHolder['take'] = (ticket) => void (connection === current && tickets.take(ticket));
+    const current: Connection = start(stage, psk, { redirect, tickets: { held: tickets.held, take } });
     connection = current;
     await isOver(current);
     return !ending && connection === current && goesOn(current);
@@ -256,7 +268,10 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     }
     const again = cause !== undefined && credentials.another(cause);
     const elsewhere = !again && ended.elsewhere();
-    if (elsewhere && gateway.address !== undefined) memory.avoided.add(gateway.address);
+    if (elsewhere) {
+      if (gateway.address !== undefined) memory.avoided.add(gateway.address);
+      if (cause) memory.fellSilent ??= cause;
+    } else forgive(memory);
     if (!held()) await closeStage();
     if (ending) return false;
     if (again) deps.log('info', 'tunnel', 'trying again', { after: cause.code });
@@ -305,7 +320,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       told = connection;
       firstReadyAt ??= facts.readyAt;
       configuration = facts.configuration;
-      memory.avoided.clear();
+      forgive(memory);
       tell({ kind: 'up' });
     } else deps.onChange();
   }
@@ -391,6 +406,26 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     return { in: total('in'), out: total('out') };
   }
 
+  // --- the network ---------------------------------------------------------------------------------------------------------------
+
+  /** Only what makes a difference to the gateway: our own device and routes come and go too. */
+  function ways(): string {
+    const known = [...memory.addresses.values()].flat();
+    if (known.length === 0) return 'unknown';
+    return known
+      .map(({ address }) => deps.network.sourceTowards(address) ?? '')
+      .join(' ')
+      .trim();
+  }
+
+  let way = ways();
+  const watch = deps.network.watch('', () => {
+    const now = ways();
+    if (now === way) return;
+    way = now;
+    tell({ kind: 'network', usable: now !== '' });
+  });
+
   // --- the end -------------------------------------------------------------------------------------------------------------------
 
   function finish(reason: Failure | undefined): void {
@@ -398,6 +433,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     ending = { at: connection?.facts().endingAt ?? deps.now(), reason };
     if (reason && !connection) deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
     clearTimeout(timer);
+    watch.close();
     prompter.withdraw();
     deps.onChange();
     wind(reason)
@@ -437,6 +473,11 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       for (const one of [connection, successor]) one?.limit(spiIn, which);
     },
     rekey: (what) => connection?.rekey(what) ?? false,
+    retry() {
+      const waits = !ending && connection?.facts().endingAt !== undefined && session.lost() !== undefined;
+      if (waits) tell({ kind: 'retry' });
+      return waits;
+    },
     suspending: () => tell({ kind: 'suspending' }),
     resumed,
     again(askSecret) {

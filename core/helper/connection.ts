@@ -23,6 +23,7 @@ import { interfaceMtu } from './gatewayPath.ts';
 import { planHost } from './hostPlan.ts';
 import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
 import { type Memory, type Place, type Reach, type Reached, startReach, type Unreached } from './reach.ts';
+import { type NetworkPorts, type Roaming, startRoaming } from './roaming.ts';
 import type { Stage, StageDeps } from './stage.ts';
 import type { Line } from './tcpLine.ts';
 import type { TicketHolder } from './ticketHolder.ts';
@@ -31,6 +32,7 @@ export interface ConnectionDeps extends StageDeps {
   readonly dataplane: Dataplane;
   readonly createMachine: (config: IkeConfig) => IkeMachine;
   readonly proof: ProofPorts;
+  readonly network: NetworkPorts;
   /** A line of a Wireshark table, when the administrator asked for them. */
   readonly keyLog?: (table: 'ikev2' | 'esp', line: string) => void;
   /** For the facts: Date.now() milliseconds. */
@@ -118,6 +120,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   let driver: Driver | undefined;
   /** What it goes over, where that is TCP. */
   let line: Line | undefined;
+  let roaming: Roaming | undefined;
   let proof: Proof | undefined;
   let why: Ending | undefined;
   let asked = false;
@@ -249,9 +252,11 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         facts.ike = event.sa;
         facts.gateway = { name: facts.gateway.name, ...event.sa.remote };
         facts.local = { address: event.sa.local.address, port: event.sa.local.port };
+        if (!ended()) roam(event.sa);
         break;
       case 'configured':
         facts.configuration = event.configuration;
+        request.memory.inside = event.configuration.addresses.map(({ address }) => address);
         break;
       case 'install-child':
         if (event.replaces !== undefined) facts.rekeyingAt = deps.now();
@@ -273,8 +278,11 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         request.onReauthenticate(event.within);
         return;
       case 'moved':
-      case 'peer-addresses':
+        moved(event);
         break;
+      case 'peer-addresses':
+        roaming?.peerAddresses(event.addresses);
+        return;
       case 'rekeying':
         if (event.underWay) facts.rekeyingAt ??= deps.now();
         else delete facts.rekeyingAt;
@@ -350,6 +358,43 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     deps.onChange();
   }
 
+  // --- moving --------------------------------------------------------------------------------------------------------------------
+
+  function roam(path: { readonly local: Endpoint; readonly remote: Endpoint }): void {
+    roaming = startRoaming(
+      {
+        network: deps.network,
+        sockets: async (family) => {
+          const bound = await stage.sockets(family);
+          return bound.ok ? bound.value : undefined;
+        },
+        tell: (paths) => {
+          driver?.paths(paths);
+          // A TCP connection from an address that is gone would be silent for a quarter of an hour.
+          if (line && (!line.isOpen || paths.every(({ local }) => local.address !== facts.local?.address))) line.renew();
+        },
+        log: deps.log,
+      },
+      facts.interface?.name ?? '',
+      path,
+      profile.gatewayPorts,
+    );
+  }
+
+  /** Routes and rules of the host know nothing of addresses outside: they stay. */
+  function moved({ local, remote, natLocal, settled }: Extract<IkeEvent, { readonly kind: 'moved' }>): void {
+    if (settled) delete facts.roamingAt;
+    else facts.roamingAt ??= deps.now();
+    facts.local = { address: local.address, port: local.port };
+    facts.gateway = { name: facts.gateway.name, ...remote };
+    if (facts.ike) facts.ike = { ...facts.ike, local, remote, natLocal };
+    const device = interfaceMtu(local.address);
+    const path = { local, remote, keepalive: natLocal, ...(device !== undefined && { interfaceMtu: device }) };
+    for (const spiIn of children.keys()) {
+      deps.dataplane.changePath(spiIn, path).catch((fault) => deps.log('error', 'tunnel', `moving: ${String(fault)}`));
+    }
+  }
+
   async function prepareHost(child: ChildSa): Promise<Failure | undefined> {
     const configuration = facts.configuration ?? { addresses: [], dns: [], domains: [], subnets: [] };
     const planned = planHost(profile, facts.interface?.name ?? '', configuration, child);
@@ -409,6 +454,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
     }
     reach?.stop();
+    roaming?.stop();
     proof?.asks.end();
     request.retract();
     deps.onChange();

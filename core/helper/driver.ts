@@ -4,7 +4,7 @@
  */
 import { toHex } from '../bytes/bytes.ts';
 import type { IkeAnswer, IkeAsk } from '../ike/auth/contract.ts';
-import type { Channel, Endpoint, IkeInput, IkeMachine, IkeOutput } from '../ike/sa/contract.ts';
+import type { Channel, Endpoint, IkeInput, IkeMachine, IkeOutput, Path } from '../ike/sa/contract.ts';
 import { createRoundTrips } from './roundTrips.ts';
 
 export type IkeEvent = Exclude<IkeOutput, { readonly kind: 'transmit' | 'ask' }>;
@@ -38,6 +38,8 @@ export interface Driver {
   /** Time passed that no timer saw. */
   woke(): void;
   answer(id: number, answer: IkeAnswer): void;
+  /** Our addresses towards the gateway, as of now. */
+  paths(paths: readonly Path[]): void;
   /** No more inputs and no timer after this. */
   stop(): void;
 }
@@ -132,6 +134,7 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
       clearTimeout(timer);
       wake();
     },
+    paths: (paths) => give({ kind: 'paths', paths }),
 
     datagram(bytes, channel, from) {
       if (stopped) return;

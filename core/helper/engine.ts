@@ -30,6 +30,7 @@ import { defaultLanes } from './laneCount.ts';
 import { createLogRing, type LogRing } from './logRing.ts';
 import { connectMonitor } from './monitorClient.ts';
 import { ENGINE_LOCK_FD, ENGINE_MONITOR_FD, ENGINE_RPC_FD, EXIT_OPTIONS } from './monitorContract.ts';
+import { createNetworkPorts } from './networkPorts.ts';
 import { dropPrivileges } from './privileges.ts';
 import { createProofPorts } from './proofPorts.ts';
 import { createPublisher } from './publisher.ts';
@@ -37,6 +38,7 @@ import { createRemovedProfiles } from './removedProfiles.ts';
 import { limitChecks } from './revocation.ts';
 import { createRpcServer, type RpcServer } from './rpcServer.ts';
 import { createTunnelKeeper, type TunnelKeeper } from './tunnelKeeper.ts';
+import { bootId, openWanted } from './wanted.ts';
 
 const LOG_LINES = 100_000;
 /** Milliseconds for the goodbye to the gateway: when asked to end (the monitor's patience is longer), and when the monitor is gone. */
@@ -127,6 +129,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   const queues = dataplane.lanes().outbound;
   const keeper = createTunnelKeeper({
     history,
+    wanted: openWanted('wanted.json', bootId(), logs.log),
     monitor: { ...monitor, openTun: (mtu) => monitor.openTun(mtu, { offload: args.offload, queues }) },
     dataplane,
     profiles,
@@ -134,6 +137,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     version: `Sallyport ${version}`,
     createMachine: machine(keyLog !== undefined),
     proof,
+    network: createNetworkPorts(logs.log),
     openKey: (pkcs8) => openAgentKey(agent, pkcs8),
     closeDescriptor: (fd) => {
       close(fd);
@@ -169,6 +173,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   });
 
   watchSleep(keeper, logs);
+  keeper.resume();
 
   const heard = await listening;
   if (!heard.ok) fatal(`engine: cannot listen: ${heard.error}`);
@@ -200,7 +205,10 @@ async function end(server: RpcServer, tunnel: TunnelKeeper, dataplane: Dataplane
   // A thread that waits in a system call cannot be ended from outside, and process.exit waits for all of them: they are woken first,
   // and where even that fails the kernel does it.
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), LAST_WORDS[why] + 300);
-  await Promise.race([Promise.allSettled([tunnel.stop(), server.close()]), sleep(LAST_WORDS[why])]);
+  await Promise.race([
+    Promise.allSettled([tunnel.stop(why === 'orphaned' ? 'kept' : undefined), server.close()]),
+    sleep(LAST_WORDS[why]),
+  ]);
   await dataplane.stop();
   process.exit(0);
 }

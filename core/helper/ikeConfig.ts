@@ -36,6 +36,8 @@ export interface Before {
   readonly ticket?: IkeTicket | undefined;
   /** Another one is in use still, and is not to be dropped for this one. */
   readonly beside?: boolean | undefined;
+  /** The addresses that the gateway gave us last. */
+  readonly inside?: readonly string[] | undefined;
 }
 
 export function ikeConfig(
@@ -45,7 +47,7 @@ export function ikeConfig(
   version: string,
   before: Before = {},
 ): Result<IkeConfig, Failure> {
-  const { redirectedFrom, ticket, beside = false } = before;
+  const { redirectedFrom, ticket, beside = false, inside } = before;
   // All of these were read once at import; a stored profile that no longer reads was damaged.
   const damaged = (field: string) => err(failure('profile-malformed', `${field} of the stored profile is not valid`));
   const ikeProposals = parseProposals(profile.ikeProposals, 'ike');
@@ -77,12 +79,13 @@ export function ikeConfig(
     localIdentity: localIdentity.value,
     ...(remoteIdentity && { remoteIdentity: remoteIdentity.value }),
     auth: proof.auth,
-    request: { ipv4, ipv6, dns: profile.dns, version },
+    request: { ipv4, ipv6, dns: profile.dns, version, ...(inside && { addresses: inside }) },
     // RFC 7296 §2.19: the address is not known yet, so all of the family is asked for, to be narrowed to it.
     localSelectors: everything.filter((selector) => selector !== undefined),
     remoteSelectors: wanted,
     // RFC 9329 §6.5: a NAT makes no difference to a TCP connection, so none is pretended.
     forceEncapsulation: tcpPort === undefined,
+    mobike: true,
     fragmentation: profile.fragmentation,
     childless: profile.childless,
     initialContact: profile.initialContact && !beside,

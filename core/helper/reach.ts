@@ -29,6 +29,10 @@ export interface Memory {
   udpBlocked?: boolean;
   /** Those that answered IKE_SA_INIT and nothing after it. */
   readonly avoided: Set<string>;
+  /** How the first of those ended: where nobody else answers, that is what people need to know. */
+  fellSilent?: Failure;
+  /** Our addresses inside: with the same ones, what ran through the tunnel runs on. */
+  inside?: readonly string[];
 }
 
 export interface ReachPorts {
@@ -135,6 +139,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     for (let said = race.poll(); said && !over; said = race.poll()) {
       if (said.kind === 'begin') void begin(said.target);
       else if (said.kind === 'drop') drop(said.target);
+      else if (memory.fellSilent) lose({ failure: worst([...problems, memory.fellSilent]) ?? memory.fellSilent });
       else lose({ failure: worst(problems) ?? failure('name-not-resolved', `${profile.gateway}: the name has no address`) });
     }
     const due = over ? undefined : race.deadline();
@@ -187,7 +192,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     if (!way.ok) return way.error;
     const { path, line } = way.value;
     const { beside } = request;
-    const before = { redirectedFrom: redirect?.from, ticket: request.tickets.held(), beside };
+    const before = { redirectedFrom: redirect?.from, ticket: request.tickets.held(), beside, inside: memory.inside };
     const config = ikeConfig(variant, proof.value, path, ports.version, before);
     if (config.ok) await ports.stage.attach();
     if (!config.ok || over || winner) {

@@ -24,7 +24,8 @@ export interface Line {
   readonly wasBroken: boolean;
   /** It is over; another one is opened, and `onBack` told when it is there. */
   broken(why: string): void;
-  /** Another one in its place at once: this one may be dead without anybody knowing, as after a suspend or in another network. */
+  readonly isOpen: boolean;
+  /** Another one in its place at once, without the pause where one is being opened already: this one may be dead without anybody knowing, as after a suspend or in another network. */
   renew(): void;
   /** Told where we are now. */
   onBack: (local: TcpConnection['local']) => void;
@@ -55,6 +56,8 @@ export async function openLine(
   let openedAt = now();
   let pause = 0;
   let breaks = 0;
+  /** Ends the pause, and the try, that are under way. */
+  let hurry = new AbortController();
 
   async function open(): Promise<void> {
     const gone = current;
@@ -62,11 +65,16 @@ export async function openLine(
     if (gone) await stage.disconnect(gone.fd);
     if (now() - openedAt >= HELD) pause = 0;
     while (!closing.signal.aborted) {
-      await sleep(pause * (0.5 + random() / 2), closing.signal);
+      hurry = new AbortController();
+      const until = AbortSignal.any([closing.signal, hurry.signal]);
+      await sleep(pause * (0.5 + random() / 2), until);
       pause = Math.min(Math.max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE);
-      if (closing.signal.aborted) return;
+      if (until.aborted) {
+        pause = 0;
+        continue;
+      }
       // RFC 9329 §6.1 has the session go on with the same responder: the same port.
-      const again = await stage.connect(address, [port], closing.signal);
+      const again = await stage.connect(address, [port], until);
       if (again.ok) {
         current = again.value;
         openedAt = now();
@@ -74,6 +82,7 @@ export async function openLine(
         line.onBack(again.value.local);
         return;
       }
+      if (hurry.signal.aborted) pause = 0;
       log('debug', 'tunnel', 'no TCP connection', { address, why: again.error });
     }
   }
@@ -84,6 +93,9 @@ export async function openLine(
     get wasBroken() {
       return breaks > 0;
     },
+    get isOpen() {
+      return current !== undefined;
+    },
     has: (fd) => current?.fd === fd,
     broken(why) {
       breaks++;
@@ -92,6 +104,7 @@ export async function openLine(
     },
     renew() {
       if (closing.signal.aborted) return;
+      if (opening) hurry.abort();
       opening ??= open().finally(() => {
         opening = undefined;
       });

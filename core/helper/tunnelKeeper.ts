@@ -2,11 +2,12 @@
 import { toUtf8 } from '../bytes/bytes.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { Channel, Endpoint } from '../ike/sa/contract.ts';
-import { type ProfileSecret, type StoredProfile, summaryOf, wipe } from '../profile/model.ts';
+import { hasAllSecrets, type ProfileSecret, type StoredProfile, summaryOf, wipe } from '../profile/model.ts';
 import type { ProfileStore } from '../profile/store.ts';
 import type { ProfileSummary, Status, TunnelState } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import { failure } from '../tunnel/explain.ts';
+import type { Ending } from '../tunnel/session.ts';
 import { stateOf, statusFor, type TunnelFacts } from '../tunnel/status.ts';
 import { type Attempts, type AttemptsDeps, newMemory, startAttempts } from './attempts.ts';
 import type { Recallable, Rememberable } from './credentials.ts';
@@ -14,6 +15,7 @@ import type { History, SessionWriter } from './history.ts';
 import type { LogRing } from './logRing.ts';
 import type { Memory } from './reach.ts';
 import type { HelperError } from './rpcServer.ts';
+import type { Wanted } from './wanted.ts';
 
 export interface TunnelKeeper {
   /** `askSecret`: the user types the key although the profile has one. A tunnel that was lost and waits for its next try is tried at once. */
@@ -40,20 +42,25 @@ export interface TunnelKeeper {
   limit(spiIn: number, which: 'soft' | 'hard'): void;
   /** The dataplane is dead. */
   dataplaneFailed(detail: string): void;
-  /** Ends whatever there is, for the end of the engine. */
-  stop(): Promise<void>;
+  /** Takes up what an engine that died was doing, where nothing has to be asked for it. */
+  resume(): void;
+  /** Ends whatever there is, for the end of the engine; `kept` for the next one to take up. */
+  stop(kept?: 'kept'): Promise<void>;
 }
 
 export interface KeeperOptions extends Omit<AttemptsDeps, 'log'> {
   readonly logs: LogRing;
   readonly profiles: ProfileStore;
   readonly history: Pick<History, 'begin'>;
+  readonly wanted: Wanted;
 }
 
 export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   const startedAt = options.now();
   let current: Attempts | undefined;
   let stopping = false;
+  /** The next engine is to take it up. */
+  let keeping = false;
   /** What was learnt of the way to each gateway, by profile. */
   const memories = new Map<string, Memory>();
   /** What is left to tell of the last one. */
@@ -90,6 +97,46 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     return memory;
   }
 
+  function begin(stored: StoredProfile, user: number, askSecret: boolean, before?: Ending): void {
+    const log = options.logs.logFor(user);
+    const { id, whenLost } = stored.profile;
+    // Something may change before there is an entry for it.
+    let session: SessionWriter | undefined;
+    let kept = false;
+    const onChange = () => {
+      session?.observe();
+      if (!kept && session && connection.facts().readyAt !== undefined && whenLost !== 'end') {
+        kept = true;
+        options.wanted.keep({ profile: id, owner: user });
+      }
+      options.onChange();
+    };
+    const connection: Attempts = startAttempts(
+      { ...options, log, onChange },
+      {
+        owner: user,
+        profile: stored.profile,
+        secret: storedSecret(options.profiles, stored, askSecret),
+        ...(before && { before }),
+        memory: memoryOf(id),
+        recall: (kind) => recall(id, user, kind),
+        mayRemember: (kind) => canRemember(stored, user, kind),
+        remember: (kind, value) => remember(id, user, kind, value, log),
+      },
+    );
+    session = options.history.begin(connection.facts);
+    current = connection;
+    last = undefined;
+    connection.over.then(() => {
+      last = connection.facts();
+      session?.end(stopping);
+      if (!keeping) options.wanted.forget();
+      if (current === connection) current = undefined;
+      options.onChange();
+    });
+    options.onChange();
+  }
+
   return {
     up(reference, user, askSecret = false) {
       if (current) {
@@ -103,40 +150,17 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       }
       const found = options.profiles.find(reference, user);
       if (!found.ok) return found;
-      const stored = found.value;
-      const log = options.logs.logFor(user);
-      // Something may change before there is an entry for it.
-      let session: SessionWriter | undefined;
-      const connection: Attempts = startAttempts(
-        {
-          ...options,
-          log,
-          onChange: () => {
-            session?.observe();
-            options.onChange();
-          },
-        },
-        {
-          owner: user,
-          profile: stored.profile,
-          secret: storedSecret(options.profiles, stored, askSecret),
-          memory: memoryOf(stored.profile.id),
-          recall: (kind) => recall(stored.profile.id, user, kind),
-          mayRemember: (kind) => canRemember(stored, user, kind),
-          remember: (kind, value) => remember(stored.profile.id, user, kind, value, log),
-        },
-      );
-      session = options.history.begin(connection.facts);
-      current = connection;
-      last = undefined;
-      connection.over.then(() => {
-        last = connection.facts();
-        session?.end(stopping);
-        if (current === connection) current = undefined;
-        options.onChange();
-      });
-      options.onChange();
+      begin(found.value, user, askSecret);
       return ok({ profile: summaryOf(found.value) });
+    },
+
+    resume() {
+      const was = options.wanted.take();
+      if (!was || current) return;
+      const stored = options.profiles.list(was.owner).find(({ profile }) => profile.id === was.profile);
+      if (!stored || !hasAllSecrets(stored.profile, stored.secrets)) return;
+      options.logs.logFor(was.owner)('info', 'tunnel', 'bringing back what was up before the helper restarted');
+      begin(stored, was.owner, false, { code: 'engine-restarted', evidence: 'the helper ended while the tunnel was up' });
     },
 
     answer(user, id, secret, remember) {
@@ -182,8 +206,9 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       options.logs.log('error', 'dataplane', detail);
       void current?.end(failure('dataplane-failed', detail));
     },
-    async stop() {
+    async stop(kept) {
       stopping = true;
+      keeping = kept !== undefined;
       await current?.end();
     },
   };

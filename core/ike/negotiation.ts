@@ -116,7 +116,8 @@ export function offersAdditional(proposals: readonly Proposal[]): boolean {
  */
 export function withoutAdditional(proposals: readonly Proposal[]): readonly Proposal[] {
   const plain = proposals.filter(({ transforms }) => !transforms.some((one) => isAdditionalKe(one.type) && !isNone(one)));
-  if (plain.length > 0) return plain;
+  // RFC 7296 §3.3.1: the first proposal is number 1, and each is one more than the one before.
+  if (plain.length > 0) return plain.map((one, at) => ({ ...one, number: at + 1 }));
   return proposals.map((one) => ({ ...one, transforms: one.transforms.filter(({ type }) => !isAdditionalKe(type)) }));
 }
 

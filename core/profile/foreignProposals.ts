@@ -42,7 +42,7 @@ export function translateProposals(
 
 function translate(text: string, use: ProposalUse): string | undefined {
   if (parseProposals([text], use).ok) return text;
-  // Further key exchanges (RFC 9370) are not there yet; without them it is what gateways before RFC 9370 take.
+  // Of methods that are not known here; without them it is what gateways before RFC 9370 take.
   const keywords = text.split('-').filter((keyword) => !/^ke[1-7]_/.test(keyword));
   // In ESP, PRFs mean nothing, but people write them.
   const own = use === 'esp' ? keywords.filter((keyword) => !keyword.startsWith('prf')) : keywords;

@@ -25,6 +25,8 @@ export type SessionInput =
   | { readonly kind: 'ended'; readonly why: Ending | undefined; readonly elsewhere?: boolean }
   /** There is a way to the gateway, or none. */
   | { readonly kind: 'network'; readonly usable: boolean }
+  /** The user wants it tried now. */
+  | { readonly kind: 'retry' }
   | { readonly kind: 'suspending' }
   /** Awake again. `patience`: how long the gateway may take to show that it still knows us, before the connection is made anew. */
   | { readonly kind: 'resumed'; readonly patience: number }
@@ -75,6 +77,8 @@ export interface Session {
 
 export interface SessionOptions {
   readonly whenLost: WhenLost;
+  /** It was up before, and this is why it is not. */
+  readonly before?: Ending | undefined;
   /** In [0, 1). */
   readonly random: () => number;
 }
@@ -91,11 +95,11 @@ const REDIRECT_PERIOD = 300_000;
 
 type Phase = 'idle' | 'trying' | 'up' | 'waiting' | 'stuck' | 'over';
 
-export function createSession({ whenLost, random }: SessionOptions): Session {
+export function createSession({ whenLost, before, random }: SessionOptions): Session {
   const out: SessionOutput[] = [];
   let phase: Phase = 'idle';
-  let everUp = false;
-  let why: Ending | undefined;
+  let everUp = before !== undefined;
+  let why = before;
   let failed = 0;
   let phaseAt = 0;
   let retryAt: number | undefined;
@@ -268,6 +272,12 @@ export function createSession({ whenLost, random }: SessionOptions): Session {
           break;
         case 'network':
           network(input.usable, now);
+          break;
+        case 'retry':
+          if (phase !== 'waiting' && phase !== 'stuck') break;
+          failed = 0;
+          final = false;
+          connect(now);
           break;
         case 'suspending':
           if (phase === 'up') paused = true;

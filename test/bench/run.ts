@@ -14,6 +14,7 @@ import { benchLanes } from './lanes.ts';
 import { benchLatency } from './latency.ts';
 import { benchNull } from './null.ts';
 import { writeReadme } from './readme.ts';
+import { benchRekey } from './rekey.ts';
 import { benchSmallPackets } from './smallpackets.ts';
 import { benchTenMillion } from './tenMillion.ts';
 import { benchPeer, benchThroughput } from './throughput.ts';
@@ -31,8 +32,7 @@ const SUITES: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['flood', benchFlood],
   ['ten-million', benchTenMillion],
   ['connect', benchConnect],
-  // RFC 7296 §2.8; there is none yet.
-  ['rekey', async () => ({ skipped: 'there is no rekeying yet' })],
+  ['rekey', benchRekey],
 ]);
 
 const usage = (why: string): never => {

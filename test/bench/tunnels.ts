@@ -27,6 +27,8 @@ export interface Tunnel {
   readonly target: string;
   /** The client's processes by role. */
   readonly client: Readonly<Record<string, number>>;
+  /** The product, where that is the client. */
+  readonly product?: Client;
   close(): Promise<void>;
 }
 
@@ -47,7 +49,7 @@ export function openPlain(): Promise<Tunnel> {
 export function openOurs(backend?: string): Promise<Tunnel> {
   return open(backend === undefined ? 'ours' : `ours (${backend})`, async (lab, undo) => {
     await startOffice(lab, undo, backend);
-    return { target: TARGET, client: await connectOurs(lab, undo, backend) };
+    return { target: TARGET, ...(await connectOurs(lab, undo, backend)) };
   });
 }
 
@@ -63,9 +65,9 @@ export function openStrongswanToOffice(): Promise<Tunnel> {
 export function openOursToStrongswan(): Promise<Tunnel> {
   return open('ours to strongSwan', async (lab, undo) => {
     await startGateway(lab, undo);
-    const client = await connectOurs(lab, undo);
+    const connected = await connectOurs(lab, undo);
     await setMtu(lab.office);
-    return { target: TARGET, client };
+    return { target: TARGET, ...connected };
   });
 }
 
@@ -84,7 +86,7 @@ type Undo = (() => Promise<void>)[];
 /** Makes the lab, whatever is in it, and iperf3 at its far end. Whatever fails, nothing is left behind. */
 export async function open(
   name: string,
-  connect: (lab: Lab, undo: Undo) => Promise<Pick<Tunnel, 'target' | 'client'>>,
+  connect: (lab: Lab, undo: Undo) => Promise<Pick<Tunnel, 'target' | 'client' | 'product'>>,
 ): Promise<Tunnel> {
   const lab = await createLab();
   const undo: Undo = [() => lab.close()];
@@ -115,7 +117,7 @@ export async function withTunnels<T>(
   }
 }
 
-async function connectOurs(lab: Lab, undo: Undo, backend?: string): Promise<Tunnel['client']> {
+async function connectOurs(lab: Lab, undo: Undo, backend?: string): Promise<Pick<Tunnel, 'client' | 'product'>> {
   const client = new Client(lab.laptop, backend === undefined ? [] : ['--esp-backend', backend]);
   undo.push(() => client.stop());
   await client.start();
@@ -136,7 +138,7 @@ async function connectOurs(lab: Lab, undo: Undo, backend?: string): Promise<Tunn
   const monitor = client.pid ?? 0;
   const [engine = 0] = childrenOf(monitor);
   const [agent = 0] = childrenOf(engine);
-  return { engine, monitor, agent };
+  return { client: { engine, monitor, agent }, product: client };
 }
 
 async function startOffice(lab: Lab, undo: Undo, backend?: string): Promise<void> {

@@ -36,7 +36,8 @@ export async function startFakeHelper(
   const logs = createLogRing({ capacity: logLines, now: Date.now, write: (line) => journal.push(line), writeLevel: 'debug' });
   const profiles = openProfileStore(join(folder, 'profiles'), logs.log);
   const history = openHistory({ directory: join(folder, 'history'), now: Date.now, log: logs.log });
-  const tunnel = createTunnelKeeper({ ...world.deps, history, profiles, logs, onChange: () => publisher.changed() });
+  const wanted = { keep: () => {}, forget: () => {}, take: () => undefined };
+  const tunnel = createTunnelKeeper({ ...world.deps, history, wanted, profiles, logs, onChange: () => publisher.changed() });
   const publisher = createPublisher({ statusFor: tunnel.statusFor, running: tunnel.active, logs, refreshEvery: 20 });
   const handlers = createHandlers({
     profiles,

@@ -5,7 +5,8 @@ import type { Fragmentation } from '../../core/ike/sa/contract.ts';
 import { EXCHANGE } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
 import { parseMessage } from '../../core/ike/wire/parse.ts';
-import { clientConfig, type Sent, selector, World, type WorldOptions } from './world.ts';
+import { agreed, meet } from './office.ts';
+import { clientConfig, dice, proposals, type Sent, selector, timing, World, type WorldOptions } from './world.ts';
 
 /** Enough selectors for a request of some 2 kB. */
 const manySelectors = Array.from({ length: 120 }, (_, index) => selector(`10.${index}.0.0/16`));
@@ -176,3 +177,21 @@ test('under loss, doubling and overtaking long messages arrive all the same', ()
     assert.equal(world.said('install-child').length, 1, `run ${run}`);
   }
 });
+
+/** Key exchanges that are long themselves (RFC 9370): AUTH covers what was in the fragments, not how it was split (RFC 9242 §3.3.2). */
+for (const fragmentation of ['yes', 'force'] as const)
+  test(`IKE_INTERMEDIATE with ML-KEM-1024 in fragments (${fragmentation}), under loss, sides that begin with other sizes`, () => {
+    const ikeProposals = proposals('ike', 'aes128gcm16-prfsha256-x25519-ke1_mlkem1024');
+    for (let run = 0; run < 12; run++) {
+      const roll = dice(`intermediate ${fragmentation} ${run}`);
+      const conversation = meet({
+        client: { ikeProposals, fragmentation, timing },
+        office: { ikeProposals, fragmentation: fragmentation === 'yes' ? 'force' : 'yes' },
+        network: () => (roll() < 0.2 ? [] : [10 + Math.floor(roll() * 100)]),
+      });
+      agreed(conversation);
+      const lines = conversation.outputs('log').map(({ text }) => text);
+      assert.ok(lines.some((text) => /^sent fragment 2 of \d of IKE_INTERMEDIATE request$/.test(text)));
+      assert.ok(lines.some((text) => /^received fragment 2 of \d of IKE_INTERMEDIATE response$/.test(text)));
+    }
+  });

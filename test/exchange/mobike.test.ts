@@ -315,6 +315,50 @@ test('our other addresses are told where no NAT is, with the update or alone, an
   assert.equal(lists().at(-1), 'sent INFORMATIONAL request: N(NO_ADDITIONAL_ADDRESSES)');
 });
 
+test('keys made anew after a move: the new SAs go the new way, and move on (RFC 4555 §3.3, §3.8)', () => {
+  const road = new Road().connect();
+  road.network([cafe]);
+  road.run(200);
+  const before = road.outputs('install-child').at(-1)?.child.spiIn ?? 0;
+  road.tell({ kind: 'rekey-child', spiIn: before });
+  road.run(200);
+  const next = road.outputs('install-child').at(-1)?.child;
+  assert.notEqual(next?.spiIn, before);
+  assert.deepEqual([next?.local.address, next?.remote.address], ['203.0.113.20', officeAt.address]);
+  road.tell({ kind: 'rekey-ike' });
+  road.run(200);
+  const [rekeyed] = road.outputs('ike-rekeyed');
+  assert.deepEqual([rekeyed?.sa.local.address, rekeyed?.sa.remote.address], ['203.0.113.20', officeAt.address]);
+  // The SPIs are others, and so are the hashes: nothing follows from that.
+  const sent = updates(road).length;
+  for (let i = 0; i < 2; i++) {
+    road.tell({ kind: 'check-liveness' });
+    road.run(200);
+  }
+  assert.equal(updates(road).length, sent);
+  road.network([home]);
+  road.run(200);
+  assert.equal(road.clientSends, '192.0.2.7 > 198.51.100.10');
+  assert.deepEqual(road.officeSends, { address: '192.0.2.7', port: 4500 });
+});
+
+test('a move while keys are made anew: the request goes along, and nothing is lost', () => {
+  for (const kind of ['rekey-ike', 'rekey-child'] as const) {
+    for (const after of [1, 5, 11, 15, 21, 25, 31]) {
+      const road = new Road().connect();
+      const spiIn = road.outputs('install-child')[0]?.child.spiIn ?? 0;
+      road.tell(kind === 'rekey-ike' ? { kind } : { kind, spiIn });
+      road.run(after);
+      road.network([cafe]);
+      road.run(2_000);
+      assert.equal(road.outputs('closed').length, 0, `${kind} ${after}`);
+      assert.equal(road.outputs(kind === 'rekey-ike' ? 'ike-rekeyed' : 'child-rekeyed').length, 1, `${kind} ${after}`);
+      assert.equal(road.clientSends, '203.0.113.20 > 198.51.100.10', `${kind} ${after}`);
+      assert.equal(road.officeSends?.address, '203.0.113.20', `${kind} ${after}`);
+    }
+  }
+});
+
 test('moves under loss: the last address is known to both in the end', () => {
   for (let seed = 1; seed <= 20; seed++) {
     const road = new Road().connect();

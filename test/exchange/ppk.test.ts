@@ -167,6 +167,25 @@ test('together with ML-KEM: IntAuth by the keys before, AUTH by the keys after',
   }
 });
 
+test('the CHILD SA that comes after IKE_AUTH, rekeying, and a ticket are of the mixed SK_d', () => {
+  const more = { client: { childless: true }, office: { childless: 'allow' } } as const;
+  const conversation = meet(scene({ client: { required: true }, office: both, more }));
+  conversation.run(5_000, () => conversation.outputs('install-child').length > 0);
+  assert.equal(isUsed(conversation), true);
+  conversation.tell({ kind: 'rekey-ike' });
+  conversation.run(30_000);
+  conversation.tellOffice({ kind: 'rekey-child' });
+  conversation.run(30_000);
+  assert.equal(conversation.outputs('ike-rekeyed').length, 1);
+  const [first, second] = conversation.outputs('install-child');
+  assert.ok(first && second);
+  const theirs = conversation.officeHeard.flatMap((output) => (output.kind === 'install-child' ? [output.child] : []));
+  for (const { child } of [first, second]) {
+    const other = theirs.find(({ spiIn }) => spiIn === child.spiOut);
+    assert.deepEqual([other?.keysIn, other?.keysOut], [child.keysOut, child.keysIn]);
+  }
+});
+
 test('SK_d, SK_pi and SK_pr: prf (PPK, SK_x | 0x01), by node:crypto', () => {
   const key = (value: number) => new Uint8Array(32).fill(value);
   const plain = { d: key(1), pi: key(2), pr: key(3) };

@@ -644,3 +644,17 @@ each('a peer that rekeys without end and deletes nothing fills nothing', (one, o
   assert.equal(two.side(other).closed, false);
   two.pass(60_000);
 });
+
+each(
+  'the usual proposals where nothing came beside the key exchange: those that are left are numbered anew (§3.3.1)',
+  (one, other) => {
+    const two = new Two({ initiator: { ike: 'default', esp: 'default' }, responder: { ike: 'default', esp: 'default' } });
+    two.rekeyIke(one);
+    two.settle();
+    assert.deepEqual([ikeRekeyed(two, one), ikeRekeyed(two, other)], [['us'], ['peer']]);
+    two.rekeyChild(one);
+    two.settle();
+    assert.deepEqual([rekeyed(two, one), rekeyed(two, other)], [['us'], ['peer']]);
+    two.agree(1);
+  },
+);

@@ -223,6 +223,26 @@ test('a ticket is renewed before it is over', () => {
   assert.ok(after.expiresAt > before.expiresAt + 70_000);
 });
 
+test('a rekeyed IKE SA takes its ticket with it, and another is asked for (§6.2); whoever rekeys', () => {
+  for (const by of ['us', 'the office'] as const) {
+    const street = ticketing();
+    const conversation = street.visit();
+    const before = ticketed(conversation).ticket;
+    if (by === 'us') conversation.tell({ kind: 'rekey-ike' });
+    else conversation.tellOffice({ kind: 'rekey-ike' });
+    conversation.run(20_000);
+    assert.equal(conversation.outputs('ike-rekeyed').length, 1, by);
+    const tickets = conversation.outputs('ticket').map(({ ticket }) => ticket);
+    assert.deepEqual([tickets.length, tickets[0], tickets[1]], [3, before, undefined], by);
+    assert.notDeepEqual(tickets[2]?.skD, before.skD);
+    street.now = conversation.now;
+    street.restart();
+    const back = street.visit({ resumption: ticketed(conversation) });
+    together(back);
+    assert.equal(resumed(back), true, by);
+  }
+});
+
 test('a deleted SA takes its ticket with it, whoever deleted it; a lost one does not (§6.2)', () => {
   const ends: readonly (readonly [string, (conversation: Conversation) => void, boolean])[] = [
     ['we delete it', (one) => one.tell({ kind: 'terminate' }), false],

@@ -122,6 +122,40 @@ test('without a token the same takes as long as silence does', () => {
   assert.ok(conversation.now - before > 10_000);
 });
 
+test('AUTH_LIFETIME goes on through a rekey of the IKE SA (RFC 4478 §2), and so does our own limit', () => {
+  const conversation = up({ authLifetime: 3600 }, { reauthenticateEvery: 5_000_000 });
+  const from = conversation.now;
+  conversation.run(600_000);
+  conversation.tell({ kind: 'rekey-ike' });
+  conversation.run(10_000);
+  assert.equal(conversation.outputs('ike-rekeyed').length, 1);
+  const [after] = askedAfter(conversation, from, 3_700_000) ?? assert.fail();
+  assert.ok(after <= 3_300_000, String(after));
+  conversation.run(1_000_000, () => failureOf(conversation) !== undefined);
+  assert.equal(failureOf(conversation), 'authentication-expired');
+});
+
+test('after a rekey the token is another: the new one ends the SA, the old one does not (RFC 6290 §4.3, §5.3)', () => {
+  for (const by of ['us', 'the office'] as const) {
+    const conversation = up({ crashSecret: secret, answerUnknownSpis: true });
+    const [{ sa: before }] = conversation.outputs('established');
+    const old = tokenPayload(crashToken(secret, bytesOf(before.spiI), bytesOf(before.spiR)));
+    if (by === 'us') conversation.tell({ kind: 'rekey-ike' });
+    else conversation.tellOffice({ kind: 'rekey-ike' });
+    conversation.run(20_000);
+    const [{ sa: now }] = conversation.outputs('ike-rekeyed');
+    inject(conversation, { payloads: [notify(NOTIFY.INVALID_IKE_SPI), old] });
+    const spis = { spiI: bytesOf(now.spiI), spiR: bytesOf(now.spiR) };
+    inject(conversation, { header: spis, payloads: [notify(NOTIFY.INVALID_IKE_SPI), old] });
+    assert.equal(failureOf(conversation), undefined, by);
+    conversation.run(30_000);
+    conversation.tellOffice({ kind: 'forget' });
+    conversation.tell({ kind: 'check-liveness' });
+    conversation.run(60_000, () => failureOf(conversation) !== undefined);
+    assert.equal(failureOf(conversation), 'gateway-restarted', by);
+  }
+});
+
 interface Forged {
   readonly header?: Partial<Header>;
   readonly payloads: readonly Payload[];

@@ -42,6 +42,8 @@ export interface HeadOfficeConfig {
   readonly espProposals: readonly Proposal[];
   /** Networks the virtual addresses come from, CIDR. A family without pool gets INTERNAL_ADDRESS_FAILURE when it is all that is asked for. */
   readonly pool: { readonly ipv4?: string; readonly ipv6?: string };
+  /** False: nothing is said of the families it has (RFC 8983). */
+  readonly families?: false;
   /** INTERNAL_IP4_DNS and INTERNAL_IP6_DNS, by family of the address. */
   readonly dns: readonly string[];
   /** INTERNAL_DNS_DOMAIN (RFC 8598). */

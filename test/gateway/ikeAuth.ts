@@ -6,6 +6,7 @@
 import { equalBytes } from '../../core/bytes/bytes.ts';
 import type { MixedKeys } from '../../core/ike/auth/ppk.ts';
 import { pskAuth, verifyPskAuth } from '../../core/ike/auth/psk.ts';
+import { familyNotifies } from '../../core/ike/exchanges/families.ts';
 import { resumedAuthPayload, resumedAuthValue } from '../../core/ike/exchanges/resumedAuth.ts';
 import { makeIdentity, sameIdentity } from '../../core/ike/identity.ts';
 import type { Identity } from '../../core/ike/sa/contract.ts';
@@ -232,7 +233,12 @@ class ClientAuth {
     const mobile = mobikePayloads(this.#first, this.#services.config.mobike);
     const half = { ...this.#half, keys: { ...this.#half.keys, ...this.#mixed } };
     const standing = [...standingPayloads(half, this.#first, user.identity, this.#services), ...mobile];
-    const payloads = this.#changed([...proof, ...standing, ...(made.ok ? made.payloads : [notify(made.notify)])]);
+    const payloads = this.#changed([
+      ...proof,
+      ...standing,
+      ...(made.ok ? made.payloads : [notify(made.notify)]),
+      ...this.#families(request),
+    ]);
     const common = {
       kind: 'authenticated',
       payloads,
@@ -249,6 +255,13 @@ class ClientAuth {
     if (findPayload(payloads, 'CP') !== undefined) return { ...common, lease, childRefusal: 'told to postpone' };
     lease.release();
     return { ...common, childRefusal: 'told to misbehave' };
+  }
+
+  /** RFC 8983 §5. */
+  #families({ cp }: ChildRequest): readonly Payload[] {
+    const { pool, families } = this.#services.config;
+    if (cp === undefined || families === false) return [];
+    return familyNotifies({ ipv4: pool.ipv4 !== undefined, ipv6: pool.ipv6 !== undefined });
   }
 
   *#reply(honest: readonly Payload[]): Rounds<readonly Payload[]> {

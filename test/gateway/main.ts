@@ -220,10 +220,13 @@ class Process {
       }
       case 'install-child':
         print({ event: 'child-installed', id, ...describe(out.child) });
-        await this.#dataplane.installChild(out.child);
+        await this.#dataplane.installChild(out.child, {
+          ...(out.replaces !== undefined && { replaces: out.replaces }),
+          ...(out.standby && { standby: true }),
+        });
         return;
       case 'remove-child':
-        await this.#dataplane.removeChild(out.spiIn);
+        await this.#dataplane.removeChild(out.spiIn, out.grace);
         print({ event: 'child-removed', id, spiIn: out.spiIn });
         return;
       case 'closed':

@@ -105,7 +105,7 @@ export const negotiationMisbehaviours = [
   {
     name: 'kem-ciphertext-changed',
     what: 'one bit of the ML-KEM ciphertext is wrong',
-    clause: 'FIPS 203 §6.3, S11',
+    clause: 'FIPS 203 §6.3',
     hooks: { intermediateAnswer: publicValue((honest) => honest.map((octet, at) => (at === 77 ? octet ^ 4 : octet))) },
   },
   {

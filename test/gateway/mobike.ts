@@ -85,7 +85,7 @@ export class OfficeMobike {
       // RFC 9329 §7.1: who has a connection has shown that it is there.
       const { ike, local, emit } = this.#ports;
       ike().moveTo(way, undefined, now);
-      emit({ kind: 'moved', local, ...way, natLocal: false });
+      emit({ kind: 'moved', local, ...way, natLocal: false, settled: true });
       return;
     }
     this.#ports.ike().moveTo(way, this.#queued ? undefined : this.#check(), now);
@@ -106,7 +106,7 @@ export class OfficeMobike {
       process: (answer, now) => {
         if (!bringsBack(cookie, answer)) ike().finish([deleteIkeSa()], { code: 'protocol', evidence: 'COOKIE2' }, now);
         // One that went to several addresses shows nothing about the last of them; another is on its way.
-        else if (way && way === this.#wanted) emit({ kind: 'moved', local, ...way, natLocal });
+        else if (way && way === this.#wanted) emit({ kind: 'moved', local, ...way, natLocal, settled: true });
       },
       // The client may be somewhere else again, and say so; what it does not answer ends nothing yet.
       unanswered: () => {},

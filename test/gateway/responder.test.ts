@@ -95,6 +95,7 @@ test('the configuration arrives as the office gave it', () => {
     domains: ['office.test'],
     subnets: ['10.10.0.0/16', 'fd10:10::/64'],
     applicationVersion: 'embedded head office',
+    families: { ipv4: true, ipv6: true },
   });
 });
 

@@ -25,7 +25,7 @@ import type { MisbehaviourHooks } from './misbehaviours.ts';
 import { OfficeMobike } from './mobike.ts';
 import { everything, hostSelector } from './narrow.ts';
 import { additionalOf, type HalfOpen } from './saInit.ts';
-import { type TicketStore, ticketAnswer } from './standing.ts';
+import { crashToken, type TicketStore, ticketAnswer, tokenPayload } from './standing.ts';
 
 /** What the front object gives each SA. */
 export interface SaServices {
@@ -87,6 +87,7 @@ export class ResponderSa {
       ...{ ikeProposals: config.ikeProposals, espProposals: config.espProposals },
       ...{ random, newSpiIn, emit },
       notified: (notice, _, way) => this.#notified(notice) ?? this.#mobike?.notified(notice, way),
+      rekeyed: (_, at) => this.#tellToken(at),
       closeWithoutChild: false,
       // RFC 9329 §6.1: a client's new connection comes from a new port, even from a new address.
       followPeer: !half.natLocal || half.remote.transport === 'tcp',
@@ -198,7 +199,15 @@ export class ResponderSa {
     const { tickets } = this.#services.config;
     if (type !== NOTIFY.TICKET_REQUEST || !tickets || !this.#peer) return undefined;
     const when = tickets.when === 'never' ? 'never' : 'now';
-    return { answer: ticketAnswer(this.#half, this.#peer.identity, this.#services, when) };
+    const { suite, keys } = this.#ike;
+    return { answer: ticketAnswer({ suite, keys, spiR: this.#half.spiR }, this.#peer.identity, this.#services, when) };
+  }
+
+  /** RFC 6290 §4.3: new SPIs, and so a new token, in an INFORMATIONAL whoever rekeyed. */
+  #tellToken(now: number): void {
+    const { crashSecret } = this.#services.config;
+    const { spiI, spiR } = this.#ike.spis;
+    if (crashSecret) this.#tell([tokenPayload(crashToken(crashSecret, spiI, spiR))], now);
   }
 
   #tell(payloads: readonly Payload[], now: number): void {

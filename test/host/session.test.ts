@@ -116,6 +116,19 @@ test('a gateway that stands in is found when the first is silent', { skip }, asy
   await scene.down();
 });
 
+test('an engine that is killed leaves the tunnel to the next', { skip }, async () => {
+  const profile = await scene.profile(psk);
+  assert.equal(await scene.up(profile), 'connected');
+  const engine = scene.enginePid();
+  process.kill(engine, 'SIGKILL');
+  await sleep(500);
+  await scene.reconnect();
+  await scene.until('it is back', isConnected, 15_000);
+  assert.notEqual(scene.enginePid(), engine);
+  assert.equal(await answers(), true);
+  await scene.down();
+});
+
 test('where nothing is to be brought back, the end is the end', { skip }, async () => {
   const profile = await scene.profile({ ...psk, whenLost: 'end' });
   assert.equal(await scene.up(profile), 'connected');

@@ -5,7 +5,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LogLine, Status } from '../../core/rpc/contract.ts';
+import { connectRpc, type RpcClient } from '../../core/rpc/client.ts';
+import type { LogLine, Method, Params, Results, Status } from '../../core/rpc/contract.ts';
 import type { ExecResult, Namespace } from '../lab/namespace.ts';
 
 /** The fields of a profile file (core/profile/schema.ts) that cases vary. */
@@ -27,9 +28,17 @@ export interface ProfileFields {
   readonly natKeepalive?: number;
   readonly mtu?: number;
   readonly fragmentation?: 'yes' | 'no' | 'force';
+  readonly tcp?: 'auto' | 'always' | 'never';
   readonly childless?: boolean;
   readonly redirect?: boolean;
   readonly initialContact?: boolean;
+  readonly whenLost?: 'hold' | 'lock' | 'open' | 'end';
+  readonly reauthenticateEvery?: number;
+  readonly rekeyIke?: number;
+  readonly rekeyChild?: number;
+  readonly rekeyBytes?: number;
+  readonly rekeyPackets?: number;
+  readonly rekeyRehearsal?: boolean;
 }
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
@@ -46,6 +55,7 @@ export class Client {
   readonly #monitorArgs: readonly string[];
   #errors = '';
   #imported = '';
+  #direct: RpcClient | undefined;
 
   /** `monitorArgs` in place of the key tables that `keyLog` is the folder of. */
   constructor(laptop: Namespace, monitorArgs?: readonly string[]) {
@@ -108,6 +118,8 @@ export class Client {
 
   /** The helper alone; it can be started again. */
   async end(): Promise<void> {
+    this.#direct?.close();
+    this.#direct = undefined;
     const helper = this.#helper;
     if (helper !== undefined && helper.exitCode === null && helper.signalCode === null) {
       const ended = once(helper, 'exit');
@@ -156,6 +168,22 @@ export class Client {
     if (asked.code !== 0) return [];
     const texts = asked.stdout.split('\n').filter((line) => line !== '');
     return texts.map((line) => JSON.parse(line) as LogLine);
+  }
+
+  /** Straight to the helper, where the time that a command takes to start would matter. */
+  async call<M extends Method>(method: M, params: Params<M>): Promise<Results[M]> {
+    if (this.#direct === undefined) {
+      const connected = await connectRpc({ socket: join(this.#runDir, 'sallyport.sock'), client: 'interop' });
+      if (!connected.ok) throw new Error(`helper: ${connected.error.detail}`);
+      const direct = connected.value;
+      this.#direct = direct;
+      void direct.closed.then(() => {
+        if (this.#direct === direct) this.#direct = undefined;
+      });
+    }
+    const done = await this.#direct.call(method, params);
+    if (!done.ok) throw new Error(`${method}: ${done.error.code} ${done.error.detail}`);
+    return done.value;
   }
 
   get #runDir(): string {

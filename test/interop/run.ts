@@ -7,13 +7,17 @@ import { auth } from './cases/auth.ts';
 import { bulk, gigabyte } from './cases/bulk.ts';
 import { captures } from './cases/captures.ts';
 import { eap } from './cases/eap.ts';
+import { endurance } from './cases/endurance.ts';
 import { exchanges } from './cases/exchanges.ts';
 import { fragmentation } from './cases/fragmentation.ts';
+import { lifetimes } from './cases/lifetimes.ts';
 import { lives } from './cases/lives.ts';
 import { matrix } from './cases/matrix.ts';
+import { mobike } from './cases/mobike.ts';
 import { paths } from './cases/paths.ts';
 import { ppk } from './cases/ppk.ts';
 import { refusals } from './cases/refusals.ts';
+import { rekeys } from './cases/rekey.ts';
 import { revocation } from './cases/revocation.ts';
 import { weather } from './cases/weather.ts';
 import { type Case, World } from './world.ts';
@@ -27,7 +31,11 @@ const all: readonly Case[] = [
   ...matrix,
   ...refusals,
   ...lives,
+  ...rekeys,
+  ...lifetimes,
+  ...endurance,
   ...exchanges,
+  ...mobike,
   ...ppk,
   ...fragmentation,
   ...weather,
@@ -100,7 +108,11 @@ function report(name: string, { ok, detail }: Outcome, index: number): void {
 async function ourLog(world: World): Promise<string> {
   const lines = await world.client.log(15).catch(() => []);
   const text = lines.map((line) => `${line.level} ${line.area} ${line.text} ${JSON.stringify(line.fields ?? {})}`).join('\n');
-  return text === '' ? tail(world.client.output) : text;
+  return `${text}\n${world.client.output
+    .split('\n')
+    .filter((l) => /fault|Error| {4}at/.test(l))
+    .slice(0, 12)
+    .join('\n')}`;
 }
 
 function message(error: unknown): string {

@@ -6,6 +6,7 @@ import { reasons } from '../../core/tunnel/reasons.ts';
 import { FreeRadius } from '../lab/freeradius.ts';
 import { createLab, type Lab } from '../lab/lab.ts';
 import { differences, type HostSnapshot, snapshot } from '../lab/snapshot.ts';
+import { startStreamServer } from '../lab/stream.ts';
 import { CONNECTION, type GatewayConfig, gatewayConfig, StrongSwan } from '../lab/strongswan.ts';
 import { startTransferServer, transfer } from '../lab/transfer.ts';
 import type { IkeSaFromGateway, SaList } from '../lab/vici.ts';
@@ -41,6 +42,7 @@ export class World {
   readonly #before: HostSnapshot;
   #nat = true;
   #disturbed = false;
+  #endings: (() => void)[] = [];
 
   private constructor(lab: Lab, gateway: StrongSwan, client: Client, before: HostSnapshot) {
     this.lab = lab;
@@ -56,6 +58,7 @@ export class World {
     const [gateway] = await Promise.all([
       StrongSwan.start(lab.office),
       startTransferServer(lab.intranet),
+      startStreamServer(lab.intranet),
       startNameServers(lab),
       client.start(),
     ]);
@@ -213,6 +216,11 @@ export class World {
     await this.lab.impair(...args);
   }
 
+  /** To be done after the case, whatever becomes of it. */
+  atEnd(end: () => void): void {
+    this.#endings.push(end);
+  }
+
   async prepare(nat: boolean): Promise<void> {
     if (nat === this.#nat) return;
     await this.lab.setNat(nat);
@@ -221,6 +229,8 @@ export class World {
 
   /** After a case, whatever it did: no tunnel, no impairment. Returns what the client left behind on the laptop. */
   async tidy(): Promise<string[]> {
+    for (const end of this.#endings) end();
+    this.#endings = [];
     if (this.#disturbed) await this.lab.impair({});
     this.#disturbed = false;
     await this.client.down();

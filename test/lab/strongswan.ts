@@ -157,6 +157,7 @@ export class StrongSwan {
         // Short, so that a lost message or a dead peer does not keep a test waiting.
         retransmit_timeout: 0.5,
         retransmit_tries: 6,
+        delete_rekeyed_delay: 1,
         install_routes: true,
         filelog: { lab: { path: this.#path('log'), default: 1, flush_line: true, time_format: '%H:%M:%S' } },
         ...more,
@@ -196,8 +197,10 @@ export interface GatewayConfig {
   readonly credentials?: Section;
   /** Certificates and keys: see `StrongSwan.load`. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
-  /** More of the connection. */
+  /** More of the connection, of its CHILD SA, and CHILD SAs beside that one. */
   readonly more?: Section;
+  readonly child?: Section;
+  readonly children?: Section;
 }
 
 /** Name of the connection and of its CHILD SA on the gateway. */
@@ -233,7 +236,9 @@ export function gatewayConfig(config: GatewayConfig): Section {
             local_ts: config.localTs.join(','),
             rekey_time: 0,
             life_time: 0,
+            ...config.child,
           },
+          ...config.children,
         },
         ...config.more,
       },

@@ -1,7 +1,7 @@
 /** The configuration payload of a client (RFC 7296 §2.19, §3.15; RFC 8598): what to ask for, and what to believe of the reply. */
 
 import { formatAddress, parseAddress } from '../../bytes/address.ts';
-import { equalBytes, toUtf8 } from '../../bytes/bytes.ts';
+import { concat, equalBytes, toUtf8 } from '../../bytes/bytes.ts';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
 import { formatCidr, maskAddress } from '../../ip/cidr.ts';
@@ -17,7 +17,7 @@ const MAX_VERSION_TEXT = 128;
 
 type Wanted = IkeConfig['request'];
 
-/** CFG_REQUEST with empty attributes, one for each thing wanted; undefined when nothing is. */
+/** CFG_REQUEST with an attribute for each thing wanted, empty but for addresses that we had before; undefined when nothing is. */
 export function configurationRequest(wanted: Wanted): PayloadOf<'CP'> | undefined {
   if (!wanted.ipv4 && !wanted.ipv6 && !wanted.dns) return undefined;
   const types: number[] = [];
@@ -31,8 +31,18 @@ export function configurationRequest(wanted: Wanted): PayloadOf<'CP'> | undefine
   if (wanted.dns) types.push(CP_ATTRIBUTE.INTERNAL_DNS_DOMAIN);
   // RFC 7296 §2.20: an empty APPLICATION_VERSION asks for the peer's.
   types.push(CP_ATTRIBUTE.APPLICATION_VERSION);
-  const attributes = types.map((type) => ({ type, value: new Uint8Array(0) }));
+  const attributes = types.map((type) => ({ type, value: wish(type, wanted) }));
   return { kind: 'CP', cfgType: CP_TYPE.REQUEST, attributes };
+}
+
+/** RFC 7296 §3.15.1: an address that is asked for; of IPv6 with its prefix length. Nothing: any. */
+function wish(type: number, { addresses = [] }: Wanted): Uint8Array {
+  const had = addresses.map(parseAddress);
+  const four = had.find((address) => address?.length === 4);
+  const six = had.find((address) => address?.length === 16);
+  if (type === CP_ATTRIBUTE.INTERNAL_IP4_ADDRESS && four) return four;
+  if (type === CP_ATTRIBUTE.INTERNAL_IP6_ADDRESS && six) return concat(six, Uint8Array.of(128));
+  return new Uint8Array(0);
 }
 
 export interface ReadConfiguration {

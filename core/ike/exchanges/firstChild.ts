@@ -15,7 +15,8 @@ import type { Payload, PayloadOf, Proposal, TrafficSelector } from '../wire/mess
 import { findNotify, findPayload } from '../wire/payloads.ts';
 import { selectorText } from '../wire/selectorText.ts';
 import { spiBytes, spiNumber } from '../wire/spi.ts';
-import { configurationRequest, readConfiguration } from './configuration.ts';
+import { configurationRequest, type ReadConfiguration, readConfiguration } from './configuration.ts';
+import { noFamilyInCommon, readFamilies } from './families.ts';
 import { childFailure, inAuth } from './ikeAuthErrors.ts';
 
 export interface FirstChildSetup {
@@ -68,7 +69,11 @@ export class FirstChildRequest {
     if (error === undefined) return this.read(payloads, skD);
     // RFC 7296 §2.25: it is busy with something else, and can do it in a moment.
     const postponed = error === NOTIFY.TEMPORARY_FAILURE ? this.#postponed(payloads) : undefined;
-    return postponed?.ok ? postponed : err(childFailure(error));
+    if (postponed?.ok) return postponed;
+    const failure = childFailure(error);
+    // RFC 8983 §5: of a gateway that says which families it has, a missing address has a reason.
+    const why = failure.code === 'no-address' && noFamilyInCommon(readFamilies(payloads), this.#setup.config.request);
+    return err(why ? { ...failure, evidence: `${failure.evidence}: ${why}` } : failure);
   }
 
   /** `skD` where it is not that of the keys any more. */
@@ -79,6 +84,9 @@ export class FirstChildRequest {
     if (childless) return sa ? fail('protocol', 'a CHILD SA that was not asked for') : this.#postponed(payloads);
     const tsi = findTraffic(payloads, 'TSi');
     const tsr = findTraffic(payloads, 'TSr');
+    const none = noFamilyInCommon(readFamilies(payloads), config.request);
+    // RFC 8983 §5: then no address is given, and without one there may be no CHILD SA either.
+    if (none !== undefined && (!findPayload(payloads, 'CP') || !sa)) return fail('no-address', none);
     if (!sa || !tsi || !tsr) return fail('protocol', 'no SA, TSi or TSr');
     // We did not offer it, and the other side may only take up what was offered (RFC 7296 §1.3.1).
     if (findNotify(payloads, NOTIFY.USE_TRANSPORT_MODE)) return fail('child-refused', 'USE_TRANSPORT_MODE');
@@ -87,8 +95,8 @@ export class FirstChildRequest {
     const spiOut = spiNumber(chosen.value.spi);
     // RFC 4303 §2.1: 0 is never on the wire, 1 to 255 are reserved.
     if (spiOut === undefined || spiOut < 256) return fail('child-bad-answer-proposal', `SPI ${spiOut}`);
-    const read = readConfiguration(findPayload(payloads, 'CP'), config.request, config.remote.address);
-    if (!read.ok) return fail('no-address', read.error);
+    const read = this.#configuration(payloads);
+    if (!read.ok) return read;
     const { configuration, notes } = read.value;
     const wrong = wrongSelectors(config, tsi, tsr, configuration);
     if (wrong !== undefined) return fail('bad-answer-selectors', wrong);
@@ -97,10 +105,19 @@ export class FirstChildRequest {
 
   /** The IKE SA and the configuration stand, the CHILD SA does not yet. */
   #postponed(payloads: readonly Payload[]): Result<FirstChild, IkeFailure> {
-    const { config } = this.#setup;
-    const read = readConfiguration(findPayload(payloads, 'CP'), config.request, config.remote.address);
-    if (!read.ok) return fail('no-address', read.error);
+    const read = this.#configuration(payloads);
+    if (!read.ok) return read;
     return ok({ child: undefined, wanted: this.#wanted(read.value.configuration), ...read.value });
+  }
+
+  /** With the families that the gateway says it has. */
+  #configuration(payloads: readonly Payload[]): Result<ReadConfiguration, IkeFailure> {
+    const { request, remote } = this.#setup.config;
+    const families = readFamilies(payloads);
+    const read = readConfiguration(findPayload(payloads, 'CP'), request, remote.address);
+    if (!read.ok) return fail('no-address', noFamilyInCommon(families, request) ?? read.error);
+    const { configuration, notes } = read.value;
+    return ok({ configuration: families ? { ...configuration, families } : configuration, notes });
   }
 
   #wanted(configuration: Configuration): FirstChild['wanted'] {

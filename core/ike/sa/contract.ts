@@ -57,6 +57,8 @@ export interface IkeConfig {
     readonly dns: boolean;
     /** Text of APPLICATION_VERSION. */
     readonly version: string;
+    /** Addresses that we had and would like again (RFC 7296 §3.15.1); the gateway may give others. */
+    readonly addresses?: readonly string[];
   };
   /** What we ask for; the gateway may narrow (RFC 7296 §2.9). */
   readonly localSelectors: readonly TrafficSelector[];
@@ -175,9 +177,10 @@ export type IkeOutput =
    * before, which is void; undefined: there is none. Void as well, and to be wiped, once the IKE SA was deleted by either side (§6.2).
    */
   | { readonly kind: 'ticket'; readonly ticket: IkeTicket | undefined }
-  /** All packets of the CHILD SAs go this way from now on; `natLocal`: keepalives are due. */
+  /** All packets of the CHILD SAs go this way from now on; `natLocal`: keepalives are due. `settled`: the gateway knows. */
   | {
       readonly kind: 'moved';
+      readonly settled: boolean;
       readonly local: Endpoint;
       readonly remote: Endpoint;
       readonly channel: Channel;
@@ -254,6 +257,13 @@ export interface Configuration {
   /** CIDR. */
   readonly subnets: readonly string[];
   readonly applicationVersion?: string;
+  /** Families of addresses the gateway has, where it says so (RFC 8983). */
+  readonly families?: Families;
+}
+
+export interface Families {
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
 }
 
 /** All that the dataplane needs to carry one CHILD SA. Keys are owned by whoever receives them and wiped on removal. */

@@ -10,6 +10,7 @@ import { toHex } from '../../bytes/bytes.ts';
 import type { Random } from '../../crypto/types.ts';
 import type { IkeAnswer } from '../auth/contract.ts';
 import type { AuthSteps } from '../exchanges/authSteps.ts';
+import { withheldText } from '../exchanges/families.ts';
 import { newChildSpi } from '../exchanges/firstChild.ts';
 import { IkeAuthExchange, type IkeAuthSetup } from '../exchanges/ikeAuth.ts';
 import type { IkeAuthVerdict } from '../exchanges/ikeAuthErrors.ts';
@@ -420,6 +421,8 @@ class Initiator implements IkeMachine {
     const more = { ...(alone && { initialContact: true as const }), ...(skD && { ppk: true as const }) };
     const established = { ...facts(identity), ...more };
     this.#emit({ kind: 'established', sa: established });
+    const withheld = withheldText(configuration, this.#config.request);
+    if (withheld !== undefined) this.#narrator.log('info', withheld);
     this.#emit({ kind: 'configured', configuration });
     // RFC 7296 §2.9: a gateway may want more CHILD SAs, for the networks we asked for and the addresses it gave us.
     this.#admitted = first ? { local: first.localSelectors, remote: this.#config.remoteSelectors } : wanted;

@@ -4,8 +4,9 @@
  * CHILD SAs and the request in flight too (§3.5), and then tells the gateway: UPDATE_SA_ADDRESSES with COOKIE2 (§3.7).
  *
  * A window of one request means that a way cannot be tested while another test is under way (§3.10), so whatever request is in flight is
- * the test: when it was sent twice in vain it goes over all ways at once, and over whichever the answer comes, the session moves. Which
- * way works is not believed because of where that answer seems to come from (§3.7): the update that follows goes there alone.
+ * the test: when it was sent twice in vain, or goes to an address that never answered, it goes over all ways at once, and over whichever the
+ * answer comes, the session moves. Which way works is not believed because of where that answer seems to come from (§3.7): the update that
+ * follows goes there alone.
  *
  * Questions whether the peer lives show what the gateway sees of us; when a NAT has given us another address, it is told (§3.8).
  */
@@ -62,9 +63,13 @@ export class Mobike implements Roads {
   #way: Way;
   /** Counts changes of the way: an answer to an update from before one says nothing (§3.5). */
   #generation = 0;
+  /** The gateway has answered an update of the way in use. */
+  #settled = true;
   /** An update waits to be sent. */
   #queued = false;
   #retries = 0;
+  /** Addresses of the gateway that answered once. Of others nobody knows whether they are meant for us: they are tried all at once. */
+  readonly #answering = new Set<string>();
   /** Remote addresses that the gateway does not take us at. */
   #refused: readonly string[] = [];
   /** What the gateway saw of us: the hash, and the SPIs it was made with. */
@@ -81,6 +86,7 @@ export class Mobike implements Roads {
     this.#paths = [path];
     this.#path = path;
     this.#way = way;
+    this.#answering.add(way.remote.address);
   }
 
   /** Where it goes now. */
@@ -140,13 +146,15 @@ export class Mobike implements Roads {
     const here = { channel: this.#setup.current()?.channel ?? 'natt', remote } as const;
     if (!this.#agreed) return [here];
     if (this.#paths.length === 0) return [];
-    if (sent <= sentInVain) return [here];
+    if (sent <= sentInVain && this.#answering.has(remote.address)) return [here];
     const others = this.#candidates().filter((path) => path.remote.address !== remote.address);
     return [here, ...others.map((path) => ({ channel: 'natt', remote: remoteOf(path) }) as const)];
   }
 
   answered({ remote }: Route, now: number): void {
-    if (!this.#agreed || remote.address === this.#way.remote.address) return;
+    if (!this.#agreed) return;
+    this.#answering.add(remote.address);
+    if (remote.address === this.#way.remote.address) return;
     const path = this.#candidates().find((candidate) => isAt(remote, remoteOf(candidate)));
     if (path) this.#move(path, 'an answer came over another way', now);
   }
@@ -211,6 +219,7 @@ export class Mobike implements Roads {
       local: `${local.address}:${local.port}`,
       remote: `${remote.address}:${remote.port}`,
     });
+    this.#settled = false;
     // Behind a NAT or not is known when the gateway has answered; a keepalive too many does no harm.
     this.#tell({ local, remote, natLocal: true });
     this.#setup.current()?.moveTo({ channel: 'natt', remote }, this.#updateRequest(), now);
@@ -218,7 +227,7 @@ export class Mobike implements Roads {
 
   #tell(way: Way): void {
     this.#way = way;
-    this.#setup.emit({ kind: 'moved', ...way, channel: 'natt' });
+    this.#setup.emit({ kind: 'moved', ...way, channel: 'natt', settled: this.#settled });
   }
 
   #update(now: number): void {
@@ -273,8 +282,10 @@ export class Mobike implements Roads {
       if (other) this.#move(other, 'the gateway refused an address', now);
       else this.#leave('UNACCEPTABLE_ADDRESSES in INFORMATIONAL response');
     } else {
+      const settles = !this.#settled;
+      this.#settled = true;
       this.#seen = undefined;
-      this.#look(answer);
+      this.#look(answer, settles);
       narrator.log('info', 'the gateway knows our addresses', { nat: this.#way.natLocal });
     }
   }
@@ -299,21 +310,21 @@ export class Mobike implements Roads {
 
   /**
    * True when the gateway sees us elsewhere than before, or may: behind a NAT, when there is nothing to compare with, as after a rekeying
-   * of the IKE SA, it is told once more. Whether there is a NAT is learnt.
+   * of the IKE SA, it is told once more. Whether there is a NAT is learnt, and told `evenSame`.
    */
-  #look(answer: readonly Payload[]): boolean {
+  #look(answer: readonly Payload[], evenSame = false): boolean {
     const spis = this.#setup.current()?.spis;
     const destination = findNotify(answer, NOTIFY.NAT_DETECTION_DESTINATION_IP);
+    const found = spis && destination && detectNat(spis, answer, this.#way.local, this.#way.remote);
+    const natLocal = found ? found.local : this.#way.natLocal;
+    if (evenSame || natLocal !== this.#way.natLocal) this.#tell({ ...this.#way, natLocal });
     if (!spis || !destination) return false;
-    const { local, remote, natLocal } = this.#way;
     // RFC 9329 §6.5, §6.6: to a TCP connection a NAT makes no difference, and its port is another one with each connection.
-    if (remote.transport === 'tcp') return false;
-    const found = detectNat(spis, answer, local, remote);
-    if (found.local !== natLocal) this.#tell({ local, remote, natLocal: found.local });
+    if (this.#way.remote.transport === 'tcp') return false;
     const before = this.#seen;
     // RFC 4555 §3.8: the hash is made with the SPIs, which a rekeying changes.
     this.#seen = { spis: toHex(spis.spiI) + toHex(spis.spiR), hash: toHex(destination.data) };
-    if (before?.spis !== this.#seen.spis) return found.local;
+    if (before?.spis !== this.#seen.spis) return natLocal;
     return before.hash !== this.#seen.hash;
   }
 

@@ -318,7 +318,9 @@ export class Session {
     this.#begin(now);
     if (!this.#facts) return;
     const { spiI, spiR } = sa.spis;
-    this.#facts = { ...this.#facts, ...sa.suite, role: sa.role, spiI: toHex(spiI), spiR: toHex(spiR), remote: sa.remote };
+    const { local } = this.#setup.path();
+    const spis = { spiI: toHex(spiI), spiR: toHex(spiR) };
+    this.#facts = { ...this.#facts, ...sa.suite, ...spis, role: sa.role, local, remote: sa.remote };
     sa.narrator.log('info', `IKE SA rekeyed by ${by === 'us' ? 'us' : 'the peer'}: ${suiteText(sa.suite)}`);
     this.#setup.emit({ kind: 'ike-rekeyed', sa: this.#facts, by });
   }

@@ -202,6 +202,23 @@ export class Rtnetlink {
     return this.#change(RTM.DELROUTE, 0, request.header, request.attributes, `delete route ${route.destination}`);
   }
 
+  /** The address that the kernel would give to packets with this mark that go there; undefined where there is no way. */
+  sourceTowards(address: string, mark: number): string | undefined {
+    const bytes = parseAddress(address);
+    if (bytes === undefined) return undefined;
+    const header = new Uint8Array(RTMSG.size);
+    header[RTMSG.offset.family] = bytes.length === 4 ? AF_INET : AF_INET6;
+    header[RTMSG.offset.dstLength] = bytes.length * 8;
+    const attributes = [
+      { type: RTA.DST, value: bytes },
+      { type: RTA.MARK, value: u32(mark) },
+    ];
+    const answer = this.#exchange(RTM.GETROUTE, NLM.ACK, header, attributes, `route to ${address}`);
+    const route = answer.ok ? answer.value.find(({ type }) => type === RTM.NEWROUTE) : undefined;
+    const source = route && decodeAttributes(route.body, RTMSG.size).get(RTA.PREFSRC);
+    return source && formatAddress(source);
+  }
+
   /** All rules of both families. */
   rules(): Result<readonly Rule[], NetlinkError> {
     const found: Rule[] = [];

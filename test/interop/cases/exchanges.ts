@@ -149,12 +149,11 @@ export const exchanges: readonly Case[] = [
       const from = world.gateway.logSize();
       await world.connect();
       assert.doesNotMatch(world.gateway.log(from), /N\(REDIR_SUP\)/);
-      const told = await world.gateway.swanctl(['--redirect', '--ike', CONNECTION, '--gateway', addresses.office.wan6]);
-      // It knows that we did not announce it.
-      assert.match(world.gateway.log(from), /does not support redirection|not supported/, `${told.stdout}${told.stderr}`);
+      await world.gateway.swanctl(['--redirect', '--ike', CONNECTION, '--gateway', addresses.office.wan6]);
+      const line = await logged(world, from, /client does not support IKE redirection/);
       await world.agreed();
       await world.disconnect();
-      return `${told.stdout}${told.stderr}`.trim();
+      return line;
     },
   },
   {
@@ -168,6 +167,30 @@ export const exchanges: readonly Case[] = [
       assert.ok(heard, 'the client heard it');
       await world.disconnect();
       return `${line}; we heard ${JSON.stringify(heard.fields?.seconds)} s`;
+    },
+  },
+  {
+    name: 'life/auth-lifetime-obeyed',
+    run: async (world) => {
+      await world.configure({ more: { reauth_time: '30s', over_time: '20s', rand_time: 0 } });
+      const before = await world.connect();
+      const from = world.gateway.logSize();
+      // In time, by a second IKE SA beside the first, which is then deleted. The gateway sends by the new one as soon as it has answered,
+      // before we can have it: an echo that is under way in that moment may be lost.
+      const pinging = world.lab.laptop.exec(
+        ['ping', '-n', '-i', '0.2', '-c', '160', '-W', '2', world.lab.addresses.intranet.web4],
+        {
+          timeoutMs: 60_000,
+        },
+      );
+      const line = await logged(world, from, /received DELETE for IKE_SA[^\n]*/, 40_000);
+      const after = await world.agreed();
+      assert.notEqual(after.status.ike?.spiI, before.status.ike?.spiI);
+      const told = (await pinging).stdout;
+      const lost = 160 - Number(/(\d+) received/.exec(told)?.[1]);
+      assert.ok(lost <= 2, told.slice(-300));
+      await world.disconnect();
+      return `${line}; ${/\d+ packets transmitted[^\n]*/.exec(told)?.[0]}`;
     },
   },
 ];

@@ -66,6 +66,8 @@ async function configure(world: World, { gateway = 'yes', ours = 'yes', ipv6 = f
       ...certificateProfile(long.alice),
       fragmentation: ours,
       liveness: 0,
+      // What is lost over UDP here is not to be brought by TCP.
+      tcp: 'never',
       ...(ipv6 ? { gateway: world.lab.addresses.office.wan6 } : {}),
     },
   );

@@ -27,7 +27,7 @@ export const lives: readonly Case[] = [
   {
     name: 'life/gateway-terminates-ike',
     run: async (world) => {
-      await world.configure();
+      await world.configure({}, { whenLost: 'end' });
       await world.connect();
       const terminated = await world.gateway.terminate({ ike: CONNECTION });
       assert.equal(terminated.code, 0, `we answered the DELETE: ${terminated.stdout}${terminated.stderr}`);
@@ -39,7 +39,7 @@ export const lives: readonly Case[] = [
   {
     name: 'life/gateway-terminates-child',
     run: async (world) => {
-      await world.configure();
+      await world.configure({}, { whenLost: 'end' });
       await world.connect();
       const from = world.gateway.logSize();
       const terminated = await world.gateway.terminate({ child: CHILD });
@@ -58,7 +58,7 @@ export const lives: readonly Case[] = [
   {
     name: 'life/gateway-restarts',
     run: async (world) => {
-      await world.configure({}, { liveness: 5 });
+      await world.configure({}, { liveness: 5, whenLost: 'end' });
       await world.connect();
       // Killed, it says nothing; the new one knows nothing of us.
       await world.gateway.restart();
@@ -78,37 +78,6 @@ export const lives: readonly Case[] = [
       await world.ping();
       await world.disconnect();
       return 'a new connection to the new gateway';
-    },
-  },
-  {
-    name: 'life/gateway-rekeys-child',
-    run: async (world) => {
-      await world.configure();
-      const before = await world.connect();
-      const from = world.gateway.logSize();
-      await world.gateway.swanctl(['--rekey', '--child', CHILD]);
-      const line = await logs(world, from, /parsed CREATE_CHILD_SA response \d+ \[ N\(NO_ADD_SAS\) \]/, 5_000);
-      await world.ping();
-      const after = await world.agreed();
-      assert.equal(after.status.children[0]?.spiIn, before.status.children[0]?.spiIn, 'the SA lives on');
-      await world.carry(1);
-      await world.disconnect();
-      return line;
-    },
-  },
-  {
-    name: 'life/gateway-rekeys-ike',
-    run: async (world) => {
-      await world.configure();
-      const before = await world.connect();
-      const from = world.gateway.logSize();
-      await world.gateway.swanctl(['--rekey', '--ike', CONNECTION]);
-      const line = await logs(world, from, /parsed CREATE_CHILD_SA response \d+ \[ N\(NO_ADD_SAS\) \]/, 5_000);
-      const after = await world.agreed();
-      assert.equal(after.status.ike?.spiR, before.status.ike?.spiR);
-      await world.ping();
-      await world.disconnect();
-      return line;
     },
   },
   {

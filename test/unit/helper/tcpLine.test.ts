@@ -79,7 +79,9 @@ test('several reasons at once make one new connection; one that is closed makes 
   line.broken('ETIMEDOUT');
   line.renew();
   line.renew();
+  assert.equal(line.isOpen, false);
   await settled();
+  assert.equal(line.isOpen, true);
   assert.equal(back, 1);
   assert.equal(calls.length, 3);
   await line.close();
@@ -129,5 +131,22 @@ test('who takes connections only to break them is asked ever less often; what he
   line.broken('closed');
   await settled();
   assert.equal(connects(), 4);
+  await line.close();
+});
+
+test('a pause ends when there is reason to hope: the network is back', async () => {
+  let reachable = false;
+  const { calls, open } = world((count) => (count === 1 || reachable ? ok(100 + count) : err('port 443: ENETUNREACH')));
+  const line = await open();
+  let back = 0;
+  line.onBack = () => void back++;
+  line.broken('ETIMEDOUT');
+  await sleep(300);
+  const tries = calls.length;
+  reachable = true;
+  line.renew();
+  await settled();
+  assert.equal(back, 1);
+  assert.equal(calls.length, tries + 1);
   await line.close();
 });

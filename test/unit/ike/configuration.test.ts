@@ -40,6 +40,19 @@ test('the request asks for what is wanted, with empty values', () => {
   assert.equal(types(false, false, false), undefined);
 });
 
+test('addresses that we had are asked for by name, each family its own; the rest of the request is as ever', () => {
+  const request = configurationRequest({ ...both, addresses: ['10.10.99.7', 'fd10:99::7'] });
+  const asked = request?.attributes.filter(({ value }) => value.length > 0);
+  const six = Uint8Array.of(0xfd, 0x10, 0, 0x99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 128);
+  assert.deepEqual(asked, [
+    { type: A.INTERNAL_IP4_ADDRESS, value: Uint8Array.of(10, 10, 99, 7) },
+    { type: A.INTERNAL_IP6_ADDRESS, value: six },
+  ]);
+  assert.equal(request?.attributes.length, configurationRequest(both)?.attributes.length);
+  const one = configurationRequest({ ...both, ipv6: false, addresses: ['fd10:99::7'] });
+  assert.ok(one?.attributes.every(({ value }) => value.length === 0));
+});
+
 test('everything at once', () => {
   const { configuration, notes } = configurationOf([
     good,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -8,6 +8,7 @@ import { createLogRing } from '../../../core/helper/logRing.ts';
 import { createPublisher } from '../../../core/helper/publisher.ts';
 import type { RpcPeer } from '../../../core/helper/rpcServer.ts';
 import { createTunnelKeeper } from '../../../core/helper/tunnelKeeper.ts';
+import { openWanted, type Wanted } from '../../../core/helper/wanted.ts';
 import { importProfile } from '../../../core/profile/import.ts';
 import { openProfileStore } from '../../../core/profile/store.ts';
 import { profileText } from '../profile/sample.ts';
@@ -20,7 +21,10 @@ let stores = 0;
 const ALICE = 1000;
 const BOB = 1001;
 
-function setUp(options: FakeOptions = {}, refreshEvery = 5) {
+/** What one engine leaves for the next. */
+const nothingWanted: Wanted = { keep: () => {}, forget: () => {}, take: () => undefined };
+
+function setUp(options: FakeOptions = {}, refreshEvery = 5, wanted = nothingWanted) {
   const world = fakeWorld(options);
   const logs = createLogRing({ capacity: 100, now: Date.now, write: () => {}, writeLevel: 'error' });
   const profiles = openProfileStore(join(folder, String(stores++)), logs.log);
@@ -37,6 +41,7 @@ function setUp(options: FakeOptions = {}, refreshEvery = 5) {
   const keeper = createTunnelKeeper({
     ...world.deps,
     history,
+    wanted,
     profiles,
     logs,
     onChange: () => publisher.changed(),
@@ -171,4 +176,33 @@ test('the ring keeps the newest lines, in order, within the octets asked for, pr
   const few = logs.read(0, 1000, 'debug', 500);
   assert.ok(few.length > 0 && JSON.stringify(few).length <= 501 + few.length);
   assert.equal(few[few.length - 1]?.text, 'line 249');
+});
+
+test('what was up when the engine died is brought back by the next, once, and after this start of the computer only', async () => {
+  const path = join(folder, 'wanted.json');
+  const open = (boot: string) => openWanted(path, boot, () => {});
+  const first = setUp({}, 5, open('boot 1'));
+  const [mine] = first.profiles.list(ALICE).filter(({ shared }) => !shared);
+  assert.ok(mine);
+  first.keeper.up('Office', ALICE);
+  while (first.keeper.statusFor(ALICE).state !== 'connected') await new Promise(setImmediate);
+  const left = readFileSync(path, 'utf8');
+  await first.keeper.stop();
+  assert.equal(open('boot 1').take(), undefined, 'an orderly end leaves nothing');
+
+  // The next engine, with the same profiles.
+  const next = setUp({}, 5, open('boot 1'));
+  const [same] = next.profiles.list(ALICE).filter(({ shared }) => !shared);
+  writeFileSync(path, left.replace(mine.profile.id, same?.profile.id ?? ''));
+  next.keeper.resume();
+  assert.equal(next.keeper.statusFor(ALICE).state, 'reconnecting');
+  assert.equal(next.keeper.statusFor(ALICE).failure?.code, 'engine-restarted');
+  while (next.keeper.statusFor(ALICE).state !== 'connected') await new Promise(setImmediate);
+  await next.keeper.stop('kept');
+  assert.equal(open('boot 2').take(), undefined, 'the computer was started anew');
+  next.keeper.resume();
+  assert.equal(next.keeper.active(), false, 'and it is gone');
+
+  writeFileSync(path, '{"format":1');
+  assert.equal(open('boot 1').take(), undefined);
 });

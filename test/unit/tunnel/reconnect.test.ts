@@ -15,7 +15,11 @@ const LOGIN = 9;
 const from = { address: '127.0.0.1', port: 4500 };
 
 /** A gateway that comes up; a datagram makes it end with what `dies` says. */
-function run(changes: Partial<Profile> = {}, script: (config: IkeConfig, count: number) => Script = () => comesUp) {
+function run(
+  changes: Partial<Profile> = {},
+  script: (config: IkeConfig, count: number) => Script = () => comesUp,
+  memory = newMemory(),
+) {
   const fake = fakeWorld();
   const states: string[] = [];
   const lines: string[] = [];
@@ -57,7 +61,7 @@ function run(changes: Partial<Profile> = {}, script: (config: IkeConfig, count: 
       owner: 1000,
       profile: sampleProfile({ gateway: '127.0.0.1', ...changes }),
       secret: { psk: octets('the key of this gateway'), password: octets('kept') },
-      memory: newMemory(),
+      memory,
       recall: (kind) => octets(kind === 'psk' ? 'the key of this gateway' : 'kept'),
       mayRemember: () => true,
       remember: () => {},
@@ -185,6 +189,9 @@ test('locked: the traffic stays held back until the user says so', async () => {
   assert.deepEqual(it.status().routes, ['10.1.0.0/16'], 'what is held back');
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(it.calls.includes('revert'), false);
+  assert.equal(it.attempts.retry(), true, 'the user may try');
+  await it.reaches('connected');
+  assert.equal(it.attempts.retry(), false);
   await it.attempts.end();
   assert.deepEqual([it.status().state, it.open.size], ['idle', 0]);
   assert.ok(it.calls.includes('revert'));
@@ -284,6 +291,26 @@ test('the next address is tried when one falls silent after its first answer', a
   );
   assert.equal(it.status().gateway?.name, '127.0.0.2');
   await it.attempts.end();
+});
+
+test('silent after the first answer, and no TCP either: that is told, and the next time UDP is tried again', async () => {
+  const silent: Script = (input, emit) => {
+    if (input.kind !== 'start') return comesUp(input, emit);
+    emit({ kind: 'progress', step: 'sa-init' });
+    emit({ kind: 'progress', step: 'auth' });
+    emit({ kind: 'closed', failure: { code: 'no-answer-auth', evidence: 'no answer to IKE_AUTH' } });
+  };
+  const memory = newMemory();
+  for (let time = 1; time <= 2; time++) {
+    const it = run({ gateway: '127.0.0.1', tcp: 'auto', tcpPorts: [1] }, () => silent, memory);
+    await it.reaches('failed');
+    assert.equal(it.status().failure?.code, 'no-answer-auth', it.status().failure?.evidence);
+    assert.deepEqual(
+      it.configs.map(({ transport }) => transport ?? 'udp'),
+      ['udp'],
+      'nobody speaks TCP at port 1',
+    );
+  }
 });
 
 const { encr, prf, integ, ke } = establishedSa;
@@ -397,4 +424,25 @@ test('a new login that fails leaves the one in use alone; when that ends first t
   assert.equal(it.machines(), 3, 'the one beside is under way');
   await it.attempts.end();
   assert.deepEqual([it.status().state, it.open.size], ['idle', 0]);
+});
+
+test('the ticket of a new login stays when the connection before it gives its own back', async () => {
+  const tickets: IkeTicket[] = [];
+  const it = run({}, (config, count) => {
+    const steps = withOwnSa(count, ticketing(tickets)(config, count));
+    return (input, emit) => {
+      // Deleted by us, so its ticket is void (RFC 5723 §6.2).
+      if (input.kind === 'terminate' && count === 0) emit({ kind: 'ticket', ticket: undefined });
+      steps(input, emit);
+    };
+  });
+  await it.reaches('connected');
+  it.logInAgain();
+  await it.reaches('connected');
+  await it.until(() => it.inputs.includes('terminate') && it.calls.includes('removeChild'));
+  it.die();
+  await it.until(() => it.machines() === 3 && it.status().state === 'connected');
+  assert.equal(it.configs[2]?.resumption?.ticket, tickets[1]);
+  await it.attempts.end();
+  for (const { skD } of tickets) assert.deepEqual(skD, new Uint8Array(32), 'none is left');
 });

@@ -1,0 +1,82 @@
+/**
+ * Where this computer is: looks, when the network changes, from which address packets would go to each address of the gateway, and tells the
+ * IKE machine, which decides (core/ike/sa/mobike.ts).
+ */
+import type { Channel, Endpoint, Path } from '../ike/sa/contract.ts';
+import type { Log } from '../system/log.ts';
+
+export interface NetworkPorts {
+  /** Calls when the network may have changed; `addresses`: one came or went, and not at the tunnel's own device. */
+  readonly watch: (device: string, onChange: (news: { readonly addresses: boolean }) => void) => { close(): void };
+  /** The address that our packets to there would come from; undefined where there is no way. */
+  readonly sourceTowards: (address: string) => string | undefined;
+}
+
+export interface RoamingPorts {
+  readonly network: NetworkPorts;
+  /** Ports of our sockets of this family; undefined where there are none to be had. */
+  readonly sockets: (family: 4 | 6) => Promise<Readonly<Record<Channel, number>> | undefined>;
+  readonly tell: (paths: readonly Path[]) => void;
+  readonly log: Log;
+}
+
+export interface Roaming {
+  /** Other addresses of the gateway than the first. */
+  peerAddresses(addresses: readonly string[]): void;
+  stop(): void;
+}
+
+/** `path` is the one in use, `device` the tunnel's; `gatewayPorts` are the same at all addresses of the gateway. */
+export function startRoaming(
+  { network, sockets, tell, log }: RoamingPorts,
+  device: string,
+  path: { readonly local: Endpoint; readonly remote: Endpoint },
+  gatewayPorts: Readonly<Record<Channel, number>>,
+): Roaming {
+  const first = path.remote.address;
+  let others: readonly string[] = [];
+  let told = `${path.local.address} ${first}`;
+  let stopped = false;
+  let looking: Promise<void> = Promise.resolve();
+
+  /** One after the other: opening sockets takes a moment. */
+  function look(evenSame: boolean): void {
+    looking = looking.then(() => lookNow(evenSame)).catch((fault) => log('error', 'tunnel', `roaming: ${String(fault)}`));
+  }
+
+  async function lookNow(evenSame: boolean): Promise<void> {
+    const paths: Path[] = [];
+    for (const address of [first, ...others]) {
+      const local = stopped ? undefined : network.sourceTowards(address);
+      const ports = local === undefined ? undefined : await sockets(address.includes(':') ? 6 : 4);
+      if (local !== undefined && ports)
+        paths.push({ local: { address: local, ports }, remote: { address, ports: gatewayPorts } });
+    }
+    const text = paths.map(({ local, remote }) => `${local.address} ${remote.address}`).join(', ');
+    if (stopped || (text === told && !evenSame)) return;
+    if (text !== told) log('info', 'tunnel', 'ways to the gateway', { now: text === '' ? 'none' : text });
+    told = text;
+    tell(paths);
+  }
+
+  const watch = network.watch(device, ({ addresses }) => look(addresses));
+  // It may have changed while the session was made.
+  look(false);
+  return {
+    peerAddresses(addresses) {
+      // A gateway tells of all that it has, those of its inner networks too: whoever came by a public one tries the public ones first.
+      const later = addresses.filter((address) => address !== first && isPrivate(address) && !isPrivate(first));
+      others = [...addresses.filter((address) => address !== first && !later.includes(address)), ...later];
+      look(false);
+    },
+    stop() {
+      stopped = true;
+      watch.close();
+    },
+  };
+}
+
+/** RFC 1918, RFC 6598, RFC 4193. */
+function isPrivate(address: string): boolean {
+  return /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|f[cd])/.test(address);
+}
