@@ -67,7 +67,7 @@ export const negotiationAttacks: readonly AttackedSentence[] = [
       attack('redirect-to-loopback', 'gateway-misbehaved', 'nothing', { evidence: /REDIRECT/ }),
       attack('redirect-to-no-name', 'gateway-misbehaved', 'nothing', { evidence: /REDIRECT/ }),
       // To where nobody lives.
-      attack('redirect-in-auth', 'no-answer', 'proof', { silent: true }),
+      attack('redirect-in-auth', 'no-answer', 'nothing', { silent: true }),
       attack('redirect-before-proof', 'gateway-signature-refused'),
     ],
   },

@@ -1,7 +1,8 @@
 /**
  * `node test/host/chaos.ts [--rounds 50] [--seed 1] [--json]`: kill -9 of engine, monitor or command line at random moments, on a laptop
  * that strictly filters reverse paths, while something restarts a dead monitor as systemd would. Within five seconds of each kill the
- * host must be clean, or correctly connected; after `down` it must be clean each time. One JSON line per round and a summary; progress
+ * host must be clean, or correctly connected; a tunnel that was up and that nobody ended must come back; after `down` the host must be
+ * clean each time. One JSON line per round and a summary; progress
  * on standard error. The seed decides every choice, though not how far the processes get in the same time.
  */
 import type { ChildProcess } from 'node:child_process';
@@ -21,6 +22,8 @@ import { differences, type HostSnapshot, snapshot } from '../lab/snapshot.ts';
 const WITHIN_MS = 5_000;
 /** systemd's RestartSec in resources/linux/sallyport.service. */
 const RESTART_MS = 200;
+/** For the helper to answer again, and to bring back what was up: a busy machine starts programs slowly. */
+const BACK_MS = 30_000;
 
 const VICTIMS = ['engine', 'monitor', 'cli'] as const;
 /** The two in the middle wait for the helper to say that it changes the host right now. */
@@ -85,13 +88,15 @@ async function oneRound(laptop: Laptop, plan: Pick<Round, 'round' | 'victim' | '
   const state =
     reached === undefined ? ((await laptop.status())?.state ?? 'unknown') : changing[plan.moment as keyof typeof changing];
   const killedAt = performance.now();
-  laptop.kill(plan.victim, cli);
+  await laptop.kill(plan.victim, cli);
   let verdict = await laptop.verdict();
   while (!verdict.ok && performance.now() - killedAt < WITHIN_MS) {
     await sleep(30);
     verdict = await laptop.verdict();
   }
   const settled = Math.round(performance.now() - killedAt);
+  // `down` may have ended it just before the kill; elsewhere it was up and stays wanted.
+  if (verdict.ok && plan.moment === 'connected') verdict = await laptop.back(verdict);
   if (cli.exitCode === null && cli.signalCode === null && plan.victim === 'cli') await once(cli, 'exit');
   const after = await laptop.tidy(cli);
   if (after !== undefined) verdict = { ok: false, text: `${verdict.text}; afterwards: ${after}` };
@@ -162,13 +167,15 @@ class Laptop {
     if (code !== 0) throw new Error(`up: exit ${code}\n${this.#said}`);
   }
 
-  kill(victim: Victim, cli: ChildProcess): void {
+  /** Resolves when the victim is dead: what it still says meanwhile is no verdict. */
+  async kill(victim: Victim, cli: ChildProcess): Promise<void> {
     const pid = { engine: this.#engines()[0], monitor: this.#monitor?.pid, cli: cli.pid }[victim];
     try {
       if (pid !== undefined) process.kill(pid, 'SIGKILL');
     } catch {
       // It was quicker: a command line that had ended, an engine between two lives.
     }
+    while (pid !== undefined && isRunning(pid)) await sleep(5);
   }
 
   /** What the helper says, undefined while it does not. */
@@ -201,12 +208,30 @@ class Laptop {
   /** Clean, or correctly connected; anything else is `ok: false` with the reason. */
   async verdict(): Promise<Verdict> {
     const status = await this.status();
-    if (status === undefined) return { ok: false, text: 'the helper does not answer' };
+    // While it starts again the host is what counts; that it does start is for `back` and `tidy`.
+    if (status === undefined) return this.#clean('the helper does not answer');
     const processes = this.#processes();
     if (processes !== undefined) return { ok: false, text: processes };
     if (status.state === 'connected') return this.#connected();
     if (status.state === 'idle' || status.state === 'failed') return this.#clean(status.state);
+    // A try has a device, without address or route.
+    if (status.state === 'reconnecting' && status.held === false) return this.#clean(status.state, 'trying');
     return { ok: false, text: `still ${status.state}` };
+  }
+
+  /** What was up is up again. */
+  async back(first: Verdict): Promise<Verdict> {
+    let now = first;
+    try {
+      await this.#patiently('the tunnel to come back', async () => {
+        const status = await this.status();
+        now = status?.state === 'connected' ? await this.#connected() : { ok: false, text: status?.state ?? 'no answer' };
+        return now.ok;
+      });
+      return first;
+    } catch {
+      return { ok: false, text: `${first.text}, then not back: ${now.text}` };
+    }
   }
 
   /** Back to idle, and clean; words when it is not. */
@@ -265,9 +290,10 @@ class Laptop {
     return { ok: true, text: 'connected' };
   }
 
-  async #clean(state: string): Promise<Verdict> {
+  async #clean(state: string, trying?: 'trying'): Promise<Verdict> {
     const now = await look(this.#lab);
-    const left = differences(this.#before, now);
+    const isDevice = (line: string): boolean => /^links: left: \d+: sally\d+: /.test(line);
+    const left = differences(this.#before, now).filter((line) => !(trying && isDevice(line)));
     if (now.filter !== this.#before.filter) left.push(`rp_filter: ${this.#before.filter} became ${now.filter}`);
     const journal = readFileSync(join(this.#folder, 'state/monitor/journal'), 'utf8');
     if (journal !== '') left.push('the journal is not empty');
@@ -316,8 +342,17 @@ class Laptop {
   }
 
   async #patiently(what: string, done: () => Promise<boolean>): Promise<void> {
-    for (const end = performance.now() + 20_000; performance.now() < end; await sleep(30)) if (await done()) return;
+    for (const end = performance.now() + BACK_MS; performance.now() < end; await sleep(30)) if (await done()) return;
     throw new Error(`in vain: ${what}\n${this.#said}`);
+  }
+}
+
+/** A zombie has no command line. */
+function isRunning(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  } catch {
+    return false;
   }
 }
 
