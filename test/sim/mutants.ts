@@ -28,7 +28,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'nothing to compare with': {
     file: 'core/ike/sa/mobike.ts',
-    from: 'if (before?.spis !== this.#seen.spis) return found.local;',
+    from: 'if (before?.spis !== this.#seen.spis) return natLocal;',
     to: 'if (before?.spis !== this.#seen.spis) return false;',
     scenario: 'nat-changes-after-rekeying',
     invariant: 'unsettled',
