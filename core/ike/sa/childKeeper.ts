@@ -66,7 +66,7 @@ export interface ChildKeeperSetup {
 interface Life {
   readonly spiIn: number;
   softAt: number;
-  readonly hardAt: number;
+  hardAt: number;
   /** Rekeying was refused: not before this. */
   notBefore: number;
   attempts: number;
@@ -152,8 +152,11 @@ export class ChildKeeper {
   }
 
   limit(spiIn: number, which: 'soft' | 'hard', now: number): void {
-    if (which === 'soft') this.rekey(spiIn, now);
-    else this.#expire(spiIn, now);
+    const life = this.#lives.get(spiIn);
+    if (!life) return;
+    // Not at once: while a rekeying of the peer is under way in several exchanges, a DELETE would be left behind in the old IKE SA.
+    if (which === 'hard') life.hardAt = Math.min(life.hardAt, now);
+    else this.rekey(spiIn, now);
   }
 
   /**
@@ -391,6 +394,7 @@ export class ChildKeeper {
     if (!life || !sa) return;
     life.redundantAt = Number.POSITIVE_INFINITY;
     life.expired = true;
+    life.hardAt = Number.POSITIVE_INFINITY;
     if (life.replacedBy === undefined) sa.narrator.log('warn', 'CHILD SA expired', { spiIn: spiText(spiIn) });
     sa.deleteChild(spiIn, now);
   }
