@@ -57,8 +57,6 @@ export interface Attempts {
   /** As those of a connection; false when there is none that is up. */
   limit(spiIn: number, which: 'soft' | 'hard'): void;
   rekey(what: 'ike' | 'child'): boolean;
-  /** A lost connection is tried now. False: there is none that waits. */
-  retry(): boolean;
   /** The computer is about to sleep. */
   suspending(): void;
   /** It is awake again. */
@@ -473,11 +471,6 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       for (const one of [connection, successor]) one?.limit(spiIn, which);
     },
     rekey: (what) => connection?.rekey(what) ?? false,
-    retry() {
-      const waits = !ending && connection?.facts().endingAt !== undefined && session.lost() !== undefined;
-      if (waits) tell({ kind: 'retry' });
-      return waits;
-    },
     suspending: () => tell({ kind: 'suspending' }),
     resumed,
     again(askSecret) {

@@ -25,8 +25,6 @@ export type SessionInput =
   | { readonly kind: 'ended'; readonly why: Ending | undefined; readonly elsewhere?: boolean }
   /** There is a way to the gateway, or none. */
   | { readonly kind: 'network'; readonly usable: boolean }
-  /** The user wants it tried now. */
-  | { readonly kind: 'retry' }
   | { readonly kind: 'suspending' }
   /** Awake again. `patience`: how long the gateway may take to show that it still knows us, before the connection is made anew. */
   | { readonly kind: 'resumed'; readonly patience: number }
@@ -272,12 +270,6 @@ export function createSession({ whenLost, before, random }: SessionOptions): Ses
           break;
         case 'network':
           network(input.usable, now);
-          break;
-        case 'retry':
-          if (phase !== 'waiting' && phase !== 'stuck') break;
-          failed = 0;
-          final = false;
-          connect(now);
           break;
         case 'suspending':
           if (phase === 'up') paused = true;

@@ -189,9 +189,9 @@ test('locked: the traffic stays held back until the user says so', async () => {
   assert.deepEqual(it.status().routes, ['10.1.0.0/16'], 'what is held back');
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(it.calls.includes('revert'), false);
-  assert.equal(it.attempts.retry(), true, 'the user may try');
+  assert.equal(it.attempts.again(false), true, 'the user may try');
   await it.reaches('connected');
-  assert.equal(it.attempts.retry(), false);
+  assert.equal(it.attempts.again(false), false);
   await it.attempts.end();
   assert.deepEqual([it.status().state, it.open.size], ['idle', 0]);
   assert.ok(it.calls.includes('revert'));

@@ -293,17 +293,3 @@ test('when the one in use ends first, the one beside it is what is tried', () =>
   failing.lost('closed-by-gateway');
   assert.deepEqual(failing.lost('no-answer'), ['connect'], 'and after that another');
 });
-
-test('the user need not wait: what waits or is locked is tried now', () => {
-  const waits = at();
-  waits.up(60_000);
-  waits.lost('gateway-lost');
-  assert.deepEqual(waits.give({ kind: 'retry' }), ['connect']);
-  assert.deepEqual(waits.give({ kind: 'retry' }), [], 'it is tried already');
-  const lock = at('lock');
-  lock.up(60_000);
-  lock.lost('password-wrong');
-  assert.deepEqual(lock.give({ kind: 'retry' }), ['connect']);
-  lock.lost('no-answer');
-  assert.equal(lock.session.lost()?.final, false);
-});
