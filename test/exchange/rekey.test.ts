@@ -558,7 +558,6 @@ each('the DELETE of the old IKE SA is lost: the other deletes it itself after a 
     two.side(one).session.tick(two.now);
     two.side(one).outbox.length = 0;
   }
-  two.agree(1);
   two.pass(2 * redundantFor);
   two.agree(1);
   assert.equal(two.side(other).closed, false);
@@ -658,3 +657,16 @@ each(
     two.agree(1);
   },
 );
+
+each('who answered the rekeying of the IKE SA asks nothing in the new one before the other has it', (one, other) => {
+  const two = new Two();
+  two.rekeyIke(one);
+  two.carry(one);
+  // Asked now, while the answer is on its way: whoever gets that first knows no such IKE SA, and would say so (RFC 7296 §2.21.4).
+  two.side(other).session.checkLiveness(two.now);
+  assert.equal(two.side(other).outbox.length, 1, 'the answer alone');
+  two.carry(other);
+  two.settle();
+  assert.equal(said(two, other, /INFORMATIONAL request: $/), 1, 'and then it does');
+  two.agree(1);
+});

@@ -60,6 +60,7 @@ export class IkeSa {
   readonly #queue: OutgoingExchange[] = [];
   readonly #children = new Map<number, Child>();
   #state: IkeSaState = 'half-open';
+  #quietUntil: number;
   #authenticated = false;
   #channel: Channel;
   #remote: Endpoint;
@@ -80,6 +81,7 @@ export class IkeSa {
     const agreed = setup.fragmentSize !== undefined;
     this.#theirAnswers = new InboundMessages(agreed, setup.narrator, Infinity);
     this.#theirRequests = new InboundMessages(agreed, setup.narrator, FRAGMENTS_WITHIN);
+    this.#quietUntil = setup.quietUntil ?? 0;
     this.#channel = setup.channel;
     this.#remote = setup.remote;
     this.#followPeer = setup.followPeer;
@@ -204,7 +206,8 @@ export class IkeSa {
   deadline(): number | undefined {
     if (this.#state === 'closed') return undefined;
     const deadline = this.#isCutOff() ? Infinity : (this.#requests.deadline ?? Infinity);
-    const due = Math.min(deadline, this.#ending?.by ?? Infinity, this.#livenessDue(), this.#theirRequests.deadline);
+    const silence = this.#quietUntil > 0 && this.#queue.length > 0 ? this.#quietUntil : Infinity;
+    const due = Math.min(deadline, silence, this.#ending?.by ?? Infinity, this.#livenessDue(), this.#theirRequests.deadline);
     return due === Infinity ? undefined : due;
   }
 
@@ -272,6 +275,12 @@ export class IkeSa {
     this.#children.set(child.spiIn, { spiIn: child.spiIn, spiOut: child.spiOut, deleting: false, sa });
     if (this.#setup.keyLog) for (const line of espKeyLogLines(child)) this.#setup.emit({ kind: 'key-log', table: 'esp', line });
     this.#setup.emit({ kind: 'install-child', child, ...how });
+  }
+
+  /** The peer is known to have it (`IkeSaSetup.quietUntil`). */
+  mayAsk(now: number): void {
+    this.#quietUntil = 0;
+    this.#pump(now);
   }
 
   /** RFC 7296 §2.25.1: without a word to the peer, who does not know it. */
@@ -350,6 +359,7 @@ export class IkeSa {
 
   #pump(now: number): void {
     if (this.#state === 'closed' || this.#requests.busy || this.#isCutOff()) return;
+    if (now < this.#quietUntil && this.#state !== 'closing') return;
     const exchange = this.#queue.shift();
     if (!exchange) return;
     const payloads = exchange.build();
@@ -569,6 +579,7 @@ export class IkeSa {
 
   /** The peer itself sent this, and not long ago: it is the answer to a request in flight, or a request that is new. */
   #heard(arrival: Arrival, now: number): void {
+    this.#quietUntil = 0;
     this.#heardAt = Math.max(this.#heardAt, now);
     if (this.#awaited) this.#setup.emit({ kind: 'alive' });
     this.#awaited = false;
@@ -587,7 +598,7 @@ export class IkeSa {
 
   #livenessDue(): number {
     const { livenessAfter } = this.#setup.timing;
-    if (this.#state !== 'established' || livenessAfter === 0 || this.#requests.busy || this.#isCutOff()) return Infinity;
+    if (this.#state !== 'established' || livenessAfter === 0 || this.busy || this.#isCutOff()) return Infinity;
     return this.#heardAt + livenessAfter;
   }
 

@@ -70,6 +70,7 @@ export type FirstSa = Pick<
   | 'handlers'
   | 'narrator'
   | 'fragmentSize'
+  | 'quietUntil'
 >;
 
 interface Rekey {
@@ -283,7 +284,7 @@ export class Session {
       this.#ended = { failure };
       // Those that say goodbye themselves may finish that; nobody else will have a use.
       for (const other of [...this.#others.keys()]) if (other.state !== 'closing') other.close();
-    }
+    } else if (this.#others.size === 0) this.#current?.mayAsk(this.#now); // the peer has deleted the one before
     if (this.#ended === undefined || this.#others.size > 0) return;
     const { failure: why } = this.#ended;
     this.#ended = undefined;
@@ -514,6 +515,7 @@ export class Session {
       ...who,
       ...{ suite, keys, narrator, handlers: {}, fragmentSize: old.fragmentSize },
       ...{ channel: old.channel, remote: old.remote, nextRequestId: 0, expectedRequestId: 0 },
+      ...(who.role === 'responder' && { quietUntil: now + redundantFor }),
     });
     sa.authenticated(now);
     return sa;

@@ -93,6 +93,11 @@ export interface IkeSaSetup {
   /** RFC 7296 §2.23: a host that is not behind a NAT follows the peer's address; one that is must not. */
   readonly followPeer: boolean;
   readonly emit: (output: IkeOutput) => void;
+  /**
+   * Nothing is asked in it before then unless the peer has used it: it made the IKE SA by an answer, and as long as that is on its way the
+   * peer knows of none.
+   */
+  readonly quietUntil?: number;
   /** It ends now, for whatever reason; its CHILD SAs may still be handed over. */
   readonly beforeEnd?: () => void;
   /** Lines carry its SPIs. */

@@ -169,6 +169,7 @@ test('a killed agent: what is under way fails at once, its keys are lost, the ne
 });
 
 test('an agent that hangs is ended after the patience is over', async () => {
+  await untilNoChild(); // of the tests before
   const agent = agentOf({ patience: 2000 });
   try {
     const loaded = await agent.load(ec.slice());
