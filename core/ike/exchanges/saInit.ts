@@ -88,6 +88,7 @@ export class SaInitExchange {
   readonly #cookies = new Set<string>();
   readonly #refusals = new Set<number>();
   #cookie: Uint8Array | undefined;
+  #returns = 0;
   /** Of the puzzle that came with that cookie. */
   #solution: Uint8Array | undefined;
   /** Milliseconds spent on puzzles, and what the last puzzle wanted that was not solved. */
@@ -171,6 +172,14 @@ export class SaInitExchange {
     // RFC 7296 §2.6: 1 to 64 octets.
     if (cookie.length < 1 || cookie.length > 64) return doubt('protocol', `COOKIE of ${cookie.length} octets`);
     const hex = toHex(cookie);
+    // One that was asked for before the last is an echo, or we are back at an address that it was made for.
+    const back = this.#cookies.has(hex) && this.#cookie !== undefined && toHex(this.#cookie) !== hex;
+    if (back && progress.now < this.#echoesUntil) return { kind: 'ignore', why: 'echo: an earlier COOKIE' };
+    if (back && this.#returns++ < MAX_COOKIES) {
+      this.#cookie = cookie.slice();
+      this.#solution = undefined;
+      return this.#restart(progress, 'the gateway wants an earlier cookie again');
+    }
     if (this.#cookies.has(hex)) {
       const failure = this.#unsolved === undefined ? tooOften : tooHard(this.#unsolved);
       return this.#refused(progress, failure);

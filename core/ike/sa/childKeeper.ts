@@ -57,6 +57,8 @@ export interface ChildKeeperSetup {
   readonly emit: (output: IkeOutput) => void;
   /** The IKE SA of all CHILD SAs. */
   readonly current: () => IkeSa | undefined;
+  /** What had its time is asked for again. */
+  readonly renews: boolean;
   /** A request of ours to rekey the IKE SA is in flight. */
   readonly rekeyingIke: () => boolean;
   /** None is left, and none is coming. */
@@ -65,6 +67,7 @@ export interface ChildKeeperSetup {
 
 interface Life {
   readonly spiIn: number;
+  readonly selectors: Selectors;
   softAt: number;
   hardAt: number;
   /** Rekeying was refused: not before this. */
@@ -126,6 +129,7 @@ export class ChildKeeper {
     const rehearse = lifetimes.rehearse && this.#lives.size === 0 && how.replaces === undefined;
     this.#lives.set(child.spiIn, {
       spiIn: child.spiIn,
+      selectors: { local: child.localSelectors, remote: child.remoteSelectors },
       softAt: rehearse ? now : now + soft * (1 - lifetimes.jitter * this.#fraction()),
       hardAt: now + hard,
       notBefore: 0,
@@ -166,7 +170,11 @@ export class ChildKeeper {
   removed(spiIn: number): { readonly grace?: number; readonly empty: boolean } {
     const life = this.#lives.get(spiIn);
     this.#lives.delete(spiIn);
-    if (life?.replacedBy !== undefined || life?.ours) return { grace: graceFor, empty: false };
+    // A successor may have gone before it.
+    const last = this.#lives.size === 0 && !this.pending;
+    if (life?.replacedBy !== undefined || life?.ours) return { grace: graceFor, empty: last };
+    // Of several one had its time because nobody could rekey it: the others stay, and it is asked for anew.
+    if (life?.expired && this.#lives.size > 0 && this.#setup.renews) this.want(life.selectors);
     return { empty: life?.expired === true && this.#lives.size === 0 && !this.pending };
   }
 

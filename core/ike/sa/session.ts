@@ -111,6 +111,7 @@ export class Session {
     this.children = new ChildKeeper({
       ...{ random, lifetimes: this.#lifetimes, espProposals, followups, path, admit, newSpiIn, emit },
       current: () => this.#current,
+      renews: setup.closeWithoutChild,
       rekeyingIke: () => this.#rekey !== undefined,
       empty: (now, failure) => this.#withoutChild(now, failure),
     });
