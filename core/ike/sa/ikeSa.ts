@@ -183,6 +183,7 @@ export class IkeSa {
 
   tick(now: number): void {
     if (this.#state === 'closed') return;
+    if (now >= this.#quietUntil) this.#quietUntil = 0;
     if (this.#ending && now >= this.#ending.by) {
       this.close(this.#ending.failure);
       return;
@@ -324,6 +325,7 @@ export class IkeSa {
   finish(payloads: readonly Payload[], failure: IkeFailure | undefined, now: number, within = DELETE_WITHIN): void {
     if (this.#state === 'closed' || this.#state === 'closing') return;
     this.#state = 'closing';
+    this.#quietUntil = 0;
     const end = () => this.close(failure);
     const exchange: OutgoingExchange = {
       exchange: EXCHANGE.INFORMATIONAL,
@@ -359,7 +361,7 @@ export class IkeSa {
 
   #pump(now: number): void {
     if (this.#state === 'closed' || this.#requests.busy || this.#isCutOff()) return;
-    if (now < this.#quietUntil && this.#state !== 'closing') return;
+    if (now < this.#quietUntil) return;
     const exchange = this.#queue.shift();
     if (!exchange) return;
     const payloads = exchange.build();
