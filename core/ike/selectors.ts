@@ -28,6 +28,11 @@ export function narrow(proposed: readonly TrafficSelector[], allowed: readonly T
   return all.filter((one, at) => !all.some((other, index) => index !== at && selectorContains(other, one)));
 }
 
+/** Selectors of a message that are kept: what was parsed is a view of the datagram. */
+export function copySelector(selector: TrafficSelector): TrafficSelector {
+  return { ...selector, start: selector.start.slice(), end: selector.end.slice() };
+}
+
 export function selectsAddress(selector: TrafficSelector, address: Uint8Array): boolean {
   return selector.start.length === address.length && rangeContains(selector, address);
 }

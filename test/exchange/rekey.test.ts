@@ -459,6 +459,28 @@ each('the request of one is slow, and the other has rekeyed the IKE SA meanwhile
   assert.deepEqual([ikeRekeyed(two, one), ikeRekeyed(two, other)], [['peer'], ['us']]);
 });
 
+each('a refusal is not heard, and its sender uses the IKE SA that it made instead (§2.25.2)', (one, other) => {
+  const two = new Two({ children: 2 });
+  two.rekeyChild(other);
+  two.rekeyIke(one);
+  two.carry(one);
+  two.carry(other);
+  const refusal = two.take(other);
+  two.carry(one);
+  two.rekeyIke(other);
+  two.carry(other);
+  two.carry(one);
+  const farewell = two.take(other);
+  two.deleteChild(other, 1);
+  two.carry(other);
+  assert.deepEqual(ikeRekeyed(two, one), ['peer'], 'before the old one is deleted');
+  two.deliver(other, refusal);
+  two.deliver(other, farewell);
+  two.settle();
+  two.agree(1);
+  assert.deepEqual([ikeRekeyed(two, one), ikeRekeyed(two, other)], [['peer'], ['us']]);
+});
+
 each('the old IKE SA is deleted before the slow request comes: what the other made takes over (§2.25.2)', (one, other) => {
   const two = new Two();
   two.rekeyIke(one);

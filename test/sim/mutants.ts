@@ -33,11 +33,11 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     scenario: 'nat-changes-after-rekeying',
     invariant: 'unsettled',
   },
-  'answers taken by the old IKE SA': {
-    file: 'core/ike/sa/ikeSa.ts',
-    from: '(_answer, _at, sa) => sa.#removeChild(spiIn)',
-    to: '() => this.#removeChild(spiIn)',
-    scenario: 'expired-while-ike-rekeys',
+  'deaf to what the peer uses': {
+    file: 'core/ike/sa/session.ts',
+    from: 'if (theirs?.sa !== sa || deletesIkeSa(payloads)) return;',
+    to: 'if (!theirs || sa) return;',
+    scenario: 'used-while-both-rekey',
     invariant: 'unsettled',
   },
   'no grace while both rekey': {
@@ -66,6 +66,6 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     from: "          this.#adopt(made, now, 'us');\n          this.#discard(old, now);",
     to: "          this.#adopt(made, now, 'us');",
     scenario: 'both-rekey-at-once',
-    invariant: 'memory',
+    invariant: 'unsettled',
   },
 };

@@ -18,7 +18,7 @@ import {
   offeredKeyExchanges,
   withSpi,
 } from '../negotiation.ts';
-import { selectorsText, widerThan } from '../selectors.ts';
+import { copySelector, selectorsText, widerThan } from '../selectors.ts';
 import { NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, PayloadOf, Proposal, TrafficSelector } from '../wire/message.ts';
 import { allPayloads, findNotify, findPayload, notify, notifyAbout } from '../wire/payloads.ts';
@@ -364,11 +364,6 @@ function isNonce({ length }: Uint8Array): boolean {
 
 function isZero(spi: Uint8Array): boolean {
   return spi.every((octet) => octet === 0);
-}
-
-/** Selectors outlive the datagram they are views of. */
-function copySelector(selector: TrafficSelector): TrafficSelector {
-  return { ...selector, start: selector.start.slice(), end: selector.end.slice() };
 }
 
 function wrong(what: string): { readonly kind: 'wrong'; readonly evidence: string } {

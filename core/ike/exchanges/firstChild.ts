@@ -9,7 +9,7 @@ import type { Random } from '../../crypto/types.ts';
 import { deriveChildKeys, type IkeKeys, type Nonces } from '../keys/ikeKeys.ts';
 import { checkChosen, childSuite, type IkeSuite, withoutKeyExchange, withSpi } from '../negotiation.ts';
 import type { ChildSa, Configuration, Endpoint, IkeConfig, IkeFailure } from '../sa/contract.ts';
-import { selectsAddress, widerThan } from '../selectors.ts';
+import { copySelector, selectsAddress, widerThan } from '../selectors.ts';
 import { NOTIFY } from '../wire/constants.ts';
 import type { Payload, PayloadOf, Proposal, TrafficSelector } from '../wire/message.ts';
 import { findNotify, findPayload } from '../wire/payloads.ts';
@@ -199,11 +199,6 @@ function findTraffic(payloads: readonly Payload[], kind: 'TSi' | 'TSr'): Payload
 
 function fail(code: IkeFailure['code'], what: string): { readonly ok: false; readonly error: IkeFailure } {
   return err({ code, evidence: inAuth(what) });
-}
-
-/** Selectors outlive the datagram they are views of. */
-function copySelector(selector: TrafficSelector): TrafficSelector {
-  return { ...selector, start: selector.start.slice(), end: selector.end.slice() };
 }
 
 /** RFC 4303 §2.1: SPIs below 256 are reserved. */

@@ -6,7 +6,7 @@ import { fromUtf8 } from '../../bytes/bytes.ts';
 import type { IkeFailure } from '../sa/contract.ts';
 import { CP_ATTRIBUTE, CP_TYPE, NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, PayloadOf } from '../wire/message.ts';
-import { deleteChildSas, notify } from '../wire/payloads.ts';
+import { deleteChildSas } from '../wire/payloads.ts';
 import { spiBytes, spiNumber, spiText } from '../wire/spi.ts';
 import { isErrorNotify } from './rules.ts';
 
@@ -65,14 +65,6 @@ export function judgeInformational(
   if (end?.code === 'closed-by-gateway') return { answer: [], removed, end, notices, notes };
   if (paired.length > 0) answer.push(deleteChildSas(PROTOCOL.ESP, paired));
   return end ? { answer, removed, end, notices, notes } : { answer, removed, notices, notes };
-}
-
-/**
- * RFC 7296 §4: an implementation may refuse every CREATE_CHILD_SA, "with a Notify payload of type NO_ADDITIONAL_SAS", be it for
- * another CHILD SA, for rekeying one or for rekeying the IKE SA. RFC 7296 §2.25.2: TEMPORARY_FAILURE while the IKE SA is closing.
- */
-export function refuseCreateChild(closing: boolean): readonly Payload[] {
-  return [notify(closing ? NOTIFY.TEMPORARY_FAILURE : NOTIFY.NO_ADDITIONAL_SAS)];
 }
 
 /** The failure that a notify means which ends the IKE SA without a DELETE (RFC 7296 §2.21.2, §2.21.3). */

@@ -33,7 +33,7 @@ import { spiBytes, spiNumber, spiText } from '../wire/spi.ts';
 import type { ChildSa, IkeFailure, IkeOutput } from './contract.ts';
 import { followUp } from './followUp.ts';
 import type { IkeSa } from './ikeSa.ts';
-import { graceFor, type Lifetimes, limitsOf, redundantFor, retryAfter } from './lifetimes.ts';
+import { fraction, graceFor, type Lifetimes, limitsOf, pauseAfter, redundantFor } from './lifetimes.ts';
 import type { Reply } from './setup.ts';
 
 export interface Selectors {
@@ -124,13 +124,13 @@ export class ChildKeeper {
 
   /** Its life begins. Every CHILD SA comes by here. */
   install(sa: IkeSa, child: ChildSa, now: number, how: { readonly replaces?: number; readonly standby?: true } = {}): void {
-    const { lifetimes } = this.#setup;
+    const { lifetimes, random } = this.#setup;
     const { soft, hard } = lifetimes.child;
     const rehearse = lifetimes.rehearse && this.#lives.size === 0 && how.replaces === undefined;
     this.#lives.set(child.spiIn, {
       spiIn: child.spiIn,
       selectors: { local: child.localSelectors, remote: child.remoteSelectors },
-      softAt: rehearse ? now : now + soft * (1 - lifetimes.jitter * this.#fraction()),
+      softAt: rehearse ? now : now + soft * (1 - lifetimes.jitter * fraction(random)),
       hardAt: now + hard,
       notBefore: 0,
       attempts: 0,
@@ -175,7 +175,7 @@ export class ChildKeeper {
     if (life?.replacedBy !== undefined || life?.ours) return { grace: graceFor, empty: last };
     // Of several one had its time because nobody could rekey it: the others stay, and it is asked for anew.
     if (life?.expired && this.#lives.size > 0 && this.#setup.renews) this.want(life.selectors);
-    return { empty: life?.expired === true && this.#lives.size === 0 && !this.pending };
+    return { empty: last && life?.expired === true };
   }
 
   /** When `work` has something to do. */
@@ -192,7 +192,7 @@ export class ChildKeeper {
     if (!this.#canAsk()) return;
     for (const life of this.#lives.values()) {
       if (now < this.#dueOf(life)) continue;
-      if (now >= life.redundantAt || now >= life.hardAt) this.#expire(life.spiIn, now);
+      if (now >= life.redundantAt || now >= life.hardAt) this.#expire(life, now);
       else this.#startRekey(life, now);
       return;
     }
@@ -313,7 +313,7 @@ export class ChildKeeper {
       case 'refused':
         if (theirs) this.#succeed(life, theirs, now);
         else if (verdict.type !== NOTIFY.CHILD_SA_NOT_FOUND) this.#postpone(sa, life, verdict.evidence, now);
-        else if (living) this.#startAnew(sa, life, now);
+        else if (living) this.#startAnew(sa, life);
     }
   }
 
@@ -348,17 +348,9 @@ export class ChildKeeper {
   }
 
   /** RFC 7296 §2.25.1: CHILD_SA_NOT_FOUND. It is forgotten without a word, and another is asked for. */
-  #startAnew(sa: IkeSa, life: Life, now: number): void {
+  #startAnew(sa: IkeSa, life: Life): void {
     sa.narrator.log('info', 'the peer does not know the CHILD SA any more; asking for another', { spiIn: spiText(life.spiIn) });
-    const child = sa.child(life.spiIn);
-    if (child)
-      this.#wanted.push({
-        local: child.localSelectors,
-        remote: child.remoteSelectors,
-        which: 'further',
-        attempts: 0,
-        notBefore: now,
-      });
+    this.want(life.selectors);
     sa.forgetChild(life.spiIn);
   }
 
@@ -382,13 +374,13 @@ export class ChildKeeper {
     const evidence = verdict.kind === 'group' ? `asks for ${verdict.method.keyword}` : verdict.evidence;
     const again = verdict.kind === 'refused' && verdict.type === NOTIFY.TEMPORARY_FAILURE && attempts < maxTemporary;
     sa.narrator.log(again ? 'info' : 'warn', `no ${wanted.which} CHILD SA: ${evidence}`);
-    if (again) this.#wanted.push({ ...wanted, attempts, notBefore: now + this.#pause(attempts) });
+    if (again) this.#wanted.push({ ...wanted, attempts, notBefore: now + pauseAfter(attempts, this.#setup.random) });
     else if (this.#lives.size === 0 && this.#wanted.length === 0)
       this.#setup.empty(now, wanted.which === 'first' ? whyNone(verdict, evidence) : undefined);
   }
 
   #postpone(sa: IkeSa, life: Life, evidence: string, now: number): void {
-    const pause = this.#pause(life.attempts);
+    const pause = pauseAfter(life.attempts, this.#setup.random);
     life.notBefore = now + pause;
     life.method = undefined;
     sa.narrator.log('info', `CHILD SA not rekeyed: ${evidence}`, { spiIn: spiText(life.spiIn), retryMs: Math.round(pause) });
@@ -396,10 +388,10 @@ export class ChildKeeper {
   }
 
   /** The end of one that has no use, or no time left. */
-  #expire(spiIn: number, now: number): void {
-    const life = this.#lives.get(spiIn);
+  #expire(life: Life, now: number): void {
     const sa = this.#setup.current();
-    if (!life || !sa) return;
+    if (!sa) return;
+    const { spiIn } = life;
     life.redundantAt = Number.POSITIVE_INFINITY;
     life.expired = true;
     life.hardAt = Number.POSITIVE_INFINITY;
@@ -417,12 +409,6 @@ export class ChildKeeper {
       },
       now,
     );
-  }
-
-  /** Longer with every attempt, and never the same on both sides: two that are told TEMPORARY_FAILURE must not meet again. */
-  #pause(attempts: number): number {
-    const { least, most } = retryAfter;
-    return Math.min(most, least * 2 ** Math.max(0, attempts - 1)) * (0.5 + this.#fraction());
   }
 
   // --- theirs ----------------------------------------------------------------------------------------------------------------------
@@ -527,11 +513,6 @@ export class ChildKeeper {
       replaces: spiText(replaces),
     });
     this.#setup.emit({ kind: 'child-rekeyed', spiIn: child.spiIn, replaces, by });
-  }
-
-  #fraction(): number {
-    const [a, b] = this.#setup.random(2);
-    return (a * 256 + b) / 65_536;
   }
 }
 

@@ -16,7 +16,7 @@
  */
 import { equalBytes } from '../../bytes/bytes.ts';
 import { authenticatedForm, IntAuth } from '../auth/intAuth.ts';
-import { type ChildRecord, fatalInResponse, judgeInformational, refuseCreateChild } from '../exchanges/informational.ts';
+import { type ChildRecord, fatalInResponse, judgeInformational } from '../exchanges/informational.ts';
 import { exchangeName, type RuleError, siftPayloads } from '../exchanges/rules.ts';
 import { type Arrived, InboundMessages } from '../fragment/inbound.ts';
 import { type FragmentSize, messageLimit } from '../fragment/size.ts';
@@ -445,6 +445,7 @@ export class IkeSa {
     const sifted = opened.ok ? siftPayloads(header.exchange, 'request', 'inside SK', opened.value.payloads) : undefined;
     if (opened.ok && sifted?.ok && handler) {
       this.#received(header, opened.value, sifted.value.ignored, arrived);
+      this.#setup.asked?.(sifted.value.payloads);
       const reply = handler(sifted.value.payloads, now, { channel, remote: arrival.from });
       if (reply) this.#reply(request, reply, now);
       return;
@@ -484,7 +485,6 @@ export class IkeSa {
     const own = this.#authenticated || !later ? this.#setup.handlers[exchange] : undefined;
     if (own || !this.#authenticated) return own;
     if (exchange === EXCHANGE.INFORMATIONAL) return (payloads, now, way) => this.#informational(payloads, now, way);
-    if (exchange === EXCHANGE.CREATE_CHILD_SA) return () => ({ payloads: refuseCreateChild(this.#state === 'closing') });
     return undefined;
   }
 

@@ -3,6 +3,7 @@
  * leaves lifetimes to each side). At the soft limit an SA is rekeyed, at the hard one it ends. The soft limit comes early by a random part
  * (`jitter`), so that two sides with the same numbers seldom rekey at once, and a thousand clients of a gateway do not.
  */
+import type { Random } from '../../crypto/types.ts';
 import type { ChildSuite } from '../negotiation.ts';
 import type { TrafficLimits } from './contract.ts';
 
@@ -50,7 +51,22 @@ export const defaultLifetimes: Lifetimes = {
 };
 
 /** Milliseconds after which a refused rekey is tried again, at first; RFC 7296 §2.25: an initiator that is told TEMPORARY_FAILURE waits. */
-export const retryAfter = { least: 2_000, most: 60_000 };
+const retryAfter = { least: 2_000, most: 60_000 };
+/** 0 up to 1. */
+export function fraction(random: Random): number {
+  const [a, b] = random(2);
+  return (a * 256 + b) / 65_536;
+}
+
+/**
+ * Milliseconds until a refused rekey is tried again: longer with every attempt, and never the same on both sides, for two that are told
+ * TEMPORARY_FAILURE must not meet again.
+ */
+export function pauseAfter(attempts: number, random: Random): number {
+  const { least, most } = retryAfter;
+  return Math.min(most, least * 2 ** Math.max(0, attempts - 1)) * (0.5 + fraction(random));
+}
+
 /** Milliseconds that an SA stays which the peer is to delete, because it replaced it or made it in vain. */
 export const redundantFor = 20_000;
 /** Milliseconds that packets under way may still come on a CHILD SA that was replaced. */

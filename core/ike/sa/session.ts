@@ -23,14 +23,14 @@ import {
 import { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { deriveIkeKeys, type Nonces, rekeySkeyseed, wipe } from '../keys/ikeKeys.ts';
 import { suiteText, withoutAdditional } from '../negotiation.ts';
-import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
+import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Message, Payload, PayloadOf, Proposal } from '../wire/message.ts';
 import { allPayloads, deleteIkeSa, findPayload, notify } from '../wire/payloads.ts';
 import { ChildKeeper, type Selectors } from './childKeeper.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure, IkeOutput, IkeSaFacts, IkeTiming } from './contract.ts';
 import { followUp } from './followUp.ts';
 import { IkeSa } from './ikeSa.ts';
-import { defaultLifetimes, type Lifetimes, redundantFor, retryAfter } from './lifetimes.ts';
+import { defaultLifetimes, fraction, type Lifetimes, pauseAfter, redundantFor } from './lifetimes.ts';
 import { Narrator } from './narrator.ts';
 import type { IkeSaSetup, NotifyHandler, Reply, Roads } from './setup.ts';
 
@@ -75,7 +75,7 @@ export type FirstSa = Pick<
 
 interface Rekey {
   readonly old: IkeSa;
-  theirs: { readonly sa: IkeSa; readonly nonces: Nonces } | undefined;
+  theirs: { readonly sa: IkeSa; readonly nonces: Nonces; adopt(now: number): void } | undefined;
 }
 
 /** IKE SAs that wait for their DELETE: a peer that rekeys and deletes nothing does not fill our memory. */
@@ -107,9 +107,11 @@ export class Session {
     this.#lifetimes = setup.lifetimes ?? defaultLifetimes;
     const { random, path, admit, newSpiIn, emit } = setup;
     this.#followups = new FollowupAnswers(random);
-    const { followups, espProposals } = { followups: this.#followups, espProposals: () => this.#usable(setup.espProposals) };
     this.children = new ChildKeeper({
-      ...{ random, lifetimes: this.#lifetimes, espProposals, followups, path, admit, newSpiIn, emit },
+      ...{ random, path, admit, newSpiIn, emit },
+      lifetimes: this.#lifetimes,
+      followups: this.#followups,
+      espProposals: () => this.#usable(setup.espProposals),
       current: () => this.#current,
       renews: setup.closeWithoutChild,
       rekeyingIke: () => this.#rekey !== undefined,
@@ -252,6 +254,7 @@ export class Session {
       },
       // Lines of the key log come while it is being made.
       emit: (output) => (output.kind === 'key-log' ? this.#setup.emit(output) : this.#emit(sa, output)),
+      asked: (payloads) => this.#asked(sa, payloads),
       beforeEnd: () => this.#beforeEnd(sa),
       childComing: () => this.children.pending,
     });
@@ -272,7 +275,15 @@ export class Session {
   #beforeEnd(sa: IkeSa): void {
     const theirs = this.#rekey?.old === sa ? this.#rekey.theirs : undefined;
     if (this.#rekey?.old === sa) this.#rekey = undefined;
-    if (sa === this.#current && theirs && theirs.sa.state === 'established') this.#adopt(theirs.sa, this.#now, 'peer');
+    if (sa === this.#current && theirs && theirs.sa.state === 'established') theirs.adopt(this.#now);
+  }
+
+  /** Both rekey it, and the peer uses what it made: it knows already which one stays, be it that ours was refused and we did not hear it yet. */
+  #asked(sa: IkeSa, payloads: readonly Payload[]): void {
+    const theirs = this.#rekey?.theirs;
+    if (theirs?.sa !== sa || deletesIkeSa(payloads)) return;
+    this.#rekey = undefined;
+    theirs.adopt(this.#now);
   }
 
   #gone(sa: IkeSa, failure: IkeFailure | undefined): void {
@@ -302,8 +313,7 @@ export class Session {
 
   #begin(now: number): void {
     const { ike, jitter } = this.#lifetimes;
-    const [a, b] = this.#setup.random(2);
-    this.#softAt = now + ike.soft * (1 - (jitter * (a * 256 + b)) / 65_536);
+    this.#softAt = now + ike.soft * (1 - jitter * fraction(this.#setup.random));
     this.#hardAt = now + ike.hard;
     this.#notBefore = 0;
     this.#attempts = 0;
@@ -381,8 +391,7 @@ export class Session {
         process: (payloads, at) => {
           followUp(old, request.read(payloads), payloads, random, at, (verdict, then) => {
             this.#setup.emit({ kind: 'rekeying', what: 'ike', underWay: false });
-            this.#rekeyed(rekey, spi, verdict, then);
-            if (this.#current && this.#current !== old) this.#setup.rekeyed?.(allPayloads(payloads, 'N'), then);
+            if (this.#rekeyed(rekey, spi, verdict, then)) this.#setup.rekeyed?.(allPayloads(payloads, 'N'), then);
           });
         },
       },
@@ -390,44 +399,51 @@ export class Session {
     );
   }
 
-  #rekeyed(rekey: Rekey, spi: Uint8Array, verdict: CreateVerdict<AgreedIke>, now: number): void {
+  /** True: the IKE SA in use is ours from here on. */
+  #rekeyed(rekey: Rekey, spi: Uint8Array, verdict: CreateVerdict<AgreedIke>, now: number): boolean {
     const { old, theirs } = rekey;
+    if (this.#rekey !== rekey) {
+      // The peer has gone on with its own.
+      if (verdict.kind === 'agreed') this.#discard(this.#ours(old, spi, verdict.agreed, now), now);
+      return false;
+    }
     this.#rekey = undefined;
     switch (verdict.kind) {
       case 'agreed': {
-        const made = this.#successor(old, verdict.agreed, { role: 'initiator', spiI: spi, spiR: verdict.agreed.spi }, now);
+        const made = this.#ours(old, spi, verdict.agreed, now);
         // The gateway has handed the CHILD SAs to it: what was to be deleted is now this one.
         if (old.state !== 'established') this.#discard(made, now);
         else if (theirs && isLower(verdict.agreed.nonces, theirs.nonces)) {
           old.narrator.log('info', 'both sides rekeyed the IKE SA: ours is redundant');
           this.#discard(made, now);
-          this.#adopt(theirs.sa, now, 'peer');
+          theirs.adopt(now);
         } else {
           this.#adopt(made, now, 'us');
           this.#discard(old, now);
+          return true;
         }
-        return;
+        return false;
       }
       case 'wrong':
         old.narrator.log('warn', `IKE SA not rekeyed: ${verdict.evidence}`);
         // The peer has handed the CHILD SAs to an IKE SA that we cannot use.
-        if (theirs) this.#adopt(theirs.sa, now, 'peer');
+        if (theirs) theirs.adopt(now);
         else old.finish([deleteIkeSa()], { code: 'protocol', evidence: verdict.evidence }, now);
-        return;
+        return false;
       case 'group':
-        if (theirs) this.#adopt(theirs.sa, now, 'peer');
+        if (theirs) theirs.adopt(now);
         else if (this.#attempts < maxGroups) this.#method = verdict.method;
         else this.#postpone(old, `asks for ${verdict.method.keyword}, and for another before`, now);
-        return;
+        return false;
       case 'refused':
-        if (theirs) this.#adopt(theirs.sa, now, 'peer');
+        if (theirs) theirs.adopt(now);
         else this.#postpone(old, verdict.evidence, now);
+        return false;
     }
   }
 
   #postpone(sa: IkeSa, evidence: string, now: number): void {
-    const [a] = this.#setup.random(1);
-    const pause = Math.min(retryAfter.most, retryAfter.least * 2 ** (this.#attempts - 1)) * (0.5 + a / 256);
+    const pause = pauseAfter(this.#attempts, this.#setup.random);
     this.#notBefore = now + pause;
     this.#method = undefined;
     sa.narrator.log('info', `IKE SA not rekeyed: ${evidence}`, { retryMs: Math.round(pause) });
@@ -481,7 +497,8 @@ export class Session {
       return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
     }
     if (ours) {
-      ours.theirs = { sa: make(agreed, now), nonces: agreed.nonces };
+      const made = make(agreed, now);
+      ours.theirs = { sa: made, nonces: agreed.nonces, adopt: adopt(made) };
       return { payloads: answered.payloads };
     }
     if (additional.length === 0) return { payloads: answered.payloads, after: adopt(make(agreed, now)) };
@@ -504,6 +521,10 @@ export class Session {
     return (this.#current?.suite.additional.length ?? 0) > 0 ? proposals : withoutAdditional(proposals);
   }
 
+  #ours(old: IkeSa, spi: Uint8Array, agreed: AgreedIke, now: number): IkeSa {
+    return this.#successor(old, agreed, { role: 'initiator', spiI: spi, spiR: agreed.spi }, now);
+  }
+
   /** RFC 7296 §2.18. Message ids begin anew. */
   #successor(old: IkeSa, agreed: AgreedIke, who: Pick<FirstSa, 'role' | 'spiI' | 'spiR'>, now: number): IkeSa {
     const { suite, nonces, shared, more } = agreed;
@@ -521,6 +542,11 @@ export class Session {
     sa.authenticated(now);
     return sa;
   }
+}
+
+/** RFC 7296 §1.4.1: then it is no use to anybody. */
+function deletesIkeSa(payloads: readonly Payload[]): boolean {
+  return payloads.some((one) => one.kind === 'D' && one.protocol === PROTOCOL.IKE);
 }
 
 /** 8 octets that are not zero (RFC 7296 §2.6). */

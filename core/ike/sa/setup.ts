@@ -98,6 +98,8 @@ export interface IkeSaSetup {
    * peer knows of none.
    */
   readonly quietUntil?: number;
+  /** A genuine request of the peer, before it is answered. */
+  readonly asked?: (payloads: readonly Payload[]) => void;
   /** It ends now, for whatever reason; its CHILD SAs may still be handed over. */
   readonly beforeEnd?: () => void;
   /** Lines carry its SPIs. */
