@@ -329,7 +329,11 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
 
   return {
     datagram(bytes, channel, from) {
-      for (const { driver } of talks) if (driver.knows(bytes)) driver.datagram(bytes, channel, from);
+      for (const { driver, target } of talks) {
+        if (!driver.knows(bytes)) continue;
+        driver.datagram(bytes, channel, from);
+        if (winner === undefined) tell({ kind: 'heard', target });
+      }
     },
     streamOver(fd, why) {
       for (const talk of talks) if (talk.line?.has(fd)) broken(talk, why);

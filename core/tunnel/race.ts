@@ -30,6 +30,8 @@ export type RaceInput =
   | { readonly kind: 'addresses'; readonly gateway: number; readonly addresses: readonly Address[] }
   /** Nothing more will come for this gateway. */
   | { readonly kind: 'looked-up'; readonly gateway: number }
+  /** It said something, which is no answer yet: UDP passes, so there is no use in TCP unless it turns out that nobody is there. */
+  | { readonly kind: 'heard'; readonly target: Target }
   | { readonly kind: 'answered'; readonly target: Target }
   /** `silent`: nobody answered, as far as UDP is concerned. */
   | { readonly kind: 'failed'; readonly target: Target; readonly silent?: boolean }
@@ -150,6 +152,9 @@ export function createRace(options: RaceOptions): Race {
             if (one.udp !== input.target) return [one];
             return input.silent ? [{ ...one, at: now }] : [];
           });
+          break;
+        case 'heard':
+          fallbacks = fallbacks.map((one) => (one.udp === input.target ? { ...one, at: Number.POSITIVE_INFINITY } : one));
           break;
         case 'answered':
           over = true;

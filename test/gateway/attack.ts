@@ -13,7 +13,7 @@ export interface Attack {
   readonly evidence?: RegExp;
   /** Paths the client asked of the web; none when not said. */
   readonly fetches?: readonly string[];
-  /** The client is left waiting until it gives up. */
+  /** The client is left waiting until it gives up, for which it must not have another way to try. */
   readonly silent?: boolean;
 }
 
@@ -21,6 +21,7 @@ export interface Attack {
 export type AttackedClient =
   | 'asks'
   | 'stored'
+  | 'udp-only'
   | 'strict'
   | 'tls'
   | 'peap'

@@ -25,7 +25,7 @@ export const messageAttacks: readonly AttackedSentence[] = [
     attacks: [
       fragments('fragments-65535', 'gateway-misbehaved', { evidence: /65535 fragments/ }),
       fragments('fragments-too-long', 'gateway-misbehaved', { evidence: /octets in fragments/ }),
-      fragments('fragments-incomplete', 'no-answer-auth', { silent: true }),
+      fragments('fragments-incomplete', 'no-answer-auth', { client: 'udp-only', silent: true }),
       fragments('fragment-flood', 'connected'),
       fragments('fragments-forged', 'connected'),
     ],
@@ -34,7 +34,7 @@ export const messageAttacks: readonly AttackedSentence[] = [
     line: 16,
     sentence: 'unprotected extra payloads',
     attacks: [
-      fragments('fragment-beside-clear', 'no-answer-auth', { silent: true }),
+      fragments('fragment-beside-clear', 'no-answer-auth', { client: 'udp-only', silent: true }),
       fragments('fragments-of-rubbish', 'gateway-misbehaved', { evidence: /SK: payload 1/ }),
       fragments('fragment-pad-length', 'gateway-misbehaved', { evidence: /Pad Length/ }),
     ],

@@ -61,6 +61,7 @@ const clients: Readonly<Record<AttackedClient, object>> = {
   ...proposals,
   asks: { auth: { method: 'eap', methods: ['mschapv2'] }, gatewayAuth: trusted },
   stored: { auth: stored, gatewayAuth: trusted },
+  'udp-only': { auth: stored, gatewayAuth: trusted, tcp: 'never' },
   strict: {
     auth: { method: 'eap', methods: ['mschapv2'] },
     gatewayAuth: { ...trusted, revocation: { crl: true, ocsp: true, strict: true } },

@@ -34,6 +34,8 @@ export function isolated(url: string): boolean {
         encoding: 'utf8',
         env: { ...env, [MARK]: url },
         timeout: 180_000,
+        // unshare(1) blocks SIGTERM while its child lives; all in its namespaces dies with it.
+        killSignal: 'SIGKILL',
       },
     );
     if (ended.status !== 0) throw new Error(`${ended.stdout}\n${ended.stderr}\n${ended.error?.message ?? ''}`);

@@ -20,7 +20,12 @@ if (isolated(import.meta.url)) {
     assert.match(status, /^Uid:\s+61184\s+61184\s+61184\s+61184$/m);
     assert.match(status, /^CapEff:\s+0+$/m);
     assert.match(status, /^NoNewPrivs:\s+1$/m);
-    assert.deepEqual(Object.keys(Object(who.env)).sort(), ['LANG', 'MALLOC_ARENA_MAX', ...('NODE_COMPILE_CACHE' in process.env ? ['NODE_COMPILE_CACHE'] : []), 'PATH']);
+    assert.deepEqual(Object.keys(Object(who.env)).sort(), [
+      'LANG',
+      'MALLOC_ARENA_MAX',
+      ...('NODE_COMPILE_CACHE' in process.env ? ['NODE_COMPILE_CACHE'] : []),
+      'PATH',
+    ]);
     assert.deepEqual(who.args, [
       '--state-dir',
       join(scene.folder, 'state', 'engine'),

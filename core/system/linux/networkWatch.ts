@@ -63,8 +63,11 @@ export function watchNetwork(
     }
     timer ??= setTimeout(tell, gather);
   });
+  let open = true;
   return ok({
     close: () => {
+      if (!open) return;
+      open = false;
       clearTimeout(timer);
       watch.close();
       close(fd);

@@ -36,6 +36,7 @@ function race(options: Partial<RaceOptions> = {}) {
     ],
     give,
     failed: (address: string, silent = false) => give({ kind: 'failed', target: target(address), silent }),
+    heard: (address: string) => give({ kind: 'heard', target: target(address) }),
     answered: (address: string) => give({ kind: 'answered', target: target(address) }),
     pass(milliseconds: number): string[] {
       const words: string[] = [];
@@ -135,6 +136,19 @@ test('UDP that gives up makes way for TCP at once; who was refused is not tried 
   refused.found([four(1)]);
   assert.deepEqual(refused.failed('192.0.2.1'), ['lost']);
   assert.equal(refused.it.deadline(), undefined);
+});
+
+test('UDP that brings words, but no answer yet, passes: no TCP beside it, and after it only where it was silence in the end', () => {
+  const refused = race({ tcp: 'auto' });
+  refused.found([four(1)]);
+  assert.deepEqual(refused.heard('192.0.2.1'), []);
+  assert.deepEqual(refused.pass(60_000), []);
+  assert.deepEqual(refused.failed('192.0.2.1'), ['lost']);
+  const silent = race({ tcp: 'auto' });
+  silent.found([four(1), six(1)]);
+  silent.heard('192.0.2.1');
+  assert.deepEqual(silent.pass(60_000), ['250: begin 2001:db8::1', '4250: begin tcp 2001:db8::1']);
+  assert.deepEqual(silent.failed('192.0.2.1', true), ['begin tcp 192.0.2.1']);
 });
 
 test('TCP that fails leaves UDP alone in the race', () => {
