@@ -7,11 +7,12 @@ type Value = Given[keyof Given];
 type Reader = (text: string) => Value | undefined;
 
 const text: Reader = (value) => value;
-const list: Reader = (value) =>
+const items = (value: string): string[] =>
   value
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
+const list: Reader = items;
 const number: Reader = (value) => (/^-?\d+(\.\d+)?$/.test(value) ? Number(value) : undefined);
 const yes: Reader = (value) => {
   if (['yes', 'true', 'on'].includes(value)) return true;
@@ -33,6 +34,13 @@ const ports: Reader = (value) => {
 
 const numbers: Reader = (value) => (/^\d+(,\d+)*$/.test(value) ? value.split(',').map(Number) : undefined);
 
+/** `10.2.0.0/16,10.3.0.0/16;10.4.0.0/16`: what is between semicolons has a CHILD SA of its own. */
+const children: Reader = (value) =>
+  value
+    .split(';')
+    .filter((part) => part.trim() !== '')
+    .map((part) => ({ remoteNetworks: items(part) }));
+
 const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] } = {
   name: [text, 'text'],
   folder: [text, 'text'],
@@ -44,6 +52,7 @@ const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] 
   ikeProposals: [list, 'list with commas'],
   espProposals: [list, 'list with commas'],
   remoteNetworks: [list, 'list with commas'],
+  additionalChildren: [children, 'networks with commas; a semicolon begins the next CHILD SA'],
   ipv4: [yes, 'yes or no'],
   ipv6: [yes, 'yes or no'],
   dns: [yes, 'yes or no'],
@@ -58,6 +67,7 @@ const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] 
   redirect: [yes, 'yes or no'],
   resumption: [yes, 'yes or no'],
   childless: [yes, 'yes or no'],
+  mobike: [yes, 'yes or no'],
   initialContact: [yes, 'yes or no'],
   reauthenticateEvery: [number, 'whole seconds, 0 for never'],
   rekeyIke: [number, 'whole seconds, 0 for never'],
@@ -74,7 +84,7 @@ const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] 
 
 /** For the help of `create` and `edit`. */
 export function fieldsHelp(): string {
-  const rows = Object.entries(READERS).map(([field, [, what]]) => `  ${field.padEnd(16)}${what}`);
+  const rows = Object.entries(READERS).map(([field, [, what]]) => `  ${field.padEnd(20)}${what}`);
   return ['Fields:', ...rows].join('\n');
 }
 

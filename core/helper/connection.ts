@@ -21,6 +21,7 @@ import type { Driver, IkeEvent } from './driver.ts';
 import { echoRoutes } from './echoRoutes.ts';
 import { interfaceMtu } from './gatewayPath.ts';
 import { planHost } from './hostPlan.ts';
+import { furtherSelectors } from './ikeConfig.ts';
 import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
 import { type Memory, type Place, type Reach, type Reached, startReach, type Unreached } from './reach.ts';
 import { type NetworkPorts, type Roaming, startRoaming } from './roaming.ts';
@@ -397,7 +398,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
   async function prepareHost(child: ChildSa): Promise<Failure | undefined> {
     const configuration = facts.configuration ?? { addresses: [], dns: [], domains: [], subnets: [] };
-    const planned = planHost(profile, facts.interface?.name ?? '', configuration, child);
+    // What is for a further CHILD SA waits for it, and never leaves in clear.
+    const remoteSelectors = [...child.remoteSelectors, ...furtherSelectors(profile).flat()];
+    const planned = planHost(profile, facts.interface?.name ?? '', configuration, { remoteSelectors });
     if (!planned.ok) return planned.error;
     for (const what of planned.value.left) deps.log('warn', 'tunnel', `not used: ${what}`);
     facts.plan = planned.value.plan;

@@ -59,15 +59,14 @@ export function ikeConfig(
   const remoteIdentity = profile.remoteId === undefined ? undefined : parseIdentity(profile.remoteId);
   if (remoteIdentity && !remoteIdentity.ok) return damaged('remoteId');
 
-  const networks = profile.remoteNetworks.map(selectorFromCidr);
-  const wanted = networks.filter((selector): selector is TrafficSelector => {
-    return selector !== undefined && (selector.type === 'ipv4' ? profile.ipv4 : profile.ipv6);
-  });
-  if (networks.includes(undefined) || wanted.length === 0) return damaged('remoteNetworks');
+  const wanted = selectorsOf(profile, profile.remoteNetworks);
+  if (wanted.length === 0) return damaged('remoteNetworks');
+  const further = furtherSelectors(profile);
+  if (further.some((selectors) => selectors.length === 0)) return damaged('additionalChildren');
   // An address of a family without any network to reach by it would be of no use.
-  const ipv4 = wanted.some(({ type }) => type === 'ipv4');
-  const ipv6 = wanted.some(({ type }) => type === 'ipv6');
-  const everything = [...(ipv4 ? ['0.0.0.0/0'] : []), ...(ipv6 ? ['::/0'] : [])].map(selectorFromCidr);
+  const all = [wanted, ...further].flat();
+  const ipv4 = all.some(({ type }) => type === 'ipv4');
+  const ipv6 = all.some(({ type }) => type === 'ipv6');
 
   const { tcpPort } = path;
   return ok({
@@ -80,12 +79,11 @@ export function ikeConfig(
     ...(remoteIdentity && { remoteIdentity: remoteIdentity.value }),
     auth: proof.auth,
     request: { ipv4, ipv6, dns: profile.dns, version, ...(inside && { addresses: inside }) },
-    // RFC 7296 §2.19: the address is not known yet, so all of the family is asked for, to be narrowed to it.
-    localSelectors: everything.filter((selector) => selector !== undefined),
-    remoteSelectors: wanted,
+    ...bothSelectors(wanted),
+    additionalChildren: further.map(bothSelectors),
     // RFC 9329 §6.5: a NAT makes no difference to a TCP connection, so none is pretended.
     forceEncapsulation: tcpPort === undefined,
-    mobike: true,
+    mobike: profile.mobike,
     fragmentation: profile.fragmentation,
     childless: profile.childless,
     initialContact: profile.initialContact && !beside,
@@ -95,6 +93,25 @@ export function ikeConfig(
     ...(profile.resumption && { resumption: ticket === undefined ? {} : { ticket } }),
     timing: { ...TIMING, livenessAfter: profile.liveness * 1000 },
   });
+}
+
+/** Of each CHILD SA beside the first (RFC 7296 §1.3.1). */
+export function furtherSelectors(profile: Profile): readonly (readonly TrafficSelector[])[] {
+  return profile.additionalChildren.map(({ remoteNetworks }) => selectorsOf(profile, remoteNetworks));
+}
+
+/** Of the families that the profile wants; none where a network is not valid. */
+function selectorsOf({ ipv4, ipv6 }: Profile, networks: readonly string[]): readonly TrafficSelector[] {
+  const selectors = networks.map(selectorFromCidr).filter((selector) => selector !== undefined);
+  if (selectors.length < networks.length) return [];
+  return selectors.filter(({ type }) => (type === 'ipv4' ? ipv4 : ipv6));
+}
+
+/** RFC 7296 §2.19: our address is not known yet, so all of the family is asked for, to be narrowed to it. */
+function bothSelectors(remoteSelectors: readonly TrafficSelector[]): Pick<IkeConfig, 'localSelectors' | 'remoteSelectors'> {
+  const has = (family: TrafficSelector['type']) => remoteSelectors.some(({ type }) => type === family);
+  const everything = [...(has('ipv4') ? ['0.0.0.0/0'] : []), ...(has('ipv6') ? ['::/0'] : [])];
+  return { localSelectors: everything.map(selectorFromCidr).filter((selector) => selector !== undefined), remoteSelectors };
 }
 
 function lifetimesOf({ rekeyIke, rekeyChild, rekeyBytes, rekeyPackets, rekeyRehearsal }: Profile): Lifetimes {

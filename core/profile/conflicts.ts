@@ -116,11 +116,13 @@ function networkConflicts(file: Partial<ProfileFile>, wrong: ReadonlySet<string>
   if (file.ipv4 === false && file.ipv6 === false) {
     add('ipv4', 'no-family', 'expected at least one of ipv4 and ipv6 to be true');
   } else if (!wrong.has('remoteNetworks')) {
-    const networks = file.remoteNetworks ?? DEFAULTS.remoteNetworks;
-    const wants4 = file.ipv4 !== false && networks.some((network) => !network.includes(':'));
-    const wants6 = file.ipv6 !== false && networks.some((network) => network.includes(':'));
-    if (!wants4 && !wants6) {
-      add('remoteNetworks', 'no-network-of-family', 'expected at least one network of a family that ipv4 and ipv6 allow');
-    }
+    const allowed = (networks: readonly string[]) =>
+      networks.some((network) => (network.includes(':') ? file.ipv6 !== false : file.ipv4 !== false));
+    const why = 'expected at least one network of a family that ipv4 and ipv6 allow';
+    if (!allowed(file.remoteNetworks ?? DEFAULTS.remoteNetworks)) add('remoteNetworks', 'no-network-of-family', why);
+    const without = wrong.has('additionalChildren')
+      ? -1
+      : (file.additionalChildren ?? []).findIndex(({ remoteNetworks }) => !allowed(remoteNetworks));
+    if (without >= 0) add('additionalChildren', 'no-network-of-family', `number ${without + 1}: ${why}`);
   }
 }

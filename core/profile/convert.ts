@@ -34,15 +34,10 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
   noteSecrets(auth, trust, eap, psk, material, notes);
   noteIdentities(file, trust, gateway, notes);
   noteCertificates(file, trust, material, eap, notes, now);
-  const networks = (file.remoteNetworks ?? DEFAULTS.remoteNetworks).map((network) => {
-    const selector = selectorFromCidr(network);
-    const normal = (selector && selectorCidr(selector)) ?? network;
-    if (normal !== network) {
-      const values = { from: shown(network), value: normal };
-      notes.changed('remoteNetworks', 'network-widened', `${shown(network)} is the network ${normal}`, values);
-    }
-    return normal;
-  });
+  const networks = normalNetworks('remoteNetworks', file.remoteNetworks ?? DEFAULTS.remoteNetworks, notes);
+  const additionalChildren = (file.additionalChildren ?? []).map(({ remoteNetworks }) => ({
+    remoteNetworks: normalNetworks('additionalChildren', remoteNetworks, notes),
+  }));
   for (const field of Object.keys(file)) {
     if (!notes.list.some((earlier) => earlier.field === field && earlier.outcome === 'changed')) notes.kept(field);
   }
@@ -63,7 +58,8 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
       ...(file.ppk && { ppk: { id: file.ppk.id, required: file.ppk.required ?? false } }),
       ikeProposals: file.ikeProposals ?? DEFAULTS.proposals,
       espProposals: file.espProposals ?? DEFAULTS.proposals,
-      remoteNetworks: [...new Set(networks)],
+      remoteNetworks: networks,
+      additionalChildren,
       ipv4: file.ipv4 ?? true,
       ipv6: file.ipv6 ?? true,
       dns: file.dns ?? true,
@@ -78,6 +74,7 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
       redirect: file.redirect ?? DEFAULTS.redirect,
       resumption: file.resumption ?? DEFAULTS.resumption,
       childless: file.childless ?? DEFAULTS.childless,
+      mobike: file.mobike ?? DEFAULTS.mobike,
       initialContact: file.initialContact ?? defaultInitialContact(file.auth.method),
       reauthenticateEvery: file.reauthenticateEvery ?? DEFAULTS.reauthenticateEvery,
       rekeyIke: file.rekeyIke ?? DEFAULTS.rekeyIke,
@@ -97,6 +94,18 @@ export function convert(file: ProfileFile, material: Material, notes: Notes, now
     },
     notes: notes.list,
   };
+}
+
+/** CIDR with nothing below the prefix, each once. */
+function normalNetworks(field: string, networks: readonly string[], notes: Notes): readonly string[] {
+  const normal = networks.map((network) => {
+    const selector = selectorFromCidr(network);
+    const value = (selector && selectorCidr(selector)) ?? network;
+    const values = { from: shown(network), value };
+    if (value !== network) notes.changed(field, 'network-widened', `${shown(network)} is the network ${value}`, values);
+    return value;
+  });
+  return [...new Set(normal)];
 }
 
 function eapOf({ method, methods, identity, serverName }: AnyAuthFile, material: Material): EapSettings | undefined {

@@ -195,6 +195,8 @@ function codeOf(field: string, value: unknown, item: boolean): ProfileProblemCod
     case 'remoteNetworks':
       if (item) return 'network-invalid';
       return length === 0 ? 'required' : 'too-many';
+    case 'additionalChildren':
+      return item ? 'network-invalid' : 'too-many';
     case 'tcpPorts':
       if (item) return 'out-of-range';
       return length === 0 ? 'required' : 'too-many';

@@ -2,6 +2,7 @@
 import type { EapMethodName } from '../ike/auth/eap/contract.ts';
 import { defaultLifetimes } from '../ike/sa/lifetimes.ts';
 import type {
+  AdditionalChild,
   AuthMethod,
   EapSettings,
   Fragmentation,
@@ -42,6 +43,8 @@ export interface Profile {
   readonly espProposals: readonly string[];
   /** CIDR. */
   readonly remoteNetworks: readonly string[];
+  /** CHILD SAs beside that of `remoteNetworks`, each with networks of its own. */
+  readonly additionalChildren: readonly AdditionalChild[];
   readonly ipv4: boolean;
   readonly ipv6: boolean;
   readonly dns: boolean;
@@ -66,6 +69,8 @@ export interface Profile {
   readonly resumption: boolean;
   /** Leave the CHILD SA out of IKE_AUTH where the gateway takes that (RFC 6023). */
   readonly childless: boolean;
+  /** Keep the session when an address changes, where the gateway can too (RFC 4555). */
+  readonly mobike: boolean;
   /** Say that older SAs of this identity are gone (RFC 7296 §2.4). */
   readonly initialContact: boolean;
   /** Seconds after which both prove who they are again, whatever the gateway wants; 0 is never. */
@@ -125,6 +130,7 @@ export const DEFAULTS = {
   redirect: true,
   resumption: true,
   childless: false,
+  mobike: true,
   reauthenticateEvery: 0,
   rekeyIke: defaultLifetimes.ike.soft / 1000,
   rekeyChild: defaultLifetimes.child.soft / 1000,

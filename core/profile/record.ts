@@ -69,6 +69,8 @@ export const storedRecord = v.object({
     rekeyBytes: v.optional(v.number()),
     rekeyPackets: v.optional(v.number()),
     rekeyRehearsal: v.optional(v.boolean()),
+    mobike: v.optional(v.boolean()),
+    additionalChildren: v.optional(v.array(v.object({ remoteNetworks: v.array(v.string()) }))),
     localPort: v.picklist(['standard', 'any']),
     folder: v.optional(v.string(), ''),
     locked: v.optional(v.array(v.string()), []),
@@ -104,6 +106,8 @@ export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile'])
     rekeyBytes: stored.rekeyBytes ?? DEFAULTS.rekeyBytes,
     rekeyPackets: stored.rekeyPackets ?? DEFAULTS.rekeyPackets,
     rekeyRehearsal: stored.rekeyRehearsal ?? DEFAULTS.rekeyRehearsal,
+    mobike: stored.mobike ?? DEFAULTS.mobike,
+    additionalChildren: stored.additionalChildren ?? [],
     // Who locked all there was locked what came later with it.
     locked: lockableThen(stored).every((field) => locked.includes(field)) ? LOCKABLE : locked,
   };

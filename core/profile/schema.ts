@@ -48,6 +48,10 @@ export function hostOf(value: string): string | undefined {
 
 export const LOCAL_ID = 'who you are to the gateway: a name, an address, user@domain, a distinguished name or keyid:hex';
 const PPK = 'an object with "id" and "secret", and "required" where there must be no connection without it';
+const NETWORK = 'a network such as "10.1.0.0/16" or "2001:db8::/32"';
+const isNetwork = (value: string) => selectorFromCidr(value) !== undefined;
+const networks = list('1 to 64 networks', NETWORK, 64, isNetwork);
+const CHILDREN = 'at most 8 objects with "remoteNetworks", a list of networks';
 const TCP_PORTS = '1 to 4 ports';
 const PORTS = 'an object with "ike" and "natt", each a port';
 /** What an administrator could lock before there were certificates. */
@@ -94,6 +98,8 @@ export const LOCKABLE_LATER = [
   'rekeyBytes',
   'rekeyPackets',
   'rekeyRehearsal',
+  'mobike',
+  'additionalChildren',
 ] as const;
 /** What an administrator can lock: what `profile.save` can change. */
 export const LOCKABLE = [...LOCKABLE_BEFORE_WINDOW, ...LOCKABLE_LATER] as const;
@@ -131,13 +137,9 @@ export const profileSchema = v.strictObject({
   gatewayAuth: v.optional(gatewayAuthSchema),
   ikeProposals: v.optional(proposals('an IKE proposal such as "aes256gcm16-prfsha256-x25519"', 'ike')),
   espProposals: v.optional(proposals('an ESP proposal such as "aes256gcm16" or "aes256-sha256"', 'esp')),
-  remoteNetworks: v.optional(
-    list(
-      '1 to 64 networks',
-      'a network such as "10.1.0.0/16" or "2001:db8::/32"',
-      64,
-      (value) => selectorFromCidr(value) !== undefined,
-    ),
+  remoteNetworks: v.optional(networks),
+  additionalChildren: v.optional(
+    v.pipe(v.array(v.strictObject({ remoteNetworks: networks }, CHILDREN), CHILDREN), v.maxLength(8, CHILDREN)),
   ),
   ipv4: v.optional(v.boolean('true or false')),
   ipv6: v.optional(v.boolean('true or false')),
@@ -157,6 +159,7 @@ export const profileSchema = v.strictObject({
   ),
   redirect: v.optional(v.boolean('true or false')),
   resumption: v.optional(v.boolean('true or false')),
+  mobike: v.optional(v.boolean('true or false')),
   childless: v.optional(v.boolean('true or false')),
   initialContact: v.optional(v.boolean('true or false')),
   reauthenticateEvery: v.optional(whole('0 for never, or 300 to 604800 seconds', zeroOr(300, 604_800))),

@@ -76,6 +76,12 @@ export type Fragmentation = 'yes' | 'no' | 'force';
 /** IKE and ESP go in a TCP connection (RFC 9329) when UDP does not pass; always; or never. */
 export type TcpUse = 'auto' | 'always' | 'never';
 
+/** One more CHILD SA beside the first. */
+export interface AdditionalChild {
+  /** CIDR. */
+  readonly remoteNetworks: readonly string[];
+}
+
 /** All of a profile but its secrets. */
 export interface ProfileView extends ProfileSummary {
   readonly localId: string;
@@ -83,6 +89,8 @@ export interface ProfileView extends ProfileSummary {
   readonly ikeProposals: readonly string[];
   readonly espProposals: readonly string[];
   readonly remoteNetworks: readonly string[];
+  /** Each gets a CHILD SA of its own, for gateways that grant one for all of them to nobody. */
+  readonly additionalChildren: readonly AdditionalChild[];
   readonly ipv4: boolean;
   readonly ipv6: boolean;
   readonly dns: boolean;
@@ -98,6 +106,8 @@ export interface ProfileView extends ProfileSummary {
   readonly redirect: boolean;
   readonly resumption: boolean;
   readonly childless: boolean;
+  /** Keep the session when an address changes (RFC 4555). */
+  readonly mobike: boolean;
   readonly initialContact: boolean;
   /** Seconds; 0 is never. */
   readonly reauthenticateEvery: number;
@@ -148,6 +158,8 @@ export interface ProfileFields {
   readonly ikeProposals: readonly string[];
   readonly espProposals: readonly string[];
   readonly remoteNetworks: readonly string[];
+  /** Each gets a CHILD SA of its own, for gateways that grant one for all of them to nobody. */
+  readonly additionalChildren: readonly AdditionalChild[];
   readonly ipv4: boolean;
   readonly ipv6: boolean;
   readonly dns: boolean;
@@ -163,6 +175,8 @@ export interface ProfileFields {
   readonly redirect: boolean;
   readonly resumption: boolean;
   readonly childless: boolean;
+  /** Keep the session when an address changes (RFC 4555). */
+  readonly mobike: boolean;
   readonly initialContact: boolean;
   /** Seconds; 0 is never. */
   readonly reauthenticateEvery: number;
@@ -190,7 +204,7 @@ export type ProfileProblemCode =
   | 'gateway-invalid' // neither host name nor address; of gateways one of them
   | 'identity-invalid' // localId, remoteId
   | 'proposal-invalid' // ikeProposals, espProposals: one of them, or what they are together
-  | 'network-invalid' // remoteNetworks: one of them is no network
+  | 'network-invalid' // remoteNetworks, additionalChildren: one of them is no network
   | 'too-many' // lists
   | 'out-of-range' // numbers
   | 'no-family' // ipv4 and ipv6 are both off
@@ -578,6 +592,7 @@ const profileFields = v.strictObject({
   ikeProposals: v.optional(loose.list),
   espProposals: v.optional(loose.list),
   remoteNetworks: v.optional(loose.list),
+  additionalChildren: v.optional(v.pipe(v.array(v.strictObject({ remoteNetworks: loose.list })), v.maxLength(64))),
   ipv4: v.optional(v.boolean()),
   ipv6: v.optional(v.boolean()),
   dns: v.optional(v.boolean()),
@@ -592,6 +607,7 @@ const profileFields = v.strictObject({
   redirect: v.optional(v.boolean()),
   resumption: v.optional(v.boolean()),
   childless: v.optional(v.boolean()),
+  mobike: v.optional(v.boolean()),
   initialContact: v.optional(v.boolean()),
   reauthenticateEvery: v.optional(v.number()),
   rekeyIke: v.optional(v.number()),

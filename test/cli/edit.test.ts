@@ -36,6 +36,10 @@ test('create, edit, duplicate, remove, restore', { skip }, async () => {
   assert.equal(JSON.parse(edited.stdout).profile.hasSecret, true, 'an edit keeps the key');
   const view = JSON.parse((await command(socket, ['--json', 'show', 'Office'])).stdout);
   assert.deepEqual([view.mtu, view.remoteNetworks, view.folder, view.locked], [1300, ['10.0.0.0/8'], 'Work', []]);
+  await command(socket, ['edit', 'Office', 'mobike=no', 'additionalChildren=10.2.0.0/16, 10.3.0.0/16; 192.168.7.1/24']);
+  const shown = (await command(socket, ['show', 'Office'])).stdout;
+  assert.match(shown, /^Further CHILD SA +10\.2\.0\.0\/16, 10\.3\.0\.0\/16\nFurther CHILD SA +192\.168\.7\.0\/24$/m);
+  assert.match(shown, /^Changes of network +by connecting again$/m);
   assert.match((await command(socket, ['list'])).stdout, /^Work \/ Office {2}/m);
   assert.match((await command(socket, ['duplicate', 'Office'])).stdout, /^Created "Office 2" /);
   const removed = await command(socket, ['remove', 'Office']);

@@ -30,6 +30,8 @@ export interface ProfileFields {
   readonly fragmentation?: 'yes' | 'no' | 'force';
   readonly tcp?: 'auto' | 'always' | 'never';
   readonly childless?: boolean;
+  readonly mobike?: boolean;
+  readonly additionalChildren?: readonly { readonly remoteNetworks: readonly string[] }[];
   readonly redirect?: boolean;
   readonly initialContact?: boolean;
   readonly whenLost?: 'hold' | 'lock' | 'open' | 'end';

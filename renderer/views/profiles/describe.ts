@@ -89,9 +89,10 @@ export function coversAll({ remoteNetworks, ipv4, ipv6 }: Pick<ProfileView, 'rem
 }
 
 function traffic(profile: ProfileView): Sentence {
-  const { ipv4, ipv6, remoteNetworks } = profile;
+  const { ipv4, ipv6, remoteNetworks, additionalChildren } = profile;
   if (coversAll(profile)) return { key: ipv4 && ipv6 ? 'everything' : ipv4 ? 'everythingV4' : 'everythingV6' };
-  const networks = remoteNetworks.filter((network) => (network.includes(':') ? ipv6 : ipv4));
+  const all = [...remoteNetworks, ...additionalChildren.flatMap((child) => child.remoteNetworks)];
+  const networks = all.filter((network) => (network.includes(':') ? ipv6 : ipv4));
   return { key: 'onlyOffice', count: networks.length, networks };
 }
 

@@ -122,6 +122,31 @@ export const endurance: readonly Case[] = [
     },
   },
   {
+    name: 'life/further-child-sas-of-the-profile',
+    run: async (world) => {
+      const { dns4, web6 } = world.lab.addresses.intranet;
+      // Each holds an address of the gateway's own (see above).
+      const [first, further] = ['10.10.0.0/26', 'fd10:10::/96'];
+      await world.configure({}, { remoteNetworks: [first], additionalChildren: [{ remoteNetworks: [further] }] });
+      const up = await world.client.up();
+      assert.equal(up.code, 0, up.stderr);
+      const { children, routes } = (await settled(world, (now) => now.children.length === 2)).status;
+      assert.deepEqual(routes, [first, further]);
+      for (const [address, network] of [
+        [dns4, first],
+        [web6, further],
+      ] as const) {
+        const one = children.find(({ remoteSelectors }) => remoteSelectors.join() === network);
+        assert.ok(one, JSON.stringify(children));
+        await world.ping(address);
+        const now = (await world.agreed()).status.children.find(({ spiIn }) => spiIn === one.spiIn);
+        assert.ok(now && now.packetsIn > 0 && now.packetsOut > 0, `${address} goes through its own`);
+      }
+      await world.disconnect();
+      return 'each network through its own';
+    },
+  },
+  {
     name: 'life/gateway-makes-another-and-deletes-the-first',
     run: async (world) => {
       // It makes none for the very same selectors.

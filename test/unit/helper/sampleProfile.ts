@@ -33,6 +33,8 @@ export function sampleProfile(changes: Partial<Profile> = {}): Profile {
     redirect: DEFAULTS.redirect,
     resumption: DEFAULTS.resumption,
     childless: DEFAULTS.childless,
+    mobike: DEFAULTS.mobike,
+    additionalChildren: [],
     initialContact: false,
     reauthenticateEvery: DEFAULTS.reauthenticateEvery,
     rekeyIke: DEFAULTS.rekeyIke,

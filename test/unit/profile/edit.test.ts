@@ -73,6 +73,13 @@ const wrong: readonly (readonly [GivenFields, readonly string[]])[] = [
   [{ ...least, rekeyChild: -1 }, ['rekeyChild out-of-range']],
   [{ ...least, rekeyBytes: 99_999 }, ['rekeyBytes out-of-range']],
   [{ ...least, rekeyPackets: 1.5 }, ['rekeyPackets out-of-range']],
+  [{ ...least, additionalChildren: [{ remoteNetworks: ['10.2.0.0/16', 'x'] }] }, ['additionalChildren network-invalid']],
+  [{ ...least, additionalChildren: [{ remoteNetworks: [] }] }, ['additionalChildren network-invalid']],
+  [{ ...least, additionalChildren: Array(9).fill({ remoteNetworks: ['10.2.0.0/16'] }) }, ['additionalChildren too-many']],
+  [
+    { ...least, ipv6: false, additionalChildren: [{ remoteNetworks: ['fd00::/8'] }] },
+    ['additionalChildren no-network-of-family'],
+  ],
   [{ ...least, localPort: 'odd' }, ['localPort choice-invalid']],
   [
     { name: '', gateway: 'a b', localId: '', mtu: 1, ipv4: false, ipv6: false, remoteNetworks: ['x', 'y'] },

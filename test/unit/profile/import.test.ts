@@ -48,6 +48,8 @@ test('the least profile gets its defaults, and what was assumed is said', () => 
     redirect: true,
     resumption: true,
     childless: false,
+    mobike: true,
+    additionalChildren: [],
     initialContact: false,
     reauthenticateEvery: 0,
     rekeyIke: 10_800,

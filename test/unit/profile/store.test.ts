@@ -248,6 +248,8 @@ test('records of before certificates load with what they meant; who locked all o
     rekeyBytes: _8,
     rekeyPackets: _9,
     rekeyRehearsal: _10,
+    mobike: _11,
+    additionalChildren: _12,
     ...old
   } = record.profile;
   writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked: LOCKABLE_BEFORE_CERTIFICATES } }));
@@ -286,6 +288,8 @@ test('records of before the replay window have the usual one, locked where all t
       rekeyBytes: _8,
       rekeyPackets: _9,
       rekeyRehearsal: _10,
+      mobike: _11,
+      additionalChildren: _12,
       ...old
     } = profile;
     writeFileSync(file, JSON.stringify({ ...record, profile: { ...old, locked } }));

@@ -59,6 +59,8 @@ const view = (more: Partial<ProfileView> = {}): ProfileView => ({
   redirect: true,
   resumption: true,
   childless: false,
+  mobike: true,
+  additionalChildren: [],
   initialContact: false,
   reauthenticateEvery: 0,
   rekeyIke: 10_800,

@@ -272,6 +272,16 @@ test('networks of a family without an address get no route, and name servers out
   await connection.end();
 });
 
+test('the networks of further CHILD SAs are routed before those stand: nothing for them leaves in clear', async () => {
+  const further = [{ remoteNetworks: ['10.7.0.0/16', 'fd07::/64'] }, { remoteNetworks: ['192.168.9.0/24'] }];
+  const world = fakeWorld({ script: comesUp });
+  const { connection, reaches } = run(world, profile({ additionalChildren: further }));
+  await reaches('connected');
+  // IPv6 is not wanted.
+  assert.deepEqual(world.plans[0]?.routes, ['10.1.0.0/16', '10.7.0.0/16', '192.168.9.0/24']);
+  await connection.end();
+});
+
 const six = [
   { type: 'ipv6', protocol: 0, startPort: 0, endPort: 65535, start: new Uint8Array(16), end: new Uint8Array(16).fill(255) },
 ] as const;
