@@ -243,14 +243,49 @@ for (const [what, change] of [
   });
 }
 
-test('no MOBIKE at the office: the session ends at once, so that another one is made; with the same address it stays', () => {
+test('no MOBIKE at the office: with the same address the session stays, with another it ends, and the office knows (RFC 7296 §2.11)', () => {
   const road = new Road({ plain: true }).connect();
   road.network([home]);
   road.run(200);
   road.network([]);
   road.run(500);
   assert.equal(road.outputs('closed').length, 0);
+  const since = road.outputs('log').length;
   road.network([cafe]);
+  road.run(50);
+  assert.deepEqual(road.messages(since), [
+    // HDR, SK{D} → from the new address, and its answer there
+    'sent INFORMATIONAL request: D',
+    'received INFORMATIONAL response: ',
+  ]);
+  assert.equal(road.outputs('closed')[0]?.failure?.code, 'address-changed');
+  assert.equal(road.officeHeard.filter(({ kind }) => kind === 'remove-child').length, 1, 'our address inside is free again');
+});
+
+test('no MOBIKE at the office, a request in flight: it is answered at the new address, and then the session ends', () => {
+  const road = new Road({ plain: true }).connect();
+  road.streets = [];
+  road.tell({ kind: 'check-liveness' });
+  road.run(300);
+  const before = road.now;
+  road.network([cafe]);
+  assert.ok(
+    road.run(200, () => road.outputs('closed').length > 0),
+    'it waits for no timer',
+  );
+  assert.equal(road.outputs('closed')[0]?.failure?.code, 'address-changed');
+  assert.equal(road.officeHeard.filter(({ kind }) => kind === 'remove-child').length, 1, `${road.now - before} ms`);
+});
+
+test('no MOBIKE at the office, and nobody takes our DELETE: the session ends by itself, soon', () => {
+  const road = new Road({ plain: true }).connect();
+  road.network([cafe]);
+  road.streets = [];
+  const before = road.now;
+  assert.ok(
+    road.run(2_000, () => road.outputs('closed').length > 0),
+    `${road.now - before} ms`,
+  );
   assert.equal(road.outputs('closed')[0]?.failure?.code, 'address-changed');
 });
 

@@ -52,6 +52,8 @@ const sentInVain = 2;
 /** RFC 4555 §3.9: times that an update is repeated because somebody changed its addresses on the way. */
 const mostRetries = 3;
 const cookieOctets = 16;
+/** A gateway that does not take the DELETE from another address is not waited for: as long as the first sending and two more. Milliseconds. */
+const leaveWithin = 1_500;
 
 export class Mobike implements Roads {
   readonly #setup: MobikeSetup;
@@ -108,9 +110,13 @@ export class Mobike implements Roads {
     if (sa?.state !== 'established' || this.#way.remote.transport === 'tcp') return;
     const stays = paths.find((path) => isSame(path, this.#path));
     if (!this.#agreed) {
-      if (paths.length === 0) return;
+      const [other] = paths;
       if (stays) sa.checkLiveness(now);
-      else this.#leave('our address changed, and the gateway does not do MOBIKE');
+      else if (other) {
+        // What is in flight would keep the DELETE waiting.
+        sa.moveTo({ channel: sa.channel, remote: this.#way.remote }, undefined, now);
+        this.#leave('our address changed, and the gateway does not do MOBIKE', now);
+      }
       return;
     }
     this.#paths = paths;
@@ -280,7 +286,7 @@ export class Mobike implements Roads {
       narrator.log('warn', 'the gateway does not take these addresses', { remote: this.#path.remote.address });
       const [other] = this.#candidates();
       if (other) this.#move(other, 'the gateway refused an address', now);
-      else this.#leave('UNACCEPTABLE_ADDRESSES in INFORMATIONAL response');
+      else this.#leave('UNACCEPTABLE_ADDRESSES in INFORMATIONAL response', now);
     } else {
       const settles = !this.#settled;
       this.#settled = true;
@@ -290,9 +296,12 @@ export class Mobike implements Roads {
     }
   }
 
-  /** Where nothing helps but another IKE SA. The gateway cannot be told: it would not take the message from here. */
-  #leave(evidence: string): void {
-    this.#setup.current()?.close({ code: 'address-changed', evidence });
+  /**
+   * Where nothing helps but another IKE SA. The gateway is told from here: RFC 7296 §2.11 has it take requests from another address, and
+   * answer there. With this SA goes its hold on our address inside, which the next one asks for.
+   */
+  #leave(evidence: string, now: number): void {
+    this.#setup.current()?.finish([deleteIkeSa()], { code: 'address-changed', evidence }, now, leaveWithin);
   }
 
   #candidates(): readonly Path[] {

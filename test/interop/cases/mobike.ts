@@ -101,9 +101,10 @@ const six: readonly string[] = [`addr add ${laptop.v6}/64 dev ${eth} nodad`, `ro
 const withoutSix: readonly string[] = [`addr del ${laptop.v6}/64 dev ${eth}`, `route del default via ${router.lan6} dev ${eth}`];
 
 /** All moves while one transfer runs; the laptop is as it was afterwards, if the last move leads back. */
-async function roams(world: World, moves: readonly Move[], back: readonly string[]): Promise<string> {
-  await world.configure(mobile);
-  await world.connect();
+async function roams(world: World, moves: readonly Move[], back: readonly string[], follows = true): Promise<string> {
+  await world.configure(follows ? mobile : { more: { mobike: 'no' } });
+  const { status: before } = await world.connect();
+  const limit = follows ? within : withinAnew;
   const figures: string[] = [];
   // Little waits in the kernel, or the reader would not notice a silence.
   await world.lab.laptop.sysctl({ 'net/ipv4/tcp_rmem': '4096 65536 65536' });
@@ -117,18 +118,20 @@ async function roams(world: World, moves: readonly Move[], back: readonly string
       const { length, endedAfter } = await transfer.silenceAround(moved);
       figures.push(`${to}: on after ${endedAfter} ms, silent for ${length} ms`);
       assert.ok(transfer.going, 'the transfer was over too soon to show anything');
-      assert.ok(endedAfter <= within, figures.join('; '));
+      assert.ok(endedAfter <= limit, figures.join('; '));
       await world.eventually(
         `the gateway sees ${seen}`,
         async () => ((await world.gateway.listSas())[0]?.remoteHost === seen ? true : undefined),
         5_000,
       );
-      const { state, local } = await world.client.status();
+      const { state, local, ike, virtualIps } = await world.client.status();
       assert.ok(state === 'connected' || state === 'roaming', `${state}`);
       assert.ok(
         lines.some((line) => line.includes(local?.address ?? 'nothing')),
         `we are at ${local?.address}`,
       );
+      assert.deepEqual(virtualIps, before.virtualIps);
+      assert.equal(ike?.spiR === before.ike?.spiR, follows, 'it is the same session where the gateway follows');
     }
     await transfer.end();
     await world.carry(2);
@@ -230,6 +233,30 @@ export const mobike: readonly Case[] = [
       await world.disconnect();
       return `${office.wan4} again, IKE SA ${after.status.ike?.spiR}`;
     },
+  },
+  {
+    name: 'life/transfer-without-mobike',
+    nat: false,
+    run: (world) =>
+      roams(
+        world,
+        [
+          { to: '192.168.77.3', lines: [...withoutFour(laptop.v4), ...four('192.168.77.3', router.lan4)], seen: '192.168.77.3' },
+          { to: laptop.v4, lines: [...withoutFour('192.168.77.3'), ...four(laptop.v4, router.lan4)], seen: laptop.v4 },
+        ],
+        home,
+        false,
+      ),
+  },
+  {
+    name: 'life/transfer-without-mobike-behind-one-nat',
+    run: (world) =>
+      roams(
+        world,
+        [{ to: '192.168.77.3', lines: [...withoutFour(laptop.v4), ...four('192.168.77.3', router.lan4)], seen: router.wan4 }],
+        home,
+        false,
+      ),
   },
   {
     name: 'life/mobike-refused',
