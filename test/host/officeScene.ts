@@ -76,9 +76,9 @@ export class OfficeScene {
     return Number(readFileSync(join(this.folder, 'run', 'engine.lock'), 'utf8'));
   }
 
-  /** Core files would be written, were they allowed. */
-  async startHelper(options: readonly string[] = []): Promise<void> {
-    const words = [process.execPath, join(ROOT, 'core/helper/monitor.ts'), '--log-level', 'debug', ...options];
+  /** Core files would be written, were they allowed. `flags` are Node's. */
+  async startHelper(options: readonly string[] = [], flags: readonly string[] = []): Promise<void> {
+    const words = [process.execPath, ...flags, join(ROOT, 'core/helper/monitor.ts'), '--log-level', 'debug', ...options];
     const places = ['--run-dir', join(this.folder, 'run'), '--state-dir', join(this.folder, 'state')];
     const monitor = this.lab.laptop.spawn(['prlimit', '--core=unlimited', '--', ...words, ...places], {
       stdio: ['ignore', 'pipe', 'pipe'],

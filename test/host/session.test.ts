@@ -3,6 +3,8 @@
  * where the profile says first; and a helper that stood still meanwhile. Nothing meant for the tunnel leaves in clear.
  */
 import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from '../../core/rpc/contract.ts';
@@ -82,6 +84,45 @@ test('a helper that stood still keeps a connection that the gateway kept', { ski
   await scene.until('it is sure', isConnected, 5_000);
   assert.equal(scene.status().ike?.spiI, before);
   assert.equal(await answers(), true);
+});
+
+test('asleep for an hour: usable within three seconds, by the session that the gateway kept or by another', {
+  skip,
+}, async () => {
+  const slept = join(scene.folder, 'slept');
+  const flag = new URL(`./asleep.ts?slept=${slept}`, import.meta.url).href;
+  await scene.down();
+  await scene.stopHelper();
+  await scene.startHelper([], ['--import', flag]);
+  assert.equal(await scene.up(await scene.profile(psk)), 'connected');
+  try {
+    for (const [hours, forgets] of [
+      [1, false],
+      [2, true],
+    ] as const) {
+      const { ike, children } = scene.status();
+      const engine = scene.enginePid();
+      process.kill(engine, 'SIGSTOP');
+      if (forgets) send({ do: 'misbehave', names: [] });
+      writeFileSync(slept, String(hours * 3_600_000));
+      await sleep(500);
+      process.kill(engine, 'SIGCONT');
+      const woke = performance.now();
+      const another = ({ ike: now }: Status) => now?.spiI !== ike?.spiI;
+      await scene.until('connected', (status) => isConnected(status) && another(status) === forgets, 3_000);
+      while (!(await answers())) await sleep(20);
+      const took = performance.now() - woke;
+      assert.ok(took < 3_000, `${Math.round(took)} ms`);
+      const fresh = ({ children: now }: Status) => now.length === 1 && now[0]?.spiIn !== children[0]?.spiIn;
+      await scene.until('keys that are not an hour old', fresh, 3_000);
+      assert.equal(another(scene.status()), forgets);
+    }
+  } finally {
+    await scene.down();
+    await scene.stopHelper();
+    rmSync(slept);
+    await scene.startHelper();
+  }
 });
 
 test('a gateway that restarts is found again; cancelled while it is away, the host is as it was', { skip }, async () => {

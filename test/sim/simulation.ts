@@ -20,7 +20,7 @@ export interface Outcome {
 
 const FAIR_TRAFFIC = 500;
 /** It has to hold for so long to be believed. */
-const SETTLED = 12_000;
+export const SETTLED = 12_000;
 /** Of a packet on its way, in a good network. */
 const FRESH = 2_500;
 const INSPECTION = 1_000;
