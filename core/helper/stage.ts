@@ -122,7 +122,8 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
     const is = addressesOf(plan);
     const was = current ? addressesOf(current) : is;
     // What was held back meanwhile goes on with the address that it began with, or never.
-    if (was !== is) deps.log('warn', 'tunnel', 'another address inside: what went through the tunnel has to begin anew', { was, is });
+    if (was !== is)
+      deps.log('warn', 'tunnel', 'another address inside: what went through the tunnel has to begin anew', { was, is });
     const applied = await deps.monitor.apply(plan);
     // After an error nothing of any plan is in place (monitorContract.ts).
     current = applied.ok ? plan : undefined;
