@@ -61,6 +61,7 @@ export const negotiationAttacks: readonly AttackedSentence[] = [
       attack('same-cookie', 'gateway-misbehaved', 'nothing', { evidence: /COOKIE/ }),
       attack('endless-puzzle', 'gateway-overloaded', 'nothing', { evidence: /COOKIE without end/ }),
       attack('puzzle-too-hard', 'gateway-overloaded', 'nothing', { evidence: /PUZZLE of 255 bits/ }),
+      attack('auth-puzzle-too-hard', 'gateway-overloaded', 'nothing', { evidence: /PUZZLE of 255 bits/ }),
       attack('forged-puzzle', 'connected', 'proof'),
       attack('cookie-then-group', 'ke-refused', 'nothing', { client: 'two-groups' }),
       attack('endless-redirect', 'redirected', 'nothing', { evidence: /REDIRECT/ }),

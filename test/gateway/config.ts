@@ -56,8 +56,11 @@ export interface HeadOfficeConfig {
   readonly version: string;
   /** `always`: every IKE_SA_INIT must bring a COOKIE; a number: from so many half-open SAs on (RFC 7296 §2.6). */
   readonly cookie: 'always' | number;
-  /** Where a cookie is wanted, a puzzle of so many bits too (RFC 8019); `legacy`: who solves none is served all the same. */
-  readonly puzzle?: { readonly difficulty: number; readonly legacy?: boolean };
+  /**
+   * Where a cookie is wanted, a puzzle of so many bits too (RFC 8019); `legacy`: who solves none is served all the same; `auth`: who
+   * solves it has one of so many bits before IKE_AUTH as well.
+   */
+  readonly puzzle?: { readonly difficulty: number; readonly legacy?: boolean; readonly auth?: number };
   /** Send clients that know redirects to another gateway. */
   readonly redirect?: RedirectPolicy;
   /** Follow clients that move (RFC 4555). */

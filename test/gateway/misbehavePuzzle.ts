@@ -54,6 +54,26 @@ export const puzzleMisbehaviours = [
     hooks: { insteadOfSaInit: ({ random }) => [notify(NOTIFY.COOKIE, random(32)), notify(NOTIFY.PUZZLE, Uint8Array.of(0))] },
   },
   {
+    name: 'auth-puzzle-too-hard',
+    what: 'wants 255 zero bits before IKE_AUTH',
+    clause: 'RFC 8019 §7.2.1.1, S10',
+    hooks: {
+      saInitAnswer: (honest, context) => [...honest, notify(NOTIFY.PUZZLE, Uint8Array.of(0, prfOf(context.request), 255))],
+    },
+  },
+  {
+    name: 'auth-puzzle-of-unknown-prf',
+    what: 'gives a puzzle before IKE_AUTH for a PRF that nobody offered',
+    clause: 'RFC 8019 §7.2.1.2',
+    hooks: { saInitAnswer: (honest) => [...honest, notify(NOTIFY.PUZZLE, Uint8Array.of(3, 0xe7, 8))] },
+  },
+  {
+    name: 'auth-puzzle-at-once',
+    what: 'gives a puzzle before IKE_AUTH and had none before that, of a difficulty that is for us to choose',
+    clause: 'RFC 8019 §7.2.1, §7.2.1.1',
+    hooks: { saInitAnswer: (honest, context) => [...honest, notify(NOTIFY.PUZZLE, Uint8Array.of(0, prfOf(context.request), 0))] },
+  },
+  {
     name: 'forged-puzzle',
     what: 'puzzles of somebody on the way come before the genuine IKE_SA_INIT answer',
     clause: 'RFC 8019 §7.1.2, S10, S12',

@@ -135,6 +135,9 @@ const expectations: Readonly<Record<KeyMisbehaviourName, Expectation>> = {
   'puzzle-without-cookie': { failure: 'no-answer' },
   'puzzle-of-unknown-prf': { failure: 'gateway-overloaded' },
   'puzzle-cut-short': { failure: 'gateway-overloaded' },
+  'auth-puzzle-too-hard': { failure: 'gateway-overloaded', evidence: /PUZZLE of 255 bits/ },
+  'auth-puzzle-of-unknown-prf': { failure: 'protocol', evidence: /PUZZLE of no PRF/ },
+  'auth-puzzle-at-once': survives,
   'forged-puzzle': survives,
   'esp-outside-selectors': survives, // for IKE; the packets are test/gateway/process.test.ts's
 };

@@ -9,14 +9,11 @@
  *   office.deadline();                                                         // when to handle({ kind: 'tick' }, now)
  */
 import { toHex } from '../../core/bytes/bytes.ts';
-import { findPrf } from '../../core/crypto/transforms.ts';
-import type { PrfTransform } from '../../core/crypto/types.ts';
-import { puzzleData, solvedBits } from '../../core/ike/exchanges/puzzle.ts';
 import { exchangeName } from '../../core/ike/exchanges/rules.ts';
 import type { Channel, Endpoint, IkeOutput } from '../../core/ike/sa/contract.ts';
-import { EXCHANGE, NOTIFY, TRANSFORM } from '../../core/ike/wire/constants.ts';
+import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import { encodeMessage } from '../../core/ike/wire/encode.ts';
-import type { Header, Message, Payload, Proposal } from '../../core/ike/wire/message.ts';
+import type { Header, Message, Payload } from '../../core/ike/wire/message.ts';
 import { parseMessage } from '../../core/ike/wire/parse.ts';
 import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import type { HeadOffice, HeadOfficeConfig, HeadOfficeInput, HeadOfficeOutput, HeadOfficePorts, SaSummary } from './config.ts';
@@ -24,6 +21,7 @@ import { createPools } from './configReply.ts';
 import { createCookieJar } from './cookie.ts';
 import type { Authenticated } from './ikeAuth.ts';
 import { hooksOf } from './misbehaviours.ts';
+import { isSolved, puzzleNotify, saInitPuzzle } from './puzzle.ts';
 import { redirectSaInit } from './redirect.ts';
 import { ResponderSa, type SaServices } from './sa.ts';
 import { acceptSaInit } from './saInit.ts';
@@ -174,7 +172,7 @@ class Office implements HeadOffice {
 
   /** The cookie, and the puzzle, to demand before any state is kept (RFC 7296 §2.6, RFC 8019 §7.1); undefined when it was brought, or none is wanted. */
   #wantsCookie(input: DatagramInput, request: Message, now: number): readonly Payload[] | undefined {
-    const { cookie, puzzle } = this.#config;
+    const { cookie } = this.#config;
     // RFC 9329 §6.3: who has a connection has shown that its address is its own.
     if (input.from.transport === 'tcp') return undefined;
     if (cookie !== 'always' && this.#halfOpen() < cookie) return undefined;
@@ -182,11 +180,10 @@ class Office implements HeadOffice {
     const { spiI } = request.header;
     const brought = findNotify(request.payloads, NOTIFY.COOKIE)?.data;
     const returned = brought !== undefined && this.#cookies.accepts(brought, nonce, spiI, input.from, now);
-    const prf = puzzle === undefined ? undefined : puzzlePrf(request.payloads, this.#config.ikeProposals);
-    if (returned && isSolved(request.payloads, brought, prf, puzzle)) return undefined;
+    const puzzle = saInitPuzzle(request.payloads, this.#config);
+    if (returned && isSolved(request.payloads, brought, puzzle, this.#config.puzzle?.legacy)) return undefined;
     const fresh = notify(NOTIFY.COOKIE, this.#cookies.make(nonce, spiI, input.from, now));
-    if (prf === undefined || puzzle === undefined) return [fresh];
-    return [fresh, notify(NOTIFY.PUZZLE, puzzleData({ prf, difficulty: puzzle.difficulty }))];
+    return puzzle ? [fresh, puzzleNotify(puzzle)] : [fresh];
   }
 
   #halfOpen(): number {
@@ -257,26 +254,4 @@ class Office implements HeadOffice {
   #log(level: 'debug' | 'info', text: string, fields: Readonly<Record<string, string | number>>): void {
     this.#out.push({ kind: 'log', level, text, fields, id: '' });
   }
-}
-
-/** RFC 8019 §7.1.1.2: the first PRF that both have. */
-function puzzlePrf(payloads: readonly Payload[], own: readonly Proposal[]): PrfTransform | undefined {
-  const prfs = (proposals: readonly Proposal[]) =>
-    proposals.flatMap(({ transforms }) => transforms.filter(({ type }) => type === TRANSFORM.PRF).map(({ id }) => id));
-  const theirs = prfs(findPayload(payloads, 'SA')?.proposals ?? []);
-  const common = prfs(own).find((id) => theirs.includes(id));
-  return common === undefined ? undefined : findPrf(common);
-}
-
-/** RFC 8019 §7.1.4. Where the client chose how hard it works, eight bits do. */
-function isSolved(
-  payloads: readonly Payload[],
-  cookie: Uint8Array,
-  prf: PrfTransform | undefined,
-  puzzle: HeadOfficeConfig['puzzle'],
-): boolean {
-  if (prf === undefined || puzzle === undefined) return true;
-  const solution = findPayload(payloads, 'PS');
-  if (solution === undefined) return puzzle.legacy === true;
-  return (solvedBits(prf, cookie, solution.data) ?? 0) >= (puzzle.difficulty || 8);
 }

@@ -24,6 +24,7 @@ import { ownMessage } from './misbehaveFragment.ts';
 import type { MisbehaviourHooks } from './misbehaviours.ts';
 import { OfficeMobike } from './mobike.ts';
 import { everything, hostSelector } from './narrow.ts';
+import { AuthGate } from './puzzle.ts';
 import { additionalOf, type HalfOpen } from './saInit.ts';
 import { crashToken, type TicketStore, ticketAnswer, tokenPayload } from './standing.ts';
 
@@ -53,6 +54,7 @@ export class ResponderSa {
   /** Responder SPI, 16 hex digits. */
   readonly id: string;
   #half: HalfOpen;
+  readonly #gate: AuthGate;
   /** IKE_INTERMEDIATE exchanges done. */
   #intermediates = 0;
   readonly #services: SaServices;
@@ -76,6 +78,7 @@ export class ResponderSa {
   constructor(half: HalfOpen, services: SaServices, now: number) {
     this.id = toHex(half.spiR);
     this.#half = half;
+    this.#gate = new AuthGate(half);
     this.#services = services;
     this.#giveUpAt = now + services.config.timing.establishWithin;
     this.#arrival = { channel: half.channel, from: half.remote };
@@ -154,9 +157,11 @@ export class ResponderSa {
 
   /** A message with our responder SPI. */
   message(message: Message, bytes: Uint8Array, channel: Channel, from: Endpoint, now: number): void {
+    const admitted = this.#gate.admit(message);
+    if (!admitted) return;
     this.#arrival = { channel, from };
     this.#again = (at) => this.message(message, bytes, channel, from, at);
-    this.#session.receive(message, bytes, channel, from, now);
+    this.#session.receive(admitted, bytes, channel, from, now);
   }
 
   handle(input: Exclude<HeadOfficeInput, { kind: 'datagram' }>, now: number): void {

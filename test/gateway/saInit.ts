@@ -7,6 +7,7 @@ import type { AdditionalKe } from '../../core/crypto/types.ts';
 import { certificateRequests } from '../../core/ike/auth/certificates.ts';
 import { readHashes } from '../../core/ike/auth/signature.ts';
 import { type TakenMethod, takenMethodsNotify } from '../../core/ike/auth/takenMethods.ts';
+import type { Puzzle } from '../../core/ike/exchanges/puzzle.ts';
 import { siftPayloads } from '../../core/ike/exchanges/rules.ts';
 import { type FragmentSize, firstSize } from '../../core/ike/fragment/size.ts';
 import { deriveIkeKeys, type IkeKeys, skeyseed, wipe } from '../../core/ike/keys/ikeKeys.ts';
@@ -20,6 +21,7 @@ import { findNotify, findPayload, notify } from '../../core/ike/wire/payloads.ts
 import { parseCertificate } from '../../core/pki/certificate.ts';
 import type { HeadOfficeConfig } from './config.ts';
 import { hasPpk } from './ppk.ts';
+import { authPuzzle, puzzleNotify } from './puzzle.ts';
 import { isRedirectable } from './redirect.ts';
 import type { SaServices } from './sa.ts';
 import type { ResumedState } from './standing.ts';
@@ -46,6 +48,8 @@ export interface HalfOpen {
   readonly natRemote: boolean;
   /** Both sides sent USE_PPK. */
   readonly usePpk?: boolean;
+  /** To be solved before IKE_AUTH (RFC 8019 §7.2). */
+  readonly puzzle?: Puzzle | undefined;
   /** SIGNATURE_HASH_ALGORITHMS of the client, and whether we sent ours. */
   readonly hashes: ReadonlySet<number> | undefined;
   readonly announced: boolean;
@@ -111,6 +115,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
   const nat = detectNat(request.header, payloads, local, arrival.from);
   const theirs = findNotify(payloads, NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
   const fragmentation = theirs && config.fragmentation !== 'no';
+  const puzzle = authPuzzle(payloads, config);
   const honest: readonly Payload[] = [
     { kind: 'SA', proposals: [chosen] },
     { kind: 'KE', method: suite.ke.id, data: publicValue },
@@ -123,6 +128,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
     ...aboutAuthentication(config),
     ...childlessSupport(config),
     ...(fragmentation ? [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
+    ...(puzzle ? [puzzleNotify(puzzle)] : []),
   ];
   let answer = honest;
   for (const { saInitAnswer } of services.hooks)
@@ -146,6 +152,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
       ni,
       nr,
       usePpk,
+      puzzle,
       request: arrival.bytes.slice(),
       response,
       natLocal: nat.local,

@@ -56,7 +56,7 @@ export class PuzzleSearch {
   readonly #by: number;
   #nextAt: number;
 
-  /** `text` is the cookie (RFC 8019 §7.1.3). It is given up after `within` milliseconds. */
+  /** `text` is the cookie (RFC 8019 §7.1.3), before IKE_AUTH Nr | SPIr (§7.2.3). It is given up after `within` milliseconds. */
   constructor(puzzle: Puzzle, text: Uint8Array, within: number, now: number) {
     this.puzzle = puzzle;
     this.#trial = hmacTrials(puzzle.prf, text.slice(), KEY_BYTES);

@@ -2,7 +2,7 @@
  * IKE_SA_INIT as the initiator (RFC 7296 §1.2, §2.6, §2.7, §2.23). All of it is unauthenticated, so an answer that cannot be
  * used is a doubt, not an end: a genuine one may still come (§2.21.1). COOKIE and INVALID_KE_PAYLOAD are acted on, within bounds.
  */
-import { equalBytes, toHex } from '../../bytes/bytes.ts';
+import { concat, equalBytes, toHex } from '../../bytes/bytes.ts';
 import { startKeyExchange } from '../../crypto/ke.ts';
 import type { KeTransform, KeyExchange, Random } from '../../crypto/types.ts';
 import { requestedAuthorities } from '../auth/certificates.ts';
@@ -64,7 +64,6 @@ export type SaInitVerdict =
   | { readonly kind: 'ignore'; readonly why: string }
   /** Build and send anew. */
   | { readonly kind: 'restart'; readonly why: string }
-  /** Believed only if nothing better comes for a while. */
   /** Work is wanted: build and send anew when `solved` was told what came of it and how many milliseconds it took. */
   | {
       readonly kind: 'puzzle';
@@ -72,9 +71,18 @@ export type SaInitVerdict =
       readonly search: PuzzleSearch;
       readonly solved: (solution: Uint8Array | undefined, took: number) => void;
     }
+  /** Believed only if nothing better comes for a while. */
   | { readonly kind: 'doubt'; readonly failure: IkeFailure }
   | { readonly kind: 'failed'; readonly failure: IkeFailure }
-  | { readonly kind: 'done'; readonly result: SaInitResult };
+  /** With `puzzle` IKE_AUTH must not begin before that is solved. */
+  | { readonly kind: 'done'; readonly result: SaInitResult; readonly puzzle?: AuthPuzzle };
+
+/** RFC 8019 §7.2: work before IKE_AUTH, wanted by a regular answer. `unsolved`: there is no other way in. */
+export interface AuthPuzzle {
+  readonly why: string;
+  readonly search: PuzzleSearch;
+  readonly unsolved: IkeFailure;
+}
 
 export class SaInitExchange {
   readonly type = EXCHANGE.IKE_SA_INIT;
@@ -159,7 +167,7 @@ export class SaInitExchange {
     if (!sa || !ke || !nonce) return doubt('protocol', 'no SA, KE or nonce');
     if (this.#answers >= MAX_ANSWERS) return { kind: 'ignore', why: 'too many answers' };
     this.#answers++;
-    return this.#agree(message, payloads, sa, ke, nonce.data.slice());
+    return this.#agree(message, payloads, sa, ke, nonce.data.slice(), progress.now);
   }
 
   #start(method: KeTransform | undefined): KeyExchange {
@@ -194,7 +202,7 @@ export class SaInitExchange {
   }
 
   #takePuzzle(puzzle: Puzzle, cookie: Uint8Array, progress: SaInitProgress): SaInitVerdict {
-    const wanted = puzzle.difficulty === 0 ? 'PUZZLE of any difficulty' : `PUZZLE of ${puzzle.difficulty} bits`;
+    const wanted = wantedBy(puzzle);
     const left = PUZZLE_WITHIN - this.#puzzled;
     if (puzzle.difficulty > MAX_DIFFICULTY || left <= 0) {
       // RFC 8019 §7.1.2: the cookie alone may do, for a gateway serves some who solve nothing (§7.1.5). Asked again, it does not.
@@ -259,6 +267,7 @@ export class SaInitExchange {
     sa: PayloadOf<'SA'>,
     ke: PayloadOf<'KE'>,
     nr: Uint8Array,
+    now: number,
   ): SaInitVerdict {
     const spiR = message.header.spiR.slice();
     if (spiR.every((octet) => octet === 0)) return doubt('protocol', 'the responder SPI is zero');
@@ -282,6 +291,8 @@ export class SaInitExchange {
     const { ppk } = this.#config.auth;
     const usePpk = ppk !== undefined && findNotify(payloads, NOTIFY.USE_PPK) !== undefined;
     if (ppk?.required && !usePpk) return doubt('ppk-refused', 'no USE_PPK');
+    const puzzle = this.#authPuzzle(payloads, concat(nr, spiR), now);
+    if (puzzle && 'kind' in puzzle) return puzzle;
     // From here on there is no doubt: a key exchange is used once.
     const shared = this.#exchange.derive(ke.data);
     if (!(shared instanceof Uint8Array)) return doubt('bad-public-value', `${method.keyword}: ${shared.fault}`);
@@ -307,11 +318,29 @@ export class SaInitExchange {
     const taken = readTakenMethods(payloads);
     const childless = findNotify(payloads, NOTIFY.CHILDLESS_IKEV2_SUPPORTED) !== undefined;
     const said = { taken, childless, vendorIds, hashes, multipleAuth, authorities, fragmentation, usePpk };
-    return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said } };
+    return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said }, ...(puzzle && { puzzle }) };
+  }
+
+  /** RFC 8019 §7.2.3: `text` is Nr | SPIr. What cannot be solved is a doubt, for without a solution IKE_AUTH is not even looked at (§7.2.4). */
+  #authPuzzle(payloads: readonly Payload[], text: Uint8Array, now: number): AuthPuzzle | SaInitVerdict | undefined {
+    const demand = findNotify(payloads, NOTIFY.PUZZLE);
+    if (!demand) return undefined;
+    const puzzle = readPuzzle(demand.data, this.#config.ikeProposals);
+    if (!puzzle) return doubt('protocol', 'PUZZLE of no PRF that was offered');
+    const wanted = wantedBy(puzzle);
+    const left = PUZZLE_WITHIN - this.#puzzled;
+    const unsolved = tooHard(wanted);
+    if (puzzle.difficulty > MAX_DIFFICULTY || left <= 0) return { kind: 'doubt', failure: unsolved };
+    const why = `the gateway is under load and wants a ${wanted} before IKE_AUTH`;
+    return { why, search: new PuzzleSearch(puzzle, text, left, now), unsolved };
   }
 }
 
 const tooOften: IkeFailure = { code: 'protocol', evidence: place('COOKIE asked for again') };
+
+function wantedBy({ difficulty }: Puzzle): string {
+  return difficulty === 0 ? 'PUZZLE of any difficulty' : `PUZZLE of ${difficulty} bits`;
+}
 
 function tooHard(wanted: string): IkeFailure {
   return { code: 'gateway-overloaded', evidence: place(wanted) };

@@ -10,6 +10,8 @@ import type { IkeSa } from './ikeSa.ts';
 
 export interface AuthPhasePorts {
   readonly sa: IkeSa;
+  /** Data of a PS payload for the first IKE_AUTH request (RFC 8019 §7.2.2). */
+  readonly solution: Uint8Array | undefined;
   readonly emit: (output: IkeOutput) => void;
   /** Looked at when a response comes: true leaves it unread and calls `cancelled`. */
   readonly isCancelled: () => boolean;
@@ -26,10 +28,12 @@ export class AuthPhase {
   #askedAt: number | undefined;
   #response: readonly Payload[] = [];
   #exchange: number = EXCHANGE.IKE_AUTH;
+  #solution: Uint8Array | undefined;
 
   constructor(steps: AuthSteps<IkeAuthVerdict>, ports: AuthPhasePorts) {
     this.#steps = steps;
     this.#ports = ports;
+    this.#solution = ports.solution;
   }
 
   start(now: number): void {
@@ -94,11 +98,13 @@ export class AuthPhase {
     this.#exchange = type;
     const exchange = {
       exchange: type,
+      ...(type === EXCHANGE.IKE_AUTH && this.#solution && { inTheClear: [{ kind: 'PS', data: this.#solution } as const] }),
       build: () => payloads,
       process: (response: readonly Payload[], at: number) => this.#received(response, at),
       malformed,
       unanswered,
     };
+    if (type === EXCHANGE.IKE_AUTH) this.#solution = undefined;
     sa.request(exchange, now);
   }
 

@@ -366,11 +366,12 @@ export class IkeSa {
     if (!exchange) return;
     const payloads = exchange.build();
     const header = this.#header(exchange.exchange, this.#requests.nextId, false);
-    const message = this.#seal(header, payloads, this.#channel, this.#remote);
+    const { inTheClear = [] } = exchange;
+    const message = this.#seal(header, payloads, this.#channel, this.#remote, { inTheClear });
     if (exchange.exchange === EXCHANGE.IKE_INTERMEDIATE) this.#intermediate = ownForm(message, payloads);
     this.#theirAnswers.clear();
     this.#requests.send(message, exchange, now, this.#patience());
-    this.#setup.narrator.sent(header, payloads, message.datagrams);
+    this.#setup.narrator.sent(header, [...inTheClear, ...payloads], message.datagrams);
     this.#transmitRequest(message.datagrams, 1);
   }
 
@@ -468,7 +469,7 @@ export class IkeSa {
     const { header } = message;
     const answer = this.#header(header.exchange, header.messageId, true);
     // RFC 7383 §2.5.1: what came through one way is a measure for the other.
-    const sealed = this.#seal(answer, reply.payloads, channel, from, arrived.fragments?.longest);
+    const sealed = this.#seal(answer, reply.payloads, channel, from, { longest: arrived.fragments?.longest });
     const protection = this.#protection;
     this.#answers.answered(arrived.request, sealed, (bytes, again) => protection.openFragment(bytes, again).ok);
     if (header.exchange === EXCHANGE.IKE_INTERMEDIATE && arrived.opened.ok)
@@ -539,17 +540,17 @@ export class IkeSa {
     return this.#remote.transport === 'tcp' ? sentOnce(timing) : timing;
   }
 
-  /** The message, in fragments where it is long and the peer takes them. `longest` is a bound besides. */
-  #seal(header: Header, payloads: readonly Payload[], channel: Channel, to: Endpoint, longest = Infinity): Sealed {
+  /** The message, in fragments where it is long and the peer takes them. */
+  #seal(header: Header, payloads: readonly Payload[], channel: Channel, to: Endpoint, { inTheClear, longest }: Sealing): Sealed {
     const protection = this.#protection;
     const size = this.#fragmentSize;
     // RFC 9329 §7.5: a stream carries what is long as it is.
-    if (!size || to.transport === 'tcp') return { datagrams: protection.seal(header, payloads) };
+    if (!size || to.transport === 'tcp') return { datagrams: protection.seal(header, payloads, { inTheClear }) };
     const small = messageLimit('small', channel, to);
-    const limit = Math.max(small, Math.min(messageLimit(size, channel, to), longest));
-    const datagrams = protection.seal(header, payloads, limit);
+    const limit = Math.max(small, Math.min(messageLimit(size, channel, to), longest ?? Infinity));
+    const datagrams = protection.seal(header, payloads, { inTheClear, limit });
     if (datagrams.length === 1 || limit === small) return { datagrams };
-    return { datagrams, smaller: () => protection.seal(header, payloads, small) };
+    return { datagrams, smaller: () => protection.seal(header, payloads, { inTheClear, limit: small }) };
   }
 
   #transmitRequest(datagrams: readonly Uint8Array[], sent: number): void {
@@ -623,6 +624,12 @@ interface Arrival {
   readonly bytes: Uint8Array;
   readonly channel: Channel;
   readonly from: Endpoint;
+}
+
+/** Payloads that are not encrypted, and a bound besides that of the path. */
+interface Sealing {
+  readonly inTheClear?: readonly Payload[];
+  readonly longest?: number | undefined;
 }
 
 /** A request whose turn it is and that the peer itself sent. */

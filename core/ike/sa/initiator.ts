@@ -339,6 +339,7 @@ class Initiator implements IkeMachine {
     });
     this.#auth = new AuthPhase(prove(setup, agreed, sa, this.#ports.random), {
       sa,
+      solution: agreed.solution,
       emit: (output) => this.#emit(output),
       isCancelled: () => this.#cancelBy !== undefined,
       cancelled: (at) => this.#cancelled(at),

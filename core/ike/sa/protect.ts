@@ -4,10 +4,10 @@
  * the other way round (RFC 7296 §2.14).
  *
  *   const protection = createProtection('initiator', suite, keys, random);
- *   const datagrams = protection.seal(header, payloads);         // one: header, SK{payloads}, ICV
- *   const datagrams = protection.seal(header, payloads, 1248);   // several of at most 1248 octets where one would be longer
- *   const opened = protection.open(bytes, message);              // parseMessage(bytes) with one SK payload
- *   const chunk = protection.openFragment(bytes, message);       // with one SKF payload; all chunks in order: openPlaintext
+ *   const datagrams = protection.seal(header, payloads);                    // one: header, SK{payloads}, ICV
+ *   const datagrams = protection.seal(header, payloads, { limit: 1248 });   // several of at most 1248 octets where one would be longer
+ *   const opened = protection.open(bytes, message);                         // parseMessage(bytes) with one SK payload
+ *   const chunk = protection.openFragment(bytes, message);                  // with one SKF payload; all chunks in order: openPlaintext
  */
 
 import { concat } from '../../bytes/bytes.ts';
@@ -39,12 +39,20 @@ export interface Opened {
   readonly plaintext: Uint8Array;
 }
 
+/** How a message is put on the wire. */
+export interface SealOptions {
+  /** Where it would be longer than so many octets it goes in fragments that are not (RFC 7383 §2.5). */
+  readonly limit?: number;
+  /** Payloads that come in front of the encrypted one; of fragments the first has them (RFC 7383 §2.5.3). The ICV covers them. */
+  readonly inTheClear?: readonly Payload[] | undefined;
+}
+
 export interface Protection {
   /**
-   * The datagrams of a message: one, or where that would be longer than `limit` octets, fragments that are not (RFC 7383 §2.5).
-   * A retransmission repeats the bytes (RFC 7296 §2.1); only to make smaller fragments is a message sealed again.
+   * The datagrams of a message. A retransmission repeats the bytes (RFC 7296 §2.1); only to make smaller fragments is a message
+   * sealed again.
    */
-  seal(header: Header, payloads: readonly Payload[], limit?: number): readonly Uint8Array[];
+  seal(header: Header, payloads: readonly Payload[], options?: SealOptions): readonly Uint8Array[];
   /** The inner payloads of `message`, which is what `bytes` were parsed into. */
   open(bytes: Uint8Array, message: Message): Result<Opened, OpenError>;
   /** The piece that is in a fragment; `message` is what `bytes` were parsed into. */
@@ -58,7 +66,7 @@ export function createProtection(role: Role, suite: IkeSuite, keys: IkeKeys, ran
   const inward = role === 'initiator' ? responder : initiator;
   const nextIv = suite.encr.aead ? counterIv(out.ivBytes) : () => random(out.ivBytes); // RFC 7296 §3.14: CBC wants unpredictable IVs
   return {
-    seal: (header, payloads, limit = Infinity) => seal(out, nextIv, header, payloads, limit),
+    seal: (header, payloads, options = {}) => seal(out, nextIv, header, payloads, options),
     open: (bytes, message) => open(inward, bytes, message),
     openFragment: (bytes, message) => openFragment(inward, bytes, message),
   };
@@ -80,16 +88,19 @@ function seal(
   nextIv: () => Uint8Array,
   header: Header,
   payloads: readonly Payload[],
-  limit: number,
+  { limit = Infinity, inTheClear = [] }: SealOptions,
 ): readonly Uint8Array[] {
   const { first, bytes } = encodePayloads(payloads);
-  if (WHOLE_PREFIX + sealedLength(cipher, bytes.length) <= limit) return [encrypt(cipher, nextIv(), header, 'SK', first, bytes)];
-  const room = fragmentRoom(cipher, limit);
-  // RFC 7383 §2.5: a binary blob, split regardless of the payloads inside.
-  const total = Math.ceil(bytes.length / room);
+  const clear = encodePayloads(inTheClear).bytes.length;
+  if (WHOLE_PREFIX + clear + sealedLength(cipher, bytes.length) <= limit)
+    return [encrypt(cipher, nextIv(), { header, kind: 'SK', inTheClear }, first, bytes)];
+  // RFC 7383 §2.5: a binary blob, split regardless of the payloads inside; the first fragment has less room where others are beside it.
+  const [start, room] = [fragmentRoom(cipher, limit - clear), fragmentRoom(cipher, limit)];
+  const total = 1 + Math.ceil((bytes.length - start) / room);
   return Array.from({ length: total }, (_, index) => {
-    const chunk = bytes.subarray(index * room, (index + 1) * room);
-    return encrypt(cipher, nextIv(), header, { fragment: index + 1, total }, first, chunk);
+    const chunk = bytes.subarray(index === 0 ? 0 : start + (index - 1) * room, start + index * room);
+    const front = { header, kind: { fragment: index + 1, total }, inTheClear: index === 0 ? inTheClear : [] };
+    return encrypt(cipher, nextIv(), front, first, chunk);
   });
 }
 
@@ -111,11 +122,17 @@ function paddingOf(cipher: RecordCipher, octets: number): number {
   return cipher.blockBytes - 1 - (octets % cipher.blockBytes);
 }
 
+/** What is in front of the IV. */
+interface Front {
+  readonly header: Header;
+  readonly kind: EncryptedKind;
+  readonly inTheClear: readonly Payload[];
+}
+
 function encrypt(
   cipher: RecordCipher,
   iv: Uint8Array,
-  header: Header,
-  kind: EncryptedKind,
+  { header, kind, inTheClear }: Front,
   first: number,
   inner: Uint8Array,
 ): Uint8Array {
@@ -125,7 +142,7 @@ function encrypt(
   plaintext[plaintext.length - 1] = padding;
   // RFC 5282 §5.1: all from the first octet of the IKE header to the last in front of the IV. For a separate integrity transform the
   // ICV covers the same, then IV and ciphertext (RFC 7296 §3.14). A fragment's numbers are in it (RFC 7383 §2.5).
-  const prefix = encodeEncryptedPrefix(header, kind, first, sealedLength(cipher, inner.length));
+  const prefix = encodeEncryptedPrefix(header, kind, first, sealedLength(cipher, inner.length), inTheClear);
   return concat(prefix, iv, cipher.seal(iv, prefix, plaintext));
 }
 
@@ -138,7 +155,7 @@ function open(cipher: RecordCipher, bytes: Uint8Array, message: Message): Result
 }
 
 function openFragment(cipher: RecordCipher, bytes: Uint8Array, message: Message): Result<Uint8Array, OpenError> {
-  // RFC 7383 §2.5.3 lets payloads in the clear come in front of the first; no exchange has any.
+  // RFC 7383 §2.5.3 lets payloads in the clear come in front of the first; who takes any has taken them away by now.
   const [skf] = message.payloads;
   return skf?.kind === 'SKF' ? decrypt(cipher, bytes, message, skf) : err({ code: 'unprotected' });
 }

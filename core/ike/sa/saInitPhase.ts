@@ -1,7 +1,8 @@
 /** IKE_SA_INIT, or IKE_SESSION_RESUME in its place (RFC 5723), at work: sends, repeats, and remembers the doubts of RFC 7296 §2.21.1; ends with what the exchange agreed. */
 import { equalBytes } from '../../bytes/bytes.ts';
+import type { PuzzleSearch } from '../exchanges/puzzle.ts';
 import { exchangeName } from '../exchanges/rules.ts';
-import { SaInitExchange, type SaInitResult, type SaInitVerdict } from '../exchanges/saInit.ts';
+import { type AuthPuzzle, SaInitExchange, type SaInitResult } from '../exchanges/saInit.ts';
 import { SessionResumeExchange } from '../exchanges/sessionResume.ts';
 import { encodeMessage } from '../wire/encode.ts';
 import type { Header, Message, WireError } from '../wire/message.ts';
@@ -38,6 +39,16 @@ export interface Agreed {
   readonly response: Uint8Array;
   /** By which the keys were made. */
   readonly ticket: IkeTicket | undefined;
+  /** Data of the PS payload that IKE_AUTH is to bring (RFC 8019 §7.2.2). */
+  readonly solution?: Uint8Array;
+}
+
+/** A puzzle that is being solved: meanwhile nothing is repeated and no doubt becomes certain. */
+interface Work {
+  readonly search: PuzzleSearch;
+  readonly solved: (solution: Uint8Array | undefined, took: number, now: number) => void;
+  /** IKE_SA_INIT is over, but for this; otherwise a genuine answer is still taken. */
+  readonly agreed?: AuthPuzzle;
 }
 
 export class SaInitPhase {
@@ -51,8 +62,7 @@ export class SaInitPhase {
   #retransmission: Retransmission | undefined;
   /** When that request was first sent. */
   #requestAt = 0;
-  /** A puzzle that is being solved: meanwhile nothing is repeated and no doubt becomes certain, but a genuine answer is taken. */
-  #work: Extract<SaInitVerdict, { kind: 'puzzle' }> | undefined;
+  #work: Work | undefined;
   #doubt: { readonly failure: IkeFailure; readonly until: number } | undefined;
 
   /** The key pair is made here, before it is needed. */
@@ -107,20 +117,38 @@ export class SaInitPhase {
     this.#transmit();
   }
 
-  #solve({ search, solved }: Extract<SaInitVerdict, { kind: 'puzzle' }>, now: number): void {
+  #solve({ search, solved }: Work, now: number): void {
     const state = search.tick(now);
     if (state === 'working') return;
     this.#work = undefined;
     const took = search.spent(now);
     const found = state === 'given-up' ? undefined : state;
     this.#ports.narrator.log('info', found ? 'puzzle solved' : 'puzzle given up', { milliseconds: took, trials: search.trials });
-    solved(found, took);
+    solved(found, took, now);
+  }
+
+  /** What the answer wants next; the cookie alone where that was too much. */
+  #again(now: number): void {
     if (this.#doubt) this.#doubt = { ...this.#doubt, until: now + DOUBT_WITHIN };
     this.start(now);
   }
 
+  #done(agreed: Agreed, puzzle: AuthPuzzle | undefined, now: number): void {
+    this.#work = undefined;
+    if (!puzzle) {
+      this.#ports.done(agreed, now);
+      return;
+    }
+    this.#ports.narrator.log('info', puzzle.why);
+    const solved: Work['solved'] = (solution, _took, at) => {
+      if (solution) this.#ports.done({ ...agreed, solution }, at);
+      else this.#ports.failed(puzzle.unsolved);
+    };
+    this.#work = { search: puzzle.search, solved, agreed: puzzle };
+  }
+
   whyNoAnswer(): IkeFailure {
-    return this.#doubt?.failure ?? { code: 'no-answer', evidence: `no answer to ${this.#name}` };
+    return this.#work?.agreed?.unsolved ?? this.#doubt?.failure ?? { code: 'no-answer', evidence: `no answer to ${this.#name}` };
   }
 
   unparsed(input: Datagram, error: WireError, now: number): void {
@@ -155,7 +183,13 @@ export class SaInitPhase {
         return;
       case 'puzzle':
         narrator.log('info', verdict.why);
-        this.#work = verdict;
+        this.#work = {
+          search: verdict.search,
+          solved: (solution, took, at) => {
+            verdict.solved(solution, took);
+            this.#again(at);
+          },
+        };
         return;
       case 'doubt':
         this.#remember(verdict.failure, now);
@@ -168,10 +202,10 @@ export class SaInitPhase {
         this.start(now);
         return;
       case 'done': {
-        this.#work = undefined;
         const { spiI, ni } = this.#exchange;
         const ticket = 'ticket' in this.#exchange ? this.#exchange.ticket : undefined;
-        this.#ports.done({ spiI, ni, result: verdict.result, request: this.#request, response: input.bytes, ticket }, now);
+        const { result, puzzle } = verdict;
+        this.#done({ spiI, ni, result, request: this.#request, response: input.bytes, ticket }, puzzle, now);
         return;
       }
     }
@@ -183,7 +217,7 @@ export class SaInitPhase {
 
   /** True for what may be an answer to our IKE_SA_INIT: right SPI, id and role, from where we sent it to (RFC 7296 §2.11). */
   #isAnswer(input: Datagram, header: Header | undefined): header is Header {
-    if (!this.#retransmission || !header) return false;
+    if (!this.#retransmission || !header || this.#work?.agreed) return false;
     const gateway = this.#gateway();
     const { address, port, transport } = input.from;
     if (input.channel !== this.#channel() || transport !== gateway.transport) return false;

@@ -13,6 +13,8 @@ import type { Role } from './protect.ts';
 export interface OutgoingExchange {
   readonly exchange: number;
   build(): readonly Payload[];
+  /** Payloads in front of the encrypted one. */
+  readonly inTheClear?: readonly Payload[];
   /** The payloads of the genuine answer, sifted by the rule table. */
   /** `sa` is the one that it was sent in: while it waited, the IKE SA may have been replaced (RFC 7296 §2.18). */
   process(payloads: readonly Payload[], now: number, sa: IkeSa): void;

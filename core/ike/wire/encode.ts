@@ -39,14 +39,22 @@ export function encodePayloads(payloads: readonly Payload[]): { readonly first: 
 }
 
 /**
- * Header and generic header (with the fragment numbers) of a message whose only payload is encrypted. `bodyLength` is
- * IV + ciphertext + ICV. These octets are the associated data of RFC 5282 §5.1 and the front of the message.
+ * Header, payloads in the clear and generic header (with the fragment numbers) of a message whose last payload is encrypted. `bodyLength`
+ * is IV + ciphertext + ICV. These octets are the associated data of RFC 5282 §5.1 and the front of the message.
  */
-export function encodeEncryptedPrefix(header: Header, kind: EncryptedKind, firstInner: number, bodyLength: number): Uint8Array {
+export function encodeEncryptedPrefix(
+  header: Header,
+  kind: EncryptedKind,
+  firstInner: number,
+  bodyLength: number,
+  inTheClear: readonly Payload[] = [],
+): Uint8Array {
   const numbers = kind === 'SK' ? 0 : 4;
+  const type = kind === 'SK' ? PAYLOAD.SK : PAYLOAD.SKF;
   const writer = new Writer(HEADER_LENGTH + GENERIC_HEADER_LENGTH + numbers);
-  writeHeader(writer, header, kind === 'SK' ? PAYLOAD.SK : PAYLOAD.SKF);
-  writer.patch32(HEADER_LENGTH - 4, HEADER_LENGTH + GENERIC_HEADER_LENGTH + numbers + bodyLength);
+  writeHeader(writer, header, inTheClear.length > 0 ? firstType(inTheClear) : type);
+  writePayloads(writer, inTheClear, type);
+  writer.patch32(HEADER_LENGTH - 4, writer.length + GENERIC_HEADER_LENGTH + numbers + bodyLength);
   const length = GENERIC_HEADER_LENGTH + numbers + bodyLength;
   demand(bodyLength >= 0 && length <= 0xffff, `encrypted payload of ${length} octets`);
   if (kind === 'SK') {
@@ -85,13 +93,14 @@ function typeOf(payload: Payload): number {
   return payload.kind === 'unknown' ? payload.type : PAYLOAD[payload.kind];
 }
 
-function writePayloads(writer: Writer, payloads: readonly Payload[]): void {
+/** `after` is the type of what comes behind the last of them. */
+function writePayloads(writer: Writer, payloads: readonly Payload[], after: number = PAYLOAD.NONE): void {
   demand(payloads.length <= MAX_PAYLOADS, `${payloads.length} payloads`);
   for (const [i, payload] of payloads.entries()) {
     const encrypted = payload.kind === 'SK' || payload.kind === 'SKF';
     // RFC 7296 §3.14: the encrypted payload is the last, and its Next Payload field tells what is inside.
     demand(!encrypted || i === payloads.length - 1, 'the encrypted payload is the last one');
-    const next = encrypted ? payload.firstInner : i + 1 < payloads.length ? typeOf(payloads[i + 1]) : PAYLOAD.NONE;
+    const next = encrypted ? payload.firstInner : i + 1 < payloads.length ? typeOf(payloads[i + 1]) : after;
     const start = writer.length;
     writer
       .u8(octet(next))

@@ -89,7 +89,7 @@ for (const text of [
       const payloads: readonly Payload[] = [notify(40_000, new Uint8Array(length).fill(7)), notify(40_001)];
       const [whole] = initiator.seal(header, payloads);
       for (const limit of [150, 200, 544, whole.length - 1, whole.length]) {
-        const datagrams = initiator.seal(header, payloads, Math.max(limit, 120));
+        const datagrams = initiator.seal(header, payloads, { limit: Math.max(limit, 120) });
         assert.ok(datagrams.every((bytes) => bytes.length <= Math.max(limit, 120)));
         if (whole.length <= Math.max(limit, 120)) {
           assert.equal(datagrams.length, 1);
@@ -116,7 +116,9 @@ for (const text of [
 
   test(`${text}: a fragment under another number is not genuine`, () => {
     const { suite, keys } = sceneOf(text);
-    const datagrams = createProtection('initiator', suite, keys, random).seal(header, [notify(40_000, new Uint8Array(300))], 150);
+    const datagrams = createProtection('initiator', suite, keys, random).seal(header, [notify(40_000, new Uint8Array(300))], {
+      limit: 150,
+    });
     for (const at of [33, 35]) {
       const changed = datagrams[1].slice();
       changed[at]++;
@@ -125,6 +127,24 @@ for (const text of [
       const opened = createProtection('responder', suite, keys, random).openFragment(changed, parsed.value);
       assert.deepEqual(opened, { ok: false, error: { code: 'icv' } });
     }
+  });
+
+  test(`${text}: the ICV covers what is in the clear in front of the encrypted payload (RFC 5282 §5.1)`, () => {
+    const { suite, keys } = sceneOf(text);
+    const inTheClear = [{ kind: 'PS', data: Uint8Array.of(1, 2, 3, 4) }] as const;
+    const inner = [notify(40_000, new Uint8Array(9))];
+    const [bytes] = createProtection('initiator', suite, keys, random).seal(header, inner, { inTheClear });
+    const rest = (octets: Uint8Array) => {
+      const parsed = parseMessage(octets);
+      assert.ok(parsed.ok);
+      assert.deepEqual(parsed.value.payloads.map(({ kind }) => kind).join(), 'PS,SK');
+      const message = { ...parsed.value, payloads: parsed.value.payloads.slice(1) };
+      return payloadsOf(createProtection('responder', suite, keys, random).open(octets, message));
+    };
+    assert.deepEqual(rest(bytes), { ok: true, value: inner });
+    const changed = bytes.slice();
+    changed[35]++;
+    assert.deepEqual(rest(changed), { ok: false, error: { code: 'icv' } });
   });
 
   test(`${text}: no IV is used twice for an AEAD`, () => {
