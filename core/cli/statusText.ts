@@ -120,7 +120,14 @@ export function statusText(status: Status, now: number): string[] {
   row('DNS', ...status.dns, status.domains.length > 0 ? `for ${status.domains.join(' ')}` : undefined);
   row('Routes', ...status.routes);
   if (ike) {
-    row('IKE', suite(ike.encr, ike.keyLength), ike.integ, ike.prf, keyExchangeText(ike), `age ${span(now - ike.establishedAt)}`);
+    row(
+      'IKE',
+      suite(ike.encr, ike.keyLength),
+      ike.integ,
+      ike.prf,
+      keyExchangeText(ike),
+      ...ages(ike.establishedAt, ike.rekeyAt, now),
+    );
     row('IKE SPIs', `${ike.spiI} (initiator)`, `${ike.spiR} (responder)`);
   }
   for (const child of status.children) childRows(child, now, row);
@@ -139,6 +146,12 @@ function certificateRows({ subject, issuer, notAfter, revocation }: GatewayCerti
   for (const verdict of revocation) row('Revocation', verdict.subject, revocationText(verdict));
 }
 
+/** How old keys are, and when there are new ones. */
+function ages(since: number, rekeyAt: number | undefined, now: number): readonly string[] {
+  const age = `age ${span(now - since)}`;
+  return rekeyAt === undefined ? [age] : [age, `new keys in ${span(Math.max(0, rekeyAt - now))}`];
+}
+
 function mtuText({ innerMtu, because }: NonNullable<ChildStatus['path']>): string {
   if (because === undefined) return String(innerMtu);
   return `${innerMtu} (the path carries no more: ${because === 'reported' ? 'the network said so' : 'larger packets vanish'})`;
@@ -150,7 +163,7 @@ function childRows(child: ChildStatus, now: number, row: Row): void {
     suite(child.encr, child.keyLength),
     child.integ,
     child.esn ? 'extended sequence numbers' : undefined,
-    `age ${span(now - child.installedAt)}`,
+    ...ages(child.installedAt, child.rekeyAt, now),
   );
   row('ESP SPIs', `in ${child.spiIn}`, `out ${child.spiOut}`);
   row('Networks', `${child.localSelectors.join(' ')} to ${child.remoteSelectors.join(' ')}`);

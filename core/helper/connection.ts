@@ -273,7 +273,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         request.onAlive();
         return;
       case 'ticket':
-        request.tickets.take(event.ticket);
+        // Given up in silence it was lost, not deleted: what a ticket is for (RFC 5723 §6.2).
+        if (event.ticket || !quiet) request.tickets.take(event.ticket);
         return;
       case 'reauthenticate':
         request.onReauthenticate(event.within);
@@ -287,6 +288,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       case 'rekeying':
         if (event.underWay) facts.rekeyingAt ??= deps.now();
         else delete facts.rekeyingAt;
+        break;
+      case 'rekey-due':
+        due(event, Math.round(deps.now() + event.within));
         break;
       case 'ike-rekeyed':
         facts.ike = event.sa;
@@ -357,6 +361,12 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     facts.readyAt = deps.now();
     deps.log('info', 'tunnel', 'connected', { profile: profile.name, gateway: facts.gateway.address ?? profile.gateway });
     deps.onChange();
+  }
+
+  function due(event: Extract<IkeEvent, { readonly kind: 'rekey-due' }>, at: number): void {
+    const child = event.what === 'child' && children.get(event.spiIn);
+    if (child) children.set(child.sa.spiIn, { ...child, rekeyAt: at });
+    else if (event.what === 'ike') facts.rekeyIkeAt = at;
   }
 
   // --- moving --------------------------------------------------------------------------------------------------------------------

@@ -375,7 +375,7 @@ export interface ChildStatus {
   readonly path?: { readonly innerMtu: number; readonly because?: 'reported' | 'black-hole' };
   /** Inbound, with marks of congestion that no tunnel should make (RFC 6040 §4.2): not dropped. */
   readonly ecnUnusual?: number;
-  /** When it will be replaced by a fresh one. Always absent as yet: there is no rekeying. */
+  /** When we replace it by a fresh one, unless the gateway or the traffic makes it earlier; absent: no time is set. */
   readonly rekeyAt?: number;
 }
 
@@ -422,7 +422,7 @@ export interface IkeStatus {
   readonly remoteIdentity: string;
   /** By a ticket of an earlier session (RFC 5723): nobody was asked or proven anew. */
   readonly resumed?: true;
-  /** When it will be replaced by a fresh one. Always absent as yet: there is no rekeying. */
+  /** When we replace it by a fresh one, unless the gateway or the traffic makes it earlier; absent: no time is set. */
   readonly rekeyAt?: number;
 }
 

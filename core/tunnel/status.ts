@@ -55,6 +55,8 @@ export interface TunnelFacts {
   readonly local?: { readonly address: string; readonly port: number };
   readonly interface?: { readonly name: string; readonly mtu: number };
   readonly ike?: IkeSaFacts;
+  /** When the IKE SA is rekeyed. */
+  readonly rekeyIkeAt?: number;
   /** Milliseconds of the last IKE exchange that needed no repetition. */
   readonly pathRtt?: number;
   readonly configuration?: Configuration;
@@ -93,6 +95,8 @@ export interface ChildFacts {
   readonly localSelectors: readonly string[];
   readonly remoteSelectors: readonly string[];
   readonly installedAt: number;
+  /** When it is rekeyed. */
+  readonly rekeyAt?: number;
   readonly counters: ChildCounters | undefined;
   readonly backend?: string | undefined;
   readonly path?: ChildStatus['path'] | undefined;
@@ -175,7 +179,7 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
           dns: configuration?.dns ?? [],
           domains: configuration?.domains ?? [],
           routes: plan?.routes ?? [],
-          ...(ike && { ike: ikeStatus(ike, facts.establishedAt ?? since) }),
+          ...(ike && { ike: ikeStatus(ike, facts.establishedAt ?? since, facts.rekeyIkeAt) }),
           children: facts.children.map(childStatus),
           steps: stepsOf(facts),
           // Not even root answers for somebody else: the answer may be a secret of theirs.
@@ -196,7 +200,7 @@ function promptOf({ askedAt: _, ...prompt }: Prompt & { readonly askedAt: number
   return prompt;
 }
 
-function ikeStatus(sa: IkeSaFacts, establishedAt: number): IkeStatus {
+function ikeStatus(sa: IkeSaFacts, establishedAt: number, rekeyAt: number | undefined): IkeStatus {
   return {
     spiI: sa.spiI,
     spiR: sa.spiR,
@@ -211,10 +215,20 @@ function ikeStatus(sa: IkeSaFacts, establishedAt: number): IkeStatus {
     localIdentity: sa.localIdentity,
     remoteIdentity: sa.remoteIdentity,
     ...(sa.resumed && { resumed: true }),
+    ...(rekeyAt !== undefined && { rekeyAt }),
   };
 }
 
-function childStatus({ sa, localSelectors, remoteSelectors, installedAt, counters, backend, path }: ChildFacts): ChildStatus {
+function childStatus({
+  sa,
+  localSelectors,
+  remoteSelectors,
+  installedAt,
+  rekeyAt,
+  counters,
+  backend,
+  path,
+}: ChildFacts): ChildStatus {
   return {
     spiIn: spi(sa.spiIn),
     spiOut: spi(sa.spiOut),
@@ -225,6 +239,7 @@ function childStatus({ sa, localSelectors, remoteSelectors, installedAt, counter
     localSelectors,
     remoteSelectors,
     installedAt,
+    ...(rekeyAt !== undefined && { rekeyAt }),
     ...(counters ?? NO_COUNTERS),
     ...(backend !== undefined && { backend }),
     ...(path !== undefined && { path }),

@@ -36,7 +36,16 @@ test('the plain dialogue: four messages, then both ends have the same CHILD SA',
     'gateway natt IKE_AUTH response 1',
   ]);
   const order = world.clientSaid.filter(({ kind }) => kind !== 'log' && kind !== 'transmit').map(({ kind }) => kind);
-  assert.deepEqual(order, ['progress', 'progress', 'progress', 'established', 'configured', 'install-child']);
+  assert.deepEqual(order, [
+    'progress',
+    'progress',
+    'progress',
+    'established',
+    'configured',
+    'rekey-due',
+    'install-child',
+    'rekey-due',
+  ]);
   const [ours] = world.said('install-child');
   const [theirs] = world.gatewayOutputs('install-child');
   assert.equal(ours.child.spiIn, theirs.child.spiOut);

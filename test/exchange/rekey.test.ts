@@ -100,6 +100,36 @@ each('no proposal in common: the old one stays, it is tried again, and ends when
   assert.ok(two.side(other).closed);
 });
 
+each('when it will be rekeyed is said, and held; a refusal says when it is tried again', (one, other) => {
+  const lifetimes = { ...unlimited, child: { soft: 60_000, hard: 600_000 }, ike: { soft: 200_000, hard: 600_000 } };
+  const two = new Two({ [one]: { lifetimes }, [other]: { esp: 'aes256gcm16' } });
+  assert.deepEqual(two.side(other).outputs('rekey-due'), [], 'who never does says nothing');
+  const [ike, child] = two.side(one).outputs('rekey-due');
+  assert.deepEqual([ike?.what, child?.what], ['ike', 'child']);
+  for (const [due, soft] of [
+    [ike, 200_000],
+    [child, 60_000],
+  ] as const)
+    assert.ok(due && due.within <= soft && due.within >= soft * (1 - defaultLifetimes.jitter), `${due?.within} of ${soft}`);
+  assert.equal(child?.what === 'child' && child.spiIn, two.spiIn(one));
+  two.pass((child?.within ?? 0) - 5);
+  assert.equal(said(two, one, /CREATE_CHILD_SA request/), 0);
+  two.pass(10);
+  assert.equal(said(two, one, /CREATE_CHILD_SA request/), 1);
+  const [{ retryIn }] = two.side(one).outputs('rekey-failed');
+  assert.equal(two.side(one).outputs('rekey-due').at(-1)?.within, retryIn);
+  two.pass(150_000);
+  assert.equal(two.side(one).outputs('ike-rekeyed').length, 1);
+  assert.equal(
+    two
+      .side(one)
+      .outputs('rekey-due')
+      .filter(({ what }) => what === 'ike').length,
+    2,
+    'the new one has a time of its own',
+  );
+});
+
 eachNonce('both rekey the same CHILD SA (§2.8.1, §2.25.1)', false, (two, one, other, loser) => {
   two.rekeyChild(one);
   two.rekeyChild(other);

@@ -18,6 +18,7 @@ import { failures } from './cases/failures.ts';
 import { firstRun } from './cases/firstRun.ts';
 import { helperLife } from './cases/helperLife.ts';
 import { importCredentials } from './cases/importCredentials.ts';
+import { keys } from './cases/keys.ts';
 import { layout } from './cases/layout.ts';
 import { log } from './cases/log.ts';
 import { performanceCases } from './cases/performance.ts';
@@ -52,6 +53,7 @@ const all: readonly Case[] = [
   ...certificates,
   ...failures,
   ...session,
+  ...keys,
   ...helperLife,
   ...profiles,
   ...statistics,

@@ -141,6 +141,7 @@ export class ChildKeeper {
       expired: false,
     });
     sa.addChild({ ...child, limits: limitsOf(child, lifetimes) }, how);
+    this.#tellDue(child.spiIn, (this.#lives.get(child.spiIn)?.softAt ?? now) - now);
   }
 
   /** One more CHILD SA, when there is time; or the first one. */
@@ -385,6 +386,7 @@ export class ChildKeeper {
     life.method = undefined;
     sa.narrator.log('info', `CHILD SA not rekeyed: ${evidence}`, { spiIn: spiText(life.spiIn), retryMs: Math.round(pause) });
     this.#setup.emit({ kind: 'rekey-failed', what: 'child', evidence, retryIn: pause });
+    this.#tellDue(life.spiIn, pause);
   }
 
   /** The end of one that has no use, or no time left. */
@@ -504,6 +506,10 @@ export class ChildKeeper {
       ? [keys.initiatorToResponder, keys.responderToInitiator]
       : [keys.responderToInitiator, keys.initiatorToResponder];
     return { spiIn, spiOut, ...suite, keysIn, keysOut, localSelectors, remoteSelectors, ...this.#setup.path() };
+  }
+
+  #tellDue(spiIn: number, within: number): void {
+    if (Number.isFinite(within)) this.#setup.emit({ kind: 'rekey-due', what: 'child', spiIn, within });
   }
 
   #tell(sa: IkeSa, child: ChildSa, replaces: number, by: 'us' | 'peer'): void {

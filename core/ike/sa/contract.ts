@@ -165,6 +165,9 @@ export type IkeOutput =
   /** The same peer, new keys and SPIs. */
   | { readonly kind: 'ike-rekeyed'; readonly sa: IkeSaFacts; readonly by: 'us' | 'peer' }
   | { readonly kind: 'child-rekeyed'; readonly spiIn: number; readonly replaces: number; readonly by: 'us' | 'peer' }
+  /** When we will rekey by ourselves, if nothing makes us earlier; not said where there is no such time. */
+  | { readonly kind: 'rekey-due'; readonly what: 'ike'; readonly within: number }
+  | { readonly kind: 'rekey-due'; readonly what: 'child'; readonly spiIn: number; readonly within: number }
   /** A rekey was refused or is not possible now; what there is stays in use and it is tried again. */
   | { readonly kind: 'rekey-failed'; readonly what: 'ike' | 'child'; readonly evidence: string; readonly retryIn: number }
   /**

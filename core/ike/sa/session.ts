@@ -315,9 +315,14 @@ export class Session {
     const { ike, jitter } = this.#lifetimes;
     this.#softAt = now + ike.soft * (1 - jitter * fraction(this.#setup.random));
     this.#hardAt = now + ike.hard;
+    this.#tellDue(this.#softAt - now);
     this.#notBefore = 0;
     this.#attempts = 0;
     this.#method = undefined;
+  }
+
+  #tellDue(within: number): void {
+    if (Number.isFinite(within)) this.#setup.emit({ kind: 'rekey-due', what: 'ike', within });
   }
 
   /** It inherits the CHILD SAs; the other waits for its DELETE. */
@@ -448,6 +453,7 @@ export class Session {
     this.#method = undefined;
     sa.narrator.log('info', `IKE SA not rekeyed: ${evidence}`, { retryMs: Math.round(pause) });
     this.#setup.emit({ kind: 'rekey-failed', what: 'ike', evidence, retryIn: pause });
+    this.#tellDue(pause);
   }
 
   /** DELETE of one that has no use any more. */

@@ -4,13 +4,16 @@ import './statistics.css';
 import ChartNoAxesColumn from 'lucide-react/icons/chart-no-axes-column';
 import Copy from 'lucide-react/icons/copy';
 import Download from 'lucide-react/icons/download';
+import RefreshCw from 'lucide-react/icons/refresh-cw';
 import { memo, type ReactElement, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { call } from '../../api.ts';
 import { Button } from '../../components/button.tsx';
 import { Menu } from '../../components/menu.tsx';
 import { EmptyState } from '../../components/pieces.tsx';
 import { toast } from '../../components/toast.tsx';
 import { copyText, saveText } from '../../files.ts';
+import { useReason } from '../../i18n/useReason.ts';
 import { navigate } from '../../route.ts';
 import { loadHistory, useHistory } from '../../store/history.ts';
 import { useSession } from '../../store/session.ts';
@@ -63,7 +66,7 @@ export function StatisticsView(): ReactElement {
     <div ref={view} className="view stat-view">
       <div className="row between wrap">
         <h1>{t('common:statistics')}</h1>
-        <Actions words={words} />
+        <Actions words={words} connected={connected} />
       </div>
       <ThroughputChart connected={connected} />
       {!connected && <p className="soft stat-note">{t('notConnected')}</p>}
@@ -140,8 +143,22 @@ function tablesNow(): readonly Table[] {
   return [...connectionTables(status), historyTable(useHistory.getState().sessions ?? [], status)];
 }
 
-const Actions = memo(function Actions({ words }: { readonly words: ValueWords }): ReactElement {
+const Actions = memo(function Actions({
+  words,
+  connected,
+}: {
+  readonly words: ValueWords;
+  readonly connected: boolean;
+}): ReactElement {
   const { t } = useTranslation(['statistics', 'common']);
+  const reason = useReason();
+  const renew = async () => {
+    for (const what of ['child', 'ike'] as const) {
+      const reply = await call('tunnel.rekey', { what });
+      if (!reply.ok) return toast({ text: reason(reply.error.code, reply.error.detail).what, tone: 'failed' });
+    }
+    toast({ text: t('renewing') });
+  };
   const copyAll = () =>
     void copyText(toTabs(tablesNow(), words.names)).then((done) =>
       toast(done ? { text: t('copiedAll') } : { text: t('common:copyFailed'), tone: 'failed' }),
@@ -156,6 +173,11 @@ const Actions = memo(function Actions({ words }: { readonly words: ValueWords })
   };
   return (
     <div className="row wrap">
+      {connected && (
+        <Button icon={<RefreshCw size={16} aria-hidden />} onPress={() => void renew()} data-test="stat-renew">
+          {t('renew')}
+        </Button>
+      )}
       <Button icon={<Copy size={16} aria-hidden />} onPress={copyAll} data-test="stat-copy">
         {t('copyAll')}
       </Button>

@@ -34,6 +34,8 @@ export type Word =
   | 'natLocal'
   | 'natRemote'
   | 'natNone'
+  | 'byTicket'
+  | 'byProof'
   | 'oneByOne'
   | 'inCipher'
   | 'goingOn'
@@ -52,6 +54,7 @@ export type ColumnKey =
   | 'rekey'
   | 'localIdentity'
   | 'remoteIdentity'
+  | 'login'
   | 'local'
   | 'gateway'
   | 'nat'
@@ -175,6 +178,7 @@ export function connectionTables(status: Status | undefined): readonly Table[] {
         {
           localIdentity: text(ike.localIdentity),
           remoteIdentity: text(ike.remoteIdentity),
+          login: word(ike.resumed ? 'byTicket' : 'byProof'),
           local: text(local && endpoint(local.address, local.port)),
           gateway: text(gateway && `${endpoint(gateway.address, gateway.port)}${gateway.transport === 'tcp' ? ' TCP' : ''}`),
           nat: status.nat ? word(natWord(status.nat)) : none,
@@ -280,7 +284,7 @@ const columns = (...keys: readonly ColumnKey[]): readonly Column[] => keys.map((
 
 const COLUMNS: Readonly<Record<TableName, readonly Column[]>> = {
   ike: columns('spiI', 'spiR', 'encryption', 'integrity', 'prf', 'keyExchange', 'age', 'rekey'),
-  path: columns('localIdentity', 'remoteIdentity', 'local', 'gateway', 'nat', 'interface', 'mtu', 'rtt', 'offload'),
+  path: columns('localIdentity', 'remoteIdentity', 'login', 'local', 'gateway', 'nat', 'interface', 'mtu', 'rtt', 'offload'),
   traffic: columns('spiIn', 'spiOut', 'packetsIn', 'bytesIn', 'lastIn', 'packetsOut', 'bytesOut', 'lastOut'),
   drops: columns(
     'spiIn',

@@ -282,6 +282,26 @@ test('the networks of further CHILD SAs are routed before those stand: nothing f
   await connection.end();
 });
 
+test('when keys are renewed is told, and by each SA for itself', async () => {
+  const world = fakeWorld({
+    script: (input, emit) => {
+      comesUp(input, (output) => {
+        emit(output);
+        if (output.kind === 'established') emit({ kind: 'rekey-due', what: 'ike', within: 7_200_000 });
+        if (output.kind !== 'install-child') return;
+        emit({ kind: 'rekey-due', what: 'child', spiIn: output.child.spiIn, within: 600_000 });
+        emit({ kind: 'rekey-due', what: 'child', spiIn: output.child.spiIn + 1, within: 1 });
+      });
+    },
+  });
+  const { connection, reaches } = run(world);
+  await reaches('connected');
+  const { ike, children } = statusFor(connection.facts(), 1000, 0);
+  const left = [ike?.rekeyAt, children[0]?.rekeyAt].map((at) => Math.round(((at ?? 0) - Date.now()) / 60_000));
+  assert.deepEqual([left, children.length], [[120, 10], 1]);
+  await connection.end();
+});
+
 const six = [
   { type: 'ipv6', protocol: 0, startPort: 0, endPort: 65535, start: new Uint8Array(16), end: new Uint8Array(16).fill(255) },
 ] as const;

@@ -350,6 +350,20 @@ test('a ticket goes into the next connection after a loss, is wiped when there i
   assert.deepEqual(tickets[1]?.skD, new Uint8Array(32), 'gone with the log-out (RFC 5723 §6.2)');
 });
 
+test('given up in silence after a sleep, it comes back with its ticket: nobody deleted anything', async () => {
+  const tickets: IkeTicket[] = [];
+  const it = run({}, (config, count) => (input, emit) => {
+    if (input.kind === 'terminate') emit({ kind: 'ticket', ticket: undefined });
+    ticketing(tickets)(config, count)(input, emit);
+  });
+  await it.reaches('connected');
+  it.attempts.resumed();
+  await it.until(() => it.machines() === 2 && it.status().state === 'connected');
+  assert.equal(it.configs[1]?.resumption?.ticket, tickets[0]);
+  await it.attempts.end();
+  for (const { skD } of tickets) assert.deepEqual(skD, new Uint8Array(32), 'none is left');
+});
+
 test('a ticket that the machine takes back is not presented; without tickets none is asked for', async () => {
   const tickets: IkeTicket[] = [];
   const it = run({}, (config, count) => (input, emit) => {

@@ -104,6 +104,18 @@ test('SPIs are 0x and eight digits, algorithms by name, counters zero until know
   const { ike } = statusFor(facts, 1000, 1);
   assert.deepEqual([ike?.encr, ike?.prf, ike?.ke], ['AES_GCM_16', 'PRF_HMAC_SHA2_256', 'CURVE_25519']);
   assert.deepEqual([ike?.additionalKe, ike?.ppk], [undefined, undefined]);
+  const [one] = facts.children;
+  assert.ok(one);
+  const due = statusFor({ ...facts, rekeyIkeAt: 7_200_014, children: [{ ...one, rekeyAt: 600_014 }] }, 1000, 1);
+  assert.deepEqual(
+    [ike?.rekeyAt, child?.rekeyAt, due.ike?.rekeyAt, due.children[0]?.rekeyAt],
+    [undefined, undefined, 7_200_014, 600_014],
+  );
+  const told = statusText(due, 14).filter((line) => line.includes('new keys in'));
+  assert.deepEqual(
+    told.map((line) => line.slice(line.indexOf('new keys'))),
+    ['new keys in 2 h', 'new keys in 10 min'],
+  );
   const kem = findAdditionalKe(6, 36);
   assert.ok(kem?.ke);
   const hybrid = { ...establishedSa, additional: [{ ...kem, ke: kem.ke }], ppk: true as const };
