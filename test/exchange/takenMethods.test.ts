@@ -8,6 +8,7 @@ import { NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
 import { findPayload, notify } from '../../core/ike/wire/payloads.ts';
 import type { HeadOfficeConfig } from '../gateway/config.ts';
+import type { Conversation } from '../gateway/conversation.ts';
 import {
   anchor,
   answering,
@@ -20,8 +21,8 @@ import {
   USER,
   userCertificate,
 } from '../gateway/credentials.ts';
-import { identity, SECRET } from '../gateway/fixtures.ts';
-import { agreed, authOf, failed, meet } from './office.ts';
+import { identity, proposals, SECRET } from '../gateway/fixtures.ts';
+import { agreed, authOf, failed, meet, type Scene } from './office.ts';
 import { World } from './world.ts';
 
 const rsa: readonly SignatureAlgorithm[] = [
@@ -31,12 +32,13 @@ const rsa: readonly SignatureAlgorithm[] = [
 const gateway = { method: 'certificate', authorities } as const;
 const alice = identity(USER);
 
-function byUserCertificate(takes: HeadOfficeConfig['takes'], key: 'rsa' | 'p256' = 'rsa') {
+function byUserCertificate(takes: HeadOfficeConfig['takes'], key: 'rsa' | 'p256' = 'rsa', { client, office }: Scene = {}) {
   const user = userCertificate(key);
   const asked: IkeAsk[] = [];
   const conversation = meet({
-    client: { auth: { local: [byCertificate(user)], gateway } },
+    client: { auth: { local: [byCertificate(user)], gateway }, ...client },
     office: {
+      ...office,
       certificate: officeCertificate('rsa'),
       users: [{ identity: alice, proofs: ['certificate'] }],
       userAuthorities: [anchor],
@@ -136,4 +138,61 @@ test('rubbish in the announcement changes nothing', () => {
     world.connect();
     assert.equal(world.said('install-child').length, 1, String(rubbish.slice(0, 6)));
   }
+});
+
+// --- a list that is too long for IKE_SA_INIT (§3.1) ----------------------------------------------------------------------------------
+
+const [, pkcs1] = rsa;
+const BASE = 'aes256gcm16-prfsha256-x25519';
+const HYBRID = `${BASE}-ke1_mlkem768-ke2_ecp256`;
+
+/** The office keeps its list for IKE_INTERMEDIATE. */
+function later(ours: string, theirs: string, office: Scene['office'] = {}) {
+  const offering = (...texts: readonly string[]) => ({ ikeProposals: proposals(texts, 'ike') });
+  const takes = { sharedKey: false, signatures: pkcs1 ? [pkcs1] : [], when: 'intermediate' } as const;
+  return byUserCertificate(takes, 'rsa', { client: offering(ours), office: { ...offering(theirs), ...office } });
+}
+
+const sent = (conversation: Conversation, name: string) =>
+  conversation.outputs('log').filter(({ text }) => text === `sent ${name}`).length;
+
+test('it comes in the IKE_INTERMEDIATE that there is anyway', () => {
+  // SA KE Nr N(INTERMEDIATE_EXCHANGE_SUPPORTED) N(SUPPORTED_AUTH_METHODS)();  SK{KE}  →  SK{KE N(SUPPORTED_AUTH_METHODS)(…)}
+  const { conversation, algorithm } = later(HYBRID, HYBRID);
+  agreed(conversation);
+  assert.deepEqual(algorithm, pkcs1);
+  assert.equal(sent(conversation, 'IKE_INTERMEDIATE request'), 2);
+  assert.ok(authOf(conversation, 'IKE_AUTH request').includes('N(SUPPORTED_AUTH_METHODS)'));
+});
+
+test('where there is none, an empty IKE_INTERMEDIATE asks for it, and AUTH covers that', () => {
+  // SK{}  →  SK{N(SUPPORTED_AUTH_METHODS)(…)}
+  const { conversation, algorithm } = later('default', BASE);
+  agreed(conversation);
+  assert.deepEqual(algorithm, pkcs1);
+  assert.equal(sent(conversation, 'IKE_INTERMEDIATE request'), 1);
+  assert.deepEqual(authOf(conversation, 'IKE_INTERMEDIATE request'), []);
+  assert.deepEqual(authOf(conversation, 'IKE_INTERMEDIATE response'), ['N(SUPPORTED_AUTH_METHODS)']);
+});
+
+test('a client that does not know IKE_INTERMEDIATE has it in IKE_SA_INIT', () => {
+  const { conversation, algorithm } = later(BASE, BASE);
+  agreed(conversation);
+  assert.deepEqual(algorithm, pkcs1);
+  assert.equal(sent(conversation, 'IKE_INTERMEDIATE request'), 0);
+});
+
+test('a list that never comes is no reason to end: what is usual is tried', () => {
+  for (const theirs of [HYBRID, BASE]) {
+    const withoutList = (honest: readonly Payload[]) => honest.filter(({ kind }) => kind !== 'N');
+    const { conversation, algorithm } = later(`${HYBRID}-ke1_none-ke2_none`, theirs, { changeIntermediate: withoutList });
+    assert.equal(algorithm?.kind, 'rsa-pss', theirs);
+    failed(conversation, 'own-cert-refused', /^AUTHENTICATION_FAILED in IKE_AUTH response$/);
+  }
+});
+
+test('an office that refuses what it asked for is named', () => {
+  const refused = () => [notify(NOTIFY.INVALID_SYNTAX)];
+  const { conversation } = later('default', BASE, { changeIntermediate: refused });
+  failed(conversation, 'gateway-error', /^INVALID_SYNTAX in IKE_INTERMEDIATE response$/);
 });

@@ -29,8 +29,12 @@ export interface HeadOfficeConfig {
   readonly userAuthorities?: readonly Uint8Array[];
   /** For validating those: Date.now() milliseconds; now when not said. */
   readonly at?: number;
-  /** How users may prove themselves: announced (RFC 9593), and of signatures nothing else is taken. */
-  readonly takes?: { readonly sharedKey: boolean; readonly signatures: readonly SignatureAlgorithm[] };
+  /** How users may prove themselves: announced (RFC 9593), where the client can in IKE_INTERMEDIATE; of signatures nothing else is taken. */
+  readonly takes?: {
+    readonly sharedKey: boolean;
+    readonly signatures: readonly SignatureAlgorithm[];
+    readonly when?: 'intermediate';
+  };
   /** MULTIPLE_AUTH_SUPPORTED (RFC 4739); when not said, true when some user needs two. */
   readonly multipleAuth?: boolean;
   /** Leave AUTH out for clients that want EAP alone (RFC 5998). */

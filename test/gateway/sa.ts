@@ -269,8 +269,9 @@ export class ResponderSa {
     if (verdict.kind === 'refused') return this.#refused(verdict);
     this.#intermediates++;
     const adopt = () => {
-      this.#half = { ...this.#half, keys: verdict.keys, intAuth: this.#ike.intAuth };
-      this.#ike.replaceKeys(verdict.keys);
+      const { keys = this.#half.keys } = verdict;
+      this.#half = { ...this.#half, keys, intAuth: this.#ike.intAuth };
+      if (verdict.keys) this.#ike.replaceKeys(verdict.keys);
     };
     return { payloads: verdict.payloads, after: adopt };
   }

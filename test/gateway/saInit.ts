@@ -125,7 +125,7 @@ export function acceptSaInit(request: Message, arrival: Arrival, spiR: Uint8Arra
     notify(NOTIFY.NAT_DETECTION_DESTINATION_IP, natDetectionHash({ spiI, spiR }, arrival.from)),
     ...(intermediate ? [notify(NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
     ...(usePpk ? [notify(NOTIFY.USE_PPK)] : []),
-    ...aboutAuthentication(config),
+    ...aboutAuthentication(config, intermediate),
     ...childlessSupport(config),
     ...(fragmentation ? [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
     ...(puzzle ? [puzzleNotify(puzzle)] : []),
@@ -181,7 +181,7 @@ export function childlessSupport({ childless }: HeadOfficeConfig): readonly Payl
 }
 
 /** RFC 7427 §4, RFC 7296 §3.7, RFC 4739 §3.1. An office of keys alone says nothing of all that. */
-function aboutAuthentication(config: HeadOfficeConfig): readonly Payload[] {
+function aboutAuthentication(config: HeadOfficeConfig, intermediate: boolean): readonly Payload[] {
   const hashes = announcedBy(config);
   const authorities = (config.userAuthorities ?? []).map((der) => {
     const parsed = parseCertificate(der);
@@ -195,8 +195,19 @@ function aboutAuthentication(config: HeadOfficeConfig): readonly Payload[] {
       : []),
     ...(multiple ? [notify(NOTIFY.MULTIPLE_AUTH_SUPPORTED)] : []),
     ...certificateRequests(authorities, false),
-    ...(config.takes ? [takenMethodsNotify(takenBy(config.takes))] : []),
+    ...announcement(config, intermediate ? 'IKE_SA_INIT' : 'only here'),
   ];
+}
+
+/** RFC 9593 §3.1: the list, or an empty notify where it is to come in IKE_INTERMEDIATE. */
+export function announcement(
+  { takes }: HeadOfficeConfig,
+  where: 'IKE_SA_INIT' | 'IKE_INTERMEDIATE' | 'only here',
+): readonly Payload[] {
+  if (!takes) return [];
+  if (takes.when !== 'intermediate' || where === 'only here')
+    return where === 'IKE_INTERMEDIATE' ? [] : [takenMethodsNotify(takenBy(takes))];
+  return [takenMethodsNotify(where === 'IKE_INTERMEDIATE' ? takenBy(takes) : [])];
 }
 
 /** RFC 9593. */

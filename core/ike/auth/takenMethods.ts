@@ -1,6 +1,6 @@
 /**
- * SUPPORTED_AUTH_METHODS (RFC 9593): how a side lets the other prove itself. The gateway's comes in IKE_SA_INIT, before anything is
- * proven, and AUTH covers it later: it is advice for choosing, and never a reason to end. Ours goes with IKE_AUTH, to a gateway that
+ * SUPPORTED_AUTH_METHODS (RFC 9593): how a side lets the other prove itself. The gateway's comes in IKE_SA_INIT, or in IKE_INTERMEDIATE where it
+ * is long, before anything is proven, and AUTH covers it later: it is advice for choosing, and never a reason to end. Ours goes with IKE_AUTH, to a gateway that
  * sent one. Each announcement is a length, an AUTH method, then a CERTREQ it is linked to (0: any) and an AlgorithmIdentifier.
  */
 import { concat, equalBytes } from '../../bytes/bytes.ts';
@@ -21,7 +21,7 @@ export interface TakenMethod {
 }
 
 /** More than anybody can mean; those after them are not looked at. */
-const MAX_METHODS = 64;
+const MAX_METHODS = 256;
 
 /** Of all notifies of a message (RFC 9593 §3.2); undefined when it has none, or none with anything in it. */
 export function readTakenMethods(payloads: readonly Payload[]): readonly TakenMethod[] | undefined {

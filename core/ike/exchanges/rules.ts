@@ -80,10 +80,10 @@ export const exchangeRules: Readonly<Record<number, ExchangeRule>> = {
       },
     },
   },
-  // SK{KE, [N+]}  →  SK{KE, [N+]} (RFC 9242 §3.2, RFC 9370 §2.2.2): nothing but key exchanges is agreed here.
+  // SK{[KE], [N+]}  →  SK{[KE], [N+]} (RFC 9242 §3.2): with KE an additional key exchange (RFC 9370 §2.2.2), without it a list (RFC 9593 §3.1).
   [EXCHANGE.IKE_INTERMEDIATE]: {
-    request: { encrypted: true, payloads: { KE: one, N: any, V: any } },
-    response: { encrypted: true, payloads: { KE: one, N: any, V: any } },
+    request: { encrypted: true, payloads: { KE: optional, N: any, V: any } },
+    response: { encrypted: true, payloads: { KE: optional, N: any, V: any } },
   },
   // SK{KE, N(ADDITIONAL_KEY_EXCHANGE)}  →  SK{KE, [N(ADDITIONAL_KEY_EXCHANGE)]} (RFC 9370 §2.2.4)
   [EXCHANGE.IKE_FOLLOWUP_KE]: {

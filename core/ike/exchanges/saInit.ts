@@ -14,7 +14,7 @@ import { checkChosen, type IkeSuite, ikeSuite, offeredKeyExchanges, offersAdditi
 import type { IkeConfig, IkeFailure } from '../sa/contract.ts';
 import { EXCHANGE, NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Message, Payload, PayloadOf } from '../wire/message.ts';
-import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
+import { allNotifies, allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
 import { MAX_DIFFICULTY, PUZZLE_WITHIN, type Puzzle, PuzzleSearch, readPuzzle } from './puzzle.ts';
 import { readRedirect, redirected, redirectedFrom } from './redirect.ts';
 import { isErrorNotify, siftPayloads } from './rules.ts';
@@ -51,6 +51,8 @@ export interface SaInitResult {
   readonly authorities: readonly Uint8Array[];
   /** How it lets us prove ourselves, where it says so (RFC 9593). */
   readonly taken?: readonly TakenMethod[] | undefined;
+  /** It says so in IKE_INTERMEDIATE. */
+  readonly takenLater?: boolean;
 }
 
 /** What has become of the present request: transmissions so far, when the first one was, and what time it is. */
@@ -277,7 +279,8 @@ export class SaInitExchange {
     const { method } = this.#exchange;
     if (!suite) return doubt('bad-answer-proposal', 'the chosen transforms do not go together');
     // RFC 9370 §2.2.1: nor may a responder choose them without saying so. What is in the notify does not matter (RFC 9242 §3.1).
-    if (suite.additional.length > 0 && !findNotify(payloads, NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED))
+    const intermediate = findNotify(payloads, NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED) !== undefined;
+    if (suite.additional.length > 0 && !intermediate)
       return doubt('bad-answer-proposal', `${suite.additional[0].keyword} without INTERMEDIATE_EXCHANGE_SUPPORTED`);
     // RFC 7296 §2.7: the key exchange that was made is the one that is chosen.
     if (suite.ke.id !== method.id || ke.method !== method.id)
@@ -316,8 +319,11 @@ export class SaInitExchange {
     const multipleAuth = findNotify(payloads, NOTIFY.MULTIPLE_AUTH_SUPPORTED) !== undefined;
     const fragmentation = takesFragments && this.#config.fragmentation !== 'no';
     const taken = readTakenMethods(payloads);
+    // RFC 9593 §3.1: an empty one stands for a list that is too long for this message. We have said INTERMEDIATE_EXCHANGE_SUPPORTED, or not.
+    const empty = allNotifies(payloads, NOTIFY.SUPPORTED_AUTH_METHODS).some(({ data }) => data.length === 0);
+    const takenLater = empty && !taken && intermediate && offersAdditional(this.#config.ikeProposals);
     const childless = findNotify(payloads, NOTIFY.CHILDLESS_IKEV2_SUPPORTED) !== undefined;
-    const said = { taken, childless, vendorIds, hashes, multipleAuth, authorities, fragmentation, usePpk };
+    const said = { taken, takenLater, childless, vendorIds, hashes, multipleAuth, authorities, fragmentation, usePpk };
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said }, ...(puzzle && { puzzle }) };
   }
 

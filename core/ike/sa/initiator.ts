@@ -14,7 +14,7 @@ import { withheldText } from '../exchanges/families.ts';
 import { newChildSpi } from '../exchanges/firstChild.ts';
 import { IkeAuthExchange, type IkeAuthSetup } from '../exchanges/ikeAuth.ts';
 import type { IkeAuthVerdict } from '../exchanges/ikeAuthErrors.ts';
-import { additionalKeyExchanges } from '../exchanges/intermediate.ts';
+import { intermediateExchanges } from '../exchanges/intermediate.ts';
 import { exchangeName } from '../exchanges/rules.ts';
 import { firstSize } from '../fragment/size.ts';
 import { type IkeKeys, wipe } from '../keys/ikeKeys.ts';
@@ -470,7 +470,7 @@ class Initiator implements IkeMachine {
   }
 }
 
-/** What comes between IKE_SA_INIT and an IKE SA that stands: additional key exchanges, if any were agreed, and IKE_AUTH. */
+/** What comes between IKE_SA_INIT and an IKE SA that stands: IKE_INTERMEDIATE, if there is a reason for any, and IKE_AUTH. */
 function* prove(
   setup: Omit<IkeAuthSetup, 'keys' | 'intAuth'>,
   { spiI, result }: Agreed,
@@ -481,9 +481,11 @@ function* prove(
   const adopt = (keys: IkeKeys) => sa.replaceKeys(keys);
   // RFC 9242 §4: by a ticket they could be done again, were it negotiated; but its SK_d comes of those that were done.
   if (ticket) return yield* new IkeAuthExchange({ ...setup, keys: sa.keys, intAuth: undefined }, random).run();
-  const keys = yield* additionalKeyExchanges({ suite, nonces, spiI, spiR: result.spiR, keys: sa.keys, random, adopt });
-  if (!keys.ok) return keys.error;
-  return yield* new IkeAuthExchange({ ...setup, keys: keys.value, intAuth: sa.intAuth }, random).run();
+  const { spiR, takenLater = false } = result;
+  const done = yield* intermediateExchanges({ suite, nonces, spiI, spiR, keys: sa.keys, random, adopt, takenLater });
+  if (!done.ok) return done.error;
+  const { keys, taken = setup.taken } = done.value;
+  return yield* new IkeAuthExchange({ ...setup, keys, taken, intAuth: sa.intAuth }, random).run();
 }
 
 /** Nobody wants it any more, and what was typed is in it. */
