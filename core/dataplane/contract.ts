@@ -35,7 +35,8 @@ export interface ChildPath {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly keepalive: boolean;
-  /** As in `ChildOptions`. */
+  /** As in `ChildOptions`: of an SA that went by TCP, whose path nobody keeps, the path is kept from here on. */
+  readonly mtu?: number;
   readonly interfaceMtu?: number;
 }
 

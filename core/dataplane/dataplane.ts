@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import type { BackendTrial } from '../esp/backends.ts';
 import { readU32 } from '../esp/packet.ts';
 import { SharedSequence } from '../esp/sharedSequence.ts';
-import { espShape } from '../esp/size.ts';
+import { type EspShape, espShape } from '../esp/size.ts';
 import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
 import type { EchoSession } from '../ip/echo.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
@@ -28,7 +28,7 @@ import { earlyDrop, type FilteredSa, type Flood } from './earlyDrop.ts';
 import type { EchoRoute } from './echoRound.ts';
 import { type CommandBody, type LaneCommon, LaneThread } from './laneThread.ts';
 import type { LimitKind } from './limits.ts';
-import { type ChildMtu, PathKeepers } from './pathKeeper.ts';
+import { type ChildMtu, PathKeepers, type Way } from './pathKeeper.ts';
 
 const defaultKeepalive = 20_000;
 const defaultWindow = 1024;
@@ -179,6 +179,7 @@ class Lanes implements Dataplane {
     if (this.#flood !== undefined) this.#flood = { ...this.#flood, sas: this.#flood.sas.filter(({ spi }) => spi !== spiIn) };
     const installed: Installed = {
       spi: spiIn,
+      shape: espShape(child.encr, child.integ),
       remote: child.remote,
       slot,
       backend: undefined,
@@ -187,7 +188,7 @@ class Lanes implements Dataplane {
     };
     this.#installed.set(spiIn, installed);
     this.#filter();
-    const path = this.#keepPath(child, slot, options);
+    const path = this.#keepPath(installed, wayOf(child, options.interfaceMtu), options.mtu);
     const inbound = { ...laneChild(child, 'inbound', slot), ...options, ...path };
     const outbound = this.#outboundChildren({ ...laneChild(child, 'outbound', slot), ...options });
     for (const keys of [child.keysIn, child.keysOut]) {
@@ -223,20 +224,18 @@ class Lanes implements Dataplane {
     this.#freeSlots.push(child.slot);
   }
 
-  async changePath(spiIn: number, { local, remote, keepalive, interfaceMtu }: ChildPath): Promise<void> {
+  async changePath(spiIn: number, path: ChildPath): Promise<void> {
+    const { remote, keepalive } = path;
     const child = this.#installed.get(spiIn);
     if (child === undefined || child.retired !== undefined) return;
     child.remote = { ...remote };
     this.#filter();
-    const way = { local: local.address, remote: remote.address, ...(interfaceMtu !== undefined && { interfaceMtu }) };
-    const moved = this.#paths.move(spiIn, way);
-    if (moved !== undefined) this.#counters.setPath(child.slot, moved.mtu.inner, moved.mtu.fragmentOutside);
-    const session = moved && copyOf(moved.session);
+    const { session, routes = [] } = this.#movePath(child, path);
     const command = { kind: 'path', spiIn, remote: child.remote, ...(session !== undefined && { session }) } as const;
     const inbound = this.#inbound.send({ ...command, keepalive });
     const outbound = this.#outbound.map((lane, index) => lane.send({ ...command, keepalive: keepalive && index === 0 }));
     await Promise.all([inbound, ...outbound]);
-    if (moved !== undefined && moved.routes.length > 0) this.probeThrough(spiIn, moved.routes);
+    if (routes.length > 0) this.probeThrough(spiIn, routes);
   }
 
   probeThrough(spiIn: number, routes: readonly EchoRoute[]): void {
@@ -385,14 +384,26 @@ class Lanes implements Dataplane {
   }
 
   /** What the inbound lane must know of it. */
-  #keepPath(child: ChildSa, slot: number, { mtu, interfaceMtu }: ChildOptions): Pick<LaneChild, 'session'> {
+  #keepPath(child: Installed, way: Way, mtu: number | undefined): { readonly session?: EchoSession } {
     if (mtu === undefined) return {};
-    const kept = { spiIn: child.spiIn, shape: espShape(child.encr, child.integ), configured: mtu };
-    const { local, remote } = child;
-    const way = { local: local.address, remote: remote.address, ...(interfaceMtu !== undefined && { interfaceMtu }) };
-    const path = this.#paths.add(way, kept);
-    this.#counters.setPath(slot, path.mtu.inner, path.mtu.fragmentOutside);
+    const path = this.#paths.add(way, { spiIn: child.spi, shape: child.shape, configured: mtu });
+    this.#counters.setPath(child.slot, path.mtu.inner, path.mtu.fragmentOutside);
     return { session: copyOf(path.session) };
+  }
+
+  /** The same, when its packets go another way, and whom to probe through there. */
+  #movePath(child: Installed, path: ChildPath): { readonly session?: EchoSession; readonly routes?: readonly EchoRoute[] } {
+    if (path.remote.transport === 'tcp') {
+      this.#paths.remove(child.spi);
+      this.#counters.setPath(child.slot, 0, false);
+      return {};
+    }
+    const way = wayOf(path, path.interfaceMtu);
+    const moved = this.#paths.move(child.spi, way);
+    // Over TCP nobody kept it.
+    if (moved === undefined) return this.#keepPath(child, way, path.mtu);
+    this.#counters.setPath(child.slot, moved.mtu.inner, moved.mtu.fragmentOutside);
+    return { session: copyOf(moved.session), routes: moved.routes };
   }
 
   async #all(command: CommandBody): Promise<void> {
@@ -429,6 +440,7 @@ class Lanes implements Dataplane {
 
 interface Installed extends FilteredSa {
   remote: Endpoint;
+  readonly shape: EspShape;
   readonly slot: number;
   /** Those that were told of. */
   readonly limits: Set<LimitKind>;
@@ -468,6 +480,10 @@ function laneChild(child: ChildSa, lane: LaneName, slot: number): LaneChild {
     slot,
     ...(child.limits !== undefined && { limits: child.limits }),
   };
+}
+
+function wayOf({ local, remote }: Pick<ChildSa, 'local' | 'remote'>, interfaceMtu: number | undefined): Way {
+  return { local: local.address, remote: remote.address, ...(interfaceMtu !== undefined && { interfaceMtu }) };
 }
 
 function copyOf({ identifier, token }: EchoSession): EchoSession {

@@ -101,6 +101,8 @@ export interface Connection {
 
 /** How long `down` waits for the gateway's answer to DELETE. */
 const GOODBYE = 1_500;
+/** How long a TCP connection is read after the session has left it: the gateway sends there until it has seen where we are. Milliseconds. */
+const LINGER = 2_000;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -121,6 +123,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   let driver: Driver | undefined;
   /** What it goes over, where that is TCP. */
   let line: Line | undefined;
+  /** What it went over before. */
+  let left: { readonly line: Line; readonly timer: NodeJS.Timeout } | undefined;
   let roaming: Roaming | undefined;
   let proof: Proof | undefined;
   let why: Ending | undefined;
@@ -213,7 +217,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     line = reached.line;
     if (line) {
       line.onBack = (here) => {
-        facts.local = here;
+        if (facts.gateway.transport === 'tcp') facts.local = here;
         reached.driver.command('reconnected');
         deps.onChange();
       };
@@ -294,7 +298,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         break;
       case 'ike-rekeyed':
         facts.ike = event.sa;
-        facts.gateway = { name: profile.gateway, address: event.sa.remote.address, port: event.sa.remote.port };
+        facts.gateway = { name: facts.gateway.name, ...event.sa.remote };
         break;
       case 'child-rekeyed':
         break;
@@ -380,7 +384,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
           return bound.ok ? bound.value : undefined;
         },
         tell: (paths) => {
-          driver?.paths(paths);
+          // RFC 9329 §7.1: of a session over TCP these are ways back to UDP.
+          if (!line || profile.tcp === 'auto') driver?.paths(paths);
           // A TCP connection from an address that is gone would be silent for a quarter of an hour.
           if (line && (!line.isOpen || paths.every(({ local }) => local.address !== facts.local?.address))) line.renew();
         },
@@ -400,10 +405,22 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     facts.gateway = { name: facts.gateway.name, ...remote };
     if (facts.ike) facts.ike = { ...facts.ike, local, remote, natLocal };
     const device = interfaceMtu(local.address);
-    const path = { local, remote, keepalive: natLocal, ...(device !== undefined && { interfaceMtu: device }) };
+    const overTcp = remote.transport === 'tcp';
+    const mtu = { ...(!overTcp && { mtu: profile.mtu }), ...(device !== undefined && { interfaceMtu: device }) };
+    const path = { local, remote, keepalive: natLocal && !overTcp, ...mtu };
     for (const spiIn of children.keys()) {
       deps.dataplane.changePath(spiIn, path).catch((fault) => deps.log('error', 'tunnel', `moving: ${String(fault)}`));
     }
+    if (line && settled && !overTcp) leave(line);
+  }
+
+  /** RFC 9329 §7.1: the connection is closed when all goes over UDP. Of that path nobody knows anything yet. */
+  function leave(open: Line): void {
+    line = undefined;
+    left = { line: open, timer: setTimeout(() => void open.close(), LINGER) };
+    request.memory.udpBlocked = false;
+    const [spiIn] = children.keys();
+    if (spiIn !== undefined && facts.configuration) deps.dataplane.probeThrough(spiIn, echoRoutes(facts.configuration));
   }
 
   async function prepareHost(child: ChildSa): Promise<Failure | undefined> {
@@ -486,7 +503,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     await Promise.allSettled([installing]);
     await goodbye;
     driver?.stop();
-    await line?.close();
+    clearTimeout(left?.timer);
+    await Promise.all([line?.close(), left?.line.close()]);
     for (const spiIn of [...children.keys()]) {
       forget(spiIn);
       await deps.dataplane.removeChild(spiIn).catch(() => {});
@@ -536,6 +554,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     knows: (bytes) => driver?.knows(bytes) ?? reach?.knows(bytes) ?? false,
     streamOver(fd, cause) {
       if (line?.has(fd)) line.broken(cause);
+      else if (left?.line.has(fd)) void left.line.close();
       else reach?.streamOver(fd, cause);
     },
     check() {

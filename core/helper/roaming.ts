@@ -26,7 +26,7 @@ export interface Roaming {
   stop(): void;
 }
 
-/** `path` is the one in use, `device` the tunnel's; `gatewayPorts` are the same at all addresses of the gateway. */
+/** `path` is the one in use, `device` the tunnel's; `gatewayPorts` are those of UDP, the same at all addresses of the gateway. */
 export function startRoaming(
   { network, sockets, tell, log }: RoamingPorts,
   device: string,
@@ -35,7 +35,8 @@ export function startRoaming(
 ): Roaming {
   const first = path.remote.address;
   let others: readonly string[] = [];
-  let told = `${path.local.address} ${first}`;
+  // Over TCP nothing was said of ways over UDP yet.
+  let told = path.remote.transport === 'tcp' ? '' : `${path.local.address} ${first}`;
   let stopped = false;
   let looking: Promise<void> = Promise.resolve();
 

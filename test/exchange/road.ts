@@ -38,6 +38,10 @@ export class Road {
   readonly officeHeard: HeadOfficeOutput[] = [];
   /** The best first. */
   streets: Street[];
+  /** A TCP connection and its ends, where there is one. */
+  line: { readonly client: Endpoint; readonly office: Endpoint; readonly isOpen: boolean } | undefined;
+  /** What passes over the streets; called with each datagram of either side. */
+  passes: (by: 'client' | 'office') => boolean = () => true;
   now = 1_000;
   readonly #flights: { readonly at: number; readonly deliver: () => void }[] = [];
 
@@ -133,6 +137,13 @@ export class Road {
   }
 
   #fromClient(bytes: Uint8Array, channel: Channel, to: Endpoint): void {
+    if (to.transport === 'tcp') {
+      const { line } = this;
+      const input = line?.isOpen && { kind: 'datagram' as const, bytes: bytes.slice(), channel, from: line.client };
+      if (input) this.#fly(() => this.office.handle(input, this.now));
+      return;
+    }
+    if (!this.passes('client')) return;
     const street = this.streets.find((one) => one.to === to.address);
     if (!street) return;
     const shift = street.nat?.shift ?? 0;
@@ -145,6 +156,14 @@ export class Road {
 
   /** By the way that the office sees at the other end, from the address that this way leads to. */
   #fromOffice(bytes: Uint8Array, channel: Channel, to: Endpoint): void {
+    if (to.transport === 'tcp') {
+      const { line } = this;
+      const input = line?.isOpen &&
+        line.client.port === to.port && { kind: 'datagram' as const, bytes: bytes.slice(), channel, from: line.office };
+      if (input) this.#fly(() => this.client.handle(input, this.now));
+      return;
+    }
+    if (!this.passes('office')) return;
     const street = this.streets.find(({ from, nat }) => {
       const port = ports[channel] + (nat?.shift ?? 0);
       return (nat?.address ?? from) === to.address && port === to.port;

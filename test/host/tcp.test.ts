@@ -44,6 +44,20 @@ async function reset(shut?: boolean): Promise<number> {
   return Number(answer?.connections);
 }
 
+/** Of the laptop to the office's TCP ports, as `ss` lists them. */
+async function connections(): Promise<string> {
+  const ports = ['dport', '=', '443', 'or', 'dport', '=', '4500'];
+  return (await scene.lab.laptop.must(['ss', '-H', '-t', '-n', 'state', 'established', ...ports])).trim();
+}
+
+async function until(done: () => Promise<boolean>, within: number, what: string): Promise<void> {
+  const end = performance.now() + within;
+  while (!(await done())) {
+    assert.ok(performance.now() < end, what);
+    await sleep(100);
+  }
+}
+
 const way = ({ gateway }: Status): string => `${gateway?.transport ?? 'udp'} ${gateway?.port}`;
 
 test('where UDP passes it is used', { skip }, async () => {
@@ -104,8 +118,7 @@ test('a gateway that takes no connections for a while is found again', { skip },
   await sleep(3_000);
   assert.equal(scene.status().state, 'connected');
   await reset(false);
-  const until = performance.now() + 15_000;
-  while (!(await ping())) assert.ok(performance.now() < until, 'it never came back');
+  await until(ping, 15_000, 'it never came back');
   assert.equal(scene.status().ike?.spiI, before.ike?.spiI);
   await scene.down();
 });
@@ -123,6 +136,33 @@ test('UDP that passes again is used again', { skip }, async () => {
   assert.equal(await scene.up(profile), 'connected');
   assert.equal(way(scene.status()), 'udp 4500');
   assert.ok(await ping());
+  await scene.down();
+});
+
+test('a tunnel over TCP is on UDP again when that passes, and the transfer goes on', { skip }, async () => {
+  const { lab } = scene;
+  await block(NO_UDP);
+  assert.equal(await scene.up(profile), 'connected');
+  const before = scene.status();
+  assert.equal(way(before), 'tcp 4500');
+  const moving = transfer(lab.laptop, 'down', lab.addresses.intranet.web4, 400_000_000, 120_000);
+  await sleep(500);
+  await block();
+  const began = performance.now();
+  // News of the network; without any, UDP is tried after 30 s.
+  await lab.laptop.must(['ip', 'address', 'add', '192.0.2.99/32', 'dev', 'lo']);
+  await scene.until('UDP', (now) => way(now) === 'udp 4500' && now.state === 'connected', 10_000);
+  console.log(`on UDP ${Math.round(performance.now() - began)} ms after the news`);
+  const done = await moving;
+  assert.ok(done.ok, JSON.stringify(done));
+  assert.ok(await ping());
+  const now = scene.status();
+  assert.equal(now.ike?.spiI, before.ike?.spiI, 'the same IKE SA');
+  assert.equal(now.children[0]?.spiIn, before.children[0]?.spiIn, 'the same CHILD SA');
+  assert.ok(now.children[0]?.path, 'the path is kept from there on');
+  await until(async () => (await connections()) === '', 5_000, 'the TCP connection is closed');
+  assert.ok(await ping());
+  await lab.laptop.must(['ip', 'address', 'del', '192.0.2.99/32', 'dev', 'lo']);
   await scene.down();
 });
 
@@ -184,22 +224,7 @@ for (const [kind, program, within] of [
 
 test('nothing is left of all these connections', { skip }, async () => {
   const fds = (): number => readdirSync(`/proc/${scene.enginePid()}/fd`).length;
-  const sockets = await scene.lab.laptop.must([
-    'ss',
-    '-H',
-    '-t',
-    '-n',
-    'state',
-    'established',
-    'dport',
-    '=',
-    '443',
-    'or',
-    'dport',
-    '=',
-    '4500',
-  ]);
-  assert.equal(sockets.trim(), '');
+  assert.equal(await connections(), '');
   const before = fds();
   assert.equal(await scene.up(profile), 'connected');
   await scene.down();

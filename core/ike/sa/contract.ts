@@ -120,7 +120,8 @@ export type IkeInput =
   | { readonly kind: 'inbound-traffic' }
   /**
    * Our addresses towards the gateway now, the best way first; none: there is no network. Also told when they are as before and it is only
-   * thought that something has changed: then it is looked whether the way is still open.
+   * thought that something has changed: then it is looked whether the way is still open. Over TCP: the ways over UDP that there would be,
+   * which are tried now and then (RFC 9329 §7.1); without this input the session stays on TCP.
    */
   | { readonly kind: 'paths'; readonly paths: readonly Path[] }
   /** A new TCP connection is in the place of the one before (RFC 9329 §6.1). */

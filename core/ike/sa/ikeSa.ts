@@ -38,6 +38,8 @@ export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
 
 /** How long our DELETE is repeated at most: with 20 % loss each way four tries fit in, and a user waits for it. Milliseconds. */
 const DELETE_WITHIN = 5000;
+/** So often a request goes the ways that it is to try first (`OutgoingExchange.first`): with the usual timing for 1.4 s. */
+const TRIALS = 2;
 /**
  * How long fragments of a request wait for the others, milliseconds. RFC 7383 §2.6: as long as an initiator keeps trying; what it
  * sends after that is another request. An answer's fragments wait as long as the request is in flight.
@@ -67,6 +69,8 @@ export class IkeSa {
   #followPeer: boolean;
   /** Last sign of life of the peer that nobody else can have given. */
   #heardAt = 0;
+  /** Where the request in flight goes in place of the way in use, as long as it tries others. */
+  #trial: readonly Route[] = [];
   /** Somebody wants to know when the peer is heard next. */
   #awaited = false;
   #ending: { readonly failure: IkeFailure | undefined; readonly exchange: OutgoingExchange; readonly by: number } | undefined;
@@ -190,6 +194,8 @@ export class IkeSa {
     }
     const again = this.#isCutOff() ? undefined : this.#requests.tick(now);
     if (again === 'exhausted') this.#unanswered(now);
+    // RFC 9329 §7.1: the very same request, and no other.
+    else if (again && this.#trial.length > 0 && again.sent > TRIALS) this.#repeatNow(now);
     else if (again) {
       const name = exchangeName(this.#requests.context?.exchange ?? 0);
       const { datagrams, id: messageId, sent } = again;
@@ -227,6 +233,16 @@ export class IkeSa {
     this.#remote = remote;
     if (next && this.#state !== 'closing') this.#queue.unshift(next);
     if (!this.#repeatNow(now)) this.#pump(now);
+  }
+
+  /** RFC 7296 §2.4: an empty INFORMATIONAL, over these ways first. Which one was answered is told by `Roads.answered`. */
+  tryWays(ways: () => readonly Route[], now: number): void {
+    this.request({ ...informational([], () => {}), first: ways }, now);
+  }
+
+  /** The request in flight tries other ways. */
+  get trying(): boolean {
+    return this.#trial.length > 0;
   }
 
   /** RFC 4555 §3.8: with MOBIKE, the peer moves only when its initiator says so. */
@@ -337,6 +353,7 @@ export class IkeSa {
     this.#ending = { failure, exchange, by: now + within };
     this.#queue.length = 0;
     this.#queue.push(exchange);
+    if (this.#trial.length > 0) this.#repeatNow(now);
     this.#pump(now);
   }
 
@@ -370,6 +387,7 @@ export class IkeSa {
     const message = this.#seal(header, payloads, this.#channel, this.#remote, { inTheClear });
     if (exchange.exchange === EXCHANGE.IKE_INTERMEDIATE) this.#intermediate = ownForm(message, payloads);
     this.#theirAnswers.clear();
+    this.#trial = exchange.first?.() ?? [];
     this.#requests.send(message, exchange, now, this.#patience());
     this.#setup.narrator.sent(header, [...inTheClear, ...payloads], message.datagrams);
     this.#transmitRequest(message.datagrams, 1);
@@ -389,6 +407,7 @@ export class IkeSa {
     if (!arrived) return;
     const { opened } = arrived;
     this.#heard(arrival, now);
+    this.#trial = [];
     this.#requests.finish();
     this.#setup.roads?.answered({ channel: arrival.channel, remote: arrival.from }, now);
     const sifted = opened.ok ? siftPayloads(header.exchange, 'response', 'inside SK', opened.value.payloads) : undefined;
@@ -537,7 +556,7 @@ export class IkeSa {
 
   #patience(): RetransmitTiming {
     const { timing } = this.#setup;
-    return this.#remote.transport === 'tcp' ? sentOnce(timing) : timing;
+    return this.#remote.transport === 'tcp' && this.#trial.length === 0 ? sentOnce(timing) : timing;
   }
 
   /** The message, in fragments where it is long and the peer takes them. */
@@ -554,13 +573,17 @@ export class IkeSa {
   }
 
   #transmitRequest(datagrams: readonly Uint8Array[], sent: number): void {
-    const routes = this.#setup.roads?.routes(sent) ?? [{ channel: this.#channel, remote: this.#remote }];
+    const routes =
+      this.#trial.length > 0
+        ? this.#trial
+        : (this.#setup.roads?.routes(sent) ?? [{ channel: this.#channel, remote: this.#remote }]);
     for (const { channel, remote } of routes) this.#transmit(datagrams, channel, remote);
   }
 
   /** The request in flight goes out again, and is waited for anew; false when there is none. */
   #repeatNow(now: number): boolean {
     if (this.#isCutOff()) return this.#requests.busy;
+    this.#trial = [];
     const again = this.#requests.again(now, this.#patience());
     if (again) this.#transmitRequest(again, 1);
     return again !== undefined;

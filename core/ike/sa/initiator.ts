@@ -162,7 +162,8 @@ class Initiator implements IkeMachine {
   deadline(): number | undefined {
     if (this.#closed || this.#phase === 'idle') return undefined;
     const dues = [this.#session?.deadline() ?? Infinity, this.#cancelBy ?? Infinity];
-    if (this.#standing && this.#session?.current?.state === 'established') dues.push(this.#standing.deadline);
+    if (this.#session?.current?.state === 'established')
+      dues.push(this.#standing?.deadline ?? Infinity, this.#mobike?.deadline ?? Infinity);
     if (this.#phase === 'sa-init') dues.push(this.#saInit.deadline());
     if (this.#isInTime()) dues.push(this.#establishBy);
     const due = Math.min(...dues);
@@ -215,6 +216,7 @@ class Initiator implements IkeMachine {
     if (this.#phase === 'sa-init') this.#saInit.tick(now);
     this.#session?.tick(now);
     this.#standing?.tick(now);
+    if (this.#phase === 'up') this.#mobike?.tick(now);
   }
 
   #answer(id: number, answer: IkeAnswer, now: number): void {
@@ -373,11 +375,13 @@ class Initiator implements IkeMachine {
   }
 
   #makeMobike(way: Way): Mobike {
-    const { local, remote, forceEncapsulation } = this.#config;
+    const { local, remote, forceEncapsulation, transport } = this.#config;
+    // What comes back from TCP goes in UDP as well.
+    const disguise = forceEncapsulation || transport === 'tcp';
     const { random } = this.#ports;
     const emit = (output: IkeOutput) => this.#emit(output);
     const current = () => this.#session?.current;
-    return new Mobike({ disguise: forceEncapsulation, random, narrator: this.#narrator, emit, current }, { local, remote }, way);
+    return new Mobike({ disguise, random, narrator: this.#narrator, emit, current }, { local, remote }, way);
   }
 
   #whyNoAnswerToAuth(): IkeFailure {

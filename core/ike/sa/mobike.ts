@@ -8,6 +8,10 @@
  * answer comes, the session moves. Which way works is not believed because of where that answer seems to come from (§3.7): the update that
  * follows goes there alone.
  *
+ * Over TCP (RFC 9329 §7.1) `paths` are the ways over UDP that there would be. Now and then, and when they are news, a request goes over them
+ * first, and over the connection only when it was sent in vain (`OutgoingExchange.first`); where UDP brings the answer, the session moves as
+ * it does to any other way. Until the gateway knows, the connection is one more way.
+ *
  * Questions whether the peer lives show what the gateway sees of us; when a NAT has given us another address, it is told (§3.8).
  */
 import { toHex } from '../../bytes/bytes.ts';
@@ -29,9 +33,10 @@ import type { Endpoint, IkeFailure, IkeOutput, Path } from './contract.ts';
 import type { IkeSa } from './ikeSa.ts';
 import type { Narrator } from './narrator.ts';
 import type { NotifyTaken, OutgoingExchange, Roads, Route } from './setup.ts';
+import { UdpTrials } from './udpTrials.ts';
 
 export interface MobikeSetup {
-  /** A NAT is pretended to the gateway (`IkeConfig.forceEncapsulation`). */
+  /** A NAT is pretended to the gateway (`IkeConfig.forceEncapsulation`), except over TCP. */
   readonly disguise: boolean;
   readonly random: Random;
   readonly narrator: Narrator;
@@ -81,11 +86,16 @@ export class Mobike implements Roads {
   #translated = false;
   /** Addresses of ours that the gateway was told of. */
   #announced: readonly string[] = [];
+  readonly #trials = new UdpTrials();
+  /** A request that tries UDP waits to be sent. */
+  #trialQueued = false;
+  /** The way over TCP, which is still open while the gateway does not know of the one over UDP. */
+  #tcp: Way | undefined;
 
   /** `way` is that of IKE_AUTH. */
   constructor(setup: MobikeSetup, path: Path, way: Way) {
     this.#setup = setup;
-    this.#paths = [path];
+    this.#paths = way.remote.transport === 'tcp' ? [] : [path];
     this.#path = path;
     this.#way = way;
     this.#answering.add(way.remote.address);
@@ -107,7 +117,11 @@ export class Mobike implements Roads {
   /** What the network gives us now. */
   changed(paths: readonly Path[], now: number): void {
     const sa = this.#setup.current();
-    if (sa?.state !== 'established' || this.#way.remote.transport === 'tcp') return;
+    if (sa?.state !== 'established') return;
+    if (this.#isOverTcp()) {
+      if (this.#agreed) this.#changedOverTcp(paths, now);
+      return;
+    }
     const stays = paths.find((path) => isSame(path, this.#path));
     if (!this.#agreed) {
       const [other] = paths;
@@ -142,35 +156,45 @@ export class Mobike implements Roads {
       sa?.reconnected(now);
       return;
     }
+    if (!this.#isOverTcp()) return;
     this.#generation++;
     this.#seen = undefined;
-    sa.moveTo({ channel: 'natt', remote: this.#way.remote }, this.#updateRequest(), now);
+    // RFC 9329 §7.1: UDP has its chance first; then the request that tries it goes here, and this one behind it.
+    if (sa.trying) this.#update(now);
+    else sa.moveTo({ channel: 'natt', remote: this.#way.remote }, this.#updateRequest(), now);
   }
 
   routes(sent: number): readonly Route[] {
     const { remote } = this.#way;
     const here = { channel: this.#setup.current()?.channel ?? 'natt', remote } as const;
-    if (!this.#agreed) return [here];
+    if (!this.#agreed || this.#isOverTcp()) return [here];
     if (this.#paths.length === 0) return [];
     if (sent <= sentInVain && this.#answering.has(remote.address)) return [here];
     const others = this.#candidates().filter((path) => path.remote.address !== remote.address);
-    return [here, ...others.map((path) => ({ channel: 'natt', remote: remoteOf(path) }) as const)];
+    const remotes = [...others.map(remoteOf), ...(this.#tcp ? [this.#tcp.remote] : [])];
+    return [here, ...remotes.map((one) => ({ channel: 'natt', remote: one }) as const)];
   }
 
   answered({ remote }: Route, now: number): void {
     if (!this.#agreed) return;
+    if (this.#tcp && isAt(remote, this.#tcp.remote)) {
+      this.#backToTcp('UDP passes no longer', now);
+      return;
+    }
     this.#answering.add(remote.address);
-    if (remote.address === this.#way.remote.address) return;
+    if (remote.address === this.#way.remote.address && remote.transport === this.#way.remote.transport) return;
     const path = this.#candidates().find((candidate) => isAt(remote, remoteOf(candidate)));
-    if (path) this.#move(path, 'an answer came over another way', now);
+    if (path) this.#move(path, this.#isOverTcp() ? 'UDP passes' : 'an answer came over another way', now);
   }
 
   question(): readonly Payload[] {
-    return this.#agreed ? this.#natDetection() : [];
+    // RFC 9329 §6.5: over TCP nothing follows from it.
+    return this.#agreed && !this.#isOverTcp() ? this.#natDetection() : [];
   }
 
   lives(payloads: readonly Payload[], now: number): void {
-    if (!this.#agreed || !this.#look(payloads)) return;
+    // The answer to an update that is on its way says it better.
+    if (!this.#agreed || !this.#settled || !this.#look(payloads)) return;
     this.#setup.narrator.log('info', 'the gateway sees us at another address: a NAT has changed');
     this.#generation++;
     this.#update(now);
@@ -217,6 +241,7 @@ export class Mobike implements Roads {
     const { narrator } = this.#setup;
     const local = localOf(path);
     const remote = remoteOf(path);
+    if (this.#isOverTcp()) this.#tcp = this.#way;
     this.#path = path;
     this.#generation++;
     this.#retries = 0;
@@ -229,6 +254,20 @@ export class Mobike implements Roads {
     // Behind a NAT or not is known when the gateway has answered; a keepalive too many does no harm.
     this.#tell({ local, remote, natLocal: true });
     this.#setup.current()?.moveTo({ channel: 'natt', remote }, this.#updateRequest(), now);
+  }
+
+  /** The gateway has not answered from where UDP seemed to pass, and the connection is there still. */
+  #backToTcp(why: string, now: number): void {
+    const way = this.#tcp;
+    if (!way) return;
+    this.#tcp = undefined;
+    this.#generation++;
+    this.#settled = true;
+    this.#trials.disappointed(now);
+    this.#setup.narrator.log('info', `back to the TCP connection: ${why}`);
+    this.#tell(way);
+    // It may believe us to be there already.
+    this.#setup.current()?.moveTo({ channel: 'natt', remote: way.remote }, this.#updateRequest(), now);
   }
 
   #tell(way: Way): void {
@@ -285,11 +324,13 @@ export class Mobike implements Roads {
       this.#refused = [...this.#refused, this.#path.remote.address];
       narrator.log('warn', 'the gateway does not take these addresses', { remote: this.#path.remote.address });
       const [other] = this.#candidates();
-      if (other) this.#move(other, 'the gateway refused an address', now);
+      if (this.#tcp) this.#backToTcp('the gateway refused an address', now);
+      else if (other) this.#move(other, 'the gateway refused an address', now);
       else this.#leave('UNACCEPTABLE_ADDRESSES in INFORMATIONAL response', now);
     } else {
       const settles = !this.#settled;
       this.#settled = true;
+      this.#tcp = undefined;
       this.#seen = undefined;
       this.#look(answer, settles);
       narrator.log('info', 'the gateway knows our addresses', { nat: this.#way.natLocal });
@@ -308,13 +349,43 @@ export class Mobike implements Roads {
     return this.#paths.filter(({ remote }) => !this.#refused.includes(remote.address));
   }
 
+  // --- from TCP to UDP -------------------------------------------------------------------------------------------------------------
+
+  #isOverTcp(): boolean {
+    return this.#way.remote.transport === 'tcp';
+  }
+
+  #changedOverTcp(paths: readonly Path[], now: number): void {
+    this.#paths = paths;
+    this.#refused = [];
+    if (paths.length === 0) this.#trials.none();
+    else this.#trials.news(now);
+    this.tick(now);
+  }
+
+  get deadline(): number {
+    return this.#isOverTcp() ? this.#trials.deadline : Infinity;
+  }
+
+  tick(now: number): void {
+    if (!this.#isOverTcp() || !this.#trials.due(now) || this.#trialQueued) return;
+    const sa = this.#setup.current();
+    if (sa?.state !== 'established' || this.#candidates().length === 0) return;
+    this.#trialQueued = true;
+    sa.tryWays(() => {
+      this.#trialQueued = false;
+      return this.#isOverTcp() ? this.#candidates().map((path) => ({ channel: 'natt', remote: remoteOf(path) }) as const) : [];
+    }, now);
+  }
+
   // --- what the gateway sees -------------------------------------------------------------------------------------------------------
 
   #natDetection(): readonly Payload[] {
     const { disguise, random, current } = this.#setup;
     const spis = current()?.spis;
     const { local, remote } = this.#way;
-    return spis ? natDetection(spis, local, remote, disguise ? random(natHashOctets).slice() : undefined) : [];
+    const hidden = disguise && !this.#isOverTcp();
+    return spis ? natDetection(spis, local, remote, hidden ? random(natHashOctets).slice() : undefined) : [];
   }
 
   /**
@@ -322,14 +393,14 @@ export class Mobike implements Roads {
    * of the IKE SA, it is told once more. Whether there is a NAT is learnt, and told `evenSame`.
    */
   #look(answer: readonly Payload[], evenSame = false): boolean {
+    // RFC 9329 §6.5, §6.6: to a TCP connection a NAT makes no difference, and its port is another one with each connection.
+    if (this.#isOverTcp()) return false;
     const spis = this.#setup.current()?.spis;
     const destination = findNotify(answer, NOTIFY.NAT_DETECTION_DESTINATION_IP);
     const found = spis && destination && detectNat(spis, answer, this.#way.local, this.#way.remote);
     const natLocal = found ? found.local : this.#way.natLocal;
     if (evenSame || natLocal !== this.#way.natLocal) this.#tell({ ...this.#way, natLocal });
     if (!spis || !destination) return false;
-    // RFC 9329 §6.5, §6.6: to a TCP connection a NAT makes no difference, and its port is another one with each connection.
-    if (this.#way.remote.transport === 'tcp') return false;
     const before = this.#seen;
     // RFC 4555 §3.8: the hash is made with the SPIs, which a rekeying changes.
     this.#seen = { spis: toHex(spis.spiI) + toHex(spis.spiR), hash: toHex(destination.data) };
@@ -398,5 +469,5 @@ function isSame(a: Path, b: Path): boolean {
 }
 
 function isAt(a: Endpoint, b: Endpoint): boolean {
-  return a.address === b.address && a.port === b.port;
+  return a.address === b.address && a.port === b.port && a.transport === b.transport;
 }

@@ -12,6 +12,8 @@ import type { Role } from './protect.ts';
 /** A request of ours. All three callbacks come at most once, and only one of the last two or `process`. */
 export interface OutgoingExchange {
   readonly exchange: number;
+  /** Ways that it goes before the one in use: over that only when it was sent twice in vain, or something else is urgent (RFC 9329 §7.1). */
+  readonly first?: () => readonly Route[];
   build(): readonly Payload[];
   /** Payloads in front of the encrypted one. */
   readonly inTheClear?: readonly Payload[];

@@ -7,7 +7,7 @@ import type { Path } from '../../../core/ike/sa/contract.ts';
 const gateway = '198.51.100.10';
 const ports = { ike: 500, natt: 4500 };
 
-function world() {
+function world(transport?: 'tcp') {
   const sources = new Map([[gateway, '192.0.2.7']]);
   const told: (readonly Path[])[] = [];
   const opened: number[] = [];
@@ -30,7 +30,7 @@ function world() {
       log: () => {},
     },
     'sally0',
-    { local: { address: '192.0.2.7', port: 2004 }, remote: { address: gateway, port: 4500 } },
+    { local: { address: '192.0.2.7', port: 2004 }, remote: { address: gateway, port: 4500, ...(transport && { transport }) } },
     ports,
   );
   const changed = async (addresses = false): Promise<void> => {
@@ -47,6 +47,14 @@ test('nothing is told while all is as it was, unless an address came or went', a
   assert.deepEqual(ways(), []);
   await changed(true);
   assert.deepEqual(ways(), [['192.0.2.7 198.51.100.10']]);
+});
+
+test('over TCP the ways over UDP are told to begin with, and then like any others', async () => {
+  const { changed, ways } = world('tcp');
+  await changed();
+  assert.deepEqual(ways(), [['192.0.2.7 198.51.100.10']]);
+  await changed();
+  assert.equal(ways().length, 1);
 });
 
 test('another address, none, and one of the other family with sockets of its own', async () => {
