@@ -24,8 +24,8 @@ export interface AttemptsRequest {
   readonly profile: Profile;
   /** What is stored; what is missing the user is asked for. Wiped when it is over. */
   readonly secret: ProfileSecret;
-  /** It was up before, and this is why it is not. */
-  readonly before?: Ending;
+  /** It was up with an engine that died. */
+  readonly before?: Before;
   /** What was learnt of the way to this gateway before, and will be for the next time. */
   readonly memory?: Memory;
   /** What the store has now; owned by who asked. */
@@ -33,6 +33,14 @@ export interface AttemptsRequest {
   readonly mayRemember: (kind: Rememberable) => boolean;
   /** Keeps a typed answer that the gateway took; copies what it needs. */
   readonly remember: (kind: Rememberable, value: Uint8Array) => void;
+}
+
+export interface Before {
+  readonly ending: Ending;
+  /** Its traffic is held back still. */
+  readonly held: boolean;
+  /** It is for the user to bring it back. */
+  readonly untilTold: boolean;
 }
 
 export interface AttemptsDeps extends ConnectionDeps {
@@ -106,9 +114,10 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     },
   );
   const tickets = createTicketHolder();
-  const session = createSession({ whenLost: profile.whenLost, before: request.before, random: deps.random ?? Math.random });
+  const { ending: before, held: inherited, untilTold } = request.before ?? {};
+  const session = createSession({ whenLost: profile.whenLost, before, untilTold, random: deps.random ?? Math.random });
   const signer = key && openKey(key);
-  let stage: Stage | undefined;
+  let stage: Stage | undefined = inherited ? createStage(deps, profile, 'held') : undefined;
   let connection: Connection | undefined;
   /** Beside it, to take its place. */
   let successor: Connection | undefined;
@@ -279,7 +288,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
 
   /** The host stays set up, so that nothing meant for the tunnel goes another way. */
   function held(): boolean {
-    return stage?.plan() !== undefined && (profile.whenLost === 'hold' || profile.whenLost === 'lock');
+    return stage?.holds() === true && (profile.whenLost === 'hold' || profile.whenLost === 'lock');
   }
 
   async function closeStage(): Promise<void> {

@@ -36,7 +36,10 @@ function lookupProblem(error: NodeJS.ErrnoException): string {
   return `the name cannot be resolved (${error.code ?? 'unknown'})`;
 }
 
-/** Our address towards it, learnt from the kernel by connecting a datagram socket: nothing is sent. */
+/**
+ * Our address towards it, learnt from the kernel by connecting a datagram socket: nothing is sent. Not while a tunnel is in place, whose
+ * routes it would see.
+ */
 export function localAddressTowards({ address, family }: Address, port: number): Promise<Result<string, Failure>> {
   return new Promise((resolve) => {
     const socket = createSocket(family === 4 ? 'udp4' : 'udp6');

@@ -19,7 +19,7 @@ export interface PlannedHost {
 }
 
 export function planHost(
-  profile: Pick<Profile, 'dns' | 'mtu'>,
+  profile: Pick<Profile, 'dns' | 'mtu' | 'whenLost'>,
   interfaceName: string,
   configuration: Configuration,
   child: Pick<ChildSa, 'remoteSelectors'>,
@@ -43,12 +43,14 @@ export function planHost(
     if (!inside) left.push(`name server ${server}: it is outside the granted networks`);
     return inside;
   });
+  const { whenLost } = profile;
   const whole = routes.includes('0.0.0.0/0') || routes.includes('::/0');
   return ok({
     left: [...new Set(left)],
     plan: {
       interface: { name: interfaceName, mtu: profile.mtu, addresses },
       routes,
+      ...((whenLost === 'hold' || whenLost === 'lock') && { whenLost }),
       ...(profile.dns &&
         servers.length > 0 && {
           dns: { servers, searchDomains: configuration.domains, matchDomains: whole ? [] : configuration.domains },

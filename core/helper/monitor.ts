@@ -29,6 +29,8 @@ import { engineFolder, engineOwner, listenUnix, type Owner, rootFolder, tryLock 
 
 /** Milliseconds without a command after which the memory of what start or command needed is given back. */
 const AT_REST = 3_000;
+/** What is held back while no engine comes that lives is let go after so many: nobody is shut out for ever who did not want it so. */
+const MOST_IN_VAIN = 3;
 
 export interface MonitorOptions {
   readonly runDir: string;
@@ -50,9 +52,12 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   const opened = openHost(options);
   if (!opened.ok) return fail(log, opened.error);
   const { host, netlink } = opened.value;
-  const recovered = host.recover();
-  if (!recovered.ok) log('error', 'host', 'the host could not be put back wholly', { detail: recovered.error.detail });
-  else if (recovered.value.length > 0) log('warn', 'host', 'the host was put back', { changes: recovered.value.join('; ') });
+  if (host.held() !== undefined) log('warn', 'host', 'what was meant for a tunnel is held back');
+  else {
+    const recovered = host.recover();
+    if (!recovered.ok) log('error', 'host', 'the host could not be put back wholly', { detail: recovered.error.detail });
+    else if (recovered.value.length > 0) log('warn', 'host', 'the host was put back', { changes: recovered.value.join('; ') });
+  }
 
   const prepared = prepare(options);
   if (!prepared.ok) return fail(log, prepared.error);
@@ -61,6 +66,8 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
 
   /** Devices this engine opened; the kernel removes them with it. */
   const ours = new Set<string>();
+  /** Engines in a row that ended without having made the host as they wanted it. */
+  let inVain = 0;
   const atRest = setTimeout(giveBackCode, AT_REST);
   const engine = superviseEngine({
     script: options.engineScript,
@@ -77,11 +84,18 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     log,
     onMessage: (bytes, reply) => {
       atRest.refresh();
-      return serve(bytes, reply, { host, netlink, ours, log });
+      const applied = () => {
+        inVain = 0;
+      };
+      return serve(bytes, reply, { host, netlink, ours, log, applied });
     },
     onGone: () => {
       ours.clear();
-      revert(host, log);
+      const held = host.held();
+      inVain += 1;
+      if (held === 'lock' || (held === 'hold' && inVain <= MOST_IN_VAIN))
+        log('warn', 'host', 'what was meant for the tunnel is held back');
+      else revert(host, log);
     },
   });
   const why = await Promise.race([terminated(), engine.refused.then(() => REFUSED)]);
@@ -98,11 +112,13 @@ interface Serving {
   readonly netlink: Rtnetlink;
   readonly ours: Set<string>;
   readonly log: Log;
+  /** The host is as the engine wanted it. */
+  readonly applied: () => void;
 }
 
 /** One command; false when the message is none. The whole surface of the privileged process is this switch. */
 function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
-  const { host, ours, log } = serving;
+  const { host, ours, log, applied } = serving;
   const parsed = parseCommand(toUtf8(bytes), ours);
   if (parsed.kind === 'malformed') return false;
   const answer = (message: MonitorReply, descriptors: readonly number[] = []): void => {
@@ -121,6 +137,8 @@ function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
   switch (command.command) {
     case 'open-tun': {
       const opened = openDevice(serving, command);
+      const led = opened.ok ? host.lead(opened.value.name) : ok([]);
+      if (!led.ok) log('error', 'host', 'what is held back cannot be led into the device', { detail: led.error.detail });
       if (opened.ok) answer({ id, ok: true, name: opened.value.name, features: opened.value.features }, opened.value.fds);
       else answer({ id, ok: false, error: opened.error });
       return true;
@@ -141,6 +159,7 @@ function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
     case 'apply':
     case 'revert': {
       const done = command.command === 'apply' ? host.apply(command.plan) : host.revert();
+      if (done.ok) applied();
       if (done.ok && done.value.length > 0) log('info', 'host', command.command, { changes: done.value.join('; ') });
       answer(done.ok ? { id, ok: true, changes: done.value } : { id, ok: false, error: done.error });
       return true;

@@ -73,14 +73,17 @@ function readCommand(id: number, value: Fields, ours: ReadonlySet<string>): Chec
 }
 
 function readPlan(value: unknown, ours: ReadonlySet<string>): Checked<HostPlan> {
-  if (!isRecord(value) || !only(value, ['interface', 'routes', 'dns'])) return err('plan');
+  if (!isRecord(value) || !only(value, ['interface', 'routes', 'dns', 'whenLost'])) return err('plan');
   const device = readInterface(value.interface, ours);
   if (!device.ok) return device;
   const routes = readList('routes', value.routes, LIMITS.routes, readRoute);
   if (!routes.ok) return routes;
-  if (value.dns === undefined) return ok({ interface: device.value, routes: routes.value });
+  const whenLost = LIMITS.whenLost.find((allowed) => allowed === value.whenLost);
+  if (whenLost === undefined && value.whenLost !== undefined) return err('when lost');
+  const plan = { interface: device.value, routes: routes.value, ...(whenLost !== undefined && { whenLost }) };
+  if (value.dns === undefined) return ok(plan);
   const dns = readDns(value.dns);
-  return dns.ok ? ok({ interface: device.value, routes: routes.value, dns: dns.value }) : dns;
+  return dns.ok ? ok({ ...plan, dns: dns.value }) : dns;
 }
 
 function readInterface(value: unknown, ours: ReadonlySet<string>): Checked<HostPlan['interface']> {

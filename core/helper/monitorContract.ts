@@ -68,6 +68,7 @@ export const LIMITS = {
   routes: 1024,
   dnsServers: 16,
   domains: 64,
+  whenLost: ['hold', 'lock'],
   ports: [0, 500, 4500],
   tcpPorts: { min: 1, max: 65_535 },
 } as const;

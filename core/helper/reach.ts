@@ -15,6 +15,7 @@ import { createDriver, type Driver, type IkeEvent } from './driver.ts';
 import { localAddressTowards, resolveGateway } from './gatewayPath.ts';
 import { ikeConfig, type Path } from './ikeConfig.ts';
 import type { Proof } from './proof.ts';
+import type { NetworkPorts } from './roaming.ts';
 import type { Stage } from './stage.ts';
 import { type Line, openLine } from './tcpLine.ts';
 import type { TicketHolder } from './ticketHolder.ts';
@@ -38,6 +39,7 @@ export interface Memory {
 export interface ReachPorts {
   readonly createMachine: (config: IkeConfig) => IkeMachine;
   readonly stage: Stage;
+  readonly network: Pick<NetworkPorts, 'sourceTowards'>;
   readonly send: (channel: Channel, to: Endpoint, bytes: Uint8Array) => boolean;
   readonly trafficArrived: () => boolean;
   readonly onLate: () => void;
@@ -216,7 +218,8 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
   }
 
   async function udpWay(target: Target): Promise<Result<Way, Failure>> {
-    const local = await localAddressTowards(target, profile.gatewayPorts.ike);
+    const known = ports.network.sourceTowards(target.address);
+    const local = known === undefined ? await localAddressTowards(target, profile.gatewayPorts.ike) : ok(known);
     if (!local.ok) return local;
     const bound = await ports.stage.sockets(target.family);
     if (!bound.ok) return err(hostFailure(bound.error));

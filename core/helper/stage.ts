@@ -38,6 +38,8 @@ export interface Stage {
   apply(plan: HostPlan): Promise<Result<readonly string[], HostError>>;
   /** What the host was made to be; undefined while it is as it was. */
   plan(): HostPlan | undefined;
+  /** Nothing meant for the tunnel leaves in clear: by our plan, or by what an engine before us left in place. */
+  holds(): boolean;
   /** The host as it was. */
   revert(): Promise<void>;
   /** Gives everything back, what is still being opened included. */
@@ -46,7 +48,8 @@ export interface Stage {
 
 const CLOSED: HostError = { code: 'failed', detail: 'the tunnel ends' };
 
-export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'localPort'>): Stage {
+/** `held`: an engine that died left in place what holds traffic back, until a plan of ours or the end. */
+export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'localPort'>, held?: 'held'): Stage {
   const descriptors: number[] = [];
   const sockets = new Map<4 | 6, Promise<Result<Ports, HostError>>>();
   /** Descriptors of TCP connections, and those on their way. */
@@ -56,7 +59,8 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
   let device: Promise<Result<OpenedTun, HostError>> | undefined;
   let attaching: Promise<void> | undefined;
   let applying: Promise<unknown> = Promise.resolve();
-  let touched = false;
+  let touched = held !== undefined;
+  let inherited = touched;
   let attached = false;
   let current: HostPlan | undefined;
   let closing: Promise<void> | undefined;
@@ -127,6 +131,7 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
     const applied = await deps.monitor.apply(plan);
     // After an error nothing of any plan is in place (monitorContract.ts).
     current = applied.ok ? plan : undefined;
+    inherited = false;
     return applied;
   }
 
@@ -134,6 +139,7 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
     await applying;
     if (!touched) return;
     touched = false;
+    inherited = false;
     current = undefined;
     const reverted = await deps.monitor.revert();
     if (!reverted.ok) deps.log('error', 'host', 'the host could not be put back', { evidence: reverted.error.detail });
@@ -181,6 +187,7 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
     },
     apply: (plan) => inTurn(apply(plan)),
     plan: () => current,
+    holds: () => inherited || current !== undefined,
     revert: () => inTurn(revert()),
     close() {
       closing ??= closeAll();

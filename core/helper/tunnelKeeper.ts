@@ -7,9 +7,8 @@ import type { ProfileStore } from '../profile/store.ts';
 import type { ProfileSummary, Status, TunnelState } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import { failure } from '../tunnel/explain.ts';
-import type { Ending } from '../tunnel/session.ts';
 import { stateOf, statusFor, type TunnelFacts } from '../tunnel/status.ts';
-import { type Attempts, type AttemptsDeps, newMemory, startAttempts } from './attempts.ts';
+import { type Attempts, type AttemptsDeps, type Before, newMemory, startAttempts } from './attempts.ts';
 import type { Recallable, Rememberable } from './credentials.ts';
 import type { History, SessionWriter } from './history.ts';
 import type { LogRing } from './logRing.ts';
@@ -42,7 +41,7 @@ export interface TunnelKeeper {
   limit(spiIn: number, which: 'soft' | 'hard'): void;
   /** The dataplane is dead. */
   dataplaneFailed(detail: string): void;
-  /** Takes up what an engine that died was doing, where nothing has to be asked for it. */
+  /** Takes up what an engine that died was doing; what it held back for nobody is let go. */
   resume(): void;
   /** Ends whatever there is, for the end of the engine; `kept` for the next one to take up. */
   stop(kept?: 'kept'): Promise<void>;
@@ -97,7 +96,7 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     return memory;
   }
 
-  function begin(stored: StoredProfile, user: number, askSecret: boolean, before?: Ending): void {
+  function begin(stored: StoredProfile, user: number, askSecret: boolean, before?: Before): void {
     const log = options.logs.logFor(user);
     const { id, whenLost } = stored.profile;
     // Something may change before there is an entry for it.
@@ -107,7 +106,8 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       session?.observe();
       if (!kept && session && connection.facts().readyAt !== undefined && whenLost !== 'end') {
         kept = true;
-        options.wanted.keep({ profile: id, owner: user });
+        const { addresses, inside = [] } = memoryOf(id);
+        options.wanted.keep({ profile: id, owner: user, addresses: [...addresses], inside });
       }
       options.onChange();
     };
@@ -137,6 +137,15 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     options.onChange();
   }
 
+  /** What an engine that died left in place. */
+  function letGo(): void {
+    const failed = (detail: string) => options.logs.log('error', 'host', 'the host could not be put back', { detail });
+    options.monitor.revert().then(
+      (reverted) => reverted.ok || failed(reverted.error.detail),
+      (fault: unknown) => failed(String(fault)),
+    );
+  }
+
   return {
     up(reference, user, askSecret = false) {
       if (current) {
@@ -156,11 +165,26 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
 
     resume() {
       const was = options.wanted.take();
-      if (!was || current) return;
-      const stored = options.profiles.list(was.owner).find(({ profile }) => profile.id === was.profile);
-      if (!stored || !hasAllSecrets(stored.profile, stored.secrets)) return;
-      options.logs.logFor(was.owner)('info', 'tunnel', 'bringing back what was up before the helper restarted');
-      begin(stored, was.owner, false, { code: 'engine-restarted', evidence: 'the helper ended while the tunnel was up' });
+      const stored = was && options.profiles.list(was.owner).find(({ profile }) => profile.id === was.profile);
+      if (!was || !stored) {
+        letGo();
+        return;
+      }
+      const { profile, secrets } = stored;
+      const log = options.logs.logFor(was.owner);
+      const locked = profile.whenLost === 'lock';
+      const held = locked || profile.whenLost === 'hold';
+      if (!held) letGo();
+      const memory = memoryOf(profile.id);
+      for (const [name, addresses] of was.addresses) memory.addresses.set(name, addresses);
+      memory.inside = was.inside;
+      // What only the user can bring back waits for them where it is locked; elsewhere they are asked, and an answer that does not come ends it.
+      const untilTold = locked && (was.tried === true || !hasAllSecrets(profile, secrets));
+      if (locked) options.wanted.keep({ ...was, tried: true });
+      if (untilTold) log('warn', 'tunnel', 'what was up before the helper restarted is locked: the user is to bring it back');
+      else log('info', 'tunnel', 'bringing back what was up before the helper restarted');
+      const evidence = 'the helper ended while the tunnel was up';
+      begin(stored, was.owner, false, { ending: { code: 'engine-restarted', evidence }, held, untilTold });
     },
 
     answer(user, id, secret, remember) {

@@ -1,16 +1,24 @@
 /**
  * The tunnel that is up, in a file: what an engine that died was doing is taken up by the next one, once. Written when a tunnel came up and
  * not before, so that one whose connecting kills the engine is not tried for ever; of another start of the computer it is void.
+ * What is locked stays wanted, and is tried once.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as v from 'valibot';
 import type { Log } from '../system/log.ts';
+import type { Address } from '../tunnel/race.ts';
 
 export interface WantedTunnel {
   /** Id. */
   readonly profile: string;
   /** Uid. */
   readonly owner: number;
+  /** What the gateway's names stood for: while traffic is held, nobody can be asked. */
+  readonly addresses: readonly (readonly [name: string, addresses: readonly Address[]])[];
+  /** Our addresses inside: with the same ones, what ran through the tunnel runs on. */
+  readonly inside: readonly string[];
+  /** An engine took it up already, and died before it was up again. */
+  readonly tried?: boolean;
 }
 
 export interface Wanted {
@@ -20,16 +28,25 @@ export interface Wanted {
   take(): WantedTunnel | undefined;
 }
 
-const file = v.strictObject({ format: v.literal(1), boot: v.string(), profile: v.string(), owner: v.number() });
+const address = v.strictObject({ address: v.string(), family: v.picklist([4, 6]) });
+const file = v.strictObject({
+  format: v.literal(2),
+  boot: v.string(),
+  profile: v.string(),
+  owner: v.number(),
+  addresses: v.array(v.tuple([v.string(), v.array(address)])),
+  inside: v.array(v.string()),
+  tried: v.optional(v.boolean()),
+});
 
 /** `boot`: of this start of the computer; nothing is kept without. */
 export function openWanted(path: string, boot: string | undefined, log: Log): Wanted {
   const forget = () => rmSync(path, { force: true });
   return {
-    keep({ profile, owner }) {
+    keep(tunnel) {
       if (boot === undefined) return;
       try {
-        writeFileSync(path, JSON.stringify({ format: 1, boot, profile, owner }), { mode: 0o600 });
+        writeFileSync(path, JSON.stringify({ format: 2, boot, ...tunnel }), { mode: 0o600 });
       } catch (problem) {
         log('warn', 'tunnel', 'after a restart of the helper the tunnel will not come back', {
           why: problem instanceof Error ? problem.message : 'unknown',
@@ -40,8 +57,9 @@ export function openWanted(path: string, boot: string | undefined, log: Log): Wa
     take() {
       try {
         const read = v.safeParse(file, JSON.parse(readFileSync(path, 'utf8')));
-        const found = read.success && read.output.boot === boot ? read.output : undefined;
-        return found && { profile: found.profile, owner: found.owner };
+        if (!read.success || read.output.boot !== boot) return undefined;
+        const { format: _, boot: __, ...tunnel } = read.output;
+        return tunnel;
       } catch {
         return undefined; // there is none, or half of one
       } finally {

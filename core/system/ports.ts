@@ -101,6 +101,11 @@ export interface HostPlan {
     /** Only names below these go to `servers`, where the host's resolver can do that; empty is all names. */
     readonly matchDomains: readonly string[];
   };
+  /**
+   * When the device goes because its engine died, what was meant for it goes nowhere until the next plan or `revert`; absent, the host is
+   * put back. `lock`: also when no engine comes.
+   */
+  readonly whenLost?: 'hold' | 'lock';
 }
 
 /** Why the host could not do something; `syscall` or file and errno are in `detail`. */

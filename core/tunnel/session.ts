@@ -77,6 +77,8 @@ export interface SessionOptions {
   readonly whenLost: WhenLost;
   /** It was up before, and this is why it is not. */
   readonly before?: Ending | undefined;
+  /** Nothing is tried until the user says so. */
+  readonly untilTold?: boolean | undefined;
   /** In [0, 1). */
   readonly random: () => number;
 }
@@ -93,7 +95,7 @@ const REDIRECT_PERIOD = 300_000;
 
 type Phase = 'idle' | 'trying' | 'up' | 'waiting' | 'stuck' | 'over';
 
-export function createSession({ whenLost, before, random }: SessionOptions): Session {
+export function createSession({ whenLost, before, untilTold, random }: SessionOptions): Session {
   const out: SessionOutput[] = [];
   let phase: Phase = 'idle';
   let everUp = before !== undefined;
@@ -251,7 +253,9 @@ export function createSession({ whenLost, before, random }: SessionOptions): Ses
       if (phase === 'over') return;
       switch (input.kind) {
         case 'start':
-          if (phase === 'idle') connect(now);
+          if (phase !== 'idle') break;
+          if (before && untilTold) finish(before, now);
+          else connect(now);
           break;
         case 'up':
           if (phase !== 'trying') break;

@@ -1,8 +1,8 @@
 /**
  * `node test/host/chaos.ts [--rounds 50] [--seed 1] [--json]`: kill -9 of engine, monitor or command line at random moments, on a laptop
  * that strictly filters reverse paths, while something restarts a dead monitor as systemd would. Within five seconds of each kill the
- * host must be clean, or correctly connected; a tunnel that was up and that nobody ended must come back; after `down` the host must be
- * clean each time. One JSON line per round and a summary; progress
+ * host must be clean, or correctly connected, or hold what is meant for a tunnel that comes back; a tunnel that was up and that nobody ended
+ * must come back; after `down` the host must be clean each time. One JSON line per round and a summary; progress
  * on standard error. The seed decides every choice, though not how far the processes get in the same time.
  */
 import type { ChildProcess } from 'node:child_process';
@@ -95,12 +95,14 @@ async function oneRound(laptop: Laptop, plan: Pick<Round, 'round' | 'victim' | '
     verdict = await laptop.verdict();
   }
   const settled = Math.round(performance.now() - killedAt);
+  const { held } = verdict;
+  if (held) verdict = await laptop.back({ ok: true, text: 'held' });
   // `down` may have ended it just before the kill; elsewhere it was up and stays wanted.
   if (verdict.ok && plan.moment === 'connected') verdict = await laptop.back(verdict);
   if (cli.exitCode === null && cli.signalCode === null && plan.victim === 'cli') await once(cli, 'exit');
   const after = await laptop.tidy(cli);
   if (after !== undefined) verdict = { ok: false, text: `${verdict.text}; afterwards: ${after}` };
-  const late = verdict.ok && settled > WITHIN_MS;
+  const late = verdict.ok && !held && settled > WITHIN_MS;
   return { ...plan, state, ok: verdict.ok && !late, verdict: late ? `${verdict.text}, too late` : verdict.text, settled };
 }
 
@@ -112,6 +114,8 @@ function brokenOff(error: unknown): Pick<Round, 'state' | 'ok' | 'verdict' | 'se
 interface Verdict {
   readonly ok: boolean;
   readonly text: string;
+  /** On its way back, and nothing goes another way meanwhile. */
+  readonly held?: boolean;
 }
 
 /** The laptop with its helper, and the hand that starts it again. */
@@ -216,7 +220,8 @@ class Laptop {
     if (status.state === 'idle' || status.state === 'failed') return this.#clean(status.state);
     // A try has a device, without address or route.
     if (status.state === 'reconnecting' && status.held === false) return this.#clean(status.state, 'trying');
-    return { ok: false, text: `still ${status.state}` };
+    const held = status.held === true && (await this.#goesNowhereElse());
+    return { ok: false, text: `still ${status.state}`, held };
   }
 
   /** What was up is up again. */
@@ -288,6 +293,14 @@ class Laptop {
       if (ping.code !== 0) return { ok: false, text: `connected, but ${address} does not answer` };
     }
     return { ok: true, text: 'connected' };
+  }
+
+  async #goesNowhereElse(): Promise<boolean> {
+    const { laptop, addresses } = this.#lab;
+    const ways = await Promise.all(
+      [addresses.intranet.web4, addresses.intranet.web6].map((address) => laptop.exec(['ip', 'route', 'get', address])),
+    );
+    return ways.every(({ code, stdout }) => code !== 0 || / dev sally\d+ /.test(stdout));
   }
 
   async #clean(state: string, trying?: 'trying'): Promise<Verdict> {
@@ -401,6 +414,7 @@ async function main(): Promise<number> {
     seed,
     clean: count('clean'),
     connected: count('connected'),
+    held: count('held'),
     slowestMs: Math.max(0, ...seen.map(({ settled }) => settled)),
     seconds: Math.round((Date.now() - started) / 1000),
   };

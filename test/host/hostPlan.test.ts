@@ -4,27 +4,12 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { openTun } from '../../core/system/linux/tun.ts';
 import { Crash, full, must, Scene, split } from './hostScene.ts';
-import { hostState, ip, isolated, neighbour, run } from './isolated.ts';
+import { hostState, ip, isolated, run } from './isolated.ts';
+import { laptopOnLan } from './lan.ts';
 
 if (isolated(import.meta.url)) {
-  run('ip', 'link', 'set', 'lo', 'up');
-
-  // A laptop on a LAN, beyond whose router everything else is.
-  const router = neighbour();
+  const router = laptopOnLan();
   after(() => router[Symbol.dispose]());
-  run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'lan', 'netns', String(router.pid));
-  run('ip', 'addr', 'add', '192.168.7.2/24', 'dev', 'eth0');
-  run('ip', '-6', 'addr', 'add', '2001:db8:7::2/64', 'dev', 'eth0', 'nodad');
-  run('ip', 'link', 'set', 'eth0', 'up');
-  run('ip', 'route', 'add', 'default', 'via', '192.168.7.1');
-  run('ip', '-6', 'route', 'add', 'default', 'via', '2001:db8:7::1');
-  router.run('ip', 'link', 'set', 'lo', 'up');
-  router.run('ip', 'addr', 'add', '192.168.7.1/24', 'dev', 'lan');
-  router.run('ip', '-6', 'addr', 'add', '2001:db8:7::1/64', 'dev', 'lan', 'nodad');
-  router.run('ip', 'addr', 'add', '203.0.113.1/32', 'dev', 'lo');
-  router.run('ip', 'link', 'set', 'lan', 'up');
-  // Link-local addresses come and are verified; the comparison wants them settled.
-  while (JSON.stringify(ip('addr', 'show', 'eth0')).includes('tentative')) run('sleep', '0.05');
 
   for (const [name, plan] of [
     ['a full tunnel', full],
@@ -176,7 +161,7 @@ if (isolated(import.meta.url)) {
       scene.crashAt = crashAt;
       let crashed = false;
       try {
-        must(host.apply(full));
+        must(host.apply({ ...full, whenLost: 'hold' }));
         must(host.revert());
       } catch (error) {
         if (!(error instanceof Crash)) throw error;
@@ -202,7 +187,7 @@ if (isolated(import.meta.url)) {
     for (let crashAt = 0; crashAt < 6; crashAt++) {
       using scene = new Scene();
       scene.open();
-      must(scene.host().apply(full));
+      must(scene.host().apply({ ...full, whenLost: 'lock' }));
       scene.closeTun();
       const second = scene.host();
       scene.crashAt = scene.seen.length + crashAt;

@@ -237,6 +237,7 @@ if (isolated(import.meta.url)) {
       await refused(planWith({ dns: { ...plan.dns, matchDomains: [domain] } }));
     }
     await refused(planWith({ rules: [] }));
+    for (const whenLost of ['open', 'end', '', true, null]) await refused(planWith({ whenLost }));
     await refused(planWith({ dns: { servers: ['10.0.0.1'] } }));
     assert.equal(await scene.enginePid(), pid, 'no refusal costs the engine its life');
     assert.match(scene.log, /"text":"command not carried out".*refused: interface is not ours/);

@@ -52,8 +52,8 @@ export class Scene {
     this.before = hostState(this.resolvConf);
   }
 
-  async start(): Promise<void> {
-    const monitor = spawn(process.execPath, [here('./monitorHarness.ts'), this.folder, here('./fakeEngine.ts')], {
+  async start(engine = here('./fakeEngine.ts')): Promise<void> {
+    const monitor = spawn(process.execPath, [here('./monitorHarness.ts'), this.folder, engine], {
       stdio: ['ignore', 'inherit', 'pipe'],
     });
     monitor.stderr.on('data', (data) => {

@@ -43,6 +43,10 @@ export function dnsMeans(dns: DnsPlan, interfaceName: string, tools: ResolverToo
   return [file];
 }
 
+export function isDns(entry: UndoEntry): entry is DnsUndo {
+  return entry.kind === 'resolved' || entry.kind === 'resolvconf' || entry.kind === 'file';
+}
+
 /** What was changed back, in words; undefined when there was nothing to do. Throws nothing a broken host can cause. */
 export function undoDns(entry: DnsUndo, tools: ResolverTools): Result<string | undefined, HostError> {
   switch (entry.kind) {

@@ -4,19 +4,21 @@
  *
  * Routing: the table ROUTE_TABLE holds the plan's routes through the TUN, and the rule RULE_PRIORITY sends everything there but our
  * own marked sockets, so that the path to the gateway stays what it was without a route for the gateway. For a full tunnel the rule
- * before it keeps more specific routes of the main table (the LAN, other connected networks).
+ * before it keeps more specific routes of the main table (the LAN, other connected networks). Where the plan says what is to be held
+ * when the engine dies, the same destinations are in the table once more, unreachable and last: the kernel takes the routes of a device
+ * away with it, and there is no moment at which what was meant for the tunnel finds another way.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
 import { EACCES, EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, EPERM, ESRCH } from '../ffi/constants.ts';
 import type { HostError, HostPlan } from '../ports.ts';
-import { ROUTE_TABLE, RULE_PRIORITY, SOCKET_MARK } from '../ports.ts';
-import { type DnsMeans, dnsMeans, type ResolverTools, undoDns } from './dns.ts';
+import { ROUTE_TABLE } from '../ports.ts';
+import { type DnsMeans, dnsMeans, isDns, type ResolverTools, undoDns } from './dns.ts';
 import { hostErrorOf } from './errors.ts';
+import { allOurRules, familyOf, ruleKey, wantedRules } from './hostRules.ts';
 import type { Journal, UndoEntry } from './journal.ts';
-import { RT_TABLE_MAIN } from './netlinkCodec.ts';
-import type { InterfaceAddress, Link, NetlinkError, Route, Rtnetlink, Rule } from './rtnetlink.ts';
+import type { InterfaceAddress, Link, NetlinkError, Route, Rtnetlink } from './rtnetlink.ts';
+import { anyStrictInterface, readSysctl, writeQuietly, writeSysctl } from './sysctl.ts';
 
 export interface HostOptions {
   readonly netlink: Rtnetlink;
@@ -48,6 +50,8 @@ export class LinuxHost {
     this.#journal = options.journal;
     this.#resolver = options.resolver;
     this.#checkpoint = options.checkpoint ?? (() => undefined);
+    // What another monitor put in place is to be taken back by us.
+    this.#dns = this.#journal.entries.some(isDns) ? 'of another monitor' : '';
   }
 
   /** True while something may have to be undone. */
@@ -55,17 +59,59 @@ export class LinuxHost {
     return this.#journal.entries.length > 0;
   }
 
+  /** What stays in place when the device goes; undefined when nothing would. What the kernel has counts: a plan without may have come after. */
+  held(): HostPlan['whenLost'] {
+    const entry = this.#journal.entries.findLast(({ kind }) => kind === 'hold');
+    if (entry?.kind !== 'hold') return undefined;
+    const routes = this.#netlink.routes(ROUTE_TABLE);
+    return routes.ok && routes.value.some(({ unreachable }) => unreachable) ? entry.whenLost : undefined;
+  }
+
+  /**
+   * Leads what is held into a new device, which carries nothing yet. A reverse-path filter, loose as it may be, knows no way through a route
+   * that leads nowhere, and would drop what the gateway answers.
+   */
+  lead(name: string): Result<readonly string[], HostError> {
+    if (this.held() === undefined) return ok([]);
+    const link = this.#netlink.link(name);
+    const routes = this.#netlink.routes(ROUTE_TABLE);
+    if (!link.ok) return err(fromNetlink(link.error));
+    if (!routes.ok) return err(fromNetlink(routes.error));
+    const { value: device } = link;
+    const held = routes.value.filter(({ unreachable }) => unreachable);
+    // A device that has them keeps them until a plan says otherwise.
+    if (device === undefined || held.length < routes.value.length) return ok([]);
+    const steps = [
+      this.#raise(
+        device,
+        {},
+        held.some(({ family }) => family === 6),
+      ),
+      ...held.map(({ unreachable: _, ...route }) => this.#addRoute({ ...route, interface: device.index }, device)),
+    ];
+    const changes: string[] = [];
+    const done = this.#execute(steps, changes);
+    return done.ok ? ok(changes) : done;
+  }
+
   /** What was changed, in words. On an error everything is taken back. The plan is taken as validated. */
   apply(plan: HostPlan): Result<readonly string[], HostError> {
     const name = plan.interface.name;
     const changes: string[] = [];
-    if (this.#journal.entries.some((entry) => entry.kind === 'link' && entry.name !== name)) {
+    const others = new Set(this.#devices().filter((device) => device !== name));
+    if (others.size > 0 && plan.whenLost === undefined) {
       const reverted = this.revert();
       if (!reverted.ok) return reverted;
       changes.push(...reverted.value);
     }
     const steps = this.#plan(plan);
-    const done = steps.ok ? this.#execute(steps.value, changes) : steps;
+    let done = steps.ok ? this.#execute(steps.value, changes) : steps;
+    // Where something is held, the new takes the place of the old before that goes.
+    for (const other of others) {
+      const cleared = done.ok ? this.#clearLink(other) : done;
+      if (!cleared.ok) done = cleared;
+      else if (cleared.value !== undefined) changes.push(cleared.value);
+    }
     if (done.ok) return ok(changes);
     this.revert();
     return done;
@@ -90,7 +136,7 @@ export class LinuxHost {
 
   /** At the start, when what the journal says is the work of a monitor that is gone: also removes its TUN devices. */
   recover(): Result<readonly string[], HostError> {
-    const names = new Set(this.#journal.entries.flatMap((entry) => (entry.kind === 'link' ? [entry.name] : [])));
+    const names = new Set(this.#devices());
     const removed: string[] = [];
     for (const name of names) {
       const link = this.#netlink.link(name);
@@ -102,6 +148,10 @@ export class LinuxHost {
     }
     const reverted = this.revert();
     return reverted.ok ? ok([...removed, ...reverted.value]) : reverted;
+  }
+
+  #devices(): readonly string[] {
+    return this.#journal.entries.flatMap((entry) => (entry.kind === 'link' ? [entry.name] : []));
   }
 
   #execute(steps: readonly Step[], changes: string[]): Done {
@@ -143,22 +193,36 @@ export class LinuxHost {
   #linkSteps(link: Link, { mtu, addresses }: HostPlan['interface']): Result<readonly Step[], HostError> {
     if (link.up && link.mtu === mtu) return ok([]);
     return ok([
-      {
-        what: `${link.name} up, mtu ${mtu}`,
-        undo: { kind: 'link', name: link.name },
-        run: () => {
-          // Else the kernel would make a link-local address and send router solicitations into the tunnel.
-          writeQuietly(`/proc/sys/net/ipv6/conf/${link.name}/addr_gen_mode`, '1');
-          // An address must not take others of its network with it when it goes.
-          writeQuietly(`/proc/sys/net/ipv4/conf/${link.name}/promote_secondaries`, '1');
-          // Where IPv6 is off by default, an office that gives an IPv6 address still needs it, on its own device only.
-          if (addresses.some(({ address }) => familyOf(address) === 6)) {
-            writeQuietly(`/proc/sys/net/ipv6/conf/${link.name}/disable_ipv6`, '0');
-          }
-          return translated(this.#netlink.setLink(link.index, { up: true, mtu }));
-        },
-      },
+      this.#raise(
+        link,
+        { mtu },
+        addresses.some(({ address }) => familyOf(address) === 6),
+      ),
     ]);
+  }
+
+  #raise(link: Link, change: { readonly mtu?: number }, ipv6: boolean): Step {
+    return {
+      what: `${link.name} up${change.mtu === undefined ? '' : `, mtu ${change.mtu}`}`,
+      undo: { kind: 'link', name: link.name },
+      run: () => {
+        // Else the kernel would make a link-local address and send router solicitations into the tunnel.
+        writeQuietly(`/proc/sys/net/ipv6/conf/${link.name}/addr_gen_mode`, '1');
+        // An address must not take others of its network with it when it goes.
+        writeQuietly(`/proc/sys/net/ipv4/conf/${link.name}/promote_secondaries`, '1');
+        // Where IPv6 is off by default, an office that gives an IPv6 address still needs it, on its own device only.
+        if (ipv6) writeQuietly(`/proc/sys/net/ipv6/conf/${link.name}/disable_ipv6`, '0');
+        return translated(this.#netlink.setLink(link.index, { up: true, ...change }));
+      },
+    };
+  }
+
+  #addRoute(route: Route, { name }: Link): Step {
+    return {
+      what: `route ${route.destination} via ${name}`,
+      undo: { kind: 'link', name },
+      run: () => translated(this.#netlink.addRoute(route)),
+    };
   }
 
   #addressSteps(link: Link, wanted: readonly InterfaceAddress[]): Result<readonly Step[], HostError> {
@@ -190,9 +254,13 @@ export class LinuxHost {
   #routeSteps(link: Link, plan: HostPlan): Result<readonly Step[], HostError> {
     const current = this.#netlink.routes(ROUTE_TABLE);
     if (!current.ok) return err(fromNetlink(current.error));
-    const key = (route: Route): string => `${route.destination} ${route.interface}`;
-    const wanted = plan.routes.map((destination): Route => {
-      return { family: familyOf(destination), destination, table: ROUTE_TABLE, interface: link.index };
+    const key = ({ destination, interface: device, unreachable }: Route): string =>
+      `${destination} ${unreachable === true ? 'unreachable' : device}`;
+    const { whenLost } = plan;
+    const wanted = plan.routes.flatMap((destination): Route[] => {
+      const route = { family: familyOf(destination), destination, table: ROUTE_TABLE };
+      const through = { ...route, interface: link.index };
+      return whenLost === undefined ? [through] : [{ ...route, interface: 0, unreachable: true }, through];
     });
     const have = new Set(current.value.map(key));
     const want = new Set(wanted.map(key));
@@ -200,11 +268,10 @@ export class LinuxHost {
     const missing = wanted.filter((route) => !have.has(key(route)));
     const steps: Step[] = [];
     for (const route of missing) {
-      steps.push({
-        what: `route ${route.destination} via ${link.name}`,
-        undo: { kind: 'link', name: link.name },
-        run: () => translated(this.#netlink.addRoute(route)),
-      });
+      const through = this.#addRoute(route, link);
+      const held = route.unreachable === true && whenLost !== undefined;
+      if (held) steps.push({ ...through, what: `route ${route.destination} nowhere`, undo: { kind: 'hold', whenLost } });
+      else steps.push(through);
     }
     for (const route of stale) {
       steps.push({ what: `route ${route.destination} removed`, run: () => tolerate(this.#netlink.deleteRoute(route), ESRCH) });
@@ -286,7 +353,7 @@ export class LinuxHost {
   /** The plan has no DNS any more. The entries stay in the journal: undoing them again finds nothing to do. */
   #withdrawDns(): Done {
     for (const entry of [...this.#journal.entries].reverse()) {
-      if (entry.kind !== 'resolved' && entry.kind !== 'resolvconf' && entry.kind !== 'file') continue;
+      if (!isDns(entry)) continue;
       const undone = undoDns(entry, this.#resolver);
       if (!undone.ok) return undone;
     }
@@ -312,11 +379,24 @@ export class LinuxHost {
       }
       case 'link':
         return this.#clearLink(entry.name);
+      case 'hold':
+        return this.#letGo();
       case 'resolved':
       case 'resolvconf':
       case 'file':
         return undoDns(entry, this.#resolver);
     }
+  }
+
+  #letGo(): Result<string | undefined, HostError> {
+    const routes = this.#netlink.routes(ROUTE_TABLE);
+    if (!routes.ok) return err(fromNetlink(routes.error));
+    const held = routes.value.filter(({ unreachable }) => unreachable);
+    for (const route of held) {
+      const done = tolerate(this.#netlink.deleteRoute(route), ESRCH);
+      if (!done.ok) return done;
+    }
+    return ok(held.length === 0 ? undefined : `${held.length} routes that led nowhere removed`);
   }
 
   /** Takes addresses (and with them and the state the routes) off the device, which belongs to whoever holds its descriptor. */
@@ -331,74 +411,6 @@ export class LinuxHost {
     for (const address of addresses.value) this.#netlink.deleteAddress(index, address);
     // Down also removes the routes of both families.
     return worded(this.#netlink.setLink(index, { up: false }), ENODEV, `${name} down`);
-  }
-}
-
-/** The rules for these destinations, in the order in which they are added. */
-export function wantedRules(routes: readonly string[]): readonly Rule[] {
-  const wanted: Rule[] = [];
-  for (const family of [4, 6] as const) {
-    const own = routes.filter((route) => familyOf(route) === family);
-    if (own.length === 0) continue;
-    // First the exception, then the rule it is an exception of.
-    if (own.some((route) => route.endsWith('/0'))) wanted.push(exceptionRule(family));
-    wanted.push(tunnelRule(family));
-  }
-  return wanted;
-}
-
-function allOurRules(): readonly Rule[] {
-  return ([4, 6] as const).flatMap((family) => [exceptionRule(family), tunnelRule(family)]);
-}
-
-function exceptionRule(family: 4 | 6): Rule {
-  return { family, priority: RULE_PRIORITY - 1, table: RT_TABLE_MAIN, suppressPrefixLength: 0 };
-}
-
-function tunnelRule(family: 4 | 6): Rule {
-  return { family, priority: RULE_PRIORITY, table: ROUTE_TABLE, invert: true, mark: SOCKET_MARK };
-}
-
-function ruleKey(rule: Rule): string {
-  return [rule.family, rule.priority, rule.table, rule.invert ?? false, rule.mark ?? 0, rule.suppressPrefixLength ?? -1].join(
-    ' ',
-  );
-}
-
-function familyOf(address: string): 4 | 6 {
-  return address.includes(':') ? 6 : 4;
-}
-
-function anyStrictInterface(): boolean {
-  try {
-    return readdirSync('/proc/sys/net/ipv4/conf').some((name) => readSysctl(`net/ipv4/conf/${name}/rp_filter`) === '1');
-  } catch {
-    return false;
-  }
-}
-
-function readSysctl(name: string): string | undefined {
-  try {
-    return readFileSync(`/proc/sys/${name}`, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
-}
-
-function writeSysctl(name: string, value: string): Done {
-  try {
-    writeFileSync(`/proc/sys/${name}`, value);
-    return ok(undefined);
-  } catch (error) {
-    return err(hostErrorOf(error, `write ${name}`));
-  }
-}
-
-function writeQuietly(path: string, value: string): void {
-  try {
-    writeFileSync(path, value);
-  } catch {
-    // A kernel without IPv6 has no such file, and needs none.
   }
 }
 

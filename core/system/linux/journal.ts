@@ -4,11 +4,16 @@
  */
 import { closeSync, constants, fdatasyncSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { HostPlan } from '../ports.ts';
 import type { Rule } from './rtnetlink.ts';
+
+type WhenLost = NonNullable<HostPlan['whenLost']>;
 
 export type UndoEntry =
   /** Our TUN device: its addresses, its routes. */
   | { readonly kind: 'link'; readonly name: string }
+  /** Routes that lead nowhere, in our table. With `lock` only the user takes them back, and not an engine that never comes. */
+  | { readonly kind: 'hold'; readonly whenLost: WhenLost }
   | { readonly kind: 'rule'; readonly rule: Rule }
   | { readonly kind: 'sysctl'; readonly name: SysctlName; readonly before: string; readonly after: string }
   | { readonly kind: 'resolved'; readonly interface: string }

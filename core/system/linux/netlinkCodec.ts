@@ -32,7 +32,7 @@ export const NLMSG_DONE = 3;
 export const IFLA = { IFNAME: 3, MTU: 4, LINKINFO: 18, INFO_KIND: 1 } as const;
 export const IFA = { ADDRESS: 1, LOCAL: 2, FLAGS: 8 } as const;
 export const IFA_F = { NODAD: 0x02, NOPREFIXROUTE: 0x200 } as const;
-export const RTA = { DST: 1, OIF: 4, PREFSRC: 7, TABLE: 15, MARK: 16 } as const;
+export const RTA = { DST: 1, OIF: 4, PRIORITY: 6, PREFSRC: 7, TABLE: 15, MARK: 16 } as const;
 export const FRA = { PRIORITY: 6, FWMARK: 10, SUPPRESS_PREFIXLEN: 14, TABLE: 15, FWMASK: 16 } as const;
 export const IFF_UP = 1;
 export const RT_TABLE_MAIN = 254;
@@ -43,6 +43,8 @@ export const RTPROT_STATIC = 4;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
 export const RTN_UNICAST = 1;
+/** Whoever sends there is told that nobody is there. */
+export const RTN_UNREACHABLE = 7;
 
 export interface Attribute {
   readonly type: number;
@@ -153,13 +155,13 @@ export function encodeAddressHeader(family: number, prefix: number, index: numbe
   return out;
 }
 
-export function encodeRouteHeader(family: number, prefix: number, scope: number): Uint8Array {
+export function encodeRouteHeader(family: number, prefix: number, scope: number, type: number): Uint8Array {
   const [out, view] = blank(RTMSG);
   view.setUint8(RTMSG.offset.family, family);
   view.setUint8(RTMSG.offset.dstLength, prefix);
   view.setUint8(RTMSG.offset.protocol, RTPROT_STATIC);
   view.setUint8(RTMSG.offset.scope, scope);
-  view.setUint8(RTMSG.offset.type, RTN_UNICAST);
+  view.setUint8(RTMSG.offset.type, type);
   return out;
 }
 

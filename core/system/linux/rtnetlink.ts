@@ -42,6 +42,8 @@ import {
   RT_SCOPE_UNIVERSE,
   RTA,
   RTM,
+  RTN_UNICAST,
+  RTN_UNREACHABLE,
   readCString,
   readU32,
   u32,
@@ -76,6 +78,8 @@ export interface Route {
   readonly table: number;
   /** Interface index; 0 when it has none (multipath, blackhole). */
   readonly interface: number;
+  /** It leads nowhere, and is asked after every other route of its destination. */
+  readonly unreachable?: boolean;
 }
 
 /** A routing rule, as far as we make some. */
@@ -90,6 +94,8 @@ export interface Rule {
 }
 
 const ANSWER_MAX = 64 * 1024;
+/** Of routes that lead nowhere. Those of devices have 0 (IPv4) and 1024 (IPv6), and less goes first. */
+const LAST_METRIC = 0x7fff_ffff;
 
 export class Rtnetlink {
   readonly #fd: number;
@@ -171,7 +177,7 @@ export class Rtnetlink {
     return this.#change(RTM.DELADDR, 0, request.header, request.attributes, `delete address ${address}/${prefix}`);
   }
 
-  /** All unicast routes of a table, both families. */
+  /** All routes of a table, both families. */
   routes(table: number): Result<readonly Route[], NetlinkError> {
     const found: Route[] = [];
     for (const family of [AF_INET, AF_INET6]) {
@@ -336,6 +342,7 @@ function readRoute(body: Uint8Array): Route {
     destination: `${destination}/${body[RTMSG.offset.dstLength]}`,
     table: readU32(attributes.get(RTA.TABLE)) ?? body[RTMSG.offset.table],
     interface: readU32(attributes.get(RTA.OIF)) ?? 0,
+    ...(body[RTMSG.offset.type] === RTN_UNREACHABLE && { unreachable: true }),
   };
 }
 
@@ -346,10 +353,14 @@ function routeRequest(route: Route) {
   const attributes: Attribute[] = [
     { type: RTA.TABLE, value: u32(route.table) },
     { type: RTA.DST, value: cidr.network },
-    { type: RTA.OIF, value: u32(route.interface) },
   ];
+  if (route.unreachable === true) {
+    attributes.push({ type: RTA.PRIORITY, value: u32(LAST_METRIC) });
+    return { header: encodeRouteHeader(family, cidr.prefix, RT_SCOPE_UNIVERSE, RTN_UNREACHABLE), attributes };
+  }
+  attributes.push({ type: RTA.OIF, value: u32(route.interface) });
   const scope = route.family === 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-  return { header: encodeRouteHeader(family, cidr.prefix, scope), attributes };
+  return { header: encodeRouteHeader(family, cidr.prefix, scope, RTN_UNICAST), attributes };
 }
 
 function readRule(body: Uint8Array): Rule {

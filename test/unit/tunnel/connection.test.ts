@@ -96,6 +96,7 @@ test('up: everything is open before the first message, and connected means host 
     {
       interface: { name: 'sally0', mtu: 1400, addresses: [{ address: '10.9.0.2', prefix: 32 }] },
       routes: ['10.1.0.0/16'],
+      whenLost: 'hold',
       dns: { servers: ['10.1.0.53'], searchDomains: ['office.test'], matchDomains: ['office.test'] },
     },
   ]);

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planHost } from '../../../core/helper/hostPlan.ts';
 import type { Configuration } from '../../../core/ike/sa/contract.ts';
+import type { WhenLost } from '../../../core/rpc/contract.ts';
 import { network } from './fakes.ts';
 
-const profile = { dns: true, mtu: 1400 };
+const profile = { dns: true, mtu: 1400, whenLost: 'open' } as const;
 const both: Configuration = {
   addresses: [
     { address: '10.9.0.2', prefix: 32 },
@@ -24,6 +25,15 @@ test('everything stays everything, and networks inside others need no route', ()
   assert.deepEqual(routes(['0.0.0.0/0', '::/0']), ['0.0.0.0/0', '::/0']);
   assert.deepEqual(routes(['10.0.0.0/8', '10.1.0.0/16', '10.0.0.0/8']), ['10.0.0.0/8']);
   assert.deepEqual(routes(['0.0.0.0/0', '10.1.0.0/16', 'fd01::/64']), ['0.0.0.0/0', 'fd01::/64']);
+});
+
+test('what is held while it is lost is held without the engine, too', () => {
+  const whenLost = (wanted: WhenLost) => {
+    const planned = planHost({ ...profile, whenLost: wanted }, 'sally0', both, { remoteSelectors: [network('10.0.0.0/8')] });
+    assert.ok(planned.ok);
+    return planned.value.plan.whenLost;
+  };
+  assert.deepEqual((['hold', 'lock', 'open', 'end'] as const).map(whenLost), ['hold', 'lock', undefined, undefined]);
 });
 
 test('a range becomes the fewest networks', () => {

@@ -24,7 +24,11 @@ const BOB = 1001;
 /** What one engine leaves for the next. */
 const nothingWanted: Wanted = { keep: () => {}, forget: () => {}, take: () => undefined };
 
-function setUp(options: FakeOptions = {}, refreshEvery = 5, wanted = nothingWanted) {
+interface Options extends FakeOptions {
+  readonly promptPatience?: number;
+}
+
+function setUp(options: Options = {}, refreshEvery = 5, wanted = nothingWanted) {
   const world = fakeWorld(options);
   const logs = createLogRing({ capacity: 100, now: Date.now, write: () => {}, writeLevel: 'error' });
   const profiles = openProfileStore(join(folder, String(stores++)), logs.log);
@@ -40,6 +44,7 @@ function setUp(options: FakeOptions = {}, refreshEvery = 5, wanted = nothingWant
   const history = openHistory({ directory: join(folder, `history-${stores}`), now: Date.now, log: logs.log });
   const keeper = createTunnelKeeper({
     ...world.deps,
+    ...(options.promptPatience !== undefined && { promptPatience: options.promptPatience }),
     history,
     wanted,
     profiles,
@@ -203,6 +208,100 @@ test('what was up when the engine died is brought back by the next, once, and af
   next.keeper.resume();
   assert.equal(next.keeper.active(), false, 'and it is gone');
 
-  writeFileSync(path, '{"format":1');
+  writeFileSync(path, '{"format":2');
   assert.equal(open('boot 1').take(), undefined);
+});
+
+/** An engine that comes after one that died while the office was up, with what that one left. */
+function comesAfter(name: string, whenLost: 'hold' | 'lock' | 'open', options: Options, secret: 'has the key' | 'has no key') {
+  const path = join(folder, `wanted-${name}.json`);
+  const wanted = openWanted(path, 'this boot', () => {});
+  const engine = setUp(options, 5, wanted);
+  const [mine] = engine.profiles.list(ALICE).filter(({ shared }) => !shared);
+  assert.ok(mine);
+  const changed = { ...mine, profile: { ...mine.profile, whenLost, gateway: 'vpn.nobody-has-this-name.test' } };
+  assert.ok(engine.profiles.put(changed, { kind: secret === 'has the key' ? 'keep' : 'forget' }).ok);
+  const addresses = [['vpn.nobody-has-this-name.test', [{ address: '127.0.0.1', family: 4 }]] as const] as const;
+  wanted.keep({ profile: mine.profile.id, owner: ALICE, addresses, inside: ['10.9.0.2'] });
+  return {
+    ...engine,
+    wanted,
+    state: () => engine.keeper.statusFor(ALICE).state,
+    reverted: () => engine.world.calls.includes('revert'),
+  };
+}
+
+const soon = async (reached: () => boolean) => {
+  for (const end = performance.now() + 10_000; !reached(); await new Promise((next) => setTimeout(next, 5)))
+    assert.ok(performance.now() < end, 'in vain');
+};
+
+test('what was held when the engine died is held until it is back, by the addresses that are known, or let go when nobody wants it', async () => {
+  const held = comesAfter('held', 'hold', {}, 'has the key');
+  held.keeper.resume();
+  assert.deepEqual([held.state(), held.keeper.statusFor(ALICE).held], ['reconnecting', true]);
+  await soon(() => held.state() === 'connected');
+  assert.equal(held.reverted(), false, 'at no moment');
+  await held.keeper.down(ALICE);
+  assert.equal(held.reverted(), true);
+  assert.equal(held.wanted.take(), undefined);
+
+  const given = comesAfter('given', 'hold', { script: neverAnswers }, 'has the key');
+  given.keeper.resume();
+  assert.equal(given.keeper.statusFor(ALICE).held, true);
+  await given.keeper.down(ALICE);
+  assert.equal(given.reverted(), true, 'also where it was not up again');
+
+  const nobody = comesAfter('nobody', 'hold', {}, 'has the key');
+  nobody.wanted.forget();
+  nobody.keeper.resume();
+  assert.deepEqual([nobody.reverted(), nobody.keeper.active()], [true, false]);
+
+  const open = comesAfter('open', 'open', { script: neverAnswers }, 'has the key');
+  open.keeper.resume();
+  assert.deepEqual([open.reverted(), open.keeper.statusFor(ALICE).held], [true, false]);
+  await open.keeper.stop();
+});
+
+test('a key that only the user knows: what is held is held while they are asked, what is locked until they connect or disconnect', async () => {
+  const asked = comesAfter('asked', 'hold', { promptPatience: 30 }, 'has no key');
+  asked.keeper.resume();
+  assert.equal(asked.state(), 'waiting');
+  assert.equal(asked.reverted(), false);
+  await soon(() => asked.state() === 'failed');
+  assert.equal(asked.keeper.statusFor(ALICE).failure?.code, 'prompt-expired');
+  assert.equal(asked.reverted(), true);
+
+  const locked = comesAfter('locked', 'lock', {}, 'has no key');
+  locked.keeper.resume();
+  const { state, held, failure, prompt } = locked.keeper.statusFor(ALICE);
+  assert.deepEqual([state, held, failure?.code, prompt], ['blocked', true, 'engine-restarted', undefined]);
+  assert.match(failure?.advice ?? '', /Connect again/);
+  assert.equal(codeOf(locked.keeper.up('Office', ALICE)), 'ok');
+  const question = locked.keeper.statusFor(ALICE).prompt;
+  assert.equal(codeOf(locked.keeper.answer(ALICE, question?.id ?? '', 'the key', false)), 'ok');
+  await soon(() => locked.state() === 'connected');
+  assert.equal(locked.reverted(), false);
+  await locked.keeper.down(ALICE);
+  assert.equal(locked.reverted(), true);
+});
+
+test('what is locked is tried by one engine, and stays locked when that dies, too', async () => {
+  const second = comesAfter('second', 'lock', { script: neverAnswers }, 'has the key');
+  second.keeper.resume();
+  assert.equal(second.state(), 'reconnecting');
+  const left = second.wanted.take();
+  assert.equal(left?.tried, true);
+  await second.keeper.stop('kept');
+
+  const third = comesAfter('third', 'lock', { script: neverAnswers }, 'has the key');
+  const mine = third.wanted.take();
+  assert.ok(mine);
+  third.wanted.keep({ ...mine, tried: true });
+  third.keeper.resume();
+  assert.deepEqual([third.state(), third.keeper.statusFor(ALICE).held], ['blocked', true]);
+  assert.equal(third.world.configs.length, 0, 'nothing was tried');
+  await third.keeper.down(ALICE);
+  assert.equal(third.reverted(), true);
+  assert.equal(third.wanted.take(), undefined);
 });
