@@ -6,12 +6,11 @@ import ScrollText from 'lucide-react/icons/scroll-text';
 import SettingsIcon from 'lucide-react/icons/settings';
 import { lazy, type ReactElement, Suspense, useEffect, useRef } from 'react';
 import { I18nProvider } from 'react-aria-components/I18nProvider';
-import { useTranslation } from 'react-i18next';
 import { isUp } from '../core/tunnel/states.ts';
 import { Gate } from './components/gate.tsx';
 import { Imports } from './components/importDialog.tsx';
 import { Toasts } from './components/toast.tsx';
-import { speak } from './i18n/i18n.ts';
+import { speak, useTranslation } from './i18n/i18n.ts';
 import { formatLocale, languageFor } from './i18n/languages.ts';
 import { useKeys } from './keys.ts';
 import type { Destination } from './path.ts';
@@ -55,7 +54,6 @@ export function App(): ReactElement {
 
 /** Applies appearance and language; the answer is the locale. */
 function useLook(): string {
-  const { i18n } = useTranslation();
   const appearance = useSession((session) => session.settings.appearance);
   const choice = useSession((session) => session.settings.language);
   const system = useSession((session) => session.info?.locale ?? navigator.language);
@@ -65,8 +63,7 @@ function useLook(): string {
     return watchContrast(() => applyAppearance(appearance));
   }, [appearance]);
   useEffect(() => speak(language), [language]);
-  const spoken = i18n.language === 'ko' || i18n.language === 'de' ? i18n.language : 'en';
-  return formatLocale(spoken, system);
+  return formatLocale(language, system);
 }
 
 function Bar({ here }: { readonly here: Destination }): ReactElement {
@@ -109,7 +106,7 @@ function Bar({ here }: { readonly here: Destination }): ReactElement {
 }
 
 function Content({ here }: { readonly here: Destination }): ReactElement {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const main = useRef<HTMLElement>(null);
   const title = t(here);
   // Whoever came by a key of the window goes on from here; whoever pressed a link stays on it.
@@ -117,8 +114,8 @@ function Content({ here }: { readonly here: Destination }): ReactElement {
     if (document.activeElement === document.body) main.current?.focus();
   }, []);
   useEffect(() => {
-    document.title = i18n.exists('appName') ? `${title} – ${t('appName')}` : title;
-  }, [title, t, i18n]);
+    document.title = `${title} – ${t('appName')}`;
+  }, [title, t]);
   return (
     <main ref={main} className="content" tabIndex={-1} data-view={here}>
       <Suspense fallback={<p className="view soft">{t('loading')}</p>}>

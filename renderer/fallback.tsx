@@ -1,9 +1,9 @@
 /** Where a blank page would be: no shell, or a fault in the window itself. */
 import { Component, type ReactElement, type ReactNode } from 'react';
-import { useTranslation } from 'react-i18next';
 import { Button } from './components/button.tsx';
 import { Gate } from './components/gate.tsx';
 import { EmptyState, Folded } from './components/pieces.tsx';
+import { useTranslation } from './i18n/i18n.ts';
 
 interface Props {
   readonly reachable: boolean;

@@ -6,7 +6,7 @@ import { createRoot } from 'react-dom/client';
 import { shell } from './api.ts';
 import { App } from './app.tsx';
 import { Fallback } from './fallback.tsx';
-import { startI18n } from './i18n/i18n.ts';
+import { speak } from './i18n/i18n.ts';
 import { languageFor } from './i18n/languages.ts';
 import { stayHere } from './stay.ts';
 import { startHistory } from './store/history.ts';
@@ -16,7 +16,7 @@ import { startWarnings } from './store/warnings.ts';
 import { startRecorder } from './views/statistics/recorder.ts';
 
 stayHere();
-startI18n(languageFor('system', navigator.language));
+speak(languageFor('system', navigator.language));
 
 const reachable = shell() !== undefined;
 if (reachable) {

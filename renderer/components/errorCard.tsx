@@ -5,8 +5,8 @@
 import CircleAlert from 'lucide-react/icons/circle-alert';
 import ClipboardCopy from 'lucide-react/icons/clipboard-copy';
 import type { ReactElement, ReactNode } from 'react';
-import { useTranslation } from 'react-i18next';
 import { copyText } from '../files.ts';
+import { useTranslation } from '../i18n/i18n.ts';
 import { useReason } from '../i18n/useReason.ts';
 import { Button } from './button.tsx';
 import { Facts, Folded } from './pieces.tsx';

@@ -3,8 +3,8 @@
  * offers. Always the report first (what is kept, changed, left out), then the user's yes (importOffer.tsx).
  */
 import { type ReactElement, useEffect, useRef, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import { isLink, LINK_SHOWN, profileOfLink } from '../../core/desktop/profileLink.ts';
+import { useTranslation } from '../i18n/i18n.ts';
 import { MAX_SIZE, type NamedFile, offersOf, TOO_LARGE } from '../store/offers.ts';
 import { addOffer, useSession } from '../store/session.ts';
 import { ImportOffer } from './importOffer.tsx';

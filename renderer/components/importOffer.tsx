@@ -1,8 +1,8 @@
 /** One offer: what it lacks is asked for, then the report, then the user's yes. Nothing is stored before that. */
 import { type FormEvent, type ReactElement, useEffect, useRef, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { Params, ProfileSummary, Results, RpcError } from '../../core/rpc/contract.ts';
 import { call } from '../api.ts';
+import { useTranslation } from '../i18n/i18n.ts';
 import { currentRoute, navigate } from '../route.ts';
 import { lacksGateway, type Offer } from '../store/offers.ts';
 import { loadProfiles } from '../store/profiles.ts';

@@ -1,6 +1,6 @@
 import type { ReactElement } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { ImportNote, Results } from '../../core/rpc/contract.ts';
+import { useTranslation } from '../i18n/i18n.ts';
 import { fieldKey, noteValues } from './importWords.ts';
 import { Badge, Facts, type Tone } from './pieces.tsx';
 

@@ -3,8 +3,8 @@ import Check from 'lucide-react/icons/check';
 import Copy from 'lucide-react/icons/copy';
 import { type ReactElement, type ReactNode, useEffect, useState } from 'react';
 import { Button as AriaButton } from 'react-aria-components/Button';
-import { useTranslation } from 'react-i18next';
 import { copyText } from '../files.ts';
+import { useTranslation } from '../i18n/i18n.ts';
 import type { Tone } from './look.ts';
 
 export type { Tone };

@@ -1,8 +1,8 @@
 /** Short notes at the foot of the window, with one way to take the thing back. They wait while pointed at or focused. */
 import X from 'lucide-react/icons/x';
 import { type ReactElement, useEffect, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import { create } from 'zustand';
+import { useTranslation } from '../i18n/i18n.ts';
 import { Button, IconButton } from './button.tsx';
 
 export interface Toast {

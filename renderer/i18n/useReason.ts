@@ -1,6 +1,6 @@
 import { useCallback } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { ReasonCode } from '../../core/tunnel/reasons.ts';
+import { useTranslation } from './i18n.ts';
 import { resources } from './resources.ts';
 
 export interface ReasonWords {

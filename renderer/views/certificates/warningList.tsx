@@ -2,8 +2,8 @@
 import './certificates.css';
 import TriangleAlert from 'lucide-react/icons/triangle-alert';
 import type { ReactElement, ReactNode } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { Warning } from '../../../core/rpc/contract.ts';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { useFormat } from '../../i18n/useFormat.ts';
 import { mostUrgent, warningText, warningTone } from './words.ts';
 

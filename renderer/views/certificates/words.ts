@@ -1,13 +1,13 @@
 /** What the lens says of a certificate, as terms and values: on the screen, and as text to hand on. Pure. */
-import type { TFunction } from 'i18next';
 import type { CertificateReport, CertificateView, Results, Warning } from '../../../core/rpc/contract.ts';
 import type { Formats } from '../../i18n/format.ts';
+import type { Translate } from '../../i18n/translate.ts';
 import type { LensSubject } from '../../store/lens.ts';
 
 export type Verdict = CertificateReport['revocation'][number];
 export type Whose = LensSubject['whose'];
 /** Of the namespace `certificates`. */
-export type Say = TFunction<'certificates'>;
+export type Say = Translate<readonly ['certificates']>;
 
 export interface Row {
   readonly term: string;

@@ -1,9 +1,9 @@
 /** Am I protected? By what? What now? */
 import './connect.css';
 import type { ReactElement } from 'react';
-import { useTranslation } from 'react-i18next';
 import { Button } from '../../components/button.tsx';
 import { ErrorCard } from '../../components/errorCard.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { pressControl } from '../../store/control.ts';
 import { loadProfiles, useProfiles } from '../../store/profiles.ts';
 import { connect, useSession } from '../../store/session.ts';

@@ -1,12 +1,12 @@
 /** The gateway or the profile needs something from the user: over every view, because the connection waits for it. */
 import { type FormEvent, type ReactElement, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { Prompt, RpcError } from '../../../core/rpc/contract.ts';
 import { call } from '../../api.ts';
 import { Button } from '../../components/button.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { ErrorCard } from '../../components/errorCard.tsx';
 import { Switch, TextField } from '../../components/fields.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { disconnect, useSession } from '../../store/session.ts';
 
 export function CredentialPrompt(): ReactElement | null {

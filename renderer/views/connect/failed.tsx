@@ -1,10 +1,10 @@
 /** What failed, and every way on from there. */
 import type { ReactElement } from 'react';
-import { useTranslation } from 'react-i18next';
 import { Button } from '../../components/button.tsx';
 import { chooseProfileFile } from '../../components/chooseFile.ts';
 import { ErrorCard } from '../../components/errorCard.tsx';
 import { Folded } from '../../components/pieces.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { navigate } from '../../route.ts';
 import { openLens } from '../../store/lens.ts';
 import { currentProfile, useProfiles } from '../../store/profiles.ts';

@@ -1,9 +1,9 @@
 import FileDown from 'lucide-react/icons/file-down';
 import type { ReactElement } from 'react';
-import { useTranslation } from 'react-i18next';
 import { Button } from '../../components/button.tsx';
 import { chooseProfileFile } from '../../components/chooseFile.ts';
 import { Gate } from '../../components/gate.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { navigate } from '../../route.ts';
 
 /** Nothing here yet: where a profile comes from, and both ways to one. */

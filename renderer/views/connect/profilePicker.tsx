@@ -1,6 +1,6 @@
 import type { ReactElement } from 'react';
-import { useTranslation } from 'react-i18next';
 import { Select } from '../../components/fields.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { currentProfile, useProfiles } from '../../store/profiles.ts';
 import { forgetRefusal, saveSettings, useSession } from '../../store/session.ts';
 

@@ -1,5 +1,5 @@
 import { type ReactElement, useEffect, useRef, useState } from 'react';
-import { useTranslation } from 'react-i18next';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { useReason } from '../../i18n/useReason.ts';
 import { useSession } from '../../store/session.ts';
 import { type Headline, headlineOf } from './model.ts';

@@ -1,6 +1,6 @@
 import type { ReactElement } from 'react';
-import { useTranslation } from 'react-i18next';
 import { Gate } from '../../components/gate.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { useFormat } from '../../i18n/useFormat.ts';
 import { currentProfile, useProfiles } from '../../store/profiles.ts';
 import { useSession } from '../../store/session.ts';

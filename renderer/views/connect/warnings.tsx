@@ -1,8 +1,8 @@
 /** What the connection warns of, or, before there is one, what the profile behind the control is known to be short of. */
 import type { ReactElement } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { Warning } from '../../../core/rpc/contract.ts';
 import { Button } from '../../components/button.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { navigate } from '../../route.ts';
 import { LENS_OF, openLens } from '../../store/lens.ts';
 import { currentProfile, useProfiles } from '../../store/profiles.ts';

@@ -4,7 +4,6 @@
  */
 import './helper.css';
 import { type ReactElement, type ReactNode, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { HelperLink, StartReply } from '../../../core/desktop/contract.ts';
 import { startHelper } from '../../api.ts';
 import { Button } from '../../components/button.tsx';
@@ -12,6 +11,7 @@ import { Gate } from '../../components/gate.tsx';
 import { CopyText, Facts, Folded } from '../../components/pieces.tsx';
 import { toast } from '../../components/toast.tsx';
 import { copyText } from '../../files.ts';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { useFormat } from '../../i18n/useFormat.ts';
 import { useReason } from '../../i18n/useReason.ts';
 import { useSession } from '../../store/session.ts';

@@ -2,8 +2,8 @@
 import Copy from 'lucide-react/icons/copy';
 import X from 'lucide-react/icons/x';
 import type { ReactElement } from 'react';
-import { useTranslation } from 'react-i18next';
 import { IconButton } from '../../components/button.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { type Entry, highlight } from './model.ts';
 import { levelIcons, useLogTime } from './words.tsx';
 

@@ -2,13 +2,13 @@
 import Copy from 'lucide-react/icons/copy';
 import Download from 'lucide-react/icons/download';
 import { type ReactElement, useEffect, useMemo, useRef, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import { call } from '../../api.ts';
 import { Button } from '../../components/button.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { Segmented } from '../../components/segmented.tsx';
 import { toast } from '../../components/toast.tsx';
 import { copyText, saveText } from '../../files.ts';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { useFormat } from '../../i18n/useFormat.ts';
 import { useProfiles } from '../../store/profiles.ts';
 import { useSession } from '../../store/session.ts';

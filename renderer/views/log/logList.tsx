@@ -13,8 +13,8 @@ import {
   useRef,
   useState,
 } from 'react';
-import { useTranslation } from 'react-i18next';
 import { Button } from '../../components/button.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { useFormat } from '../../i18n/useFormat.ts';
 import { type Entry, highlight, type Level, type LogModel } from './model.ts';
 import { isSelected, rowForKey, type Selection, selectTo } from './selection.ts';

@@ -3,7 +3,7 @@ import Bug from 'lucide-react/icons/bug';
 import CircleX from 'lucide-react/icons/circle-x';
 import Info from 'lucide-react/icons/info';
 import TriangleAlert from 'lucide-react/icons/triangle-alert';
-import { useTranslation } from 'react-i18next';
+import { useTranslation } from '../../i18n/i18n.ts';
 import type { Level } from './model.ts';
 
 /** Shape as well as colour. */
@@ -18,8 +18,8 @@ export interface LogTime {
 const made = new Map<string, LogTime>();
 
 export function useLogTime(): LogTime {
-  const { i18n } = useTranslation();
-  const known = made.get(i18n.language);
+  const { language } = useTranslation();
+  const known = made.get(language);
   if (known) return known;
   const short = new Intl.DateTimeFormat('en-GB', {
     hour: '2-digit',
@@ -28,8 +28,8 @@ export function useLogTime(): LogTime {
     fractionalSecondDigits: 3,
     hourCycle: 'h23',
   });
-  const full = new Intl.DateTimeFormat(i18n.language, { dateStyle: 'medium', timeStyle: 'medium' });
+  const full = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' });
   const fresh = { short: (at: number) => short.format(at), full: (at: number) => full.format(at) };
-  made.set(i18n.language, fresh);
+  made.set(language, fresh);
   return fresh;
 }

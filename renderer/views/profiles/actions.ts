@@ -1,8 +1,9 @@
 /** What can be done with a profile, with the word to the user for how it went. */
-import { useTranslation } from 'react-i18next';
+
 import type { ProfileSummary, RpcError } from '../../../core/rpc/contract.ts';
 import { call } from '../../api.ts';
 import { toast } from '../../components/toast.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { useReason } from '../../i18n/useReason.ts';
 import { currentRoute, navigate } from '../../route.ts';
 import { loadProfiles, patchProfiles } from '../../store/profiles.ts';

@@ -2,9 +2,9 @@
 import Lock from 'lucide-react/icons/lock';
 import TriangleAlert from 'lucide-react/icons/triangle-alert';
 import type { ReactElement, ReactNode } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { ProfileView } from '../../../core/rpc/contract.ts';
 import { Switch, TextField } from '../../components/fields.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import type { Draft, FieldName, Problem } from './form.ts';
 import type { DraftState } from './useDraft.ts';
 
@@ -83,14 +83,14 @@ export function useFields(state: DraftState, edited: ProfileView | undefined): F
 
 /** In the language of the window; a code that is newer than the window has the helper's own words. */
 function useProblemText(): (problem: Problem, field: FieldName) => string {
-  const { t, i18n } = useTranslation('profiles');
+  const { t, exists } = useTranslation('profiles');
   return ({ code, message }, field) => {
     if (code === 'out-of-range') {
       if (field === 'mtu' || field === 'natKeepalive' || field === 'liveness' || field === 'gatewayPorts')
         return t(`range.${field}`);
       return message;
     }
-    return i18n.exists(`profiles:problems.${code}`) ? t(`problems.${code}`) : message;
+    return exists(`problems.${code}`) ? t(`problems.${code}`) : message;
   };
 }
 

@@ -2,11 +2,11 @@
 import Folder from 'lucide-react/icons/folder';
 import FolderX from 'lucide-react/icons/folder-x';
 import { type ReactElement, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { ProfileSummary } from '../../../core/rpc/contract.ts';
 import { Button } from '../../components/button.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { TextField } from '../../components/fields.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { isolated } from './actions.ts';
 
 export interface FolderDialogProps {

@@ -1,9 +1,9 @@
 /** The fields of the form. A locked one shows its value and who locked it. */
 import type { ReactElement } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { ProfileView } from '../../../core/rpc/contract.ts';
 import { Button } from '../../components/button.tsx';
 import { Segmented } from '../../components/segmented.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { FieldWarning, LockedValue, Problems, useFields } from './fieldParts.tsx';
 import { ANYBODY, type FieldName, usesEap } from './form.ts';
 import { GatewayProof, MoreProof, UserProof } from './proofFields.tsx';

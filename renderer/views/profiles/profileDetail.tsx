@@ -10,12 +10,12 @@ import Trash from 'lucide-react/icons/trash-2';
 import TriangleAlert from 'lucide-react/icons/triangle-alert';
 import Users from 'lucide-react/icons/users';
 import type { ReactElement, ReactNode } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { ProfileSummary, ProfileView } from '../../../core/rpc/contract.ts';
 import { Button } from '../../components/button.tsx';
 import { ErrorCard } from '../../components/errorCard.tsx';
 import { Menu } from '../../components/menu.tsx';
 import { Badge, CopyText, Facts } from '../../components/pieces.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { href, navigate } from '../../route.ts';
 import { LENS_OF, openLens } from '../../store/lens.ts';
 import { useProfileWarnings } from '../../store/warnings.ts';
@@ -186,7 +186,7 @@ function Plain({ view, allLocked }: { readonly view: ProfileView; readonly allLo
 const NAMED = 3;
 
 function useSay(): (sentence: Sentence) => string {
-  const { t, i18n } = useTranslation('profiles');
+  const { t, language } = useTranslation('profiles');
   return (sentence) => {
     switch (sentence.key) {
       case 'certificateUnnamed':
@@ -203,7 +203,7 @@ function useSay(): (sentence: Sentence) => string {
         return t(`plain.${sentence.key}`, { gateway: isolated(sentence.gateway), identity: isolated(sentence.identity) });
       case 'onlyOffice': {
         const named = sentence.networks.slice(0, NAMED).map(isolated);
-        const networks = new Intl.ListFormat(i18n.language, { type: 'conjunction' }).format(named);
+        const networks = new Intl.ListFormat(language, { type: 'conjunction' }).format(named);
         return t(sentence.networks.length > NAMED ? 'plain.onlyOfficeMore' : 'plain.onlyOffice', {
           count: sentence.count,
           networks,

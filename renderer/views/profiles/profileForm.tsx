@@ -1,11 +1,11 @@
 /** Making and editing a profile: what everybody needs first, the rest folded; problems as they are typed; nothing is lost by looking away. */
 import { type KeyboardEvent, type ReactElement, useRef, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { ProfileSummary, ProfileView } from '../../../core/rpc/contract.ts';
 import { Button } from '../../components/button.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { ErrorCard } from '../../components/errorCard.tsx';
 import { toast } from '../../components/toast.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { navigate } from '../../route.ts';
 import { loadProfiles } from '../../store/profiles.ts';
 import { saveSettings, useSession } from '../../store/session.ts';

@@ -4,12 +4,12 @@ import FilePlus from 'lucide-react/icons/file-plus-2';
 import Import from 'lucide-react/icons/import';
 import List from 'lucide-react/icons/list';
 import { type ReactElement, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import { Button } from '../../components/button.tsx';
 import { chooseProfileFile } from '../../components/chooseFile.ts';
 import { ErrorCard } from '../../components/errorCard.tsx';
 import { SearchField } from '../../components/fields.tsx';
 import { EmptyState } from '../../components/pieces.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { navigate, useRoute } from '../../route.ts';
 import { currentProfile, loadProfiles, useProfiles } from '../../store/profiles.ts';
 import { useSession } from '../../store/session.ts';
@@ -21,7 +21,7 @@ import { EditProfile, NewProfile } from './profileForm.tsx';
 import { ProfileList } from './profileList.tsx';
 
 export function ProfilesView(): ReactElement {
-  const { t, i18n } = useTranslation(['profiles', 'common']);
+  const { t, language } = useTranslation(['profiles', 'common']);
   const { rest } = useRoute();
   const { list, error } = useProfiles();
   const [query, setQuery] = useState('');
@@ -50,8 +50,8 @@ export function ProfilesView(): ReactElement {
   const current = currentProfile(list, wanted, active);
   if (list.length === 0 && chosen !== 'new') return <NoProfile />;
 
-  const groups = grouped(search(list, query), i18n.language);
-  const folders = foldersOf(list, i18n.language);
+  const groups = grouped(search(list, query), language);
+  const folders = foldersOf(list, language);
   const shown = chosen === undefined ? current : list.find(({ id }) => id === chosen);
   const toMove = list.find(({ id }) => id === moving);
   return (

@@ -1,9 +1,9 @@
 /** How both sides of a profile prove who they are, for the administrator: everything that is stored but the secrets. */
 import { type ReactElement, type ReactNode, useEffect, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { CertificateReport, CertificateView, ProfileView } from '../../../core/rpc/contract.ts';
 import { call } from '../../api.ts';
 import { Button } from '../../components/button.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { type LensSubject, openLens } from '../../store/lens.ts';
 import { authoritiesReport } from '../certificates/read.ts';
 import { daysText } from '../certificates/words.ts';

@@ -2,11 +2,11 @@
 import Eye from 'lucide-react/icons/eye';
 import EyeOff from 'lucide-react/icons/eye-off';
 import { type ReactElement, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { AuthMethod, GatewayTrust, ProfileView } from '../../../core/rpc/contract.ts';
 import { Button } from '../../components/button.tsx';
 import { Select, Switch, TextField } from '../../components/fields.tsx';
 import { Segmented, SegmentedMany } from '../../components/segmented.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { type Fields, FieldWarning, LockedValue, Problems } from './fieldParts.tsx';
 import {
   type EapMethod,

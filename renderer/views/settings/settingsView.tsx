@@ -1,10 +1,10 @@
 import './settings.css';
 import type { ReactElement, ReactNode } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { Settings } from '../../../core/desktop/contract.ts';
 import { Select, Switch } from '../../components/fields.tsx';
 import { Facts } from '../../components/pieces.tsx';
 import { toast } from '../../components/toast.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { type Language, languageFor } from '../../i18n/languages.ts';
 import { saveSettings, useSession } from '../../store/session.ts';
 

@@ -5,9 +5,9 @@
  */
 import Copy from 'lucide-react/icons/copy';
 import { type KeyboardEvent, memo, type ReactElement, useCallback, useRef, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import { toast } from '../../components/toast.tsx';
 import { copyText } from '../../files.ts';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { counting } from './steady.ts';
 import type { Column, Row, Table } from './tables.ts';
 import type { ShownValue, ValueWords } from './valueWords.tsx';

@@ -2,8 +2,8 @@
 import ArrowDown from 'lucide-react/icons/arrow-down';
 import ArrowUp from 'lucide-react/icons/arrow-up';
 import { memo, type ReactElement, useEffect, useRef, useState } from 'react';
-import { useTranslation } from 'react-i18next';
 import { Segmented } from '../../components/segmented.tsx';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { useFormat } from '../../i18n/useFormat.ts';
 import { type Chart, type ChartWords, createChart, watchTheme } from './chart.ts';
 import { throughput } from './recorder.ts';
@@ -85,19 +85,19 @@ export const ThroughputChart = memo(function ThroughputChart({ connected }: { re
 });
 
 function useChartWords(): ChartWords {
-  const { i18n } = useTranslation();
+  const { language } = useTranslation();
   const format = useFormat();
   const [made, setMade] = useState<{ readonly for: string; readonly words: ChartWords }>();
-  if (made?.for === i18n.language) return made.words;
-  const short = new Intl.DateTimeFormat(i18n.language, { hour: 'numeric', minute: '2-digit' });
-  const long = new Intl.DateTimeFormat(i18n.language, {
+  if (made?.for === language) return made.words;
+  const short = new Intl.DateTimeFormat(language, { hour: 'numeric', minute: '2-digit' });
+  const long = new Intl.DateTimeFormat(language, {
     hour: '2-digit',
     minute: '2-digit',
     second: '2-digit',
     hourCycle: 'h23',
   });
   const words: ChartWords = { number: format.number, time: (at, seconds) => (seconds ? long : short).format(at) };
-  setMade({ for: i18n.language, words });
+  setMade({ for: language, words });
   return words;
 }
 

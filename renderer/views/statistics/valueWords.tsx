@@ -1,6 +1,6 @@
 /** Values of the tables in the language's words: as shown, as copied, as exported. */
 import { useMemo } from 'react';
-import { useTranslation } from 'react-i18next';
+import { useTranslation } from '../../i18n/i18n.ts';
 import { useFormat } from '../../i18n/useFormat.ts';
 import { useReason } from '../../i18n/useReason.ts';
 import { type ExportNames, plain } from './export.ts';

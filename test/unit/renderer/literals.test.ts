@@ -8,7 +8,7 @@ const shownAttributes =
   /^(aria-(label|description|roledescription|placeholder|valuetext)|title|placeholder|alt|label|description|error|text|summary|caption|clearLabel)$/;
 const shownProperties = /^(label|title|text|description|term|summary|note|caption|placeholder|unit)$/;
 
-/** Text a user would meet that did not come through i18next. Letters of any script count; `…`, `·` and digits are no language. */
+/** Text a user would meet that did not come through renderer/i18n. Letters of any script count; `…`, `·` and digits are no language. */
 function literalTexts(source: string): readonly string[] {
   const found: string[] = [];
   for (const node of walk(parse('component.tsx', source))) {
