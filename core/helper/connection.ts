@@ -383,6 +383,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
           const bound = await stage.sockets(family);
           return bound.ok ? bound.value : undefined;
         },
+        named: () => request.memory.addresses.get(facts.gateway.name)?.map(({ address }) => address) ?? [],
         tell: (paths) => {
           // RFC 9329 §7.1: of a session over TCP these are ways back to UDP.
           if (!line || profile.tcp === 'auto') driver?.paths(paths);

@@ -16,6 +16,8 @@ export interface RoamingPorts {
   readonly network: NetworkPorts;
   /** Ports of our sockets of this family; undefined where there are none to be had. */
   readonly sockets: (family: 4 | 6) => Promise<Readonly<Record<Channel, number>> | undefined>;
+  /** Addresses that the gateway's name stands for. They may be other machines, so they count only where nothing else is left. */
+  readonly named: () => readonly string[];
   readonly tell: (paths: readonly Path[]) => void;
   readonly log: Log;
 }
@@ -28,7 +30,7 @@ export interface Roaming {
 
 /** `path` is the one in use, `device` the tunnel's; `gatewayPorts` are those of UDP, the same at all addresses of the gateway. */
 export function startRoaming(
-  { network, sockets, tell, log }: RoamingPorts,
+  { network, sockets, named, tell, log }: RoamingPorts,
   device: string,
   path: { readonly local: Endpoint; readonly remote: Endpoint },
   gatewayPorts: Readonly<Record<Channel, number>>,
@@ -45,14 +47,20 @@ export function startRoaming(
     looking = looking.then(() => lookNow(evenSame)).catch((fault) => log('error', 'tunnel', `roaming: ${String(fault)}`));
   }
 
-  async function lookNow(evenSame: boolean): Promise<void> {
+  async function pathsTo(addresses: readonly string[]): Promise<readonly Path[]> {
     const paths: Path[] = [];
-    for (const address of [first, ...others]) {
+    for (const address of addresses) {
       const local = stopped ? undefined : network.sourceTowards(address);
       const ports = local === undefined ? undefined : await sockets(address.includes(':') ? 6 : 4);
       if (local !== undefined && ports)
         paths.push({ local: { address: local, ports }, remote: { address, ports: gatewayPorts } });
     }
+    return paths;
+  }
+
+  async function lookNow(evenSame: boolean): Promise<void> {
+    const known = await pathsTo([first, ...others]);
+    const paths = known.length > 0 ? known : await pathsTo(named());
     const text = paths.map(({ local, remote }) => `${local.address} ${remote.address}`).join(', ');
     if (stopped || (text === told && !evenSame)) return;
     if (text !== told) log('info', 'tunnel', 'ways to the gateway', { now: text === '' ? 'none' : text });

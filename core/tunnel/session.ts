@@ -204,7 +204,8 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
       return;
     }
     why = reason;
-    failed = wasUp && held >= GOOD_STRETCH ? 0 : failed + 1;
+    // Who walks from network to network is not to wait longer each time.
+    failed = wasUp && (held >= GOOD_STRETCH || again === 'now') ? 0 : failed + 1;
     const wait = atOnce ? 0 : waitBefore(again, failed, random());
     atOnce = false;
     if (!online) {

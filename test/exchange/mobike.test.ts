@@ -262,6 +262,14 @@ test('no MOBIKE at the office: with the same address the session stays, with ano
   assert.equal(road.officeHeard.filter(({ kind }) => kind === 'remove-child').length, 1, 'our address inside is free again');
 });
 
+test('no MOBIKE at the office: from IPv4 to IPv6 the DELETE goes to its other address', () => {
+  const road = new Road({ plain: true }).connect();
+  road.network([{ from: '2001:db8:a::7', to: officeAt.six }]);
+  assert.ok(road.run(200, () => road.outputs('closed').length > 0));
+  assert.equal(road.outputs('transmit').at(-1)?.to.address, officeAt.six);
+  assert.equal(road.officeHeard.filter(({ kind }) => kind === 'remove-child').length, 1);
+});
+
 test('no MOBIKE at the office, a request in flight: it is answered at the new address, and then the session ends', () => {
   const road = new Road({ plain: true }).connect();
   road.streets = [];

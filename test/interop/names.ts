@@ -7,10 +7,16 @@ import type { Namespace } from '../lab/namespace.ts';
 
 const PROGRAM = fileURLToPath(new URL('../gateway/dns.ts', import.meta.url));
 
+/** The gateway at both of its addresses. */
+export const BOTH = 'both.office.test';
+
 /** They end with their namespaces. */
 export async function startNameServers({ router, intranet, addresses }: Lab): Promise<void> {
   await Promise.all([
-    start(router, { listen: [addresses.router.lan4], names: { [addresses.names.gateway]: [addresses.office.wan4] } }),
+    start(router, {
+      listen: [addresses.router.lan4],
+      names: { [addresses.names.gateway]: [addresses.office.wan4], [BOTH]: [addresses.office.wan4, addresses.office.wan6] },
+    }),
     start(intranet, {
       listen: [addresses.intranet.dns4, addresses.intranet.dns6],
       names: { [addresses.names.intranet]: [addresses.intranet.web4, addresses.intranet.web6] },

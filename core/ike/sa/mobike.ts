@@ -127,6 +127,7 @@ export class Mobike implements Roads {
       const [other] = paths;
       if (stays) sa.checkLiveness(now);
       else if (other) {
+        this.#way = { ...this.#way, remote: { ...this.#way.remote, address: other.remote.address } };
         // What is in flight would keep the DELETE waiting.
         sa.moveTo({ channel: sa.channel, remote: this.#way.remote }, undefined, now);
         this.#leave('our address changed, and the gateway does not do MOBIKE', now);

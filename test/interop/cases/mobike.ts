@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addresses, devices } from '../../lab/addresses.ts';
 import { TRANSFER_PORT } from '../../lab/transfer.ts';
+import { BOTH } from '../names.ts';
 import type { Case, World } from '../world.ts';
 
 const { laptop, router, office, intranet } = addresses;
@@ -101,8 +102,14 @@ const six: readonly string[] = [`addr add ${laptop.v6}/64 dev ${eth} nodad`, `ro
 const withoutSix: readonly string[] = [`addr del ${laptop.v6}/64 dev ${eth}`, `route del default via ${router.lan6} dev ${eth}`];
 
 /** All moves while one transfer runs; the laptop is as it was afterwards, if the last move leads back. */
-async function roams(world: World, moves: readonly Move[], back: readonly string[], follows = true): Promise<string> {
-  await world.configure(follows ? mobile : { more: { mobike: 'no' } });
+async function roams(
+  world: World,
+  moves: readonly Move[],
+  back: readonly string[],
+  follows = true,
+  gateway: string = office.wan4,
+): Promise<string> {
+  await world.configure(follows ? mobile : { more: { mobike: 'no' } }, { gateway });
   const { status: before } = await world.connect();
   const limit = follows ? within : withinAnew;
   const figures: string[] = [];
@@ -256,6 +263,24 @@ export const mobike: readonly Case[] = [
         [{ to: '192.168.77.3', lines: [...withoutFour(laptop.v4), ...four('192.168.77.3', router.lan4)], seen: router.wan4 }],
         home,
         false,
+      ),
+  },
+  {
+    name: 'life/transfer-without-mobike-ipv6-to-ipv4-and-back',
+    run: (world) =>
+      roams(
+        world,
+        [
+          {
+            to: 'IPv4',
+            lines: [...withoutSix, ...withoutFour(laptop.v4), ...four('192.168.77.3', router.lan4)],
+            seen: router.wan4,
+          },
+          { to: 'IPv6', lines: [...withoutFour('192.168.77.3'), ...six], seen: laptop.v6 },
+        ],
+        home,
+        false,
+        BOTH,
       ),
   },
   {

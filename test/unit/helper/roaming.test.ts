@@ -7,7 +7,7 @@ import type { Path } from '../../../core/ike/sa/contract.ts';
 const gateway = '198.51.100.10';
 const ports = { ike: 500, natt: 4500 };
 
-function world(transport?: 'tcp') {
+function world({ transport, named = [] }: { readonly transport?: 'tcp'; readonly named?: readonly string[] } = {}) {
   const sources = new Map([[gateway, '192.0.2.7']]);
   const told: (readonly Path[])[] = [];
   const opened: number[] = [];
@@ -26,6 +26,7 @@ function world(transport?: 'tcp') {
         opened.push(family);
         return { ike: 1000 + family, natt: 2000 + family };
       },
+      named: () => named,
       tell: (paths) => told.push(paths),
       log: () => {},
     },
@@ -50,7 +51,7 @@ test('nothing is told while all is as it was, unless an address came or went', a
 });
 
 test('over TCP the ways over UDP are told to begin with, and then like any others', async () => {
-  const { changed, ways } = world('tcp');
+  const { changed, ways } = world({ transport: 'tcp' });
   await changed();
   assert.deepEqual(ways(), [['192.0.2.7 198.51.100.10']]);
   await changed();
@@ -78,6 +79,18 @@ test('another address, none, and one of the other family with sockets of its own
     told.at(-1)?.map(({ remote }) => remote.address),
     [gateway, six, '10.10.0.1', 'fd10::1'],
   );
+});
+
+test('where no address of the gateway can be reached, those of its name are tried, and left again', async () => {
+  const { sources, changed, ways } = world({ named: [gateway, '2001:db8:f::10'] });
+  sources.set('2001:db8:f::10', '2001:db8:a::7');
+  await changed();
+  assert.deepEqual(ways(), [], 'it may be another machine');
+  sources.delete(gateway);
+  await changed();
+  sources.set(gateway, '203.0.113.9');
+  await changed();
+  assert.deepEqual(ways(), [['2001:db8:a::7 2001:db8:f::10'], ['203.0.113.9 198.51.100.10']]);
 });
 
 test('when it is over, nothing is told any more', async () => {

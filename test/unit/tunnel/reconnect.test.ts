@@ -124,6 +124,25 @@ test('lost and brought back: nothing of the host changes, nothing is opened agai
   assert.ok(it.secrets.every((secret) => secret.every((octet) => octet === 0)));
 });
 
+test('brought back with another address inside: the log says that nothing can go on', async () => {
+  const moves = (_config: IkeConfig, count: number): Script => {
+    const addresses = [{ address: `10.9.0.${count === 0 ? 2 : 3}`, prefix: 32 }];
+    return (input, emit) =>
+      comesUp(input, (said) =>
+        emit(said.kind === 'configured' ? { ...said, configuration: { ...said.configuration, addresses } } : said),
+      );
+  };
+  const it = run({}, moves);
+  await it.reaches('connected');
+  for (let losses = 0; losses < 2; losses++) {
+    it.die();
+    await it.reaches('connected');
+  }
+  assert.equal(it.configs.at(-1)?.request.addresses?.[0], '10.9.0.3', 'and is asked for again');
+  assert.equal(it.lines.filter((line) => /another address inside/.test(line)).length, 1);
+  await it.attempts.end();
+});
+
 test('what is locked opens when the user says so: with the key that is kept, or with one that they type', async () => {
   const it = run({ whenLost: 'lock' });
   await it.reaches('connected');

@@ -90,6 +90,17 @@ test('what is lost is brought back: waits double up to a minute, and begin small
   assert.deepEqual(it.pass(60_000), ['999: connect']);
 });
 
+test('from network to network, each for a few seconds: no wait is longer than the first', () => {
+  const it = at();
+  it.up(5_000);
+  for (let moves = 0; moves < 8; moves++) {
+    it.lost('address-changed');
+    assert.deepEqual(it.pass(1_000), ['249: connect']);
+    it.give({ kind: 'up' });
+    it.pass(4_000);
+  }
+});
+
 test('full jitter: any wait up to the bound', () => {
   const it = at('hold', 0);
   it.up(60_000);
