@@ -30,13 +30,13 @@ export class Reader {
   }
 
   u8(): number {
-    return this.#take(1) ? (this.#bytes[this.#at - 1] as number) : 0;
+    return this.#take(1) ? this.#bytes[this.#at - 1] : 0;
   }
 
   u16(): number {
     if (!this.#take(2)) return 0;
     const at = this.#at - 2;
-    return ((this.#bytes[at] as number) << 8) | (this.#bytes[at + 1] as number);
+    return (this.#bytes[at] << 8) | this.#bytes[at + 1];
   }
 
   u32(): number {

@@ -24,7 +24,7 @@ export function createLineStore(capacity: number, size: number): LineStore {
   let at = 0;
 
   const slot = (number: number) => number % capacity;
-  const value = (array: Uint32Array | Uint8Array | Float64Array, number: number) => array[slot(number)] as number;
+  const value = (array: Uint32Array | Uint8Array | Float64Array, number: number) => array[slot(number)];
 
   /** Drops the oldest lines that lie where the new one goes. */
   function clear(start: number, end: number): void {

@@ -63,7 +63,7 @@ function parse(text: string, limits: JsonLimits): Json {
   }
 
   function blanks(): void {
-    while (at < text.length && ' \t\r\n'.includes(text[at] as string)) at++;
+    while (at < text.length && ' \t\r\n'.includes(text[at])) at++;
   }
 
   function expect(sign: string, what: string): void {
@@ -141,7 +141,7 @@ function parse(text: string, limits: JsonLimits): Json {
       while (at < text.length && text[at] !== '"' && text[at] !== '\\' && isInString(text.charCodeAt(at))) at++;
       result += text.slice(from, at);
       if (at >= text.length) fail('a string that begins here has no end', start);
-      const sign = text[at] as string;
+      const sign = text[at];
       if (sign === '"') {
         at++;
         return result;

@@ -39,7 +39,7 @@ export function createFrameDecoder(limit: number = MAX_FRAME): FrameDecoder {
       let at = 0;
       while (at < piece.length || (headerFilled === HEADER && filled === announced)) {
         if (headerFilled < HEADER) {
-          header[headerFilled++] = piece[at++] as number;
+          header[headerFilled++] = piece[at++];
           if (headerFilled < HEADER) continue;
           announced = new DataView(header.buffer).getUint32(0);
           if (announced > limit) return err({ code: 'too-long', announced });

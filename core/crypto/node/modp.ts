@@ -35,7 +35,7 @@ function modpAgreement(name: string, privateBytes: number): Agreement<KeyObject>
     const { algorithm, prime } = group();
     const exponent = random(privateBytes);
     // PKCS #3 §7.1: 2^(l-1) <= x < 2^l, so x is never 0 or 1 and its length tells nothing.
-    exponent[0] = (exponent[0] as number) | 0x80;
+    exponent[0] |= 0x80;
     const der = sequence(integer(Uint8Array.of(0)), algorithm, tlv(0x04, integer(exponent)));
     exponent.fill(0);
     const secret = createPrivateKey({
@@ -75,7 +75,7 @@ function makeGroup(name: string): Group {
   const constants = getDiffieHellman(name);
   const prime = Uint8Array.from(constants.getPrime());
   const primeMinusOne = prime.slice();
-  primeMinusOne[prime.length - 1] = (prime[prime.length - 1] as number) & 0xfe;
+  primeMinusOne[prime.length - 1] &= 0xfe;
   const dhKeyAgreement = Uint8Array.of(0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x03, 0x01);
   const algorithm = sequence(dhKeyAgreement, sequence(integer(prime), integer(Uint8Array.from(constants.getGenerator()))));
   return { prime, primeMinusOne, algorithm };
@@ -95,7 +95,7 @@ function publicValueOf(spki: Uint8Array, length: number): Uint8Array {
 
 /** Where the content of the DER element at `at` is; for OpenSSL's own output only, so nothing is checked. */
 function contentAt(der: Uint8Array, at: number): { readonly from: number; readonly to: number } {
-  const first = der[at + 1] as number;
+  const first = der[at + 1];
   const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
   const length =
     lengthBytes === 0 ? first : der.subarray(at + 2, at + 2 + lengthBytes).reduce((sum, octet) => sum * 256 + octet, 0);
@@ -104,11 +104,11 @@ function contentAt(der: Uint8Array, at: number): { readonly from: number; readon
 }
 
 function isZeroOrOne(value: Uint8Array): boolean {
-  return value.subarray(0, -1).every((octet) => octet === 0) && (value[value.length - 1] as number) <= 1;
+  return value.subarray(0, -1).every((octet) => octet === 0) && value[value.length - 1] <= 1;
 }
 
 function isBelow(a: Uint8Array, b: Uint8Array): boolean {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return (a[i] as number) < (b[i] as number);
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i] < b[i];
   return false;
 }
 
@@ -121,7 +121,7 @@ function integer(magnitude: Uint8Array): Uint8Array {
   let from = 0;
   while (from < magnitude.length - 1 && magnitude[from] === 0) from++;
   const digits = magnitude.subarray(from);
-  return (digits[0] as number) >= 0x80 ? tlv(0x02, Uint8Array.of(0), digits) : tlv(0x02, digits);
+  return digits[0] >= 0x80 ? tlv(0x02, Uint8Array.of(0), digits) : tlv(0x02, digits);
 }
 
 function tlv(tag: number, ...parts: Uint8Array[]): Uint8Array {

@@ -179,7 +179,7 @@ function decrypt(
   const plaintext = cipher.open(body.subarray(0, cipher.ivBytes), aad, body.subarray(cipher.ivBytes));
   if (!plaintext) return err({ code: 'icv' });
   // RFC 7296 §3.14: any amount of padding is taken, whatever is in it.
-  const padding = plaintext[plaintext.length - 1] as number;
+  const padding = plaintext[plaintext.length - 1];
   const length = plaintext.length - 1 - padding;
   if (length < 0) return err({ code: 'syntax', error: { code: 'syntax', place: `${kind}: Pad Length`, header: message.header } });
   return ok(plaintext.subarray(0, length));
