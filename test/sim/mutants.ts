@@ -34,7 +34,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     invariant: 'unsettled',
   },
   'deaf to what the peer uses': {
-    file: 'core/ike/sa/session.ts',
+    file: 'core/ike/sa/ikeRekeying.ts',
     from: 'if (theirs?.sa !== sa || deletesIkeSa(payloads)) return;',
     to: 'if (!theirs || sa) return;',
     scenario: 'used-while-both-rekey',
@@ -62,9 +62,9 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     invariant: 'keys',
   },
   'both IKE SAs kept': {
-    file: 'core/ike/sa/session.ts',
-    from: "          this.#adopt(made, now, 'us');\n          this.#discard(old, now);",
-    to: "          this.#adopt(made, now, 'us');",
+    file: 'core/ike/sa/ikeRekeying.ts',
+    from: "          this.#setup.adopt(made, now, 'us');\n          this.#discard(old, now);",
+    to: "          this.#setup.adopt(made, now, 'us');",
     scenario: 'both-rekey-at-once',
     invariant: 'unsettled',
   },

@@ -1,38 +1,22 @@
 /**
- * A session with one peer from its authentication on: the IKE SA in use and those that it replaced or that are to be deleted, CHILD SAs
- * (childKeeper.ts), rekeying of the IKE SA from both sides, the end. Either role. The owner makes the first IKE SA with `open` and calls
- * `established` when the peer has proven who it is; after it all goes through here.
- *
- * What crosses, by RFC 7296 §2.25.2, when the peer …
- *  - rekeys the IKE SA while we do: both go through; the new IKE SA with the lowest of the four nonces is deleted by who asked for it, the
- *    other inherits the CHILD SAs (§2.8.2)
- *  - rekeys it while we make, rekey or delete a CHILD SA, or while it is closing: TEMPORARY_FAILURE
- *  - deletes it while we rekey it: as usual; if the peer rekeyed it too, what it made takes over, else that was the end
+ * A session with one peer from its authentication on: the IKE SA in use and those that it replaced or that are to be deleted, the end. What
+ * changes them is rekeying (ikeRekeying.ts); CHILD SAs are in childKeeper.ts. Either role. The owner makes the first IKE SA with `open` and
+ * calls `established` when the peer has proven who it is; after it all goes through here.
  */
 
 import { equalBytes, toHex } from '../../bytes/bytes.ts';
-import type { KeTransform, Random } from '../../crypto/types.ts';
-import {
-  type AgreedIke,
-  answerIkeRekey,
-  type CreateVerdict,
-  IkeRekeyRequest,
-  isLower,
-  wipeFresh,
-} from '../exchanges/createChild.ts';
+import type { Random } from '../../crypto/types.ts';
 import { FollowupAnswers } from '../exchanges/followupKe.ts';
-import { deriveIkeKeys, type Nonces, rekeySkeyseed, wipe } from '../keys/ikeKeys.ts';
 import { suiteText, withoutAdditional } from '../negotiation.ts';
-import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
+import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
 import type { Message, Payload, PayloadOf, Proposal } from '../wire/message.ts';
-import { allPayloads, deleteIkeSa, findPayload, notify } from '../wire/payloads.ts';
+import { deleteIkeSa, findPayload, notify } from '../wire/payloads.ts';
 import { ChildKeeper, type Selectors } from './childKeeper.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure, IkeOutput, IkeSaFacts, IkeTiming } from './contract.ts';
-import { followUp } from './followUp.ts';
+import { IkeRekeying } from './ikeRekeying.ts';
 import { IkeSa } from './ikeSa.ts';
-import { defaultLifetimes, fraction, type Lifetimes, pauseAfter, redundantFor } from './lifetimes.ts';
-import { Narrator } from './narrator.ts';
-import type { IkeSaSetup, NotifyHandler, Reply, Roads } from './setup.ts';
+import { defaultLifetimes, type Lifetimes, redundantFor } from './lifetimes.ts';
+import type { IkeSaStart, NotifyHandler, Reply, Roads } from './setup.ts';
 
 export interface SessionSetup {
   readonly timing: IkeTiming;
@@ -56,33 +40,8 @@ export interface SessionSetup {
   readonly emit: (output: IkeOutput) => void;
 }
 
-export type FirstSa = Pick<
-  IkeSaSetup,
-  | 'role'
-  | 'spiI'
-  | 'spiR'
-  | 'suite'
-  | 'keys'
-  | 'channel'
-  | 'remote'
-  | 'nextRequestId'
-  | 'expectedRequestId'
-  | 'handlers'
-  | 'narrator'
-  | 'fragmentSize'
-  | 'quietUntil'
->;
-
-interface Rekey {
-  readonly old: IkeSa;
-  theirs: { readonly sa: IkeSa; readonly nonces: Nonces; adopt(now: number): void } | undefined;
-}
-
 /** IKE SAs that wait for their DELETE: a peer that rekeys and deletes nothing does not fill our memory. */
 const maxOthers = 8;
-/** Methods asked for in a row before it is a refusal. */
-const maxGroups = 4;
-
 export class Session {
   readonly children: ChildKeeper;
   readonly #setup: SessionSetup;
@@ -92,12 +51,8 @@ export class Session {
   /** Those besides the current one, and when we delete them ourselves. */
   readonly #others = new Map<IkeSa, number>();
   #facts: IkeSaFacts | undefined;
-  #rekey: Rekey | undefined;
-  #softAt = Number.POSITIVE_INFINITY;
+  readonly #rekeying: IkeRekeying;
   #hardAt = Number.POSITIVE_INFINITY;
-  #notBefore = 0;
-  #attempts = 0;
-  #method: KeTransform | undefined;
   #now = 0;
   /** Why the session ends, once the current IKE SA is gone; others may still say goodbye. */
   #ended: { readonly failure: IkeFailure | undefined } | undefined;
@@ -114,13 +69,22 @@ export class Session {
       espProposals: () => this.#usable(setup.espProposals),
       current: () => this.#current,
       renews: setup.closeWithoutChild,
-      rekeyingIke: () => this.#rekey !== undefined,
+      rekeyingIke: () => this.#rekeying.underWay,
       empty: (now, failure) => this.#withoutChild(now, failure),
+    });
+    this.#rekeying = new IkeRekeying({
+      ...{ random, emit, lifetimes: this.#lifetimes, followups: this.#followups, rekeyed: setup.rekeyed },
+      ikeProposals: () => this.#usable(setup.ikeProposals),
+      current: () => this.#current,
+      make: (start) => this.#make(start),
+      adopt: (sa, now, by) => this.#adopt(sa, now, by),
+      keep: (sa, until) => void this.#others.set(sa, until),
+      crowded: () => this.children.busy || this.#others.size >= maxOthers,
     });
   }
 
   /** The first IKE SA, not authenticated yet. */
-  open(first: FirstSa): IkeSa {
+  open(first: IkeSaStart): IkeSa {
     this.#current = this.#make(first);
     return this.#current;
   }
@@ -178,7 +142,7 @@ export class Session {
     due = Math.min(due, this.#followups.deadline);
     // One that is closing has its own end.
     if (this.#current?.state === 'established') due = Math.min(due, this.#hardAt);
-    if (this.#canAsk()) due = Math.min(due, this.#rekeyAt());
+    if (this.#canAsk()) due = Math.min(due, this.#rekeying.dueAt);
     return due === Number.POSITIVE_INFINITY ? undefined : due;
   }
 
@@ -198,8 +162,7 @@ export class Session {
   }
 
   rekeyIke(now: number): void {
-    this.#softAt = Math.min(this.#softAt, now);
-    this.#notBefore = 0;
+    this.#rekeying.want(now);
     this.#after(now);
   }
 
@@ -240,22 +203,22 @@ export class Session {
 
   // --- IKE SAs ---------------------------------------------------------------------------------------------------------------------
 
-  #make(first: FirstSa): IkeSa {
+  #make(start: IkeSaStart): IkeSa {
     const { timing, random, keyLog, version, closeWithoutChild, followPeer, notified, roads } = this.#setup;
     const sa: IkeSa = new IkeSa({
-      ...first,
+      ...start,
       ...{ timing, random, keyLog, version, closeWithoutChild, followPeer },
       ...(notified && { notified }),
       ...(roads && { roads }),
       handlers: {
-        ...first.handlers,
+        ...start.handlers,
         [EXCHANGE.CREATE_CHILD_SA]: (payloads, now) => this.#createChild(sa, payloads, now),
         [EXCHANGE.IKE_FOLLOWUP_KE]: (payloads, now) => this.#followupKe(sa, payloads, now),
       },
       // Lines of the key log come while it is being made.
       emit: (output) => (output.kind === 'key-log' ? this.#setup.emit(output) : this.#emit(sa, output)),
-      asked: (payloads) => this.#asked(sa, payloads),
-      beforeEnd: () => this.#beforeEnd(sa),
+      asked: (payloads) => this.#rekeying.asked(sa, payloads, this.#now),
+      beforeEnd: () => this.#rekeying.beforeEnd(sa, this.#now),
       childComing: () => this.children.pending,
     });
     return sa;
@@ -271,27 +234,12 @@ export class Session {
     }
   }
 
-  /** RFC 7296 §2.25.2: deleted by the peer while both rekey it. What the peer made is there already. */
-  #beforeEnd(sa: IkeSa): void {
-    const theirs = this.#rekey?.old === sa ? this.#rekey.theirs : undefined;
-    if (this.#rekey?.old === sa) this.#rekey = undefined;
-    if (sa === this.#current && theirs && theirs.sa.state === 'established') theirs.adopt(this.#now);
-  }
-
-  /** Both rekey it, and the peer uses what it made: it knows already which one stays, be it that ours was refused and we did not hear it yet. */
-  #asked(sa: IkeSa, payloads: readonly Payload[]): void {
-    const theirs = this.#rekey?.theirs;
-    if (theirs?.sa !== sa || deletesIkeSa(payloads)) return;
-    this.#rekey = undefined;
-    theirs.adopt(this.#now);
-  }
-
   #gone(sa: IkeSa, failure: IkeFailure | undefined): void {
     this.#others.delete(sa);
     if (sa === this.#current) {
       this.#current = undefined;
       this.#followups.drop();
-      this.#softAt = Number.POSITIVE_INFINITY;
+      this.#rekeying.stop();
       this.#hardAt = Number.POSITIVE_INFINITY;
       this.#ended = { failure };
       // Those that say goodbye themselves may finish that; nobody else will have a use.
@@ -312,17 +260,8 @@ export class Session {
   }
 
   #begin(now: number): void {
-    const { ike, jitter } = this.#lifetimes;
-    this.#softAt = now + ike.soft * (1 - jitter * fraction(this.#setup.random));
-    this.#hardAt = now + ike.hard;
-    this.#tellDue(this.#softAt - now);
-    this.#notBefore = 0;
-    this.#attempts = 0;
-    this.#method = undefined;
-  }
-
-  #tellDue(within: number): void {
-    if (Number.isFinite(within)) this.#setup.emit({ kind: 'rekey-due', what: 'ike', within });
+    this.#rekeying.begin(now);
+    this.#hardAt = now + this.#lifetimes.ike.hard;
   }
 
   /** It inherits the CHILD SAs; the other waits for its DELETE. */
@@ -349,12 +288,8 @@ export class Session {
   }
 
   #canAsk(): boolean {
-    const idle = !this.children.busy && this.#rekey === undefined && !this.#followups.busy;
+    const idle = !this.children.busy && !this.#rekeying.underWay && !this.#followups.busy;
     return this.#current?.state === 'established' && !this.#current.busy && idle;
-  }
-
-  #rekeyAt(): number {
-    return Math.max(this.#softAt, this.#notBefore);
   }
 
   #work(now: number): void {
@@ -364,7 +299,7 @@ export class Session {
       const failure: IkeFailure = { code: 'expired', evidence: 'the IKE SA could not be rekeyed in time' };
       this.#current.finish([deleteIkeSa()], failure, now);
     }
-    if (this.#canAsk() && now >= this.#rekeyAt()) this.#startRekey(now);
+    if (this.#canAsk() && now >= this.#rekeying.dueAt) this.#rekeying.start(now);
     this.children.work(now);
   }
 
@@ -375,94 +310,7 @@ export class Session {
     sa.finish([deleteIkeSa()], failure ?? expired, now);
   }
 
-  // --- rekeying, ours --------------------------------------------------------------------------------------------------------------
-
-  #startRekey(now: number): void {
-    const old = this.#current;
-    if (!old) return;
-    const { random } = this.#setup;
-    const proposals = this.#usable(this.#setup.ikeProposals);
-    const spi = newSpi(random);
-    const request = new IkeRekeyRequest({ random, proposals, spi, ...(this.#method && { method: this.#method }) });
-    const rekey: Rekey = { old, theirs: undefined };
-    this.#rekey = rekey;
-    this.#attempts++;
-    old.narrator.log('info', 'rekeying the IKE SA');
-    this.#setup.emit({ kind: 'rekeying', what: 'ike', underWay: true });
-    old.request(
-      {
-        exchange: EXCHANGE.CREATE_CHILD_SA,
-        build: () => request.build(),
-        process: (payloads, at) => {
-          followUp(old, request.read(payloads), payloads, random, at, (verdict, then) => {
-            this.#setup.emit({ kind: 'rekeying', what: 'ike', underWay: false });
-            if (this.#rekeyed(rekey, spi, verdict, then)) this.#setup.rekeyed?.(allPayloads(payloads, 'N'), then);
-          });
-        },
-      },
-      now,
-    );
-  }
-
-  /** True: the IKE SA in use is ours from here on. */
-  #rekeyed(rekey: Rekey, spi: Uint8Array, verdict: CreateVerdict<AgreedIke>, now: number): boolean {
-    const { old, theirs } = rekey;
-    if (this.#rekey !== rekey) {
-      // The peer has gone on with its own.
-      if (verdict.kind === 'agreed') this.#discard(this.#ours(old, spi, verdict.agreed, now), now);
-      return false;
-    }
-    this.#rekey = undefined;
-    switch (verdict.kind) {
-      case 'agreed': {
-        const made = this.#ours(old, spi, verdict.agreed, now);
-        // The gateway has handed the CHILD SAs to it: what was to be deleted is now this one.
-        if (old.state !== 'established') this.#discard(made, now);
-        else if (theirs && isLower(verdict.agreed.nonces, theirs.nonces)) {
-          old.narrator.log('info', 'both sides rekeyed the IKE SA: ours is redundant');
-          this.#discard(made, now);
-          theirs.adopt(now);
-        } else {
-          this.#adopt(made, now, 'us');
-          this.#discard(old, now);
-          return true;
-        }
-        return false;
-      }
-      case 'wrong':
-        old.narrator.log('warn', `IKE SA not rekeyed: ${verdict.evidence}`);
-        // The peer has handed the CHILD SAs to an IKE SA that we cannot use.
-        if (theirs) theirs.adopt(now);
-        else old.finish([deleteIkeSa()], { code: 'protocol', evidence: verdict.evidence }, now);
-        return false;
-      case 'group':
-        if (theirs) theirs.adopt(now);
-        else if (this.#attempts < maxGroups) this.#method = verdict.method;
-        else this.#postpone(old, `asks for ${verdict.method.keyword}, and for another before`, now);
-        return false;
-      case 'refused':
-        if (theirs) theirs.adopt(now);
-        else this.#postpone(old, verdict.evidence, now);
-        return false;
-    }
-  }
-
-  #postpone(sa: IkeSa, evidence: string, now: number): void {
-    const pause = pauseAfter(this.#attempts, this.#setup.random);
-    this.#notBefore = now + pause;
-    this.#method = undefined;
-    sa.narrator.log('info', `IKE SA not rekeyed: ${evidence}`, { retryMs: Math.round(pause) });
-    this.#setup.emit({ kind: 'rekey-failed', what: 'ike', evidence, retryIn: pause });
-    this.#tellDue(pause);
-  }
-
-  /** DELETE of one that has no use any more. */
-  #discard(sa: IkeSa, now: number): void {
-    this.#others.set(sa, Number.POSITIVE_INFINITY);
-    sa.finish([deleteIkeSa()], undefined, now);
-  }
-
-  // --- rekeying, theirs ------------------------------------------------------------------------------------------------------------
+  // --- requests of the peer that make something ---------------------------------------------------------------------------------------
 
   #createChild(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
     // RFC 7296 §2.25.2; one that has a successor is closing too.
@@ -471,47 +319,7 @@ export class Session {
     this.#followups.drop();
     // RFC 7296 §1.3.2: without traffic selectors it is the IKE SA that is meant.
     const forIke = !findPayload(payloads, 'TSi') && !findPayload(payloads, 'TSr');
-    return forIke ? this.#answerRekey(sa, payloads, now) : this.children.answer(sa, payloads, now);
-  }
-
-  #answerRekey(old: IkeSa, payloads: readonly Payload[], now: number): Reply {
-    const ours = this.#rekey;
-    if (this.children.busy || ours?.theirs || this.#others.size >= maxOthers)
-      return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
-    const { random } = this.#setup;
-    const proposals = this.#usable(this.#setup.ikeProposals);
-    const spi = newSpi(random);
-    const answered = answerIkeRekey(payloads, { random, proposals, spi });
-    if (!answered.ok) {
-      old.narrator.log('warn', `the peer's rekeying of the IKE SA is refused: ${answered.why}`);
-      return { payloads: answered.payloads };
-    }
-    const { agreed } = answered;
-    const { additional } = agreed.suite;
-    const make = (made: AgreedIke, at: number): IkeSa => {
-      const sa = this.#successor(old, made, { role: 'responder', spiI: made.spi, spiR: spi }, at);
-      this.#others.set(sa, at + redundantFor);
-      return sa;
-    };
-    const adopt = (sa: IkeSa) => (at: number) => {
-      this.#adopt(sa, at, 'peer');
-      this.#setup.rekeyed?.(allPayloads(payloads, 'N'), at);
-    };
-    if (ours && additional.length > 0) {
-      // What takes several exchanges cannot go through from both sides at once.
-      wipeFresh(agreed);
-      return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
-    }
-    if (ours) {
-      const made = make(agreed, now);
-      ours.theirs = { sa: made, nonces: agreed.nonces, adopt: adopt(made) };
-      return { payloads: answered.payloads };
-    }
-    if (additional.length === 0) return { payloads: answered.payloads, after: adopt(make(agreed, now)) };
-    const complete = (more: readonly Uint8Array[], at: number) => adopt(make({ ...agreed, more }, at));
-    return {
-      payloads: [...answered.payloads, this.#followups.begin(additional, now, complete, () => wipeFresh(agreed))],
-    };
+    return forIke ? this.#rekeying.answer(sa, payloads, now) : this.children.answer(sa, payloads, now);
   }
 
   /** RFC 9370 §2.2.4: the rest of a CREATE_CHILD_SA of the peer. */
@@ -520,44 +328,8 @@ export class Session {
     return this.#followups.answer(payloads, now);
   }
 
-  // --- both ------------------------------------------------------------------------------------------------------------------------
-
   /** Additional key exchanges for who has shown that it knows them: a proposal that has one is none to anybody else (RFC 7296 §3.3.6). */
   #usable(proposals: readonly Proposal[]): readonly Proposal[] {
     return (this.#current?.suite.additional.length ?? 0) > 0 ? proposals : withoutAdditional(proposals);
   }
-
-  #ours(old: IkeSa, spi: Uint8Array, agreed: AgreedIke, now: number): IkeSa {
-    return this.#successor(old, agreed, { role: 'initiator', spiI: spi, spiR: agreed.spi }, now);
-  }
-
-  /** RFC 7296 §2.18. Message ids begin anew. */
-  #successor(old: IkeSa, agreed: AgreedIke, who: Pick<FirstSa, 'role' | 'spiI' | 'spiR'>, now: number): IkeSa {
-    const { suite, nonces, shared, more } = agreed;
-    const seed = rekeySkeyseed(old.suite.prf, old.keys.d, shared ?? new Uint8Array(0), nonces, more);
-    const keys = deriveIkeKeys(suite, seed, nonces, who);
-    wipe(seed);
-    wipeFresh(agreed);
-    const narrator = new Narrator((output) => this.#setup.emit(output));
-    const sa = this.#make({
-      ...who,
-      ...{ suite, keys, narrator, handlers: {}, fragmentSize: old.fragmentSize },
-      ...{ channel: old.channel, remote: old.remote, nextRequestId: 0, expectedRequestId: 0 },
-      ...(who.role === 'responder' && { quietUntil: now + redundantFor }),
-    });
-    sa.authenticated(now);
-    return sa;
-  }
-}
-
-/** RFC 7296 §1.4.1: then it is no use to anybody. */
-function deletesIkeSa(payloads: readonly Payload[]): boolean {
-  return payloads.some((one) => one.kind === 'D' && one.protocol === PROTOCOL.IKE);
-}
-
-/** 8 octets that are not zero (RFC 7296 §2.6). */
-function newSpi(random: Random): Uint8Array {
-  const spi = random(8).slice();
-  if (spi.every((octet) => octet === 0)) spi[7] = 1;
-  return spi;
 }

@@ -109,3 +109,21 @@ export interface IkeSaSetup {
   /** Lines carry its SPIs. */
   readonly narrator: Narrator;
 }
+
+/** What is its own in an IKE SA of a session; the rest is the session's. */
+export type IkeSaStart = Pick<
+  IkeSaSetup,
+  | 'role'
+  | 'spiI'
+  | 'spiR'
+  | 'suite'
+  | 'keys'
+  | 'channel'
+  | 'remote'
+  | 'nextRequestId'
+  | 'expectedRequestId'
+  | 'handlers'
+  | 'narrator'
+  | 'fragmentSize'
+  | 'quietUntil'
+>;
