@@ -237,8 +237,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
   function answer(id: number, ask: IkeAsk): void {
     asked ||= ask.kind === 'credential';
+    const asking = driver;
     void proof?.asks.answer(ask).then((answered) => {
-      driver?.answer(id, answered);
+      asking?.answer(id, answered);
       // The machine wipes what it takes, and a machine that ended takes nothing.
       if (ended() && answered.kind === 'credential') answered.value.fill(0);
     });
@@ -549,10 +550,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       return { ...facts, ...shown, ...carrying, octets, children: living };
     },
     datagram(bytes, channel, from) {
-      if (driver) driver.datagram(bytes, channel, from);
-      else reach?.datagram(bytes, channel, from);
+      reach?.datagram(bytes, channel, from);
     },
-    knows: (bytes) => driver?.knows(bytes) ?? reach?.knows(bytes) ?? false,
+    knows: (bytes) => reach?.knows(bytes) ?? false,
     streamOver(fd, cause) {
       if (line?.has(fd)) line.broken(cause);
       else if (left?.line.has(fd)) void left.line.close();

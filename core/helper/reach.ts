@@ -2,6 +2,9 @@
  * Reaching the gateway: from its names to the one IKE machine that was answered. Names are looked up, addresses raced
  * (core/tunnel/race.ts says which when), each with a machine of its own up to the answer to IKE_SA_INIT. The first that is answered goes
  * on; the others end there, without having said anything of the user.
+ *
+ * IKE_SA_INIT goes to port 500, and what comes after it to 4500, which a network may not let pass. Where nothing at all comes from there, the
+ * gateway is tried over TCP beside that, up to the answer to IKE_SA_INIT; when that is there first it takes the other's place.
  */
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { IkeAsk } from '../ike/auth/contract.ts';
@@ -68,6 +71,7 @@ export interface ReachRequest {
   readonly beside?: boolean | undefined;
   /** This address is tried. */
   readonly onTry: (reached: Place) => void;
+  /** Twice where the gateway turned out to be reached by TCP only: what was told first has ended. */
   readonly onReached: (reached: Reached) => void;
   readonly onLost: (why: Unreached) => void;
 }
@@ -115,6 +119,14 @@ interface Talk {
   readonly line: Line | undefined;
 }
 
+/**
+ * How long nothing may come from port 4500, milliseconds. With the usual timing a request has then gone out five times, or four times in the
+ * smaller fragments that come after the large ones. A gateway that only takes long to think loses nothing by it but its UDP.
+ */
+const SILENT = 6_500;
+/** The same on a network where UDP did not pass: three times. */
+const SILENT_BLOCKED = 2_000;
+
 /** The way that one machine's messages go. */
 interface Way {
   readonly path: Path;
@@ -131,10 +143,20 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
   const tried = new Set<string>();
   const { preferred, avoided, udpBlocked = false } = memory;
   const race: Race = createRace({ gateways: places.length, preferred, avoided, tcp: profile.tcp, udpBlocked });
-  const cancelled = new AbortController();
+  let cancelled = new AbortController();
   let winner: Talk | undefined;
   let over = false;
   let timer: NodeJS.Timeout | undefined;
+  /** Runs, or ran, while nothing has come from the winner's port 4500. */
+  let silence: NodeJS.Timeout | undefined;
+  /** It was over: the winner may yet be another. */
+  let doubted = false;
+  let certain = false;
+
+  /** Nobody else is wanted. */
+  function isDecided(): boolean {
+    return over || (winner !== undefined && !doubted);
+  }
 
   function pump(): void {
     clearTimeout(timer);
@@ -167,7 +189,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
 
   async function begin(target: Target, tcpPorts = profile.tcpPorts): Promise<void> {
     const made = await makeTalk(target, tcpPorts).catch((fault) => failure('internal', String(fault)));
-    if (made === undefined || over || winner) {
+    if (made === undefined || isDecided()) {
       if (made && !('code' in made)) void made.line?.close();
       return;
     }
@@ -179,13 +201,13 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     talks.add(made);
     const { transport = 'udp' } = target;
     ports.log('debug', 'tunnel', 'trying the gateway', { gateway: made.place.name, address: target.address, transport });
-    request.onTry(made.place);
+    if (!winner) request.onTry(made.place);
     made.driver.command('start');
   }
 
   /** Undefined: nobody wants it any more. */
   async function makeTalk(target: Target, tcpPorts: readonly number[]): Promise<Talk | Failure | undefined> {
-    if (!(await request.ready) || over || winner) return undefined;
+    if (!(await request.ready) || isDecided()) return undefined;
     const variant = places[target.gateway] ?? profile;
     const proof = proofs.get(target.gateway) ?? request.proofFor(variant);
     proofs.set(target.gateway, proof);
@@ -197,13 +219,16 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     const before = { redirectedFrom: redirect?.from, ticket: request.tickets.held(), beside, inside: memory.inside };
     const config = ikeConfig(variant, proof.value, path, ports.version, before);
     if (config.ok) await ports.stage.attach();
-    if (!config.ok || over || winner) {
+    if (!config.ok || isDecided()) {
       void line?.close();
       return config.ok ? undefined : config.error;
     }
     const driver = createDriver(ports.createMachine(config.value), {
       now: ports.monotonic,
-      send: ports.send,
+      send: (channel, to, bytes) => {
+        if (channel === 'natt') spoke(talk);
+        return ports.send(channel, to, bytes);
+      },
       onEvent: (event) => heard(talk, event),
       onAsk: ports.onAsk,
       trafficArrived: ports.trafficArrived,
@@ -237,7 +262,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
 
   function heard(talk: Talk, event: IkeEvent): void {
     if (winner === talk) ports.onEvent(event);
-    if (winner || !talks.has(talk)) return;
+    if (winner === talk || isDecided() || !talks.has(talk)) return;
     switch (event.kind) {
       case 'closed':
         talks.delete(talk);
@@ -295,7 +320,11 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
   }
 
   function win(talk: Talk): void {
+    const before = winner;
     winner = talk;
+    doubted = false;
+    // Before the user is spoken of a second time. Had the gateway heard the first, it would find out by itself, as after every silence.
+    if (before) drop(before.target);
     tried.add(talk.target.address);
     memory.preferred = talk.target.address;
     memory.udpBlocked = talk.target.transport === 'tcp' && profile.tcp === 'auto';
@@ -303,6 +332,31 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     tell({ kind: 'answered', target: talk.target });
     cancelled.abort();
     clearTimeout(timer);
+  }
+
+  /** The winner said something to port 4500. */
+  function spoke(talk: Talk): void {
+    if (talk !== winner || talk.line || profile.tcp !== 'auto' || certain || silence !== undefined) return;
+    const { target } = talk;
+    silence = setTimeout(
+      () => {
+        doubted = true;
+        cancelled = new AbortController();
+        ports.log('info', 'tunnel', 'nothing comes from the second port: trying TCP beside it', { address: target.address });
+        void begin({ ...target, transport: 'tcp' });
+      },
+      udpBlocked ? SILENT_BLOCKED : SILENT,
+    );
+  }
+
+  /** Something came from there. */
+  function believe(): void {
+    certain = true;
+    clearTimeout(silence);
+    if (!doubted) return;
+    doubted = false;
+    cancelled.abort();
+    for (const talk of talks) if (talk !== winner) drop(talk.target);
   }
 
   function drop(target: Target): void {
@@ -325,6 +379,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     over = true;
     cancelled.abort();
     clearTimeout(timer);
+    clearTimeout(silence);
     for (const talk of talks) if (talk !== winner) drop(talk.target);
   }
 
@@ -332,11 +387,11 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
 
   return {
     datagram(bytes, channel, from) {
-      for (const { driver, target } of talks) {
-        if (!driver.knows(bytes)) continue;
-        driver.datagram(bytes, channel, from);
-        if (winner === undefined) tell({ kind: 'heard', target });
-      }
+      const talk = winner && !doubted ? winner : ([...talks].find(({ driver }) => driver.knows(bytes)) ?? winner);
+      if (!talk) return;
+      if (talk === winner && !certain && channel === 'natt' && talk.driver.knows(bytes)) believe();
+      talk.driver.datagram(bytes, channel, from);
+      if (winner === undefined) tell({ kind: 'heard', target: talk.target });
     },
     streamOver(fd, why) {
       for (const talk of talks) if (talk.line?.has(fd)) broken(talk, why);
