@@ -13,8 +13,8 @@ export interface Mutant {
 
 export const mutants: Readonly<Record<string, Mutant>> = {
   'not found too early': {
-    file: 'core/ike/sa/childKeeper.ts',
-    from: 'if (!life && this.#making) return',
+    file: 'core/ike/sa/childAnswers.ts',
+    from: 'if (!life && this.#setup.making()) return',
     to: 'if (!life && !this.#setup) return',
     scenario: 'child-not-yet-known',
     invariant: 'duplicate',
@@ -55,7 +55,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     invariant: 'late',
   },
   'keys of the wrong direction': {
-    file: 'core/ike/sa/childKeeper.ts',
+    file: 'core/ike/sa/childLife.ts',
     from: '? [keys.initiatorToResponder, keys.responderToInitiator]',
     to: '? [keys.responderToInitiator, keys.initiatorToResponder]',
     scenario: 'packets-under-way',

@@ -1,6 +1,7 @@
 /**
- * The CHILD SAs of one session: their lifetimes, rekeying from both sides, one more, and what happens when requests cross. Either role;
- * the IKE SA that they belong to changes when that is rekeyed (session.ts), and only one request of ours is in flight (RFC 7296 §2.3).
+ * The CHILD SAs of one session: their lifetimes, our rekeying, one more, and what happens when requests cross; those of the peer are answered
+ * in childAnswers.ts. Either role; the IKE SA that they belong to changes when that is rekeyed (session.ts), and only one request of ours is
+ * in flight (RFC 7296 §2.3).
  *
  * What crosses, by RFC 7296 §2.25.1, when the peer …
  *  - rekeys an SA that we are deleting or that has a successor: TEMPORARY_FAILURE
@@ -12,34 +13,32 @@
  * An SA that was replaced receives for a while after it was deleted (`graceFor`): packets under way are not lost.
  */
 import type { KeTransform, Random } from '../../crypto/types.ts';
-import {
-  type AgreedChild,
-  type Answer,
-  answerChild,
-  ChildRequest,
-  type CreateVerdict,
-  isLower,
-  wipeFresh,
-} from '../exchanges/createChild.ts';
+import { type AgreedChild, ChildRequest, type CreateVerdict, isLower, wipeFresh } from '../exchanges/createChild.ts';
 import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { childCode } from '../exchanges/ikeAuthErrors.ts';
-import { deriveChildKeys, type Nonces } from '../keys/ikeKeys.ts';
+import type { Nonces } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
-import { narrow, selectorsText } from '../selectors.ts';
+import { selectorsText } from '../selectors.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
-import type { Payload, Proposal, TrafficSelector } from '../wire/message.ts';
-import { deleteChildSas, findNotify, notify, notifyAbout } from '../wire/payloads.ts';
-import { spiBytes, spiNumber, spiText } from '../wire/spi.ts';
+import type { Payload, Proposal } from '../wire/message.ts';
+import { deleteChildSas, notify } from '../wire/payloads.ts';
+import { spiBytes, spiText } from '../wire/spi.ts';
+import { ChildAnswers } from './childAnswers.ts';
+import {
+  type ChildPath,
+  childOf,
+  childRekeyed,
+  type Installed,
+  type Life,
+  type Made,
+  type Selectors,
+  succeed,
+} from './childLife.ts';
 import type { ChildSa, IkeFailure, IkeOutput } from './contract.ts';
 import { followUp } from './followUp.ts';
 import type { IkeSa } from './ikeSa.ts';
 import { fraction, graceFor, type Lifetimes, limitsOf, pauseAfter, redundantFor } from './lifetimes.ts';
 import type { Reply } from './setup.ts';
-
-export interface Selectors {
-  readonly local: readonly TrafficSelector[];
-  readonly remote: readonly TrafficSelector[];
-}
 
 export interface ChildKeeperSetup {
   readonly random: Random;
@@ -51,7 +50,7 @@ export interface ChildKeeperSetup {
   /** A fresh inbound SPI. */
   readonly newSpiIn: () => number;
   /** How ESP goes now. */
-  readonly path: () => Pick<ChildSa, 'local' | 'remote' | 'keepalive'>;
+  readonly path: () => ChildPath;
   /** What the peer may have in a CHILD SA of its own asking; undefined: none (RFC 7296 §1.3: NO_ADDITIONAL_SAS). */
   readonly admit: () => Selectors | undefined;
   readonly emit: (output: IkeOutput) => void;
@@ -65,36 +64,11 @@ export interface ChildKeeperSetup {
   readonly empty: (now: number, failure?: IkeFailure) => void;
 }
 
-interface Life {
-  readonly spiIn: number;
-  readonly selectors: Selectors;
-  softAt: number;
-  hardAt: number;
-  /** Rekeying was refused: not before this. */
-  notBefore: number;
-  attempts: number;
-  /** Another method than our first was asked for. */
-  method: KeTransform | undefined;
-  /** Our own request to rekey it, and what the peer made of its own meanwhile. */
-  ours: { theirs: Made | undefined } | undefined;
-  /** Its successor. */
-  replacedBy: number | undefined;
-  /** The peer is to delete it until then. */
-  redundantAt: number;
-  /** We end it, because it had its time. */
-  expired: boolean;
-}
-
 interface Wanted extends Selectors {
   readonly which: 'first' | 'further';
   readonly method?: KeTransform;
   readonly attempts: number;
   readonly notBefore: number;
-}
-
-interface Made {
-  readonly spiIn: number;
-  readonly nonces: Nonces;
 }
 
 /** Methods asked for in a row, one after the other, before it is a refusal. */
@@ -107,9 +81,24 @@ export class ChildKeeper {
   #wanted: Wanted[] = [];
   /** A request of ours about CHILD SAs is in flight. */
   #making = false;
+  readonly #answers: ChildAnswers;
 
   constructor(setup: ChildKeeperSetup) {
     this.#setup = setup;
+    const { random, espProposals, followups, newSpiIn, path, admit, emit } = setup;
+    this.#answers = new ChildAnswers({
+      ...{ random, espProposals, followups, newSpiIn, path, admit, emit },
+      life: (spiIn) => this.#lives.get(spiIn),
+      making: () => this.#making,
+      install: (sa, child, now, how) => this.install(sa, child, now, how),
+    });
+  }
+
+  /** The peer's CREATE_CHILD_SA for a CHILD SA, in an IKE SA that is not closing. */
+  answer(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
+    // RFC 7296 §2.25.2: the CHILD SAs are about to move.
+    if (this.#setup.rekeyingIke()) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    return this.#answers.answer(sa, payloads, now);
   }
 
   /** RFC 7296 §2.25.1: a CHILD SA is being created, rekeyed or closed by us. */
@@ -123,7 +112,7 @@ export class ChildKeeper {
   }
 
   /** Its life begins. Every CHILD SA comes by here. */
-  install(sa: IkeSa, child: ChildSa, now: number, how: { readonly replaces?: number; readonly standby?: true } = {}): void {
+  install(sa: IkeSa, child: ChildSa, now: number, how: Installed = {}): void {
     const { lifetimes, random } = this.#setup;
     const { soft, hard } = lifetimes.child;
     const rehearse = lifetimes.rehearse && this.#lives.size === 0 && how.replaces === undefined;
@@ -201,14 +190,6 @@ export class ChildKeeper {
     if (!wanted) return;
     this.#wanted = this.#wanted.filter((one) => one !== wanted);
     this.#create(wanted, now);
-  }
-
-  /** The peer's CREATE_CHILD_SA for a CHILD SA, in an IKE SA that is not closing. */
-  answer(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
-    // RFC 7296 §2.25.2: the CHILD SAs are about to move.
-    if (this.#setup.rekeyingIke()) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
-    const rekeyed = findNotify(payloads, NOTIFY.REKEY_SA);
-    return rekeyed ? this.#answerRekey(sa, payloads, rekeyed.spi, now) : this.#answerNew(sa, payloads, now);
   }
 
   // --- ours ------------------------------------------------------------------------------------------------------------------------
@@ -298,21 +279,21 @@ export class ChildKeeper {
     const living = this.#lives.get(life.spiIn) === life;
     switch (verdict.kind) {
       case 'agreed':
-        this.#replace(sa, life, theirs, this.#childOf(sa, verdict.agreed, spiIn, true), verdict.agreed.nonces, now);
+        this.#replace(sa, life, theirs, childOf(sa, verdict.agreed, spiIn, true, this.#setup.path()), verdict.agreed.nonces, now);
         return;
       case 'group':
-        if (theirs) this.#succeed(life, theirs, now);
+        if (theirs) succeed(life, theirs, now);
         else if (life.attempts < maxGroups) life.method = verdict.method;
         else this.#postpone(sa, life, `asks for ${verdict.method.keyword}, and for another before`, now);
         return;
       case 'wrong':
         sa.narrator.log('warn', `CHILD SA not rekeyed: ${verdict.evidence}`);
         this.#disown(sa, spiIn, now);
-        if (theirs) this.#succeed(life, theirs, now);
+        if (theirs) succeed(life, theirs, now);
         else this.#postpone(sa, life, verdict.evidence, now);
         return;
       case 'refused':
-        if (theirs) this.#succeed(life, theirs, now);
+        if (theirs) succeed(life, theirs, now);
         else if (verdict.type !== NOTIFY.CHILD_SA_NOT_FOUND) this.#postpone(sa, life, verdict.evidence, now);
         else if (living) this.#startAnew(sa, life);
     }
@@ -325,11 +306,11 @@ export class ChildKeeper {
       sa.narrator.log('info', 'both sides rekeyed the CHILD SA: ours is redundant', { spiIn: spiText(child.spiIn) });
       wipeChild(child);
       this.#disown(sa, child.spiIn, now);
-      this.#succeed(life, theirs, now);
+      succeed(life, theirs, now);
       return;
     }
     this.install(sa, child, now, living ? { replaces: life.spiIn } : {});
-    this.#tell(sa, child, life.spiIn, 'us');
+    this.#setup.emit(childRekeyed(sa, child, life.spiIn, 'us'));
     if (theirs) {
       const redundant = this.#lives.get(theirs.spiIn);
       if (redundant) {
@@ -342,12 +323,6 @@ export class ChildKeeper {
     sa.deleteChild(life.spiIn, now);
   }
 
-  /** What the peer made takes over; it deletes the old one. */
-  #succeed(life: Life, theirs: Made, now: number): void {
-    life.replacedBy = theirs.spiIn;
-    life.redundantAt = now + redundantFor;
-  }
-
   /** RFC 7296 §2.25.1: CHILD_SA_NOT_FOUND. It is forgotten without a word, and another is asked for. */
   #startAnew(sa: IkeSa, life: Life): void {
     sa.narrator.log('info', 'the peer does not know the CHILD SA any more; asking for another', { spiIn: spiText(life.spiIn) });
@@ -357,7 +332,7 @@ export class ChildKeeper {
 
   #created(sa: IkeSa, wanted: Wanted, spiIn: number, verdict: CreateVerdict<AgreedChild>, now: number): void {
     if (verdict.kind === 'agreed') {
-      const child = this.#childOf(sa, verdict.agreed, spiIn, true);
+      const child = childOf(sa, verdict.agreed, spiIn, true, this.#setup.path());
       sa.narrator.log('info', `CHILD SA established: ${suiteText(child)}`, {
         spiIn: spiText(spiIn),
         local: selectorsText(child.localSelectors),
@@ -413,119 +388,13 @@ export class ChildKeeper {
     );
   }
 
-  // --- theirs ----------------------------------------------------------------------------------------------------------------------
-
-  #answerRekey(sa: IkeSa, payloads: readonly Payload[], spi: Uint8Array, now: number): Reply {
-    const old = sa.children.find(({ spiOut }) => spiOut === spiNumber(spi));
-    const life = old && this.#lives.get(old.spiIn);
-    // The answer that tells us of it may still be on its way: CHILD_SA_NOT_FOUND would have the peer forget an SA that we are about to have.
-    if (!life && this.#making) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
-    if (!old || !life) return { payloads: [notifyAbout(PROTOCOL.ESP, spi.slice(), NOTIFY.CHILD_SA_NOT_FOUND)] };
-    const crowded = sa.children.length >= maxChildren;
-    if (crowded || old.deleting || life.replacedBy !== undefined || life.ours?.theirs)
-      return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
-    const { random, espProposals, newSpiIn } = this.#setup;
-    const spiIn = newSpiIn();
-    const answered = answerChild(payloads, {
-      ...{ random, proposals: espProposals(), spiIn },
-      narrow: (local, remote) => ({
-        local: narrow(local, old.sa.localSelectors),
-        remote: narrow(remote, old.sa.remoteSelectors),
-      }),
-    });
-    if (!answered.ok) {
-      sa.narrator.log('warn', `the peer's rekeying of a CHILD SA is refused: ${answered.why}`, { spiIn: spiText(old.spiIn) });
-      return { payloads: answered.payloads };
-    }
-    // What takes several exchanges cannot go through from both sides at once: each is told so, and tries again when the other has not.
-    if (answered.agreed.suite.additional.length > 0 && life.ours) {
-      wipeFresh(answered.agreed);
-      return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
-    }
-    return this.#answered(answered, now, (agreed, at) => {
-      const living = this.#lives.get(old.spiIn) === life;
-      const child = this.#childOf(sa, agreed, spiIn, false);
-      this.install(sa, child, at, living ? { replaces: old.spiIn, standby: true } : {});
-      const made = { spiIn, nonces: agreed.nonces };
-      if (life.ours) life.ours.theirs = made;
-      else {
-        life.replacedBy = spiIn;
-        life.redundantAt = at + redundantFor;
-      }
-      this.#tell(sa, child, old.spiIn, 'peer');
-    });
-  }
-
-  /** The SA is made now, or once its additional key exchanges are done. */
-  #answered(
-    { payloads, agreed }: Extract<Answer<AgreedChild>, { ok: true }>,
-    now: number,
-    make: (agreed: AgreedChild, now: number) => void,
-  ): Reply {
-    const { additional } = agreed.suite;
-    if (additional.length === 0) {
-      make(agreed, now);
-      return { payloads };
-    }
-    const complete = (more: readonly Uint8Array[], at: number) => {
-      make({ ...agreed, more }, at);
-      return undefined;
-    };
-    const link = this.#setup.followups.begin(additional, now, complete, () => wipeFresh(agreed));
-    return { payloads: [...payloads, link] };
-  }
-
-  #answerNew(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
-    const admitted = this.#setup.admit();
-    if (!admitted || sa.children.length >= maxChildren) return { payloads: [notify(NOTIFY.NO_ADDITIONAL_SAS)] };
-    const { random, espProposals, newSpiIn } = this.#setup;
-    const spiIn = newSpiIn();
-    const answered = answerChild(payloads, {
-      ...{ random, proposals: espProposals(), spiIn },
-      narrow: (local, remote) => ({ local: narrow(local, admitted.local), remote: narrow(remote, admitted.remote) }),
-    });
-    if (!answered.ok) {
-      sa.narrator.log('info', `a CHILD SA that the peer wants is refused: ${answered.why}`);
-      return { payloads: answered.payloads };
-    }
-    return this.#answered(answered, now, (agreed, at) => {
-      const child = this.#childOf(sa, agreed, spiIn, false);
-      sa.narrator.log('info', `the peer makes one more CHILD SA: ${suiteText(child)}`, { spiIn: spiText(spiIn) });
-      this.install(sa, child, at);
-    });
-  }
-
-  // --- both ------------------------------------------------------------------------------------------------------------------------
-
-  /** RFC 7296 §2.17: the keys come from SK_d of the IKE SA that carried the exchange. */
-  #childOf(sa: IkeSa, agreed: AgreedChild, spiIn: number, byUs: boolean): ChildSa {
-    const { suite, spiOut, nonces, shared, more, localSelectors, remoteSelectors } = agreed;
-    const keys = deriveChildKeys(sa.suite.prf, sa.keys.d, suite, nonces, shared, more);
-    wipeFresh(agreed);
-    const [keysOut, keysIn] = byUs
-      ? [keys.initiatorToResponder, keys.responderToInitiator]
-      : [keys.responderToInitiator, keys.initiatorToResponder];
-    return { spiIn, spiOut, ...suite, keysIn, keysOut, localSelectors, remoteSelectors, ...this.#setup.path() };
-  }
-
   #tellDue(spiIn: number, within: number): void {
     if (Number.isFinite(within)) this.#setup.emit({ kind: 'rekey-due', what: 'child', spiIn, within });
-  }
-
-  #tell(sa: IkeSa, child: ChildSa, replaces: number, by: 'us' | 'peer'): void {
-    sa.narrator.log('info', `CHILD SA rekeyed by ${by === 'us' ? 'us' : 'the peer'}: ${suiteText(child)}`, {
-      spiIn: spiText(child.spiIn),
-      spiOut: spiText(child.spiOut),
-      replaces: spiText(replaces),
-    });
-    this.#setup.emit({ kind: 'child-rekeyed', spiIn: child.spiIn, replaces, by });
   }
 }
 
 /** TEMPORARY_FAILURE in a row for one more CHILD SA. */
 const maxTemporary = 8;
-/** A peer cannot fill our memory with SAs. */
-const maxChildren = 32;
 
 function wipeChild({ keysIn, keysOut }: ChildSa): void {
   for (const { encryption, integrity } of [keysIn, keysOut]) {

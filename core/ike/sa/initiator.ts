@@ -26,7 +26,7 @@ import { parseMessage } from '../wire/parse.ts';
 import { deleteIkeSa, findNotify } from '../wire/payloads.ts';
 import { spiText } from '../wire/spi.ts';
 import { AuthPhase } from './authPhase.ts';
-import type { Selectors } from './childKeeper.ts';
+import type { Selectors } from './childLife.ts';
 import type {
   Channel,
   Identity,

@@ -11,7 +11,8 @@ import { suiteText, withoutAdditional } from '../negotiation.ts';
 import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
 import type { Message, Payload, PayloadOf, Proposal } from '../wire/message.ts';
 import { deleteIkeSa, findPayload, notify } from '../wire/payloads.ts';
-import { ChildKeeper, type Selectors } from './childKeeper.ts';
+import { ChildKeeper } from './childKeeper.ts';
+import type { ChildPath, Selectors } from './childLife.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure, IkeOutput, IkeSaFacts, IkeTiming } from './contract.ts';
 import { IkeRekeying } from './ikeRekeying.ts';
 import { IkeSa } from './ikeSa.ts';
@@ -34,7 +35,7 @@ export interface SessionSetup {
   readonly roads?: Roads;
   /** The IKE SA in use is a new one, made by an answer with these notifies. */
   readonly rekeyed?: (notifies: readonly PayloadOf<'N'>[], now: number) => void;
-  readonly path: () => Pick<ChildSa, 'local' | 'remote' | 'keepalive'>;
+  readonly path: () => ChildPath;
   readonly admit: () => Selectors | undefined;
   readonly newSpiIn: () => number;
   readonly emit: (output: IkeOutput) => void;

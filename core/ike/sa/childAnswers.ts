@@ -1,0 +1,126 @@
+/**
+ * CREATE_CHILD_SA of the peer for CHILD SAs: it rekeys one, or makes one more (RFC 7296 §1.3.1, §1.3.3). What crosses requests of ours is at
+ * the head of childKeeper.ts.
+ */
+import type { Random } from '../../crypto/types.ts';
+import { type AgreedChild, type Answer, answerChild, wipeFresh } from '../exchanges/createChild.ts';
+import type { FollowupAnswers } from '../exchanges/followupKe.ts';
+import { suiteText } from '../negotiation.ts';
+import { narrow } from '../selectors.ts';
+import { NOTIFY, PROTOCOL } from '../wire/constants.ts';
+import type { Payload, Proposal } from '../wire/message.ts';
+import { findNotify, notify, notifyAbout } from '../wire/payloads.ts';
+import { spiNumber, spiText } from '../wire/spi.ts';
+import { type ChildPath, childOf, childRekeyed, type Installed, type Life, type Selectors, succeed } from './childLife.ts';
+import type { ChildSa, IkeOutput } from './contract.ts';
+import type { IkeSa } from './ikeSa.ts';
+import type { Reply } from './setup.ts';
+
+/** Of `ChildKeeperSetup`, and what childKeeper.ts knows. */
+export interface ChildAnswersSetup {
+  readonly random: Random;
+  readonly espProposals: () => readonly Proposal[];
+  readonly followups: FollowupAnswers;
+  readonly newSpiIn: () => number;
+  readonly path: () => ChildPath;
+  readonly admit: () => Selectors | undefined;
+  readonly emit: (output: IkeOutput) => void;
+  /** By its inbound SPI. */
+  readonly life: (spiIn: number) => Life | undefined;
+  /** A request of ours about CHILD SAs is in flight. */
+  readonly making: () => boolean;
+  readonly install: (sa: IkeSa, child: ChildSa, now: number, how: Installed) => void;
+}
+
+/** A peer cannot fill our memory with SAs. */
+const maxChildren = 32;
+
+export class ChildAnswers {
+  readonly #setup: ChildAnswersSetup;
+
+  constructor(setup: ChildAnswersSetup) {
+    this.#setup = setup;
+  }
+
+  answer(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
+    const rekeyed = findNotify(payloads, NOTIFY.REKEY_SA);
+    return rekeyed ? this.#answerRekey(sa, payloads, rekeyed.spi, now) : this.#answerNew(sa, payloads, now);
+  }
+
+  #answerRekey(sa: IkeSa, payloads: readonly Payload[], spi: Uint8Array, now: number): Reply {
+    const old = sa.children.find(({ spiOut }) => spiOut === spiNumber(spi));
+    const life = old && this.#setup.life(old.spiIn);
+    // The answer that tells us of it may still be on its way: CHILD_SA_NOT_FOUND would have the peer forget an SA that we are about to have.
+    if (!life && this.#setup.making()) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    if (!old || !life) return { payloads: [notifyAbout(PROTOCOL.ESP, spi.slice(), NOTIFY.CHILD_SA_NOT_FOUND)] };
+    const crowded = sa.children.length >= maxChildren;
+    if (crowded || old.deleting || life.replacedBy !== undefined || life.ours?.theirs)
+      return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    const { random, espProposals, newSpiIn } = this.#setup;
+    const spiIn = newSpiIn();
+    const answered = answerChild(payloads, {
+      ...{ random, proposals: espProposals(), spiIn },
+      narrow: (local, remote) => ({
+        local: narrow(local, old.sa.localSelectors),
+        remote: narrow(remote, old.sa.remoteSelectors),
+      }),
+    });
+    if (!answered.ok) {
+      sa.narrator.log('warn', `the peer's rekeying of a CHILD SA is refused: ${answered.why}`, { spiIn: spiText(old.spiIn) });
+      return { payloads: answered.payloads };
+    }
+    // What takes several exchanges cannot go through from both sides at once: each is told so, and tries again when the other has not.
+    if (answered.agreed.suite.additional.length > 0 && life.ours) {
+      wipeFresh(answered.agreed);
+      return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
+    }
+    return this.#answered(answered, now, (agreed, at) => {
+      const living = this.#setup.life(old.spiIn) === life;
+      const child = childOf(sa, agreed, spiIn, false, this.#setup.path());
+      this.#setup.install(sa, child, at, living ? { replaces: old.spiIn, standby: true } : {});
+      const made = { spiIn, nonces: agreed.nonces };
+      if (life.ours) life.ours.theirs = made;
+      else succeed(life, made, at);
+      this.#setup.emit(childRekeyed(sa, child, old.spiIn, 'peer'));
+    });
+  }
+
+  /** The SA is made now, or once its additional key exchanges are done. */
+  #answered(
+    { payloads, agreed }: Extract<Answer<AgreedChild>, { ok: true }>,
+    now: number,
+    make: (agreed: AgreedChild, now: number) => void,
+  ): Reply {
+    const { additional } = agreed.suite;
+    if (additional.length === 0) {
+      make(agreed, now);
+      return { payloads };
+    }
+    const complete = (more: readonly Uint8Array[], at: number) => {
+      make({ ...agreed, more }, at);
+      return undefined;
+    };
+    const link = this.#setup.followups.begin(additional, now, complete, () => wipeFresh(agreed));
+    return { payloads: [...payloads, link] };
+  }
+
+  #answerNew(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
+    const admitted = this.#setup.admit();
+    if (!admitted || sa.children.length >= maxChildren) return { payloads: [notify(NOTIFY.NO_ADDITIONAL_SAS)] };
+    const { random, espProposals, newSpiIn } = this.#setup;
+    const spiIn = newSpiIn();
+    const answered = answerChild(payloads, {
+      ...{ random, proposals: espProposals(), spiIn },
+      narrow: (local, remote) => ({ local: narrow(local, admitted.local), remote: narrow(remote, admitted.remote) }),
+    });
+    if (!answered.ok) {
+      sa.narrator.log('info', `a CHILD SA that the peer wants is refused: ${answered.why}`);
+      return { payloads: answered.payloads };
+    }
+    return this.#answered(answered, now, (agreed, at) => {
+      const child = childOf(sa, agreed, spiIn, false, this.#setup.path());
+      sa.narrator.log('info', `the peer makes one more CHILD SA: ${suiteText(child)}`, { spiIn: spiText(spiIn) });
+      this.#setup.install(sa, child, at, {});
+    });
+  }
+}

@@ -1,0 +1,76 @@
+/** What a session knows of one of its CHILD SAs besides what the IKE SA does, and what both ways to make another have in common. */
+import type { KeTransform } from '../../crypto/types.ts';
+import { type AgreedChild, wipeFresh } from '../exchanges/createChild.ts';
+import { deriveChildKeys, type Nonces } from '../keys/ikeKeys.ts';
+import { suiteText } from '../negotiation.ts';
+import type { TrafficSelector } from '../wire/message.ts';
+import { spiText } from '../wire/spi.ts';
+import type { ChildSa, IkeOutput } from './contract.ts';
+import type { IkeSa } from './ikeSa.ts';
+import { redundantFor } from './lifetimes.ts';
+
+export interface Selectors {
+  readonly local: readonly TrafficSelector[];
+  readonly remote: readonly TrafficSelector[];
+}
+
+export interface Life {
+  readonly spiIn: number;
+  readonly selectors: Selectors;
+  softAt: number;
+  hardAt: number;
+  /** Rekeying was refused: not before this. */
+  notBefore: number;
+  attempts: number;
+  /** Another method than our first was asked for. */
+  method: KeTransform | undefined;
+  /** Our own request to rekey it, and what the peer made of its own meanwhile. */
+  ours: { theirs: Made | undefined } | undefined;
+  /** Its successor. */
+  replacedBy: number | undefined;
+  /** The peer is to delete it until then. */
+  redundantAt: number;
+  /** We end it, because it had its time. */
+  expired: boolean;
+}
+
+export interface Made {
+  readonly spiIn: number;
+  readonly nonces: Nonces;
+}
+
+/** How ESP goes. */
+export type ChildPath = Pick<ChildSa, 'local' | 'remote' | 'keepalive'>;
+
+/** Of a CHILD SA whose life begins. */
+export interface Installed {
+  readonly replaces?: number;
+  readonly standby?: true;
+}
+
+/** What the peer made takes over; it deletes the old one. */
+export function succeed(life: Life, theirs: Made, now: number): void {
+  life.replacedBy = theirs.spiIn;
+  life.redundantAt = now + redundantFor;
+}
+
+/** RFC 7296 §2.17: the keys come from SK_d of the IKE SA that carried the exchange. */
+export function childOf(sa: IkeSa, agreed: AgreedChild, spiIn: number, byUs: boolean, path: ChildPath): ChildSa {
+  const { suite, spiOut, nonces, shared, more, localSelectors, remoteSelectors } = agreed;
+  const keys = deriveChildKeys(sa.suite.prf, sa.keys.d, suite, nonces, shared, more);
+  wipeFresh(agreed);
+  const [keysOut, keysIn] = byUs
+    ? [keys.initiatorToResponder, keys.responderToInitiator]
+    : [keys.responderToInitiator, keys.initiatorToResponder];
+  return { spiIn, spiOut, ...suite, keysIn, keysOut, localSelectors, remoteSelectors, ...path };
+}
+
+/** For the log, and for who counts. */
+export function childRekeyed(sa: IkeSa, child: ChildSa, replaces: number, by: 'us' | 'peer'): IkeOutput {
+  sa.narrator.log('info', `CHILD SA rekeyed by ${by === 'us' ? 'us' : 'the peer'}: ${suiteText(child)}`, {
+    spiIn: spiText(child.spiIn),
+    spiOut: spiText(child.spiOut),
+    replaces: spiText(replaces),
+  });
+  return { kind: 'child-rekeyed', spiIn: child.spiIn, replaces, by };
+}
