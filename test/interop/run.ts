@@ -61,9 +61,10 @@ const world = await World.create();
 let failed = 0;
 try {
   for (const [index, each] of wanted.entries()) {
+    const began = Date.now();
     const result = await runCase(world, each);
     if (!result.ok) failed++;
-    report(each.name, result, index);
+    report(each.name, result, index, Math.round((Date.now() - began) / 100) / 10);
   }
 } finally {
   await world.close();
@@ -99,10 +100,12 @@ async function runCase(world: World, each: Case): Promise<Outcome> {
   return outcome;
 }
 
-function report(name: string, { ok, detail }: Outcome, index: number): void {
+function report(name: string, { ok, detail }: Outcome, index: number, seconds: number): void {
   const [suite = '', ...rest] = name.split('/');
-  if (json) process.stdout.write(`${JSON.stringify({ suite: `interop-${suite}`, case: rest.join('/'), ok, detail })}\n`);
-  process.stderr.write(`${String(index + 1).padStart(3)}/${wanted.length} ${ok ? 'ok    ' : 'FAILED'} ${name}: ${detail}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ suite: `interop-${suite}`, case: rest.join('/'), ok, seconds, detail })}\n`);
+  process.stderr.write(
+    `${String(index + 1).padStart(3)}/${wanted.length} ${ok ? 'ok    ' : 'FAILED'} ${name} (${seconds} s): ${detail}\n`,
+  );
 }
 
 async function ourLog(world: World): Promise<string> {

@@ -207,7 +207,7 @@ export class World {
   }
 
   async #gatewayIsIdle(): Promise<true | undefined> {
-    return (await this.gateway.listSas()).length === 0 ? true : undefined;
+    return done(await this.gateway.listSas()).length === 0 ? true : undefined;
   }
 
   /** Loss and the like; ended with the case. */
@@ -240,10 +240,14 @@ export class World {
 }
 
 function established(sas: SaList): IkeSaFromGateway {
-  // Others may be half open: see halfOpen.ts.
-  const [sa, ...more] = sas.filter(({ state }) => state !== 'CONNECTING');
+  const [sa, ...more] = done(sas);
   assert.equal(more.length, 0, `the gateway has ${more.length} IKE SAs too many`);
   assert.ok(sa !== undefined, 'the gateway has no IKE SA');
   assert.equal(sa.state, 'ESTABLISHED');
   return sa;
+}
+
+/** Others may be half open: see halfOpen.ts, and what was refused after IKE_SA_INIT is so for half a minute. */
+function done(sas: SaList): SaList {
+  return sas.filter(({ state }) => state !== 'CONNECTING');
 }
