@@ -5,7 +5,7 @@ import { CP_ATTRIBUTE, CP_TYPE, EXCHANGE, NOTIFY, PROTOCOL } from '../../core/ik
 import type { Payload } from '../../core/ike/wire/message.ts';
 import { deleteChildSas, deleteIkeSa, notify, notifyAbout } from '../../core/ike/wire/payloads.ts';
 import { spiBytes } from '../../core/ike/wire/spi.ts';
-import { proposals, World, type WorldOptions } from './world.ts';
+import { proposals, timing, World, type WorldOptions } from './world.ts';
 
 /** Connected, and the trace empty of what led there. */
 function connected(options: WorldOptions = {}): World {
@@ -150,6 +150,37 @@ test('a gateway that is gone: the request is repeated byte for byte with growing
     world.said('remove-child').map(({ spiIn }) => spiIn),
     [ids(world).ours],
   );
+});
+
+test('a bad road, and packets of the gateway arrive: it is asked three times as long, and then all ends', () => {
+  const world = connected();
+  world.filter = ({ by }) => by === 'gateway';
+  world.tell({ kind: 'check-liveness' });
+  const began = world.now;
+  while (!world.closed && world.now - began < 600_000) {
+    world.run(1_000, () => world.closed);
+    if (!world.closed) world.tell({ kind: 'inbound-traffic' });
+  }
+  assert.equal(world.said('closed')[0].failure?.code, 'gateway-lost');
+  assert.equal(world.trace.length, 27);
+  assert.ok(world.trace.every(({ bytes }) => Buffer.compare(bytes, world.trace[0].bytes) === 0));
+});
+
+test('a bad road that gets better: the tenth sending is answered, and the next request has rounds of its own', () => {
+  const world = connected({ client: { timing: { ...timing, livenessAfter: 0 } } });
+  const lost: World['filter'] = ({ by }) => by === 'gateway';
+  world.filter = lost;
+  world.tell({ kind: 'check-liveness' });
+  world.run(600_000, () => world.trace.length === 9);
+  world.run(5_000);
+  world.tell({ kind: 'inbound-traffic' });
+  world.filter = () => true;
+  world.run(120_000);
+  assert.deepEqual([world.closed, world.trace.length], [false, 11]);
+  world.filter = lost;
+  world.tell({ kind: 'check-liveness' });
+  world.run(600_000, () => world.closed);
+  assert.equal(world.trace.length, 11 + 9, 'nothing was heard since');
 });
 
 test('an unprotected INVALID_IKE_SPI ends nothing (RFC 7296 §2.21.4)', () => {

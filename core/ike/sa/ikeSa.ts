@@ -40,6 +40,8 @@ export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
 const DELETE_WITHIN = 5000;
 /** So often a request goes the ways that it is to try first (`OutgoingExchange.first`): with the usual timing for 1.4 s. */
 const TRIALS = 2;
+/** A request is sent in so many rounds of repetitions where the peer's packets say that it is there. */
+const MOST_ROUNDS = 3;
 /**
  * How long fragments of a request wait for the others, milliseconds. RFC 7383 §2.6: as long as an initiator keeps trying; what it
  * sends after that is another request. An answer's fragments wait as long as the request is in flight.
@@ -69,6 +71,8 @@ export class IkeSa {
   #followPeer: boolean;
   /** Last sign of life of the peer that nobody else can have given. */
   #heardAt = 0;
+  /** Of the request in flight. */
+  #rounds = 1;
   /** Where the request in flight goes in place of the way in use, as long as it tries others. */
   #trial: readonly Route[] = [];
   /** Somebody wants to know when the peer is heard next. */
@@ -193,7 +197,8 @@ export class IkeSa {
       return;
     }
     const again = this.#isCutOff() ? undefined : this.#requests.tick(now);
-    if (again === 'exhausted') this.#unanswered(now);
+    if (again === 'exhausted' && this.#isWorthMore(now)) this.#repeatNow(now);
+    else if (again === 'exhausted') this.#unanswered(now);
     // RFC 9329 §7.1: the very same request, and no other.
     else if (again && this.#trial.length > 0 && again.sent > TRIALS) this.#repeatNow(now);
     else if (again) {
@@ -388,6 +393,7 @@ export class IkeSa {
     if (exchange.exchange === EXCHANGE.IKE_INTERMEDIATE) this.#intermediate = ownForm(message, payloads);
     this.#theirAnswers.clear();
     this.#trial = exchange.first?.() ?? [];
+    this.#rounds = 1;
     this.#requests.send(message, exchange, now, this.#patience());
     this.#setup.narrator.sent(header, [...inTheClear, ...payloads], message.datagrams);
     this.#transmitRequest(message.datagrams, 1);
@@ -424,6 +430,19 @@ export class IkeSa {
     // RFC 7296 §2.21: errors in answers are not answered, but the IKE state is cleaned up.
     if (exchange.malformed) exchange.malformed(failure, complaint(sifted && !sifted.ok ? sifted.error : undefined), now);
     else this.finish([deleteIkeSa()], failure, now);
+  }
+
+  /**
+   * RFC 7296 §2.4: who receives protected packets knows that the peer is alive, and that the road is a bad one; it suggests a dozen sendings
+   * over several minutes. There is a bound, because our packets may be those that never arrive.
+   */
+  #isWorthMore(now: number): boolean {
+    const { timing, narrator } = this.#setup;
+    const heard = now - this.#heardAt <= timing.retransmitMax && this.#remote.transport !== 'tcp';
+    if (this.#state !== 'established' || !heard || this.#rounds >= MOST_ROUNDS) return false;
+    this.#rounds++;
+    narrator.log('info', 'no answer, but the peer sends: going on to ask');
+    return true;
   }
 
   #unanswered(now: number): void {
