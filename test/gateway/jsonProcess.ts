@@ -17,6 +17,8 @@ export interface JsonProcess {
   stop(): Promise<void>;
 }
 
+/** A machine that does much else loads a program in seconds. */
+const READY_WITHIN_MS = 40_000;
 const STOP_WITHIN_MS = 4_000;
 /** Lines kept for somebody who asks later. */
 const KEEP = 1_000;
@@ -69,7 +71,11 @@ export async function startJson(namespace: Namespace, argv: readonly string[], l
     await exit;
     clearTimeout(timer);
   };
-  await next((line) => line.ready === true, 15_000);
+  await next((line) => line.ready === true, READY_WITHIN_MS).catch((fault: unknown) => {
+    // What failed, or hangs, would keep its device and its ports from the next.
+    child.kill('SIGKILL');
+    throw fault;
+  });
   const recent = (): string =>
     `${seen
       .slice(-40)

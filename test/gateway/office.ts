@@ -49,15 +49,17 @@ export async function startOffice(lab: Lab, options: OfficeOptions = {}): Promis
     listen: [a.intranet.dns4, a.intranet.dns6],
     names: { [a.names.intranet]: [a.intranet.web4, a.intranet.web6], [a.names.gateway]: [a.office.wan4] },
   };
+  const starting = [
+    run(lab.office, 'the head office', './main.ts', config),
+    run(lab.intranet, 'the intranet', './web.ts', JSON.stringify({ page: PAGE_PORT, throughput: THROUGHPUT_PORT })),
+    run(lab.intranet, "the office's name server", './dns.ts', JSON.stringify(officeNames)),
+    run(lab.router, "the Internet's name server", './dns.ts', JSON.stringify(publicNames)),
+  ] as const;
   try {
-    const [gateway] = await Promise.all([
-      run(lab.office, 'the head office', './main.ts', config),
-      run(lab.intranet, 'the intranet', './web.ts', JSON.stringify({ page: PAGE_PORT, throughput: THROUGHPUT_PORT })),
-      run(lab.intranet, "the office's name server", './dns.ts', JSON.stringify(officeNames)),
-      run(lab.router, "the Internet's name server", './dns.ts', JSON.stringify(publicNames)),
-    ]);
+    const [gateway] = await Promise.all(starting);
     return { gateway, stop };
   } catch (error) {
+    await Promise.allSettled(starting);
     await stop();
     throw error;
   }
