@@ -16,6 +16,7 @@ export interface SaveOptions {
   readonly keyFile?: string;
   readonly keyPasswordFile?: string;
   readonly forgetKey?: boolean;
+  readonly ppkFile?: string;
   /** PEM or DER. */
   readonly certificate?: readonly string[];
   readonly ca?: readonly string[];
@@ -33,8 +34,8 @@ export async function saveCommand(
   const { output } = session;
   const fields = parseFields(assignments);
   if (!fields.ok) return output.error(fields.error);
-  const { secretFile: secret, passwordFile: password, keyPasswordFile: keyPassword, keyFile } = options;
-  const secrets = await readSecrets({ secret, password, keyPassword });
+  const { secretFile: secret, passwordFile: password, keyPasswordFile: keyPassword, ppkFile: ppk, keyFile } = options;
+  const secrets = await readSecrets({ secret, password, keyPassword, ppk });
   if (!secrets.ok) return output.error(secrets.error);
   const key = await readAll(keyFile === undefined ? [] : [keyFile]);
   if (!key.ok) return output.error(key.error);
@@ -77,9 +78,9 @@ export async function saveCommand(
   });
 }
 
-/** Of `eap=` and `trust=` the helper knows what may be in them; that is no matter of versions. */
+/** Of `eap=`, `trust=` and `ppk=` the helper knows what may be in them; that is no matter of versions. */
 function notAccepted(error: RpcError): Result<never, RpcError> {
-  const [, field, what] = /^profile\.save: fields\.((?:eap|trust)\S*): (.*)$/.exec(error.detail) ?? [];
+  const [, field, what] = /^profile\.save: fields\.((?:eap|trust|ppk)\S*): (.*)$/.exec(error.detail) ?? [];
   return err(error.code === 'bad-request' && field !== undefined ? { code: 'usage', detail: `${field}: ${what}` } : error);
 }
 

@@ -75,6 +75,7 @@ const READERS: { readonly [F in keyof ProfileFields]: readonly [Reader, string] 
   rekeyBytes: [number, 'octets, 0 for any number'],
   rekeyPackets: [number, 'packets, 0 for any number'],
   rekeyRehearsal: [yes, 'yes or no'],
+  ppk: [json, 'JSON of id and required: {"id":"office-ppk-1","required":true}; its secret is given with --ppk-file'],
   localPort: [text, 'standard or any'],
   auth: [text, 'psk, certificate, eap or certificate-eap'],
   certificates: [list, 'base64 of each certificate, with commas'],

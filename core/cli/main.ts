@@ -175,6 +175,7 @@ function addEditing(program: Command, session: () => Session, finish: (exitCode:
       .option('--certificate <file>', 'your certificate and what is above it, PEM or DER; may be repeated', several)
       .option('--key-file <file>', 'its private key in PEM, likewise')
       .option('--key-password-file <file>', 'password of that key, likewise')
+      .option('--ppk-file <file>', 'the post-quantum preshared key, likewise; the field ppk names it')
       .option('--ca <file>', 'authority that the gateway’s certificate must come from, PEM or DER; may be repeated', several);
   secrets(program.command('create'))
     .argument('[fields...]', 'FIELD=VALUE')

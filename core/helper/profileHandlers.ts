@@ -145,7 +145,7 @@ function save(
     psk: given.secret || undefined,
     password: given.password || undefined,
     key: given.key || undefined,
-    ppk: undefined,
+    ppk: given.ppk || undefined,
   };
   const forgotten = { psk: given.forgetSecret, password: given.forgetPassword, key: given.forgetKey, ppk: false };
   const touched = SECRET_NAMES.filter((name) => secrets[name] !== undefined || forgotten[name]);

@@ -200,6 +200,8 @@ function codeOf(field: string, value: unknown, item: boolean): ProfileProblemCod
     case 'tcpPorts':
       if (item) return 'out-of-range';
       return length === 0 ? 'required' : 'too-many';
+    case 'ppk':
+      return Object(value).id ? 'identity-invalid' : 'required';
     case 'gateways':
       return item ? 'gateway-invalid' : 'too-many';
     case 'localPort':

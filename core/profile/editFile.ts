@@ -14,8 +14,7 @@ export interface GivenSecrets {
   /** PEM. */
   readonly key?: string | undefined;
   readonly keyPassword?: string | undefined;
-  /** It comes in files alone. */
-  readonly ppk?: undefined;
+  readonly ppk?: string | undefined;
 }
 
 /** What the base says where nothing is given. */
@@ -24,6 +23,9 @@ export function fileOf(base: Profile | undefined, fields: GivenFields, secrets: 
   const given = Object.fromEntries(Object.entries(plain).filter(([, value]) => value !== undefined));
   const method = fields.auth ?? base?.auth ?? 'psk';
   const file: Record<string, unknown> = { sallyport: 1, ...(base && stored(base, fields)), ...given };
+  const ppk = { ...base?.ppk, ...present(fields.ppk ?? {}), ...(secrets.ppk !== undefined && { secret: secrets.ppk }) };
+  if (fields.ppk?.id === '' || Object.keys(ppk).length === 0) delete file.ppk;
+  else file.ppk = ppk;
   if (file.remoteId === '') delete file.remoteId;
   if (file.localId === '' && method !== 'psk') delete file.localId;
   const gatewayAuth = gatewayAuthOf(base, fields, method);

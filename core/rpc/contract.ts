@@ -186,6 +186,8 @@ export interface ProfileFields {
   readonly rekeyBytes: number;
   readonly rekeyPackets: number;
   readonly rekeyRehearsal: boolean;
+  /** An `id` of '' takes it away, and its secret. */
+  readonly ppk: { readonly id: string; readonly required?: boolean };
   readonly localPort: 'standard' | 'any';
   readonly auth: AuthMethod;
   /** PEM, or base64 DER; in an edit [] takes them away. */
@@ -197,12 +199,12 @@ export interface ProfileFields {
 
 /** Stable: the window translates by it. */
 export type ProfileProblemCode =
-  | 'required' // it is missing or empty
+  | 'required' // it is missing or empty; of ppk the name
   | 'too-long' // text or secret
   | 'unprintable' // control or direction characters, or nothing but blanks
   | 'name-taken' // the same owner has another profile of that name
   | 'gateway-invalid' // neither host name nor address; of gateways one of them
-  | 'identity-invalid' // localId, remoteId
+  | 'identity-invalid' // localId, remoteId, the name of ppk
   | 'proposal-invalid' // ikeProposals, espProposals: one of them, or what they are together
   | 'network-invalid' // remoteNetworks, additionalChildren: one of them is no network
   | 'too-many' // lists
@@ -219,7 +221,7 @@ export type ProfileProblemCode =
   | 'locked'; // the administrator locked the field
 
 export interface ProfileProblem {
-  /** A name of `ProfileFields`, one below it such as `eap.methods`, or `secret`, `password`, `key`. */
+  /** A name of `ProfileFields` (`ppk` for its secret too), one below it such as `eap.methods`, or `secret`, `password`, `key`. */
   readonly field: string;
   readonly code: ProfileProblemCode;
   /** In English, for the command line: what was expected. Never a secret. */
@@ -615,6 +617,7 @@ const profileFields = v.strictObject({
   rekeyBytes: v.optional(v.number()),
   rekeyPackets: v.optional(v.number()),
   rekeyRehearsal: v.optional(v.boolean()),
+  ppk: v.optional(v.strictObject({ id: loose.text, required: v.optional(v.boolean()) })),
   localPort: v.optional(loose.text),
   auth: v.optional(loose.text),
   certificates: v.optional(loose.certificates),
@@ -677,6 +680,8 @@ export const params = {
     key: v.optional(text(64 * 1024)),
     keyPassword: v.optional(secretText),
     forgetKey: v.optional(v.boolean(), false),
+    /** The secret of `fields.ppk`, as text; it goes with that. */
+    ppk: v.optional(secretText),
     shared: v.optional(v.boolean(), false),
     /** Validation as the user types: nothing is stored. */
     dryRun: v.optional(v.boolean(), false),

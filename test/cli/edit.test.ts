@@ -40,6 +40,14 @@ test('create, edit, duplicate, remove, restore', { skip }, async () => {
   const shown = (await command(socket, ['show', 'Office'])).stdout;
   assert.match(shown, /^Further CHILD SA +10\.2\.0\.0\/16, 10\.3\.0\.0\/16\nFurther CHILD SA +192\.168\.7\.0\/24$/m);
   assert.match(shown, /^Changes of network +by connecting again$/m);
+  const ppk = ['edit', 'Office', 'ppk={"id":"office-ppk-1","required":true}', '--ppk-file', '-'];
+  assert.equal((await command(socket, ppk, 'a post-quantum key of the office\n')).code, 0);
+  const stored = (await command(socket, ['show', 'Office'])).stdout;
+  assert.match(stored, /^Stored +pre-shared key, post-quantum key$/m);
+  assert.match(stored, /^Post-quantum key +office-ppk-1, demanded$/m);
+  assert.equal((await command(socket, ['edit', 'Office', 'ppk={"id":""}'])).code, 0);
+  assert.doesNotMatch((await command(socket, ['show', 'Office'])).stdout, /post-quantum/i);
+  assert.equal(journal.join('').includes('a post-quantum key'), false);
   assert.match((await command(socket, ['list'])).stdout, /^Work \/ Office {2}/m);
   assert.match((await command(socket, ['duplicate', 'Office'])).stdout, /^Created "Office 2" /);
   const removed = await command(socket, ['remove', 'Office']);

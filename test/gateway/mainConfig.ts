@@ -26,6 +26,8 @@ const schema = v.strictObject({
       identity: v.string(),
       psk: v.optional(v.string()),
       proofs: v.optional(v.array(v.picklist(['psk', 'certificate', 'eap']))),
+      /** RFC 8784; the secret is text. */
+      ppk: v.optional(v.strictObject({ id: v.string(), secret: v.string() })),
     }),
   ),
   ...credentialEntries,
@@ -82,10 +84,11 @@ export function readConfig(path: string): ProcessConfig {
       ports: { ike: 500, natt: 4500 },
       tcpPorts: file.tcpPorts,
       identity: identity(file.identity),
-      users: file.users.map(({ identity: name, psk, proofs }) => ({
+      users: file.users.map(({ identity: name, psk, proofs, ppk }) => ({
         identity: identity(name),
         ...(psk !== undefined && { secret: fromUtf8(psk) }),
         ...(proofs && { proofs }),
+        ...(ppk && { ppk: { id: fromUtf8(ppk.id), secret: fromUtf8(ppk.secret) } }),
       })),
       ...credentialConfig(file),
       ikeProposals: proposals(file.ikeProposals, 'ike'),

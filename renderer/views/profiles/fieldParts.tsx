@@ -3,14 +3,15 @@ import Lock from 'lucide-react/icons/lock';
 import TriangleAlert from 'lucide-react/icons/triangle-alert';
 import type { ReactElement, ReactNode } from 'react';
 import type { ProfileView } from '../../../core/rpc/contract.ts';
-import { Switch, TextField } from '../../components/fields.tsx';
+import { Select, Switch, TextField } from '../../components/fields.tsx';
 import { useTranslation } from '../../i18n/i18n.ts';
 import type { Draft, FieldName, Problem } from './form.ts';
 import type { DraftState } from './useDraft.ts';
 
-type Choices = 'traffic' | 'localPort' | 'auth' | 'gatewayMethod' | 'revocation';
+type ChoiceName = 'whenLost' | 'tcp' | 'fragmentation';
+type Choices = ChoiceName | 'traffic' | 'localPort' | 'auth' | 'gatewayMethod' | 'revocation';
 export type TextName = Exclude<{ [K in keyof Draft]: Draft[K] extends string ? K : never }[keyof Draft], Choices>;
-export type FlagName = 'ipv4' | 'ipv6' | 'dns' | 'systemRoots' | 'commonName';
+export type FlagName = 'ipv4' | 'ipv6' | 'dns' | 'systemRoots' | 'commonName' | 'mobike' | 'ppkRequired';
 
 export interface TextOptions {
   readonly description?: ReactNode;
@@ -27,6 +28,8 @@ export interface TextOptions {
 export interface Fields {
   text(name: TextName, field: FieldName, options?: TextOptions): ReactElement;
   toggle(name: FlagName, field: FieldName): ReactElement;
+  /** One of few, each below `choice` by its name. */
+  choice<K extends ChoiceName>(name: K, ids: readonly Draft[K][]): ReactElement;
   error(field: FieldName): string | undefined;
   isLocked(field: FieldName): boolean;
 }
@@ -65,6 +68,28 @@ export function useFields(state: DraftState, edited: ProfileView | undefined): F
         />
       </div>
     ),
+    choice: (name, ids) => {
+      const label = t(`fields.${name}`);
+      // The compiler knows each name with its own ids, not all of them at once.
+      const words = (id: Draft[typeof name]) => t(`choice.${name}.${id}` as 'choice.tcp.auto');
+      return (
+        <div data-field={name}>
+          {isLocked(name) ? (
+            <LockedValue label={label}>{words(draft[name])}</LockedValue>
+          ) : (
+            <Select
+              label={label}
+              description={t(`help.${name}`)}
+              options={ids.map((id) => ({ id, label: words(id) }))}
+              value={draft[name]}
+              onChange={(chosen) => change({ [name]: chosen }, name)}
+              data-test={`field-${name}`}
+            />
+          )}
+          <Problems text={error(name)} />
+        </div>
+      );
+    },
     toggle: (name, field) => (
       <div data-field={field}>
         <Switch
@@ -81,14 +106,15 @@ export function useFields(state: DraftState, edited: ProfileView | undefined): F
   };
 }
 
+type RangeField = 'mtu' | 'natKeepalive' | 'liveness' | 'gatewayPorts' | 'rekeyChild' | 'rekeyIke' | 'reauthenticateEvery';
+
 /** In the language of the window; a code that is newer than the window has the helper's own words. */
 function useProblemText(): (problem: Problem, field: FieldName) => string {
   const { t, exists } = useTranslation('profiles');
+  const isRange = (field: FieldName): field is RangeField => exists(`range.${field}`);
   return ({ code, message }, field) => {
     if (code === 'out-of-range') {
-      if (field === 'mtu' || field === 'natKeepalive' || field === 'liveness' || field === 'gatewayPorts')
-        return t(`range.${field}`);
-      return message;
+      return isRange(field) ? t(`range.${field}`) : message;
     }
     return exists(`problems.${code}`) ? t(`problems.${code}`) : message;
   };

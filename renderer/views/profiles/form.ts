@@ -5,18 +5,23 @@
 import type {
   AuthMethod,
   EapSettings,
+  Fragmentation,
   GatewayTrust,
   Params,
   ProfileFields,
   ProfileProblem,
   ProfileProblemCode,
   ProfileView,
+  TcpUse,
+  WhenLost,
 } from '../../../core/rpc/contract.ts';
 import { pemOf, pemsIn } from './pem.ts';
 
 /** As the helper names what a problem is about. */
 export type FieldName = keyof ProfileFields | 'secret' | 'password' | 'key' | `eap.${string}` | `trust.${string}`;
 export type EapMethod = EapSettings['methods'][number];
+
+const FIGURES = ['mtu', 'natKeepalive', 'liveness', 'rekeyChild', 'rekeyIke', 'reauthenticateEvery'] as const;
 
 /** As the form shows it: lists with one item per line, figures as text. */
 export interface Draft {
@@ -43,6 +48,21 @@ export interface Draft {
   readonly natKeepalive: string;
   readonly liveness: string;
   readonly localPort: 'standard' | 'any';
+  /** One CHILD SA per line, its networks parted by commas. */
+  readonly additionalChildren: string;
+  readonly whenLost: WhenLost;
+  readonly tcp: TcpUse;
+  readonly fragmentation: Fragmentation;
+  readonly mobike: boolean;
+  /** Seconds. */
+  readonly rekeyChild: string;
+  readonly rekeyIke: string;
+  readonly reauthenticateEvery: string;
+  /** Empty: there is none. */
+  readonly ppkId: string;
+  readonly ppkRequired: boolean;
+  /** Empty keeps the one there is. */
+  readonly ppk: string;
   /** How the user proves who they are. */
   readonly auth: AuthMethod;
   readonly eapIdentity: string;
@@ -96,6 +116,17 @@ export const emptyDraft: Draft = {
   natKeepalive: '20',
   liveness: '30',
   localPort: 'standard',
+  additionalChildren: '',
+  whenLost: 'hold',
+  tcp: 'auto',
+  fragmentation: 'yes',
+  mobike: true,
+  rekeyChild: '3000',
+  rekeyIke: '10800',
+  reauthenticateEvery: '0',
+  ppkId: '',
+  ppkRequired: false,
+  ppk: '',
   auth: 'psk',
   eapIdentity: '',
   password: '',
@@ -136,6 +167,17 @@ export function draftOf(profile: ProfileView): Draft {
     natKeepalive: String(profile.natKeepalive),
     liveness: String(profile.liveness),
     localPort: profile.localPort,
+    additionalChildren: profile.additionalChildren.map(({ remoteNetworks }) => remoteNetworks.join(', ')).join('\n'),
+    whenLost: profile.whenLost,
+    tcp: profile.tcp,
+    fragmentation: profile.fragmentation,
+    mobike: profile.mobike,
+    rekeyChild: String(profile.rekeyChild),
+    rekeyIke: String(profile.rekeyIke),
+    reauthenticateEvery: String(profile.reauthenticateEvery),
+    ppkId: profile.ppk?.id ?? '',
+    ppkRequired: profile.ppk?.required ?? false,
+    ppk: '',
     auth: profile.auth,
     eapIdentity: profile.eap?.identity ?? '',
     password: '',
@@ -200,6 +242,7 @@ export interface Prepared {
   readonly forgetPassword: boolean;
   readonly key: string | undefined;
   readonly keyPassword: string | undefined;
+  readonly ppk: string | undefined;
   readonly problems: readonly Problem[];
 }
 
@@ -211,11 +254,10 @@ export function prepare(draft: Draft, original: Draft | undefined): Prepared {
     problems.push({ field, code: text.trim() === '' ? 'required' : 'out-of-range', message: '' });
     return undefined;
   };
-  const [mtu, natKeepalive, liveness] = [
-    figure('mtu', draft.mtu),
-    figure('natKeepalive', draft.natKeepalive),
-    figure('liveness', draft.liveness),
-  ];
+  const figures = FIGURES.flatMap((field) => {
+    const value = figure(field, draft[field]);
+    return value === undefined ? [] : [[field, value] as const];
+  });
   const [ike, natt] = [figure('gatewayPorts', draft.ikePort), figure('gatewayPorts', draft.nattPort)];
   const all: Params<'profile.save'>['fields'] = {
     name: draft.name,
@@ -230,10 +272,17 @@ export function prepare(draft: Draft, original: Draft | undefined): Prepared {
     ipv4: draft.ipv4,
     ipv6: draft.ipv6,
     dns: draft.dns,
-    ...(mtu !== undefined && { mtu }),
-    ...(natKeepalive !== undefined && { natKeepalive }),
-    ...(liveness !== undefined && { liveness }),
+    ...Object.fromEntries(figures),
     localPort: draft.localPort,
+    additionalChildren: draft.additionalChildren
+      .split('\n')
+      .map((line) => ({ remoteNetworks: lines(line) }))
+      .filter(({ remoteNetworks }) => remoteNetworks.length > 0),
+    whenLost: draft.whenLost,
+    tcp: draft.tcp,
+    fragmentation: draft.fragmentation,
+    mobike: draft.mobike,
+    ...ppkOf(draft, original),
     auth: draft.auth,
   };
   const certificates = usesCertificate(draft) ? pemsIn(draft.certificates) : [];
@@ -247,6 +296,13 @@ export function prepare(draft: Draft, original: Draft | undefined): Prepared {
   return { fields: { ...changedIn(all, before), ...proofs }, ...secrets, problems };
 }
 
+/** A name that was taken out takes the key away. */
+function ppkOf({ ppkId, ppkRequired }: Draft, original: Draft | undefined): Pick<Params<'profile.save'>['fields'], 'ppk'> {
+  const id = ppkId.trim();
+  if (id === '') return original === undefined || original.ppkId === '' ? {} : { ppk: { id } };
+  return { ppk: { id, required: ppkRequired } };
+}
+
 function secretsOf(draft: Draft): Omit<Prepared, 'fields' | 'problems'> {
   const given = (wanted: boolean, text: string) => (wanted && text.trim() !== '' ? text : undefined);
   const [psk, eap] = [usesPsk(draft), usesEap(draft.auth)];
@@ -257,6 +313,7 @@ function secretsOf(draft: Draft): Omit<Prepared, 'fields' | 'problems'> {
     password: given(eap && !draft.forgetPassword, draft.password),
     forgetPassword: eap && draft.forgetPassword,
     key,
+    ppk: given(draft.ppkId.trim() !== '', draft.ppk),
     keyPassword: key === undefined ? undefined : given(true, draft.keyPassword),
   };
 }
@@ -299,8 +356,8 @@ function changedIn<T extends object>(all: T, before: object | undefined): Partia
   return Object.fromEntries(changed) as Partial<T>;
 }
 
-export function isChanged({ fields, problems, secret, forgetSecret, password, forgetPassword, key }: Prepared): boolean {
-  const secrets = [secret, password, key].some((one) => one !== undefined) || forgetSecret || forgetPassword;
+export function isChanged({ fields, problems, secret, forgetSecret, password, forgetPassword, key, ppk }: Prepared): boolean {
+  const secrets = [secret, password, key, ppk].some((one) => one !== undefined) || forgetSecret || forgetPassword;
   return Object.keys(fields).length > 0 || secrets || problems.length > 0;
 }
 
@@ -355,6 +412,15 @@ export const FIELD_ORDER: readonly FieldName[] = [
   'mtu',
   'natKeepalive',
   'liveness',
+  'whenLost',
+  'mobike',
+  'tcp',
+  'fragmentation',
+  'rekeyChild',
+  'rekeyIke',
+  'reauthenticateEvery',
+  'additionalChildren',
+  'ppk',
 ];
 
 /** Whether nothing is left that this user could edit. */

@@ -6,6 +6,7 @@ import { Segmented } from '../../components/segmented.tsx';
 import { useTranslation } from '../../i18n/i18n.ts';
 import { FieldWarning, LockedValue, Problems, useFields } from './fieldParts.tsx';
 import { ANYBODY, type FieldName, usesEap } from './form.ts';
+import { LastingFields } from './lastingFields.tsx';
 import { GatewayProof, MoreProof, UserProof } from './proofFields.tsx';
 import type { DraftState } from './useDraft.ts';
 
@@ -31,6 +32,15 @@ const FOLDED: readonly FieldName[] = [
   'mtu',
   'natKeepalive',
   'liveness',
+  'whenLost',
+  'mobike',
+  'tcp',
+  'fragmentation',
+  'rekeyChild',
+  'rekeyIke',
+  'reauthenticateEvery',
+  'additionalChildren',
+  'ppk',
 ];
 
 export function FormFields({ state, edited, folders, more, onMore }: FormFieldsProps): ReactElement {
@@ -137,6 +147,7 @@ export function FormFields({ state, edited, folders, more, onMore }: FormFieldsP
           {text('mtu', 'mtu', { description: t('help.mtu'), technical: true, numeric: true })}
           {text('natKeepalive', 'natKeepalive', { description: t('help.natKeepalive'), technical: true, numeric: true })}
           {text('liveness', 'liveness', { description: t('help.liveness'), technical: true, numeric: true })}
+          <LastingFields state={state} edited={edited} fields={fields} />
         </fieldset>
       </details>
     </>

@@ -16,6 +16,7 @@ import { ErrorCard } from '../../components/errorCard.tsx';
 import { Menu } from '../../components/menu.tsx';
 import { Badge, CopyText, Facts } from '../../components/pieces.tsx';
 import { useTranslation } from '../../i18n/i18n.ts';
+import { useFormat } from '../../i18n/useFormat.ts';
 import { href, navigate } from '../../route.ts';
 import { LENS_OF, openLens } from '../../store/lens.ts';
 import { useProfileWarnings } from '../../store/warnings.ts';
@@ -239,6 +240,8 @@ function Full({ view }: { readonly view: ProfileView }): ReactElement {
     </ul>
   );
   const yes = (on: boolean) => t(on ? 'common:yes' : 'common:no');
+  const format = useFormat();
+  const lasting = (count: number) => (count === 0 ? t('off') : format.duration(count * 1000));
   const seconds = (count: number) => (count === 0 ? t('off') : t('seconds', { count }));
   return (
     <section className="stack" aria-label={t('inFull')}>
@@ -268,6 +271,17 @@ function Full({ view }: { readonly view: ProfileView }): ReactElement {
           },
           ...proofs.map(({ term, field, value }) => ({ term, value: locked(field, value) })),
           { term: t('fields.remoteNetworks'), value: locked('remoteNetworks', lines(view.remoteNetworks)) },
+          ...(view.additionalChildren.length > 0
+            ? [
+                {
+                  term: t('fields.additionalChildren'),
+                  value: locked(
+                    'additionalChildren',
+                    lines(view.additionalChildren.map(({ remoteNetworks }) => remoteNetworks.join(', '))),
+                  ),
+                },
+              ]
+            : []),
           { term: t('fields.ipv4'), value: locked('ipv4', yes(view.ipv4)) },
           { term: t('fields.ipv6'), value: locked('ipv6', yes(view.ipv6)) },
           { term: t('fields.dns'), value: locked('dns', yes(view.dns)) },
@@ -277,6 +291,18 @@ function Full({ view }: { readonly view: ProfileView }): ReactElement {
           { term: t('fields.mtu'), value: locked('mtu', t('bytes', { count: view.mtu })) },
           { term: t('fields.natKeepalive'), value: locked('natKeepalive', seconds(view.natKeepalive)) },
           { term: t('fields.liveness'), value: locked('liveness', seconds(view.liveness)) },
+          { term: t('fields.whenLost'), value: locked('whenLost', t(`choice.whenLost.${view.whenLost}`)) },
+          { term: t('fields.mobike'), value: locked('mobike', yes(view.mobike)) },
+          {
+            term: t('fields.tcp'),
+            value: locked('tcp', `${t(`choice.tcp.${view.tcp}`)}${view.tcp === 'never' ? '' : ` (${view.tcpPorts.join(', ')})`}`),
+          },
+          { term: t('fields.fragmentation'), value: locked('fragmentation', t(`choice.fragmentation.${view.fragmentation}`)) },
+          { term: t('fields.rekeyChild'), value: locked('rekeyChild', lasting(view.rekeyChild)) },
+          { term: t('fields.rekeyIke'), value: locked('rekeyIke', lasting(view.rekeyIke)) },
+          { term: t('fields.reauthenticateEvery'), value: locked('reauthenticateEvery', lasting(view.reauthenticateEvery)) },
+          ...(view.ppk ? [{ term: t('fields.ppk'), value: locked('ppk', copied(view.ppk.id, t('fields.ppk'))) }] : []),
+          ...(view.ppk ? [{ term: t('fields.ppkRequired'), value: locked('ppk', yes(view.ppk.required)) }] : []),
           { term: t('fields.folder'), value: locked('folder', view.folder === '' ? t('noFolder') : <bdi>{view.folder}</bdi>) },
           { term: t('fields.id'), value: copied(view.id, t('fields.id')) },
         ]}

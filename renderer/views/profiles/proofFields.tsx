@@ -223,15 +223,16 @@ export function MoreProof({ state, fields }: Omit<ProofProps, 'edited'>): ReactE
   );
 }
 
-const FORGET = { secret: 'forgetSecret', password: 'forgetPassword' } as const;
+/** What can be asked for when connecting can be forgotten. */
+const FORGET = { secret: 'forgetSecret', password: 'forgetPassword', ppk: undefined } as const;
 
-function Secret({
+export function Secret({
   name,
   stored,
   state,
   fields,
 }: {
-  readonly name: 'secret' | 'password';
+  readonly name: 'secret' | 'password' | 'ppk';
   readonly stored: boolean;
   readonly state: DraftState;
   readonly fields: Fields;
@@ -241,12 +242,14 @@ function Secret({
   const { draft, change } = state;
   const forget = FORGET[name];
   if (fields.isLocked(name)) {
-    return <LockedValue label={t(`fields.${name}`)}>{t(stored ? 'secretStored' : 'secretAsked')}</LockedValue>;
+    return (
+      <LockedValue label={t(`fields.${name}`)}>{t(stored ? 'secretStored' : forget ? 'secretAsked' : 'keyMissing')}</LockedValue>
+    );
   }
   const short = name === 'secret' && draft.secret !== '' && [...draft.secret].length < SHORT_SECRET;
   return (
     <div className="stack" data-field={name}>
-      {!draft[forget] && (
+      {!(forget && draft[forget]) && (
         <div className="profile-secret">
           <TextField
             label={t(stored ? `${name}New` : `fields.${name}`)}
@@ -268,7 +271,7 @@ function Secret({
           </Button>
         </div>
       )}
-      {stored && (
+      {stored && name !== 'ppk' && forget && (
         <Switch
           label={t(`${name}Forget`)}
           description={t(`help.${name}Forget`)}

@@ -69,7 +69,7 @@ export function useDraft(id: string | undefined, begin: Draft, original: Draft |
     change(part, field) {
       const next = { ...draft, ...part };
       setDraft(next);
-      kept.set(key, { ...next, secret: '', password: '', key: '', keyPassword: '' });
+      kept.set(key, { ...next, secret: '', password: '', key: '', keyPassword: '', ppk: '' });
       setTouched((before) => (before.has(field) ? before : new Set([...before, field])));
     },
     problemOf(field) {
@@ -87,13 +87,14 @@ export function useDraft(id: string | undefined, begin: Draft, original: Draft |
         return undefined;
       }
       setSaving(true);
-      const { secret, forgetSecret, password, forgetPassword, key: ownKey, keyPassword } = prepared;
+      const { secret, forgetSecret, password, forgetPassword, key: ownKey, keyPassword, ppk } = prepared;
       const reply = await call('profile.save', {
         ...request,
         forgetSecret,
         forgetPassword,
         ...(secret !== undefined && { secret }),
         ...(password !== undefined && { password }),
+        ...(ppk !== undefined && { ppk }),
         ...(ownKey !== undefined && { key: ownKey }),
         ...(keyPassword !== undefined && { keyPassword }),
       });

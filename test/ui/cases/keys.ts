@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from '../../../core/rpc/contract.ts';
+import { VISITOR } from '../../gateway/office.ts';
 import { type App, WIDE } from '../app.ts';
 import { type Case, eventually } from '../kit.ts';
 import { connectedScene } from '../scenes.ts';
+import type { World } from '../world.ts';
 import { stateIs } from './connect.ts';
 import { table } from './statistics.ts';
 
@@ -14,6 +16,19 @@ async function shownKeys(app: App): Promise<readonly [string | undefined, string
 }
 
 const MINUTE = 60_000;
+
+/** The form of a profile, with what is for administrators unfolded. */
+async function editing(world: World, id: string): Promise<App> {
+  const app = await world.open({ viewport: WIDE });
+  await app.visit(`/profiles/${id}/edit`);
+  await app.page.locator('summary').filter({ hasText: 'For administrators' }).click();
+  return app;
+}
+
+async function select(app: App, field: string, option: string): Promise<void> {
+  await app.page.getByTestId(`field-${field}`).getByRole('button').click();
+  await app.page.getByRole('option', { name: option, exact: true }).click();
+}
 
 export const keys: readonly Case[] = [
   {
@@ -80,6 +95,82 @@ export const keys: readonly Case[] = [
       await stateIs(app, 'Protected');
       await world.ping();
       return 'by ticket';
+    },
+  },
+  {
+    name: 'keys/lifetimes, fragments, roaming and a post-quantum key are set in the form, and used',
+    run: async (world) => {
+      const ppk = { id: 'office-ppk-1', secret: 'a key that both typed, of many octets' };
+      await world.openOffice({ users: [{ ...VISITOR, ppk }] });
+      const { id } = await world.profile();
+      const app = await editing(world, id);
+      await app.field('New keys for the traffic after').fill('5');
+      await app.sees('0, or between 10 and 604800.');
+      await app.field('New keys for the traffic after').fill('600');
+      await app.field('New login after').fill('7200');
+      await select(app, 'fragmentation', 'From the start');
+      await select(app, 'whenLost', 'Hold it back, also when only you can bring it back');
+      await app.page.getByText('Follow this computer to other networks').click();
+      await app.field('Name of the post-quantum key').fill(ppk.id);
+      await app.page.getByLabel('Post-quantum key', { exact: true }).fill(ppk.secret);
+      await app.page.getByText('Never connect without the post-quantum key').click();
+      await app.picture('keys-form');
+      await app.page.getByTestId('profile-save').click();
+      await app.sees('Every detail');
+      const view = await world.call('profile.show', { profile: id });
+      assert.deepEqual(
+        [view.rekeyChild, view.reauthenticateEvery, view.fragmentation, view.whenLost, view.mobike, view.ppk, view.secrets],
+        [600, 7200, 'force', 'lock', false, { id: ppk.id, required: true }, ['psk', 'ppk']],
+      );
+      const detail = (await app.page.getByTestId('profile-detail').innerText()).replaceAll(/\s+/g, ' ');
+      assert.match(detail, /Long messages in pieces From the start New keys for the traffic after 10 min/);
+      assert.match(detail, /Post-quantum key office-ppk-1/);
+      assert.doesNotMatch(detail, /that both typed/);
+      assert.match(
+        (await world.stage.cli('show', id)).stdout,
+        /Post-quantum key +office-ppk-1, demanded\nRekeys +CHILD SA after 600 s/,
+      );
+      await world.up(id);
+      await app.go('Statistics');
+      assert.equal((await table(app, 'ike'))['Key exchange'], 'CURVE_25519 + ML_KEM_768 + PPK');
+      const due = ((await world.status()).children[0]?.rekeyAt ?? 0) - Date.now();
+      assert.ok(due > 8 * MINUTE && due < 10 * MINUTE, `${due} ms`);
+      // Its name taken out takes the key along.
+      await world.call('tunnel.down', {});
+      await app.visit(`/profiles/${id}/edit`);
+      await app.page.locator('summary').filter({ hasText: 'For administrators' }).click();
+      await app.field('Name of the post-quantum key').fill('');
+      await app.page.getByTestId('profile-save').click();
+      await app.sees('Every detail');
+      const after = await world.call('profile.show', { profile: id });
+      assert.deepEqual([after.ppk, after.secrets], [undefined, ['psk']]);
+      return 'set, used, taken away';
+    },
+  },
+  {
+    name: 'keys/what the administrator locked of them is shown and cannot be changed',
+    run: async (world) => {
+      const { id } = await world.profile({
+        ppk: { id: 'office-ppk-1', secret: 'a key of the office alone' },
+        locked: ['ppk', 'rekeyIke', 'fragmentation', 'mobike'],
+      });
+      const app = await editing(world, id);
+      for (const [field, kind] of [
+        ['field-rekeyIke', 'readonly'],
+        ['field-ppkId', 'readonly'],
+      ] as const) {
+        const input = app.page
+          .getByTestId(field)
+          .locator('input')
+          .or(app.page.locator(`input[data-test=${field}]`));
+        assert.notEqual(await input.first().getAttribute(kind), null, field);
+      }
+      const locked = (await app.page.getByTestId('profile-form').innerText()).replaceAll(/\s+/g, ' ');
+      assert.match(locked, /Long messages in pieces When needed Locked by the administrator/);
+      assert.match(locked, /Post-quantum key Stored, never shown Locked by the administrator/);
+      assert.equal(await app.page.getByTestId('field-fragmentation').count(), 0);
+      assert.equal(await app.page.getByTestId('field-ppk').count(), 0);
+      return 'locked';
     },
   },
 ];

@@ -100,6 +100,35 @@ for (const [fields, expected] of wrong) {
   });
 }
 
+test('a post-quantum key: named, kept, made obligatory, renamed, given anew, and gone with its name', () => {
+  const given = editProfile({
+    base: undefined,
+    fields: { ...least, ppk: { id: 'office-ppk-1' } },
+    secrets: { ppk: 'sixteen octets or more' },
+    touched: ['ppk'],
+    now: Date.now(),
+  });
+  assert.deepEqual([given.imported?.profile.ppk, given.forget.includes('ppk')], [{ id: 'office-ppk-1', required: false }, false]);
+  assert.equal(new TextDecoder().decode(given.imported?.secret.ppk), 'sixteen octets or more');
+  const with1 = base({ ppk: { id: 'office-ppk-1', required: true } });
+  const after = (fields: GivenFields) => edit(fields, { base: with1 }).imported?.profile.ppk;
+  assert.deepEqual(after({ mtu: 1300 }), with1.ppk);
+  assert.deepEqual(after({ ppk: { id: 'office-ppk-2' } }), { id: 'office-ppk-2', required: true });
+  assert.deepEqual(after({ ppk: { id: 'office-ppk-1', required: false } }), { id: 'office-ppk-1', required: false });
+  const gone = edit({ ppk: { id: '' } }, { base: with1 });
+  assert.deepEqual([gone.imported?.profile.ppk, gone.forget.includes('ppk')], [undefined, true]);
+  assert.deepEqual(codes({ ppk: { id: 'with blanks' } }, { base: with1 }), ['ppk identity-invalid']);
+  const nameless = editProfile({ base: base(), fields: {}, secrets: { ppk: 'a secret' }, touched: ['ppk'], now: Date.now() });
+  assert.deepEqual(
+    nameless.problems.map(({ field, code }) => `${field} ${code}`),
+    ['ppk required'],
+  );
+  assert.doesNotMatch(JSON.stringify(nameless.problems), /a secret/);
+  const locked = base({ ppk: { id: 'office-ppk-1' }, locked: ['ppk'] });
+  assert.deepEqual(codes({ ppk: { id: '' } }, { base: locked }), ['ppk locked']);
+  assert.deepEqual(codes({ ppk: { id: 'office-ppk-1', required: false }, mtu: 1300 }, { base: locked }), []);
+});
+
 test('a secret that is too long is a problem of the secret, and is in no message', () => {
   for (const secret of ['s3cr3t'.repeat(300), 'ä'.repeat(600)]) {
     const { problems } = edit(least, { secret });

@@ -187,7 +187,18 @@ test('all is locked when nothing of this way of connecting is left', () => {
     'espProposals',
     'remoteNetworks',
   ];
-  const rest = ['ipv4', 'ipv6', 'dns', 'mtu', 'natKeepalive', 'liveness', 'localPort'];
+  const lasting = [
+    'whenLost',
+    'mobike',
+    'tcp',
+    'fragmentation',
+    'rekeyChild',
+    'rekeyIke',
+    'reauthenticateEvery',
+    'additionalChildren',
+    'ppk',
+  ];
+  const rest = ['ipv4', 'ipv6', 'dns', 'mtu', 'natKeepalive', 'liveness', 'localPort', ...lasting];
   const locked = [...plain, ...rest, 'certificates', 'key', 'trust', 'eap'];
   assert.equal(isAllLocked({ auth: 'certificate', locked }), true);
   assert.equal(isAllLocked({ auth: 'eap', locked }), false);

@@ -144,6 +144,7 @@ const NOTHING = {
   forgetPassword: false,
   key: undefined,
   keyPassword: undefined,
+  ppk: undefined,
   problems: [],
 };
 
@@ -172,6 +173,23 @@ test('an edit sends what changed and nothing else', () => {
   assert.equal(isChanged(edit({ forgetSecret: true })), true);
   assert.deepEqual(edit({ gateway: 'other.test' }).fields, { gateway: 'other.test' }, 'the identity follows the name');
   assert.deepEqual(edit({ remoteId: 'other.test' }).fields, { remoteId: 'other.test' });
+  assert.deepEqual(edit({ additionalChildren: '10.2.0.0/16, 10.3.0.0/16\n\n fd02::/64' }).fields, {
+    additionalChildren: [{ remoteNetworks: ['10.2.0.0/16', '10.3.0.0/16'] }, { remoteNetworks: ['fd02::/64'] }],
+  });
+  assert.deepEqual(edit({ rekeyChild: '600', fragmentation: 'force', mobike: false, whenLost: 'lock', tcp: 'never' }).fields, {
+    rekeyChild: 600,
+    fragmentation: 'force',
+    mobike: false,
+    whenLost: 'lock',
+    tcp: 'never',
+  });
+  const named = edit({ ppkId: ' office-ppk-1 ', ppk: 'a key', ppkRequired: true });
+  assert.deepEqual([named.fields, named.ppk], [{ ppk: { id: 'office-ppk-1', required: true } }, 'a key']);
+  assert.equal(edit({ ppk: 'typed without a name' }).ppk, undefined);
+  const with1 = draftOf(view({ ppk: { id: 'office-ppk-1', required: false }, secrets: ['psk', 'ppk'] }));
+  assert.deepEqual(prepare(with1, with1), NOTHING);
+  assert.deepEqual(prepare({ ...with1, ppkId: '' }, with1).fields, { ppk: { id: '' } });
+  assert.equal(isChanged(prepare({ ...with1, ppk: 'another' }, with1)), true);
   const open = draftOf(view({ remoteId: undefined }));
   assert.equal(open.remoteId, ANYBODY);
   assert.deepEqual(prepare({ ...open, remoteId: '' }, open).fields, { remoteId: '' });
@@ -205,6 +223,9 @@ test('a new profile begins with the helper’s own defaults', () => {
   assert.equal(fields.mtu, DEFAULTS.mtu);
   assert.equal(fields.natKeepalive, DEFAULTS.natKeepalive);
   assert.equal(fields.liveness, DEFAULTS.liveness);
+  for (const field of ['whenLost', 'tcp', 'fragmentation', 'mobike', 'rekeyChild', 'rekeyIke', 'reauthenticateEvery'] as const)
+    assert.equal(fields[field], DEFAULTS[field], field);
+  assert.deepEqual([fields.additionalChildren, fields.ppk], [[], undefined]);
   assert.deepEqual(fields.gatewayPorts, { ike: DEFAULTS.ikePort, natt: DEFAULTS.nattPort });
   assert.deepEqual(fields.ikeProposals, [...DEFAULTS.proposals]);
   assert.deepEqual(fields.espProposals, [...DEFAULTS.proposals]);
