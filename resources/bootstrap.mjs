@@ -29,7 +29,7 @@ const browser = ['chromium', 'fonts-noto-cjk', 'fonts-noto-core'];
 const traffic = ['iperf3'];
 const debianPackages = {
   demo: lab,
-  test: [...lab, ...strongswan, ...radius, ...traffic, 'tshark', 'openssl', ...browser],
+  test: [...lab, ...strongswan, ...radius, ...traffic, 'tshark', 'openssl', 'dbus-daemon', ...browser],
   interop: [...lab, ...strongswan, ...radius, ...traffic, 'tshark', 'openssl'],
   bench: [...lab, ...strongswan, ...traffic],
   ui: [...lab, ...browser],

@@ -18,6 +18,7 @@ import { close, fcntl } from '../system/ffi/libc.ts';
 import { boottime, watchClock } from '../system/linux/clock.ts';
 import { descriptorOf, peerCredentials } from '../system/linux/peer.ts';
 import { giveBackCode, keepCompiled } from '../system/linux/programCode.ts';
+import { watchSleepNews } from '../system/linux/sleepWatch.ts';
 import { createSleepGauge } from '../tunnel/wake.ts';
 import { openAgentKey } from './agentKey.ts';
 import { createCertificateFetch } from './certificateFetch.ts';
@@ -183,7 +184,10 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   for (const { name, outcome } of dataplane.backendTrials()) logs.log('debug', 'engine', 'ESP backend', { name, outcome });
 }
 
-/** A timer sleeps with the computer: who is awake again asks at once whether the gateway is still there. */
+/**
+ * A timer sleeps with the computer: who is awake again asks at once whether the gateway is still there. What goes on between the word that it
+ * is about to sleep and the sleep (network managers take the network away) is no loss of the tunnel.
+ */
 function watchSleep(tunnel: TunnelKeeper, logs: LogRing): void {
   const clocks = () => ({ boottime: boottime(), monotonic: performance.now(), wall: Date.now() });
   const gauge = createSleepGauge(clocks());
@@ -196,6 +200,21 @@ function watchSleep(tunnel: TunnelKeeper, logs: LogRing): void {
     if (slept > 0) awake(Math.round(slept / 1_000));
   });
   if (typeof watch === 'string') logs.log('warn', 'engine', 'a wake-up will be noticed late', { why: watch });
+  let asleep = false;
+  watchSleepNews({
+    onSleep: (about) => {
+      asleep = about;
+      logs.log('info', 'engine', about ? 'the computer is about to sleep' : 'the computer is not about to sleep any more');
+      if (about) tunnel.suspending();
+      // Also where it did not sleep after all: what was taken for asleep is looked at.
+      else tunnel.resumed();
+    },
+    onReady: () => logs.log('debug', 'engine', 'logind tells when the computer is about to sleep'),
+    onClosed: (why) => {
+      logs.log('info', 'engine', 'sleep will be noticed by the clocks alone', { why });
+      if (asleep) tunnel.resumed();
+    },
+  });
   // A process that stood still is in the same position, and no clock tells.
   process.on('SIGCONT', () => awake(0));
 }
