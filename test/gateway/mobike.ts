@@ -40,8 +40,10 @@ export function mobikePayloads(request: readonly Payload[], policy: MobikePolicy
 
 export class OfficeMobike {
   readonly #ports: OfficeMobikePorts;
-  /** Where the client says that it is, and whether a check of that waits to be sent. */
+  /** Where the client says that it is, and where it was seen last. */
   #wanted: Route | undefined;
+  #shown: Route | undefined;
+  /** A check of that waits to be sent. */
   #queued = false;
 
   constructor(ports: OfficeMobikePorts) {
@@ -78,10 +80,16 @@ export class OfficeMobike {
     }
   }
 
+  /** Another IKE SA has taken the place of the one that a check is in flight in: that one may end before it is answered. */
+  rekeyed(now: number): void {
+    if (this.#wanted !== this.#shown && !this.#queued) this.#ports.ike().request(this.#check(), now);
+  }
+
   /** §3.7: packets go there when somebody there has shown that they arrive. */
   #follow(way: Route, now: number): void {
     this.#wanted = way;
     if (way.remote.transport === 'tcp') {
+      this.#shown = way;
       // RFC 9329 §7.1: who has a connection has shown that it is there.
       const { ike, local, emit } = this.#ports;
       ike().moveTo(way, undefined, now);
@@ -106,7 +114,10 @@ export class OfficeMobike {
       process: (answer, now) => {
         if (!bringsBack(cookie, answer)) ike().finish([deleteIkeSa()], { code: 'protocol', evidence: 'COOKIE2' }, now);
         // One that went to several addresses shows nothing about the last of them; another is on its way.
-        else if (way && way === this.#wanted) emit({ kind: 'moved', local, ...way, natLocal, settled: true });
+        else if (way && way === this.#wanted) {
+          this.#shown = way;
+          emit({ kind: 'moved', local, ...way, natLocal, settled: true });
+        }
       },
       // The client may be somewhere else again, and say so; what it does not answer ends nothing yet.
       unanswered: () => {},

@@ -90,7 +90,10 @@ export class ResponderSa {
       ...{ ikeProposals: config.ikeProposals, espProposals: config.espProposals },
       ...{ random, newSpiIn, emit },
       notified: (notice, _, way) => this.#notified(notice) ?? this.#mobike?.notified(notice, way),
-      rekeyed: (_, at) => this.#tellToken(at),
+      rekeyed: (_, at) => {
+        this.#tellToken(at);
+        this.#mobike?.rekeyed(at);
+      },
       closeWithoutChild: false,
       // RFC 9329 §6.1: a client's new connection comes from a new port, even from a new address.
       followPeer: !half.natLocal || half.remote.transport === 'tcp',

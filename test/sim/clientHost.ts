@@ -71,14 +71,19 @@ export class ClientHost {
 
   deadline(): number {
     if (!this.awake) return never;
-    return Math.min(this.#over ? never : (this.#session.deadline() ?? never), ...this.links.map((link) => link.deadline()));
+    return Math.min(this.#sessionDue(), ...this.links.map((link) => link.deadline()));
   }
 
   wake(now: number): void {
     for (const link of this.links) if (link.deadline() <= now) link.wake(now);
-    if ((this.#session.deadline() ?? never) > now || this.#over) return;
+    if (this.#sessionDue() > now) return;
     this.#tell({ kind: 'tick' }, now);
-    this.#ports.referee.progressed('session', this.#over ? never : (this.#session.deadline() ?? never), now);
+    this.#ports.referee.progressed('session', this.#sessionDue(), now);
+  }
+
+  /** As of core/helper/attempts.ts: who is to end asks nothing of it any more. */
+  #sessionDue(): number {
+    return this.#over || this.#unwanted ? never : (this.#session.deadline() ?? never);
   }
 
   // --- what happens to it ----------------------------------------------------------------------------------------------------------

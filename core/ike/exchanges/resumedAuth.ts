@@ -29,6 +29,9 @@ export function* resumedAuth(setup: IkeAuthSetup, ticket: IkeTicket, random: Ran
     resumedAuthPayload(ours),
     ...(config.resumption ? [notify(NOTIFY.TICKET_REQUEST)] : []),
     ...child.payloads(),
+    // RFC 5723 §5.1: what concerns addresses, and what is asked of the gateway now, is of this exchange and not of the ticket.
+    ...(config.mobike ? [notify(NOTIFY.MOBIKE_SUPPORTED)] : []),
+    ...(config.initialContact ? [notify(NOTIFY.INITIAL_CONTACT)] : []),
   ]);
   const idr = findPayload(response, 'IDr');
   const auth = findPayload(response, 'AUTH');

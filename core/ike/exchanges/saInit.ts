@@ -107,6 +107,8 @@ export class SaInitExchange {
   #exchange: KeyExchange;
   /** Until then a refusal may be the answer to an earlier request, repeated or late. */
   #echoesUntil = Number.NEGATIVE_INFINITY;
+  /** How many such answers may come: the request was repeated so often. */
+  #echoes = 0;
   #answers = 0;
 
   /** Makes the key pair of the first method offered, so that the first message is ready when it is wanted. */
@@ -184,7 +186,11 @@ export class SaInitExchange {
     const hex = toHex(cookie);
     // One that was asked for before the last is an echo, or we are back at an address that it was made for.
     const back = this.#cookies.has(hex) && this.#cookie !== undefined && toHex(this.#cookie) !== hex;
-    if (back && progress.now < this.#echoesUntil) return { kind: 'ignore', why: 'echo: an earlier COOKIE' };
+    // A gateway that makes a new one every second answers repetitions of the request before with others than that. Once it has two requests
+    // that it takes, nobody can say which of them it answered, and AUTH is made of one (RFC 7296 §2.15).
+    const other = this.#cookie !== undefined && toHex(this.#cookie) !== hex;
+    if (other && progress.now < this.#echoesUntil && (back || this.#echoes-- > 0))
+      return { kind: 'ignore', why: 'echo: another COOKIE' };
     if (back && this.#returns++ < MAX_COOKIES) {
       this.#cookie = cookie.slice();
       this.#solution = undefined;
@@ -250,8 +256,9 @@ export class SaInitExchange {
   }
 
   /** `worked`: milliseconds since the answer came. */
-  #restart({ firstAt, now }: SaInitProgress, why: string, worked = 0): SaInitVerdict {
+  #restart({ sent, firstAt, now }: SaInitProgress, why: string, worked = 0): SaInitVerdict {
     this.#refusals.clear();
+    this.#echoes = sent - 1;
     // The round trip was at most the time since this request was first sent.
     this.#echoesUntil = now + worked + 2 * (now - firstAt) + ECHO_SLACK;
     return { kind: 'restart', why };

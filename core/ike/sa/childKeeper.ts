@@ -21,8 +21,8 @@ import { suiteText } from '../negotiation.ts';
 import { selectorsText } from '../selectors.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/message.ts';
-import { deleteChildSas, notify } from '../wire/payloads.ts';
-import { spiBytes, spiText } from '../wire/spi.ts';
+import { allPayloads, deleteChildSas, notify } from '../wire/payloads.ts';
+import { spiBytes, spiNumber, spiText } from '../wire/spi.ts';
 import { ChildAnswers } from './childAnswers.ts';
 import {
   type ChildPath,
@@ -82,6 +82,8 @@ export class ChildKeeper {
   /** A request of ours about CHILD SAs is in flight. */
   #making = false;
   readonly #answers: ChildAnswers;
+  /** SPIs of the peer's that it deleted meanwhile: the answer that tells us of one may be late. */
+  readonly #deleted = new Set<number>();
 
   constructor(setup: ChildKeeperSetup) {
     this.#setup = setup;
@@ -168,6 +170,15 @@ export class ChildKeeper {
     return { empty: last && life?.expired === true };
   }
 
+  /** A genuine request of the peer, before it is answered. */
+  asked(payloads: readonly Payload[]): void {
+    if (!this.#making) return;
+    for (const { protocol, spis } of allPayloads(payloads, 'D')) {
+      if (protocol !== PROTOCOL.ESP) continue;
+      for (const spi of spis) if (this.#deleted.size < maxDeleted) this.#deleted.add(spiNumber(spi) ?? 0);
+    }
+  }
+
   /** When `work` has something to do. */
   deadline(): number {
     let due = Number.POSITIVE_INFINITY;
@@ -250,6 +261,7 @@ export class ChildKeeper {
 
   #ask(sa: IkeSa, request: ChildRequest, now: number, done: (verdict: CreateVerdict<AgreedChild>, now: number) => void): void {
     this.#making = true;
+    this.#deleted.clear();
     sa.request(
       {
         exchange: EXCHANGE.CREATE_CHILD_SA,
@@ -257,9 +269,10 @@ export class ChildKeeper {
         process: (payloads, at) => {
           followUp(sa, request.read(payloads), payloads, this.#setup.random, at, (verdict, then) => {
             this.#making = false;
+            const gone = verdict.kind === 'agreed' && this.#deleted.has(verdict.agreed.spiOut);
             // The DELETE of the IKE SA, which is on its way, ends whatever this made.
-            if (sa.state === 'established') done(verdict, then);
-            else if (verdict.kind === 'agreed') wipeFresh(verdict.agreed);
+            if (verdict.kind === 'agreed' && (gone || sa.state !== 'established')) wipeFresh(verdict.agreed);
+            if (sa.state === 'established') done(gone ? deletedAlready : verdict, then);
           });
         },
       },
@@ -348,7 +361,8 @@ export class ChildKeeper {
     }
     if (verdict.kind === 'wrong') this.#disown(sa, spiIn, now);
     const evidence = verdict.kind === 'group' ? `asks for ${verdict.method.keyword}` : verdict.evidence;
-    const again = verdict.kind === 'refused' && verdict.type === NOTIFY.TEMPORARY_FAILURE && attempts < maxTemporary;
+    const passing = verdict.kind === 'refused' && (verdict.type === NOTIFY.TEMPORARY_FAILURE || verdict === deletedAlready);
+    const again = passing && attempts < maxTemporary;
     sa.narrator.log(again ? 'info' : 'warn', `no ${wanted.which} CHILD SA: ${evidence}`);
     if (again) this.#wanted.push({ ...wanted, attempts, notBefore: now + pauseAfter(attempts, this.#setup.random) });
     else if (this.#lives.size === 0 && this.#wanted.length === 0)
@@ -395,6 +409,10 @@ export class ChildKeeper {
 
 /** TEMPORARY_FAILURE in a row for one more CHILD SA. */
 const maxTemporary = 8;
+/** SPIs of a peer that deletes without end while we wait for its answer. */
+const maxDeleted = 256;
+/** The DELETE of what an answer made came before the answer. */
+const deletedAlready = { kind: 'refused', type: NOTIFY.CHILD_SA_NOT_FOUND, evidence: 'the peer has deleted it already' } as const;
 
 function wipeChild({ keysIn, keysOut }: ChildSa): void {
   for (const { encryption, integrity } of [keysIn, keysOut]) {

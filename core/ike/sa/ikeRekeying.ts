@@ -98,8 +98,13 @@ export class IkeRekeying {
 
   /** As soon as that can be. */
   want(now: number): void {
-    this.#softAt = Math.min(this.#softAt, now);
+    this.soon(now);
     this.#notBefore = 0;
+  }
+
+  /** The same, but not before a pause after a refusal is over. */
+  soon(now: number): void {
+    this.#softAt = Math.min(this.#softAt, now);
   }
 
   /** RFC 7296 §2.25.2: deleted by the peer while both rekey it. What the peer made is there already. */
@@ -110,7 +115,9 @@ export class IkeRekeying {
     if (sa === this.#setup.current() && theirs?.sa.state === 'established') theirs.adopt(now);
   }
 
-  /** Both rekey it, and the peer uses what it made: it knows already which one stays, be it that ours was refused and we did not hear it yet. */
+  /**
+   * Both rekey it, and the peer uses what it made: it knows already which one stays, be it that ours was refused and we did not hear it yet.
+   */
   asked(sa: IkeSa, payloads: readonly Payload[], now: number): void {
     const theirs = this.#rekey?.theirs;
     if (theirs?.sa !== sa || deletesIkeSa(payloads)) return;
@@ -153,7 +160,9 @@ export class IkeRekeying {
 
   /** True: the IKE SA in use is ours from here on. */
   #rekeyed(rekey: Rekey, spi: Uint8Array, verdict: CreateVerdict<AgreedIke>, now: number): boolean {
-    const { old, theirs } = rekey;
+    const { old } = rekey;
+    // The peer may have deleted it as the redundant one.
+    const theirs = rekey.theirs?.sa.state === 'established' ? rekey.theirs : undefined;
     if (this.#rekey !== rekey) {
       // The peer has gone on with its own.
       if (verdict.kind === 'agreed') this.#discard(this.#ours(old, spi, verdict.agreed, now), now);
@@ -172,6 +181,7 @@ export class IkeRekeying {
         } else {
           this.#setup.adopt(made, now, 'us');
           this.#discard(old, now);
+          if (theirs) this.#setup.keep(theirs.sa, now + redundantFor);
           return true;
         }
         return false;
@@ -230,7 +240,8 @@ export class IkeRekeying {
     const { additional } = agreed.suite;
     const make = (made: AgreedIke, at: number): IkeSa => {
       const sa = this.#successor(old, made, { role: 'responder', spiI: made.spi, spiR: spi }, at);
-      keep(sa, at + redundantFor);
+      // Which of two stays is known when ours is answered.
+      keep(sa, ours ? Number.POSITIVE_INFINITY : at + redundantFor);
       return sa;
     };
     const adopt = (sa: IkeSa) => (at: number) => {

@@ -80,7 +80,7 @@ export class Session {
       make: (start) => this.#make(start),
       adopt: (sa, now, by) => this.#adopt(sa, now, by),
       keep: (sa, until) => void this.#others.set(sa, until),
-      crowded: () => this.children.busy || this.#others.size >= maxOthers,
+      crowded: () => this.#others.size >= maxOthers,
     });
   }
 
@@ -218,7 +218,10 @@ export class Session {
       },
       // Lines of the key log come while it is being made.
       emit: (output) => (output.kind === 'key-log' ? this.#setup.emit(output) : this.#emit(sa, output)),
-      asked: (payloads) => this.#rekeying.asked(sa, payloads, this.#now),
+      asked: (payloads) => {
+        this.children.asked(payloads);
+        this.#rekeying.asked(sa, payloads, this.#now);
+      },
       beforeEnd: () => this.#rekeying.beforeEnd(sa, this.#now),
       childComing: () => this.children.pending,
     });
@@ -320,7 +323,11 @@ export class Session {
     this.#followups.drop();
     // RFC 7296 §1.3.2: without traffic selectors it is the IKE SA that is meant.
     const forIke = !findPayload(payloads, 'TSi') && !findPayload(payloads, 'TSr');
-    return forIke ? this.#rekeying.answer(sa, payloads, now) : this.children.answer(sa, payloads, now);
+    if (!forIke) return this.children.answer(sa, payloads, now);
+    if (!this.children.busy) return this.#rekeying.answer(sa, payloads, now);
+    // So that a peer is not put off for ever by one CHILD SA after the other: it comes before the next of them, and by us.
+    this.#rekeying.soon(now);
+    return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
   }
 
   /** RFC 9370 §2.2.4: the rest of a CREATE_CHILD_SA of the peer. */
