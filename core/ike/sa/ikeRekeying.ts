@@ -44,7 +44,7 @@ export interface IkeRekeyingSetup {
   readonly adopt: (sa: IkeSa, now: number, by: 'us' | 'peer') => void;
   /** It is not in use, and has until then to be deleted. */
   readonly keep: (sa: IkeSa, until: number) => void;
-  /** Nothing may come beside what there is: CHILD SAs are being made or deleted, or too many IKE SAs wait for their end. */
+  /** Too many IKE SAs wait for their end. */
   readonly crowded: () => boolean;
   /** The IKE SA in use is a new one, made by an answer with these notifies. */
   readonly rekeyed: ((notifies: readonly PayloadOf<'N'>[], now: number) => void) | undefined;
