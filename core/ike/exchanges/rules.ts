@@ -118,6 +118,17 @@ export type RuleError =
   | { readonly code: 'critical'; readonly type: number } // answer: UNSUPPORTED_CRITICAL_PAYLOAD with the type
   | { readonly code: 'payloads'; readonly place: string }; // answer: INVALID_SYNTAX
 
+export function ruleErrorText(error: RuleError): string {
+  switch (error.code) {
+    case 'exchange':
+      return 'unknown exchange';
+    case 'critical':
+      return `unknown critical payload ${error.type}`;
+    case 'payloads':
+      return error.place;
+  }
+}
+
 /**
  * `found` says where the payloads were. A response that carries an error notify, or asks for another
  * request, here (COOKIE, TICKET_NACK) or elsewhere (REDIRECT), need not have what the rule demands: errors come alone (RFC 7296 §2.21).

@@ -15,24 +15,25 @@
  * changes anything but a counter of the log.
  */
 import { equalBytes } from '../../bytes/bytes.ts';
-import { authenticatedForm, IntAuth } from '../auth/intAuth.ts';
-import { type ChildRecord, fatalInResponse, judgeInformational } from '../exchanges/informational.ts';
-import { exchangeName, type RuleError, siftPayloads } from '../exchanges/rules.ts';
+import { fatalInResponse, judgeInformational } from '../exchanges/informational.ts';
+import { exchangeName, type RuleError, ruleErrorText, siftPayloads } from '../exchanges/rules.ts';
 import { type Arrived, InboundMessages } from '../fragment/inbound.ts';
-import { type FragmentSize, messageLimit } from '../fragment/size.ts';
-import { type IkeKeys, wipe, wipeIkeKeys } from '../keys/ikeKeys.ts';
-import { espKeyLogLines, ikeKeyLogLine } from '../keys/keyLog.ts';
+import type { FragmentSize } from '../fragment/size.ts';
+import type { IkeKeys } from '../keys/ikeKeys.ts';
 import type { IkeSuite } from '../negotiation.ts';
 import { EXCHANGE, NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
-import { encodePayloads } from '../wire/encode.ts';
 import type { Header, Message, Payload, PayloadOf, WireError } from '../wire/message.ts';
 import { deleteChildSas, deleteIkeSa, notify } from '../wire/payloads.ts';
-import { spiBytes, spiText } from '../wire/spi.ts';
+import { spiBytes } from '../wire/spi.ts';
+import type { Installed } from './childLife.ts';
+import { type Child, type ChildFacts, ChildTable } from './childTable.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
+import { Delivery } from './delivery.ts';
+import { MessageSecurity } from './messageSecurity.ts';
 import type { Narrator } from './narrator.ts';
-import { createProtection, type Opened, type Protection, type Role } from './protect.ts';
+import type { Opened, Role } from './protect.ts';
 import type { IkeSaSetup, NotifyTaken, OutgoingExchange, Reply, RequestHandler, Route } from './setup.ts';
-import { AnswerWindow, RequestWindow, type RetransmitTiming, type Sealed, sentOnce } from './window.ts';
+import { AnswerWindow, RequestWindow } from './window.ts';
 
 export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
 
@@ -50,51 +51,37 @@ const FRAGMENTS_WITHIN = 30_000;
 
 export class IkeSa {
   readonly #setup: IkeSaSetup;
-  #keys: IkeKeys;
-  #protection: Protection;
-  readonly #intAuth = new IntAuth();
-  /** Our IKE_INTERMEDIATE request in flight, as AUTH covers it. */
-  #intermediate: Uint8Array = new Uint8Array(0);
+  readonly #security: MessageSecurity;
+  readonly #delivery: Delivery;
+  readonly #children: ChildTable;
   readonly #requests: RequestWindow<OutgoingExchange>;
   readonly #answers: AnswerWindow;
   readonly #theirAnswers: InboundMessages;
   readonly #theirRequests: InboundMessages;
-  /** Of the fragments that long messages are sent in; undefined: the peer does not take any. */
-  #fragmentSize: FragmentSize | undefined;
   readonly #queue: OutgoingExchange[] = [];
-  readonly #children = new Map<number, Child>();
   #state: IkeSaState = 'half-open';
   #quietUntil: number;
   #authenticated = false;
-  #channel: Channel;
-  #remote: Endpoint;
-  #followPeer: boolean;
   /** Last sign of life of the peer that nobody else can have given. */
   #heardAt = 0;
   /** Of the request in flight. */
   #rounds = 1;
-  /** Where the request in flight goes in place of the way in use, as long as it tries others. */
-  #trial: readonly Route[] = [];
   /** Somebody wants to know when the peer is heard next. */
   #awaited = false;
   #ending: { readonly failure: IkeFailure | undefined; readonly exchange: OutgoingExchange; readonly by: number } | undefined;
 
   constructor(setup: IkeSaSetup) {
     this.#setup = setup;
-    this.#keys = setup.keys;
-    this.#protection = createProtection(setup.role, setup.suite, setup.keys, setup.random);
+    this.#delivery = new Delivery(setup);
+    this.#children = new ChildTable(setup);
     this.#requests = new RequestWindow(setup.timing, setup.nextRequestId);
     this.#answers = new AnswerWindow(setup.expectedRequestId);
-    this.#fragmentSize = setup.fragmentSize;
     const agreed = setup.fragmentSize !== undefined;
     this.#theirAnswers = new InboundMessages(agreed, setup.narrator, Infinity);
     this.#theirRequests = new InboundMessages(agreed, setup.narrator, FRAGMENTS_WITHIN);
     this.#quietUntil = setup.quietUntil ?? 0;
-    this.#channel = setup.channel;
-    this.#remote = setup.remote;
-    this.#followPeer = setup.followPeer;
     setup.narrator.setSpis(setup.spiI, setup.spiR);
-    this.#logKeys();
+    this.#security = new MessageSecurity(setup);
   }
 
   get state(): IkeSaState {
@@ -103,40 +90,35 @@ export class IkeSa {
 
   /** Where requests go now. */
   get remote(): Endpoint {
-    return this.#remote;
+    return this.#delivery.way.remote;
   }
 
   get channel(): Channel {
-    return this.#channel;
+    return this.#delivery.way.channel;
   }
 
   /** What an IKE SA that takes this one's place begins with. */
   get fragmentSize(): FragmentSize | undefined {
-    return this.#fragmentSize;
+    return this.#security.fragmentSize;
   }
 
   get keys(): IkeKeys {
-    return this.#keys;
+    return this.#security.keys;
   }
 
   /** What IKE_INTERMEDIATE exchanges add to the octets of AUTH; undefined: there were none (RFC 9242 §3.3.2). */
   get intAuth(): Uint8Array | undefined {
-    return this.#intAuth.octets;
+    return this.#security.intAuth;
   }
 
   /** RFC 8784 §3: a PPK went into it, and all that is derived from now on comes of this one. */
   replaceSkD(d: Uint8Array): void {
-    wipe(this.#keys.d);
-    this.#keys = { ...this.#keys, d };
+    this.#security.replaceSkD(d);
   }
 
   /** RFC 9242 §3.3.1: from the next exchange on all is protected by these, which are of an additional key exchange; the old are wiped. */
   replaceKeys(keys: IkeKeys): void {
-    const { role, suite, random } = this.#setup;
-    wipeIkeKeys(this.#keys);
-    this.#keys = keys;
-    this.#protection = createProtection(role, suite, keys, random);
-    this.#logKeys();
+    this.#security.replaceKeys(keys);
   }
 
   get suite(): IkeSuite {
@@ -162,7 +144,7 @@ export class IkeSa {
   }
 
   get children(): readonly Child[] {
-    return [...this.#children.values()];
+    return this.#children.all;
   }
 
   child(spiIn: number): ChildFacts | undefined {
@@ -196,19 +178,18 @@ export class IkeSa {
       this.close(this.#ending.failure);
       return;
     }
-    const again = this.#isCutOff() ? undefined : this.#requests.tick(now);
+    const again = this.#delivery.isCutOff ? undefined : this.#requests.tick(now);
     if (again === 'exhausted' && this.#isWorthMore(now)) this.#repeatNow(now);
     else if (again === 'exhausted') this.#unanswered(now);
     // RFC 9329 §7.1: the very same request, and no other.
-    else if (again && this.#trial.length > 0 && again.sent > TRIALS) this.#repeatNow(now);
+    else if (again && this.#delivery.trying && again.sent > TRIALS) this.#repeatNow(now);
     else if (again) {
       const name = exchangeName(this.#requests.context?.exchange ?? 0);
       const { datagrams, id: messageId, sent } = again;
-      // RFC 7383 §2.5.2: later messages begin with what this one has come to.
-      if (again.smaller) this.#fragmentSize = 'small';
+      if (again.smaller) this.#security.sendSmaller();
       const how = again.smaller ? ' in smaller fragments' : '';
       this.#setup.narrator.log('debug', `repeating ${name} request${how}`, { messageId, sent, datagrams: datagrams.length });
-      this.#transmitRequest(datagrams, sent);
+      this.#delivery.request(datagrams, sent);
     }
     this.#theirRequests.tick(now);
     if (now >= this.#livenessDue()) this.checkLiveness(now);
@@ -217,7 +198,7 @@ export class IkeSa {
 
   deadline(): number | undefined {
     if (this.#state === 'closed') return undefined;
-    const deadline = this.#isCutOff() ? Infinity : (this.#requests.deadline ?? Infinity);
+    const deadline = this.#delivery.isCutOff ? Infinity : (this.#requests.deadline ?? Infinity);
     const silence = this.#quietUntil > 0 && this.#queue.length > 0 ? this.#quietUntil : Infinity;
     const due = Math.min(deadline, silence, this.#ending?.by ?? Infinity, this.#livenessDue(), this.#theirRequests.deadline);
     return due === Infinity ? undefined : due;
@@ -232,10 +213,9 @@ export class IkeSa {
   }
 
   /** RFC 4555 §3.5: requests go there from now on, the one in flight at once, and then `next` before all that wait. */
-  moveTo({ channel, remote }: Route, next: OutgoingExchange | undefined, now: number): void {
+  moveTo(route: Route, next: OutgoingExchange | undefined, now: number): void {
     if (this.#state === 'closed') return;
-    this.#channel = channel;
-    this.#remote = remote;
+    this.#delivery.moveTo(route);
     if (next && this.#state !== 'closing') this.#queue.unshift(next);
     if (!this.#repeatNow(now)) this.#pump(now);
   }
@@ -247,12 +227,12 @@ export class IkeSa {
 
   /** The request in flight tries other ways. */
   get trying(): boolean {
-    return this.#trial.length > 0;
+    return this.#delivery.trying;
   }
 
   /** RFC 4555 §3.8: with MOBIKE, the peer moves only when its initiator says so. */
   stopFollowing(): void {
-    this.#followPeer = false;
+    this.#delivery.stopFollowing();
   }
 
   /** The peer has proven who it is. */
@@ -292,11 +272,8 @@ export class IkeSa {
     if (!this.#repeatNow(now)) this.checkLiveness(now);
   }
 
-  addChild(child: ChildSa, how: { readonly replaces?: number; readonly standby?: true } = {}): void {
-    const { keysIn: _in, keysOut: _out, ...sa } = child;
-    this.#children.set(child.spiIn, { spiIn: child.spiIn, spiOut: child.spiOut, deleting: false, sa });
-    if (this.#setup.keyLog) for (const line of espKeyLogLines(child)) this.#setup.emit({ kind: 'key-log', table: 'esp', line });
-    this.#setup.emit({ kind: 'install-child', child, ...how });
+  addChild(child: ChildSa, how: Installed = {}): void {
+    this.#children.add(child, how);
   }
 
   /** The peer is known to have it (`IkeSaSetup.quietUntil`). */
@@ -307,25 +284,22 @@ export class IkeSa {
 
   /** RFC 7296 §2.25.1: without a word to the peer, who does not know it. */
   forgetChild(spiIn: number): void {
-    this.#removeChild(spiIn);
+    this.#children.remove(spiIn);
   }
 
   /** RFC 7296 §2.18: the IKE SA that replaces this one inherits all CHILD SAs, the requests that wait, and whether the peer is followed. */
   handOver(successor: IkeSa, now: number): void {
-    for (const [spiIn, child] of this.#children) successor.#children.set(spiIn, child);
-    this.#children.clear();
+    this.#children.moveTo(successor.#children);
     successor.#queue.push(...this.#queue.splice(0));
-    successor.#followPeer = this.#followPeer;
+    successor.#delivery.followAs(this.#delivery);
     successor.#pump(now);
   }
 
   /** DELETE of a CHILD SA by its inbound SPI. It stays until the peer has answered (RFC 7296 §1.4.1). */
   deleteChild(spiIn: number, now: number): void {
-    const child = this.#children.get(spiIn);
-    if (!child || child.deleting) return;
-    this.#children.set(spiIn, { ...child, deleting: true });
+    if (!this.#children.markDeleting(spiIn)) return;
     this.request(
-      informational([deleteChildSas(PROTOCOL.ESP, [spiBytes(spiIn)])], (_answer, _at, sa) => sa.#removeChild(spiIn)),
+      informational([deleteChildSas(PROTOCOL.ESP, [spiBytes(spiIn)])], (_answer, _at, sa) => sa.#children.remove(spiIn)),
       now,
     );
   }
@@ -358,7 +332,7 @@ export class IkeSa {
     this.#ending = { failure, exchange, by: now + within };
     this.#queue.length = 0;
     this.#queue.push(exchange);
-    if (this.#trial.length > 0) this.#repeatNow(now);
+    if (this.#delivery.trying) this.#repeatNow(now);
     this.#pump(now);
   }
 
@@ -367,12 +341,12 @@ export class IkeSa {
     if (this.#state === 'closed') return;
     this.#setup.beforeEnd?.();
     this.#state = 'closed';
-    for (const spiIn of [...this.#children.keys()]) this.#removeChild(spiIn);
+    this.#children.removeAll();
     this.#queue.length = 0;
     this.#requests.finish();
     this.#theirAnswers.clear();
     this.#theirRequests.clear();
-    wipeIkeKeys(this.#keys);
+    this.#security.wipe();
     const { emit, narrator } = this.#setup;
     if (failure) narrator.log('info', `IKE SA ended: ${failure.evidence}`, { code: failure.code });
     else narrator.log('info', 'IKE SA ended');
@@ -382,21 +356,21 @@ export class IkeSa {
   // Our requests.
 
   #pump(now: number): void {
-    if (this.#state === 'closed' || this.#requests.busy || this.#isCutOff()) return;
+    if (this.#state === 'closed' || this.#requests.busy || this.#delivery.isCutOff) return;
     if (now < this.#quietUntil) return;
     const exchange = this.#queue.shift();
     if (!exchange) return;
     const payloads = exchange.build();
     const header = this.#header(exchange.exchange, this.#requests.nextId, false);
     const { inTheClear = [] } = exchange;
-    const message = this.#seal(header, payloads, this.#channel, this.#remote, { inTheClear });
-    if (exchange.exchange === EXCHANGE.IKE_INTERMEDIATE) this.#intermediate = ownForm(message, payloads);
+    const message = this.#security.seal(header, payloads, this.#delivery.way, { inTheClear });
+    if (exchange.exchange === EXCHANGE.IKE_INTERMEDIATE) this.#security.intermediateSent(message, payloads);
     this.#theirAnswers.clear();
-    this.#trial = exchange.first?.() ?? [];
+    this.#delivery.tryFirst(exchange.first?.() ?? []);
     this.#rounds = 1;
-    this.#requests.send(message, exchange, now, this.#patience());
+    this.#requests.send(message, exchange, now, this.#delivery.patience);
     this.#setup.narrator.sent(header, [...inTheClear, ...payloads], message.datagrams);
-    this.#transmitRequest(message.datagrams, 1);
+    this.#delivery.request(message.datagrams, 1);
   }
 
   #receiveResponse(arrival: Arrival, now: number): void {
@@ -409,18 +383,17 @@ export class IkeSa {
       narrator.drop('answer to no request in flight', { messageId: header.messageId });
       return;
     }
-    const arrived = this.#theirAnswers.take(this.#protection, message, arrival.bytes, now);
+    const arrived = this.#theirAnswers.take(this.#security.protection, message, arrival.bytes, now);
     if (!arrived) return;
     const { opened } = arrived;
     this.#heard(arrival, now);
-    this.#trial = [];
+    this.#delivery.tryFirst([]);
     this.#requests.finish();
     this.#setup.roads?.answered({ channel: arrival.channel, remote: arrival.from }, now);
     const sifted = opened.ok ? siftPayloads(header.exchange, 'response', 'inside SK', opened.value.payloads) : undefined;
     if (opened.ok && sifted?.ok) {
       this.#received(header, opened.value, sifted.value.ignored, arrived);
-      if (header.exchange === EXCHANGE.IKE_INTERMEDIATE)
-        this.#cover(this.#intermediate, peersForm(arrived.request, opened.value));
+      if (header.exchange === EXCHANGE.IKE_INTERMEDIATE) this.#security.intermediateAnswered(arrived.request, opened.value);
       exchange.process(sifted.value.payloads, now, this);
       return;
     }
@@ -438,7 +411,7 @@ export class IkeSa {
    */
   #isWorthMore(now: number): boolean {
     const { timing, narrator } = this.#setup;
-    const heard = now - this.#heardAt <= timing.retransmitMax && this.#remote.transport !== 'tcp';
+    const heard = now - this.#heardAt <= timing.retransmitMax && this.remote.transport !== 'tcp';
     if (this.#state !== 'established' || !heard || this.#rounds >= MOST_ROUNDS) return false;
     this.#rounds++;
     narrator.log('info', 'no answer, but the peer sends: going on to ask');
@@ -464,7 +437,7 @@ export class IkeSa {
     const verdict = this.#answers.judge(message, bytes);
     if (verdict.kind === 'repeat' || (verdict.kind === 'perhaps-repeat' && verdict.opens(bytes, message))) {
       narrator.drop('request repeated, answer sent again', { messageId: header.messageId });
-      this.#transmit(this.#answers.answerAgain(), channel, from);
+      this.#delivery.transmit(this.#answers.answerAgain(), { channel, remote: from });
       return;
     }
     if (verdict.kind !== 'new') {
@@ -476,7 +449,7 @@ export class IkeSa {
       narrator.drop('request before authentication', { exchange: header.exchange });
       return;
     }
-    const arrived = this.#theirRequests.take(this.#protection, message, bytes, now);
+    const arrived = this.#theirRequests.take(this.#security.protection, message, bytes, now);
     if (!arrived) return;
     const { opened } = arrived;
     const request: Request = { ...arrival, arrived };
@@ -507,14 +480,15 @@ export class IkeSa {
     const { header } = message;
     const answer = this.#header(header.exchange, header.messageId, true);
     // RFC 7383 §2.5.1: what came through one way is a measure for the other.
-    const sealed = this.#seal(answer, reply.payloads, channel, from, { longest: arrived.fragments?.longest });
-    const protection = this.#protection;
+    const way = { channel, remote: from };
+    const sealed = this.#security.seal(answer, reply.payloads, way, { longest: arrived.fragments?.longest });
+    const { protection } = this.#security;
     this.#answers.answered(arrived.request, sealed, (bytes, again) => protection.openFragment(bytes, again).ok);
     if (header.exchange === EXCHANGE.IKE_INTERMEDIATE && arrived.opened.ok)
-      this.#cover(peersForm(arrived.request, arrived.opened.value), ownForm(sealed, reply.payloads));
+      this.#security.intermediateServed(arrived.request, arrived.opened.value, sealed, reply.payloads);
     this.#setup.narrator.sent(answer, reply.payloads, sealed.datagrams);
     // RFC 7296 §2.11: answers go to where the request came from.
-    this.#transmit(sealed.datagrams, channel, from);
+    this.#delivery.transmit(sealed.datagrams, way);
     reply.after?.(now);
   }
 
@@ -531,14 +505,14 @@ export class IkeSa {
     const verdict = judgeInformational(payloads, this.children, this.#setup.version);
     const { narrator } = this.#setup;
     for (const note of verdict.notes) narrator.log('warn', note);
-    for (const spiIn of verdict.removed) this.#removeChild(spiIn);
+    for (const spiIn of verdict.removed) this.#children.remove(spiIn);
     const { end } = verdict;
     const taken = end ? [] : verdict.notices.flatMap((notice) => this.#notice(notice, now, way));
     const answer = [...verdict.answer, ...taken.flatMap((one) => one.answer ?? [])];
     // RFC 7296 §2.25.2: a DELETE that crosses ours is answered as usual, and ours is forgotten; the reason stays our own.
     if (end) return { payloads: verdict.answer, after: () => this.#end(end) };
     const { closeWithoutChild, childComing } = this.#setup;
-    if (verdict.removed.length === 0 || this.#children.size > 0 || !closeWithoutChild || childComing?.()) {
+    if (verdict.removed.length === 0 || !this.#children.isEmpty || !closeWithoutChild || childComing?.()) {
       const after = (at: number) => {
         for (const one of taken) one.after?.(at);
       };
@@ -563,58 +537,13 @@ export class IkeSa {
     return { spiI, spiR, majorVersion: 2, minorVersion: 0, exchange, messageId, flags };
   }
 
-  #cover(request: Uint8Array, response: Uint8Array): void {
-    this.#intAuth.add(this.#setup.suite.prf, this.#keys, request, response);
-  }
-
-  #logKeys(): void {
-    const { keyLog, spiI, spiR, suite, emit } = this.#setup;
-    const line = keyLog ? ikeKeyLogLine(spiI, spiR, suite, this.#keys) : undefined;
-    if (line !== undefined) emit({ kind: 'key-log', table: 'ikev2', line });
-  }
-
-  #patience(): RetransmitTiming {
-    const { timing } = this.#setup;
-    return this.#remote.transport === 'tcp' && this.#trial.length === 0 ? sentOnce(timing) : timing;
-  }
-
-  /** The message, in fragments where it is long and the peer takes them. */
-  #seal(header: Header, payloads: readonly Payload[], channel: Channel, to: Endpoint, { inTheClear, longest }: Sealing): Sealed {
-    const protection = this.#protection;
-    const size = this.#fragmentSize;
-    // RFC 9329 §7.5: a stream carries what is long as it is.
-    if (!size || to.transport === 'tcp') return { datagrams: protection.seal(header, payloads, { inTheClear }) };
-    const small = messageLimit('small', channel, to);
-    const limit = Math.max(small, Math.min(messageLimit(size, channel, to), longest ?? Infinity));
-    const datagrams = protection.seal(header, payloads, { inTheClear, limit });
-    if (datagrams.length === 1 || limit === small) return { datagrams };
-    return { datagrams, smaller: () => protection.seal(header, payloads, { inTheClear, limit: small }) };
-  }
-
-  #transmitRequest(datagrams: readonly Uint8Array[], sent: number): void {
-    const routes =
-      this.#trial.length > 0
-        ? this.#trial
-        : (this.#setup.roads?.routes(sent) ?? [{ channel: this.#channel, remote: this.#remote }]);
-    for (const { channel, remote } of routes) this.#transmit(datagrams, channel, remote);
-  }
-
   /** The request in flight goes out again, and is waited for anew; false when there is none. */
   #repeatNow(now: number): boolean {
-    if (this.#isCutOff()) return this.#requests.busy;
-    this.#trial = [];
-    const again = this.#requests.again(now, this.#patience());
-    if (again) this.#transmitRequest(again, 1);
+    if (this.#delivery.isCutOff) return this.#requests.busy;
+    this.#delivery.tryFirst([]);
+    const again = this.#requests.again(now, this.#delivery.patience);
+    if (again) this.#delivery.request(again, 1);
     return again !== undefined;
-  }
-
-  /** There is no network: nothing is sent, and no silence means anything. */
-  #isCutOff(): boolean {
-    return this.#setup.roads?.routes(1).length === 0;
-  }
-
-  #transmit(datagrams: readonly Uint8Array[], channel: Channel, to: Endpoint): void {
-    for (const bytes of datagrams) this.#setup.emit({ kind: 'transmit', bytes, channel, to });
   }
 
   #received(header: Header, { payloads }: Opened, ignored: readonly string[], { octets, fragments }: Arrived): void {
@@ -628,12 +557,7 @@ export class IkeSa {
     this.#heardAt = Math.max(this.#heardAt, now);
     if (this.#awaited) this.#setup.emit({ kind: 'alive' });
     this.#awaited = false;
-    const { address, port, transport } = this.#remote;
-    const moved = arrival.from.address !== address || arrival.from.port !== port || arrival.from.transport !== transport;
-    if (!this.#followPeer || !moved) return;
-    this.#setup.narrator.log('info', 'peer moved', { address: arrival.from.address, port: arrival.from.port });
-    this.#remote = arrival.from;
-    this.#channel = arrival.channel;
+    this.#delivery.heardFrom({ channel: arrival.channel, remote: arrival.from });
   }
 
   /** The end for this reason, unless we were ending for one of our own. */
@@ -643,22 +567,9 @@ export class IkeSa {
 
   #livenessDue(): number {
     const { livenessAfter } = this.#setup.timing;
-    if (this.#state !== 'established' || livenessAfter === 0 || this.busy || this.#isCutOff()) return Infinity;
+    if (this.#state !== 'established' || livenessAfter === 0 || this.busy || this.#delivery.isCutOff) return Infinity;
     return this.#heardAt + livenessAfter;
   }
-
-  #removeChild(spiIn: number): void {
-    if (!this.#children.delete(spiIn)) return;
-    this.#setup.narrator.log('info', 'CHILD SA ended', { spiIn: spiText(spiIn) });
-    this.#setup.emit({ kind: 'remove-child', spiIn });
-  }
-}
-
-/** What is remembered of a CHILD SA: all but the keys, which belong to whoever carries its packets. */
-export type ChildFacts = Omit<ChildSa, 'keysIn' | 'keysOut'>;
-
-export interface Child extends ChildRecord {
-  readonly sa: ChildFacts;
 }
 
 interface Arrival {
@@ -666,12 +577,6 @@ interface Arrival {
   readonly bytes: Uint8Array;
   readonly channel: Channel;
   readonly from: Endpoint;
-}
-
-/** Payloads that are not encrypted, and a bound besides that of the path. */
-interface Sealing {
-  readonly inTheClear?: readonly Payload[];
-  readonly longest?: number | undefined;
 }
 
 /** A request whose turn it is and that the peer itself sent. */
@@ -695,17 +600,6 @@ function informational(
   };
 }
 
-/** RFC 9242 §3.3.2: what we send, before it is encrypted and split. */
-function ownForm({ datagrams }: Sealed, payloads: readonly Payload[]): Uint8Array {
-  const { first, bytes } = encodePayloads(payloads);
-  return authenticatedForm(datagrams[0], first, bytes);
-}
-
-/** The same of what came; `sent` is the message or its first fragment. */
-function peersForm(sent: Uint8Array, { first, plaintext }: Opened): Uint8Array {
-  return authenticatedForm(sent, first, plaintext);
-}
-
 /** What to say to whoever sent a message that is wrong as a whole. */
 function complaint(error: RuleError | undefined): Payload {
   if (error?.code !== 'critical') return notify(NOTIFY.INVALID_SYNTAX);
@@ -718,12 +612,5 @@ function wrongText(
 ): string {
   if (!opened.ok) return opened.error.place;
   if (!sifted || sifted.ok) return 'unexpected here';
-  switch (sifted.error.code) {
-    case 'exchange':
-      return 'unknown exchange';
-    case 'critical':
-      return `unknown critical payload ${sifted.error.type}`;
-    case 'payloads':
-      return sifted.error.place;
-  }
+  return ruleErrorText(sifted.error);
 }
