@@ -64,7 +64,7 @@ const stages: readonly Stage[] = [
     needsRoot: true,
   },
   { name: 'demo', what: 'the demo, once', argv: ['test/lab/demo.ts', '--once', '--json'], needsRoot: true },
-  { name: 'interop', what: 'real strongSwan', argv: ['test/interop/run.ts', '--json'], needsRoot: true },
+  { name: 'interop', what: 'real strongSwan', argv: ['test/interop/run.ts', '--json', '--workers', '2'], needsRoot: true },
 ];
 
 const wanted = process.argv.slice(2);

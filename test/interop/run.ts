@@ -1,8 +1,9 @@
 /**
- * `npm run interop -- [--json] [FILTER]`: our helper and command line against real strongSwan in the lab. A case whose name holds FILTER runs;
- * all of them without. One JSON line per case and a summary; progress on standard error. Exit 0 when all passed.
+ * `npm run interop -- [--json] [--workers N] [FILTER]`: our helper and command line against real strongSwan in the lab. A case whose name holds
+ * FILTER runs; all of them without. `--workers`: so many labs side by side. One JSON line per case and a summary; progress on standard error.
+ * Exit 0 when all passed.
  */
-
+import { fork } from 'node:child_process';
 import { auth } from './cases/auth.ts';
 import { bulk, gigabyte } from './cases/bulk.ts';
 import { captures } from './cases/captures.ts';
@@ -22,9 +23,7 @@ import { revocation } from './cases/revocation.ts';
 import { weather } from './cases/weather.ts';
 import { type Case, World } from './world.ts';
 
-const argv = process.argv.slice(2);
-const json = argv.includes('--json');
-const filter = argv.find((argument) => !argument.startsWith('--')) ?? '';
+const { json, filter, workers } = readOptions(process.argv.slice(2));
 
 const all: readonly Case[] = [
   ...paths,
@@ -56,23 +55,60 @@ if (process.getuid?.() !== 0) {
   process.stderr.write('interop: needs root for network namespaces; run `sudo npm run interop`\n');
   process.exit(2);
 }
-const started = Date.now();
-const world = await World.create();
-let failed = 0;
-try {
-  for (const [index, each] of wanted.entries()) {
-    const began = Date.now();
-    const result = await runCase(world, each);
-    if (!result.ok) failed++;
-    report(each.name, result, index, Math.round((Date.now() - began) / 100) / 10);
-  }
-} finally {
-  await world.close();
+if (process.send) await serve();
+else process.exit((await campaign()) ? 0 : 1);
+
+/** In processes of their own, for a lab is of one process; each takes the next case when it is done with one. */
+async function campaign(): Promise<boolean> {
+  const started = Date.now();
+  const queue = [...wanted.keys()];
+  let failed = 0;
+  const work = () =>
+    new Promise<void>((resolve, reject) => {
+      const child = fork(import.meta.filename, process.argv.slice(2));
+      child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
+      child.on('message', (done: Done | 'ready') => {
+        if (done !== 'ready') {
+          if (!done.outcome.ok) failed++;
+          report(wanted[done.index]?.name ?? '', done);
+        }
+        const next = queue.shift();
+        if (next === undefined) child.disconnect();
+        else child.send(next);
+      });
+    });
+  await Promise.all(Array.from({ length: Math.min(workers, wanted.length) }, work));
+  const seconds = Math.round((Date.now() - started) / 1000);
+  const summary = { suite: 'interop', passed: wanted.length - failed, failed, skipped: 0, seconds };
+  process.stdout.write(
+    json ? `${JSON.stringify({ summary })}\n` : `${summary.passed} passed, ${failed} failed in ${seconds} s\n`,
+  );
+  return failed === 0;
 }
-const seconds = Math.round((Date.now() - started) / 1000);
-const summary = { suite: 'interop', passed: wanted.length - failed, failed, skipped: 0, seconds };
-process.stdout.write(json ? `${JSON.stringify({ summary })}\n` : `${summary.passed} passed, ${failed} failed in ${seconds} s\n`);
-process.exit(failed === 0 ? 0 : 1);
+
+/** One of the processes. */
+async function serve(): Promise<void> {
+  const world = await World.create();
+  const over = Promise.withResolvers<void>();
+  process.on('disconnect', over.resolve);
+  process.on('message', async (index: number) => {
+    const each = wanted[index];
+    if (!each) return;
+    const began = Date.now();
+    const outcome = await runCase(world, each);
+    if (process.connected) process.send?.({ index, outcome, seconds: Math.round((Date.now() - began) / 100) / 10 });
+  });
+  process.send?.('ready');
+  await over.promise;
+  await world.close();
+  process.exit(0);
+}
+
+interface Done {
+  readonly index: number;
+  readonly outcome: Outcome;
+  readonly seconds: number;
+}
 
 interface Outcome {
   readonly ok: boolean;
@@ -100,12 +136,33 @@ async function runCase(world: World, each: Case): Promise<Outcome> {
   return outcome;
 }
 
-function report(name: string, { ok, detail }: Outcome, index: number, seconds: number): void {
+function report(name: string, { index, outcome: { ok, detail }, seconds }: Done): void {
   const [suite = '', ...rest] = name.split('/');
   if (json) process.stdout.write(`${JSON.stringify({ suite: `interop-${suite}`, case: rest.join('/'), ok, seconds, detail })}\n`);
   process.stderr.write(
     `${String(index + 1).padStart(3)}/${wanted.length} ${ok ? 'ok    ' : 'FAILED'} ${name} (${seconds} s): ${detail}\n`,
   );
+}
+
+function readOptions(argv: readonly string[]): { readonly json: boolean; readonly filter: string; readonly workers: number } {
+  let json = false;
+  let workers = 1;
+  const filters: string[] = [];
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] ?? '';
+    if (word === '--json') json = true;
+    else if (word === '--workers') workers = Number(argv[++at]);
+    else if (word.startsWith('--')) refuse(`there is no "${word}"`);
+    else filters.push(word);
+  }
+  if (!Number.isInteger(workers) || workers < 1 || workers > 8) refuse('--workers is a number from 1 to 8');
+  if (filters.length > 1) refuse('one FILTER at most');
+  return { json, filter: filters[0] ?? '', workers };
+}
+
+function refuse(why: string): never {
+  process.stderr.write(`interop: ${why}; npm run interop -- [--json] [--workers N] [FILTER]\n`);
+  process.exit(2);
 }
 
 async function ourLog(world: World): Promise<string> {
