@@ -50,7 +50,7 @@ export const LOCAL_ID = 'who you are to the gateway: a name, an address, user@do
 const PPK = 'an object with "id" and "secret", and "required" where there must be no connection without it';
 const NETWORK = 'a network such as "10.1.0.0/16" or "2001:db8::/32"';
 const isNetwork = (value: string) => selectorFromCidr(value) !== undefined;
-const networks = list('1 to 64 networks', NETWORK, 64, isNetwork);
+const networks = (most: number) => list(`1 to ${most} networks`, NETWORK, most, isNetwork);
 const CHILDREN = 'at most 8 objects with "remoteNetworks", a list of networks';
 const TCP_PORTS = '1 to 4 ports';
 const PORTS = 'an object with "ike" and "natt", each a port';
@@ -137,9 +137,9 @@ export const profileSchema = v.strictObject({
   gatewayAuth: v.optional(gatewayAuthSchema),
   ikeProposals: v.optional(proposals('an IKE proposal such as "aes256gcm16-prfsha256-x25519"', 'ike')),
   espProposals: v.optional(proposals('an ESP proposal such as "aes256gcm16" or "aes256-sha256"', 'esp')),
-  remoteNetworks: v.optional(networks),
+  remoteNetworks: v.optional(networks(64)),
   additionalChildren: v.optional(
-    v.pipe(v.array(v.strictObject({ remoteNetworks: networks }, CHILDREN), CHILDREN), v.maxLength(8, CHILDREN)),
+    v.pipe(v.array(v.strictObject({ remoteNetworks: networks(32) }, CHILDREN), CHILDREN), v.maxLength(8, CHILDREN)),
   ),
   ipv4: v.optional(v.boolean('true or false')),
   ipv6: v.optional(v.boolean('true or false')),
