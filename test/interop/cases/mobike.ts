@@ -59,15 +59,18 @@ class Reader {
     return this.#received > 0 && this.#received < this.#octets;
   }
 
-  /** The longest silence around that instant: how long it was, and how long after the instant it ended. Milliseconds. */
+  /**
+   * The longest silence that began around that instant: how long it was, and how long after the instant it ended. Milliseconds. One that began
+   * later is of a machine that does other things: what came in between had gone on.
+   */
   async silenceAround(instant: number): Promise<{ readonly length: number; readonly endedAfter: number }> {
     let longest = { length: 0, endedAfter: 0 };
     for (let waited = 0; waited < 20_000; waited += 100) {
       await sleep(100);
       const around = this.#arrivals.filter((at) => at > instant - 500);
       for (const [i, at] of around.entries()) {
-        const length = at - (around[i - 1] ?? at);
-        if (length > longest.length) longest = { length, endedAfter: at - instant };
+        const began = around[i - 1] ?? at;
+        if (began <= instant + 500 && at - began > longest.length) longest = { length: at - began, endedAfter: at - instant };
       }
       // What came in the meantime says that it is over.
       if (waited >= 1_500 && (around.at(-1) ?? 0) > Date.now() - 500) return longest;
