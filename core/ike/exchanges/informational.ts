@@ -1,10 +1,11 @@
 /**
- * INFORMATIONAL requests of the peer (RFC 7296 §1.4): what they ask for and the answer, as a pure function; and the refusal of
- * CREATE_CHILD_SA. Both roles use it. The IKE SA does what the verdict says.
+ * INFORMATIONAL requests (RFC 7296 §1.4): what those of the peer ask for and the answer, as a pure function; and ours. Both roles use it.
+ * The IKE SA does what the verdict says.
  */
 import { fromUtf8 } from '../../bytes/bytes.ts';
 import type { IkeFailure } from '../sa/contract.ts';
-import { CP_ATTRIBUTE, CP_TYPE, NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
+import type { OutgoingExchange } from '../sa/setup.ts';
+import { CP_ATTRIBUTE, CP_TYPE, EXCHANGE, NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, PayloadOf } from '../wire/message.ts';
 import { deleteChildSas } from '../wire/payloads.ts';
 import { spiBytes, spiNumber, spiText } from '../wire/spi.ts';
@@ -107,4 +108,17 @@ function versionReply(request: PayloadOf<'CP'>, version: string): Payload {
   const asked = request.attributes.some((one) => one.type === CP_ATTRIBUTE.APPLICATION_VERSION);
   const attributes = asked ? [{ type: CP_ATTRIBUTE.APPLICATION_VERSION, value: fromUtf8(version) }] : [];
   return { kind: 'CP', cfgType: CP_TYPE.REPLY, attributes };
+}
+
+/** A request of ours; whatever ends the IKE SA in its answer does. */
+export function informational(payloads: readonly Payload[], done: OutgoingExchange['process']): OutgoingExchange {
+  return {
+    exchange: EXCHANGE.INFORMATIONAL,
+    build: () => payloads,
+    process(answer, now, sa) {
+      done(answer, now, sa);
+      const fatal = fatalInResponse(answer);
+      if (fatal) sa.close(fatal);
+    },
+  };
 }

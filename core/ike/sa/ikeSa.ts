@@ -15,25 +15,27 @@
  * changes anything but a counter of the log.
  */
 import { equalBytes } from '../../bytes/bytes.ts';
-import { fatalInResponse, judgeInformational } from '../exchanges/informational.ts';
-import { exchangeName, type RuleError, ruleErrorText, siftPayloads } from '../exchanges/rules.ts';
-import { type Arrived, InboundMessages } from '../fragment/inbound.ts';
+import { informational } from '../exchanges/informational.ts';
+import { exchangeName, siftPayloads } from '../exchanges/rules.ts';
+import { InboundMessages } from '../fragment/inbound.ts';
 import type { FragmentSize } from '../fragment/size.ts';
 import type { IkeKeys } from '../keys/ikeKeys.ts';
 import type { IkeSuite } from '../negotiation.ts';
-import { EXCHANGE, NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
-import type { Header, Message, Payload, PayloadOf, WireError } from '../wire/message.ts';
-import { deleteChildSas, deleteIkeSa, notify } from '../wire/payloads.ts';
+import { EXCHANGE, PROTOCOL } from '../wire/constants.ts';
+import type { Message, Payload } from '../wire/message.ts';
+import { deleteChildSas, deleteIkeSa } from '../wire/payloads.ts';
 import { spiBytes } from '../wire/spi.ts';
+import { type Arrival, complaint, tellReceived, wrongText } from './arrival.ts';
 import type { Installed } from './childLife.ts';
 import { type Child, type ChildFacts, ChildTable } from './childTable.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
 import { Delivery } from './delivery.ts';
 import { MessageSecurity } from './messageSecurity.ts';
 import type { Narrator } from './narrator.ts';
-import type { Opened, Role } from './protect.ts';
-import type { IkeSaSetup, NotifyTaken, OutgoingExchange, Reply, RequestHandler, Route } from './setup.ts';
-import { AnswerWindow, RequestWindow } from './window.ts';
+import { PeerRequests } from './peerRequests.ts';
+import type { Role } from './protect.ts';
+import type { IkeSaSetup, OutgoingExchange, Route } from './setup.ts';
+import { RequestWindow } from './window.ts';
 
 export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
 
@@ -43,11 +45,6 @@ const DELETE_WITHIN = 5000;
 const TRIALS = 2;
 /** A request is sent in so many rounds of repetitions where the peer's packets say that it is there. */
 const MOST_ROUNDS = 3;
-/**
- * How long fragments of a request wait for the others, milliseconds. RFC 7383 §2.6: as long as an initiator keeps trying; what it
- * sends after that is another request. An answer's fragments wait as long as the request is in flight.
- */
-const FRAGMENTS_WITHIN = 30_000;
 
 export class IkeSa {
   readonly #setup: IkeSaSetup;
@@ -55,9 +52,9 @@ export class IkeSa {
   readonly #delivery: Delivery;
   readonly #children: ChildTable;
   readonly #requests: RequestWindow<OutgoingExchange>;
-  readonly #answers: AnswerWindow;
+  /** Fragments of an answer wait as long as the request is in flight. */
   readonly #theirAnswers: InboundMessages;
-  readonly #theirRequests: InboundMessages;
+  readonly #theirRequests: PeerRequests;
   readonly #queue: OutgoingExchange[] = [];
   #state: IkeSaState = 'half-open';
   #quietUntil: number;
@@ -75,13 +72,17 @@ export class IkeSa {
     this.#delivery = new Delivery(setup);
     this.#children = new ChildTable(setup);
     this.#requests = new RequestWindow(setup.timing, setup.nextRequestId);
-    this.#answers = new AnswerWindow(setup.expectedRequestId);
-    const agreed = setup.fragmentSize !== undefined;
-    this.#theirAnswers = new InboundMessages(agreed, setup.narrator, Infinity);
-    this.#theirRequests = new InboundMessages(agreed, setup.narrator, FRAGMENTS_WITHIN);
+    this.#theirAnswers = new InboundMessages(setup.fragmentSize !== undefined, setup.narrator, Infinity);
     this.#quietUntil = setup.quietUntil ?? 0;
     setup.narrator.setSpis(setup.spiI, setup.spiR);
     this.#security = new MessageSecurity(setup);
+    const parts = { security: this.#security, delivery: this.#delivery, children: this.#children };
+    this.#theirRequests = new PeerRequests(setup, parts, {
+      isAuthenticated: () => this.#authenticated,
+      heard: (arrival, now) => this.#heard(arrival, now),
+      end: (failure) => this.#end(failure),
+      leave: (failure, now) => this.finish([deleteIkeSa()], failure, now),
+    });
   }
 
   get state(): IkeSaState {
@@ -167,7 +168,7 @@ export class IkeSa {
     }
     const arrival = { message, bytes, channel, from };
     if (header.flags.response) this.#receiveResponse(arrival, now);
-    else this.#receiveRequest(arrival, now);
+    else this.#theirRequests.receive(arrival, now);
     this.#pump(now);
   }
 
@@ -361,7 +362,7 @@ export class IkeSa {
     const exchange = this.#queue.shift();
     if (!exchange) return;
     const payloads = exchange.build();
-    const header = this.#header(exchange.exchange, this.#requests.nextId, false);
+    const header = this.#security.header(exchange.exchange, this.#requests.nextId, false);
     const { inTheClear = [] } = exchange;
     const message = this.#security.seal(header, payloads, this.#delivery.way, { inTheClear });
     if (exchange.exchange === EXCHANGE.IKE_INTERMEDIATE) this.#security.intermediateSent(message, payloads);
@@ -392,7 +393,7 @@ export class IkeSa {
     this.#setup.roads?.answered({ channel: arrival.channel, remote: arrival.from }, now);
     const sifted = opened.ok ? siftPayloads(header.exchange, 'response', 'inside SK', opened.value.payloads) : undefined;
     if (opened.ok && sifted?.ok) {
-      this.#received(header, opened.value, sifted.value.ignored, arrived);
+      tellReceived(narrator, header, opened.value, sifted.value.ignored, arrived);
       if (header.exchange === EXCHANGE.IKE_INTERMEDIATE) this.#security.intermediateAnswered(arrived.request, opened.value);
       exchange.process(sifted.value.payloads, now, this);
       return;
@@ -428,114 +429,7 @@ export class IkeSa {
     else this.#end({ code: 'gateway-lost', evidence: `no answer to ${name}` });
   }
 
-  // The peer's requests.
-
-  #receiveRequest(arrival: Arrival, now: number): void {
-    const { message, bytes, channel, from } = arrival;
-    const { header } = message;
-    const { narrator } = this.#setup;
-    const verdict = this.#answers.judge(message, bytes);
-    if (verdict.kind === 'repeat' || (verdict.kind === 'perhaps-repeat' && verdict.opens(bytes, message))) {
-      narrator.drop('request repeated, answer sent again', { messageId: header.messageId });
-      this.#delivery.transmit(this.#answers.answerAgain(), { channel, remote: from });
-      return;
-    }
-    if (verdict.kind !== 'new') {
-      narrator.drop('request outside the window', { messageId: header.messageId });
-      return;
-    }
-    const handler = this.#handlerOf(header.exchange);
-    if (!handler && !this.#authenticated) {
-      narrator.drop('request before authentication', { exchange: header.exchange });
-      return;
-    }
-    const arrived = this.#theirRequests.take(this.#security.protection, message, bytes, now);
-    if (!arrived) return;
-    const { opened } = arrived;
-    const request: Request = { ...arrival, arrived };
-    this.#heard(arrival, now);
-    const sifted = opened.ok ? siftPayloads(header.exchange, 'request', 'inside SK', opened.value.payloads) : undefined;
-    if (opened.ok && sifted?.ok && handler) {
-      this.#received(header, opened.value, sifted.value.ignored, arrived);
-      this.#setup.asked?.(sifted.value.payloads);
-      const reply = handler(sifted.value.payloads, now, { channel, remote: arrival.from });
-      if (reply) this.#reply(request, reply, now);
-      return;
-    }
-    this.#refuse(request, sifted && !sifted.ok ? sifted.error : undefined, wrongText(opened, sifted), now);
-  }
-
-  /** RFC 7296 §2.21.2, §2.21.3: UNSUPPORTED_CRITICAL_PAYLOAD refuses the message, INVALID_SYNTAX ends the IKE SA as well. */
-  #refuse(request: Request, error: RuleError | undefined, what: string, now: number): void {
-    const evidence = `${exchangeName(request.message.header.exchange)} request: ${what}`;
-    this.#setup.narrator.log('warn', 'request refused', { messageId: request.message.header.messageId, evidence });
-    const close = () => this.#end({ code: 'protocol', evidence });
-    const payloads = [complaint(error)];
-    const stands = error?.code === 'critical' && this.#authenticated;
-    this.#reply(request, stands ? { payloads } : { payloads, after: close }, now);
-  }
-
-  #reply(request: Request, reply: Reply, now: number): void {
-    const { message, channel, from, arrived } = request;
-    const { header } = message;
-    const answer = this.#header(header.exchange, header.messageId, true);
-    // RFC 7383 §2.5.1: what came through one way is a measure for the other.
-    const way = { channel, remote: from };
-    const sealed = this.#security.seal(answer, reply.payloads, way, { longest: arrived.fragments?.longest });
-    const { protection } = this.#security;
-    this.#answers.answered(arrived.request, sealed, (bytes, again) => protection.openFragment(bytes, again).ok);
-    if (header.exchange === EXCHANGE.IKE_INTERMEDIATE && arrived.opened.ok)
-      this.#security.intermediateServed(arrived.request, arrived.opened.value, sealed, reply.payloads);
-    this.#setup.narrator.sent(answer, reply.payloads, sealed.datagrams);
-    // RFC 7296 §2.11: answers go to where the request came from.
-    this.#delivery.transmit(sealed.datagrams, way);
-    reply.after?.(now);
-  }
-
-  #handlerOf(exchange: number): RequestHandler | undefined {
-    // RFC 7296 §2.21.2: before the peer has proven who it is, there are only the exchanges that do that.
-    const later = exchange === EXCHANGE.CREATE_CHILD_SA || exchange === EXCHANGE.IKE_FOLLOWUP_KE;
-    const own = this.#authenticated || !later ? this.#setup.handlers[exchange] : undefined;
-    if (own || !this.#authenticated) return own;
-    if (exchange === EXCHANGE.INFORMATIONAL) return (payloads, now, way) => this.#informational(payloads, now, way);
-    return undefined;
-  }
-
-  #informational(payloads: readonly Payload[], now: number, way: Route): Reply {
-    const verdict = judgeInformational(payloads, this.children, this.#setup.version);
-    const { narrator } = this.#setup;
-    for (const note of verdict.notes) narrator.log('warn', note);
-    for (const spiIn of verdict.removed) this.#children.remove(spiIn);
-    const { end } = verdict;
-    const taken = end ? [] : verdict.notices.flatMap((notice) => this.#notice(notice, now, way));
-    const answer = [...verdict.answer, ...taken.flatMap((one) => one.answer ?? [])];
-    // RFC 7296 §2.25.2: a DELETE that crosses ours is answered as usual, and ours is forgotten; the reason stays our own.
-    if (end) return { payloads: verdict.answer, after: () => this.#end(end) };
-    const { closeWithoutChild, childComing } = this.#setup;
-    if (verdict.removed.length === 0 || !this.#children.isEmpty || !closeWithoutChild || childComing?.()) {
-      const after = (at: number) => {
-        for (const one of taken) one.after?.(at);
-      };
-      return { payloads: answer, after };
-    }
-    const failure: IkeFailure = { code: 'closed-by-gateway', evidence: 'DELETE of the last CHILD SA' };
-    return { payloads: answer, after: (at) => this.finish([deleteIkeSa()], failure, at) };
-  }
-
-  #notice(notice: PayloadOf<'N'>, now: number, way: Route): NotifyTaken[] {
-    const taken = this.#setup.notified?.(notice, now, way);
-    if (taken) return [taken];
-    this.#setup.narrator.log('warn', `peer reports ${nameOf(NOTIFY, notice.type)}`);
-    return [];
-  }
-
   // Both.
-
-  #header(exchange: number, messageId: number, response: boolean): Header {
-    const { spiI, spiR, role } = this.#setup;
-    const flags = { initiator: role === 'initiator', version: false, response };
-    return { spiI, spiR, majorVersion: 2, minorVersion: 0, exchange, messageId, flags };
-  }
 
   /** The request in flight goes out again, and is waited for anew; false when there is none. */
   #repeatNow(now: number): boolean {
@@ -544,11 +438,6 @@ export class IkeSa {
     const again = this.#requests.again(now, this.#delivery.patience);
     if (again) this.#delivery.request(again, 1);
     return again !== undefined;
-  }
-
-  #received(header: Header, { payloads }: Opened, ignored: readonly string[], { octets, fragments }: Arrived): void {
-    this.#setup.narrator.received(header, payloads, octets, fragments?.count);
-    if (ignored.length > 0) this.#setup.narrator.log('debug', 'payloads ignored', { payloads: ignored.slice(0, 16).join(' ') });
   }
 
   /** The peer itself sent this, and not long ago: it is the answer to a request in flight, or a request that is new. */
@@ -570,47 +459,4 @@ export class IkeSa {
     if (this.#state !== 'established' || livenessAfter === 0 || this.busy || this.#delivery.isCutOff) return Infinity;
     return this.#heardAt + livenessAfter;
   }
-}
-
-interface Arrival {
-  readonly message: Message;
-  readonly bytes: Uint8Array;
-  readonly channel: Channel;
-  readonly from: Endpoint;
-}
-
-/** A request whose turn it is and that the peer itself sent. */
-interface Request extends Arrival {
-  readonly arrived: Arrived;
-}
-
-/** An INFORMATIONAL request; whatever ends the IKE SA in its answer does. */
-function informational(
-  payloads: readonly Payload[],
-  done: (answer: readonly Payload[], now: number, sa: IkeSa) => void,
-): OutgoingExchange {
-  return {
-    exchange: EXCHANGE.INFORMATIONAL,
-    build: () => payloads,
-    process(answer, now, sa) {
-      done(answer, now, sa);
-      const fatal = fatalInResponse(answer);
-      if (fatal) sa.close(fatal);
-    },
-  };
-}
-
-/** What to say to whoever sent a message that is wrong as a whole. */
-function complaint(error: RuleError | undefined): Payload {
-  if (error?.code !== 'critical') return notify(NOTIFY.INVALID_SYNTAX);
-  return notify(NOTIFY.UNSUPPORTED_CRITICAL_PAYLOAD, Uint8Array.of(error.type));
-}
-
-function wrongText(
-  opened: { readonly ok: true } | { readonly ok: false; readonly error: WireError },
-  sifted: { readonly ok: true } | { readonly ok: false; readonly error: RuleError } | undefined,
-): string {
-  if (!opened.ok) return opened.error.place;
-  if (!sifted || sifted.ok) return 'unexpected here';
-  return ruleErrorText(sifted.error);
 }

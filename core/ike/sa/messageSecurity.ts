@@ -76,6 +76,12 @@ export class MessageSecurity {
     this.#fragmentSize = 'small';
   }
 
+  header(exchange: number, messageId: number, response: boolean): Header {
+    const { spiI, spiR, role } = this.#setup;
+    const flags = { initiator: role === 'initiator', version: false, response };
+    return { spiI, spiR, majorVersion: 2, minorVersion: 0, exchange, messageId, flags };
+  }
+
   /** The message, in fragments where it is long and the peer takes them. */
   seal(header: Header, payloads: readonly Payload[], { channel, remote }: Route, { inTheClear, longest }: Sealing): Sealed {
     const protection = this.#protection;
