@@ -17,7 +17,7 @@ import { Journal } from '../system/linux/journal.ts';
 import { giveBackCode } from '../system/linux/programCode.ts';
 import { Rtnetlink } from '../system/linux/rtnetlink.ts';
 import { openTcp } from '../system/linux/tcpStream.ts';
-import { type OpenTun, openTun } from '../system/linux/tun.ts';
+import { type OpenTun, openTun, parkTun } from '../system/linux/tun.ts';
 import { openUdp } from '../system/linux/udp.ts';
 import type { Log, LogLevel } from '../system/log.ts';
 import { type HostError, SOCKET_MARK } from '../system/ports.ts';
@@ -66,6 +66,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
 
   /** Devices this engine opened; the kernel removes them with it. */
   const ours = new Set<string>();
+  const parked = createParking(log);
   /** Engines in a row that ended without having made the host as they wanted it. */
   let inVain = 0;
   const atRest = setTimeout(giveBackCode, AT_REST);
@@ -87,7 +88,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
       const applied = () => {
         inVain = 0;
       };
-      return serve(bytes, reply, { host, netlink, ours, log, applied });
+      return serve(bytes, reply, { host, netlink, ours, parked, log, applied });
     },
     onGone: () => {
       ours.clear();
@@ -95,7 +96,10 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
       inVain += 1;
       if (held === 'lock' || (held === 'hold' && inVain <= MOST_IN_VAIN))
         log('warn', 'host', 'what was meant for the tunnel is held back');
-      else revert(host, log);
+      else {
+        revert(host, log);
+        parked.leave();
+      }
     },
   });
   const why = await Promise.race([terminated(), engine.refused.then(() => REFUSED)]);
@@ -111,6 +115,7 @@ interface Serving {
   readonly host: LinuxHost;
   readonly netlink: Rtnetlink;
   readonly ours: Set<string>;
+  readonly parked: Parking;
   readonly log: Log;
   /** The host is as the engine wanted it. */
   readonly applied: () => void;
@@ -118,7 +123,7 @@ interface Serving {
 
 /** One command; false when the message is none. The whole surface of the privileged process is this switch. */
 function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
-  const { host, ours, log, applied } = serving;
+  const { host, ours, parked, log, applied } = serving;
   const parsed = parseCommand(toUtf8(bytes), ours);
   if (parsed.kind === 'malformed') return false;
   const answer = (message: MonitorReply, descriptors: readonly number[] = []): void => {
@@ -158,8 +163,12 @@ function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
     }
     case 'apply':
     case 'revert': {
+      const held = command.command === 'apply' && command.plan.whenLost !== undefined ? command.plan : undefined;
+      // Before a route leads there: packets could come to the one queue that nobody reads.
+      if (held) parked.park(held.interface.name);
       const done = command.command === 'apply' ? host.apply(command.plan) : host.revert();
       if (done.ok) applied();
+      if (!held || !done.ok) parked.leave();
       if (done.ok && done.value.length > 0) log('info', 'host', command.command, { changes: done.value.join('; ') });
       answer(done.ok ? { id, ok: true, changes: done.value } : { id, ok: false, error: done.error });
       return true;
@@ -167,9 +176,38 @@ function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
   }
 }
 
-/** `sally0` … `sally99`, the first that is free; one engine needs one, and four leave room for a change-over. */
+interface Parking {
+  /** Name of the device that is kept. */
+  name(): string | undefined;
+  park(name: string): void;
+  /** It goes when nobody else has it. */
+  leave(): void;
+}
+
+/** Keeps the device of a tunnel whose traffic is held when the engine dies: what hangs on it, name servers too, stays as it was. */
+function createParking(log: Log): Parking {
+  let kept: { readonly name: string; readonly fd: number } | undefined;
+  const leave = (): void => {
+    if (kept) close(kept.fd);
+    kept = undefined;
+  };
+  return {
+    name: () => kept?.name,
+    park(name) {
+      if (kept?.name === name) return;
+      leave();
+      const parked = parkTun(name);
+      if (parked.ok) kept = { name, fd: parked.value };
+      // Then it goes with the engine, and the routes that lead nowhere remain.
+      else log('warn', 'host', 'the device cannot be kept', { detail: parked.error.detail });
+    },
+    leave,
+  };
+}
+
+/** The device that an engine before left; else `sally0` … `sally99`, the first that is free; one engine needs one, and four leave room for a change-over. */
 function openDevice(
-  { netlink, ours }: Serving,
+  { netlink, ours, parked }: Serving,
   { offload, queues }: Extract<MonitorCommand, { readonly command: 'open-tun' }>,
 ): Result<OpenTun & { readonly name: string }, HostError> {
   const links = netlink.links();
@@ -177,9 +215,11 @@ function openDevice(
   const names = new Set(links.value.map((link) => link.name));
   for (const name of ours) if (!names.has(name)) ours.delete(name);
   if (ours.size >= 4) return err({ code: 'busy', detail: `${ours.size} devices are open` });
-  const name = Array.from({ length: 100 }, (_, i) => `sally${i}`).find((candidate) => !names.has(candidate));
+  const left = parked.name();
+  const free = Array.from({ length: 100 }, (_, i) => `sally${i}`).find((candidate) => !names.has(candidate));
+  const name = left !== undefined && names.has(left) && !ours.has(left) ? left : free;
   if (name === undefined) return err({ code: 'busy', detail: 'all of sally0 to sally99 exist' });
-  const opened = openTun(name, { offload, queues });
+  const opened = openTun(name, { offload, queues, parkable: true });
   if (!opened.ok) return opened;
   ours.add(name);
   return ok({ ...opened.value, name });

@@ -221,7 +221,7 @@ test('a key that only the user knows: locked over the death of the engine, until
     await scene.reconnect();
     const { held, failure } = await scene.until('it is blocked', ({ state }) => state === 'blocked', 15_000);
     assert.deepEqual([held, failure?.code], [true, 'engine-restarted']);
-    await assert.rejects(way(), /No route to host|unreachable/);
+    assert.match(await way(), /dev sally0/);
     if (end === 'connects') {
       await scene.rpc.call('tunnel.up', { profile });
       const { prompt } = await scene.until('it asks', (status) => status.prompt !== undefined);

@@ -7,6 +7,7 @@ import {
   EBADFD,
   EINTR,
   EINVAL,
+  IFF_DETACH_QUEUE,
   IFF_MULTI_QUEUE,
   IFF_NO_PI,
   IFF_TUN,
@@ -20,6 +21,7 @@ import {
   TUNGETFEATURES,
   TUNSETIFF,
   TUNSETOFFLOAD,
+  TUNSETQUEUE,
 } from '../ffi/constants.ts';
 import { IFREQ, IOVEC } from '../ffi/layouts.ts';
 import { errno, ioctl, read, writev } from '../ffi/libc.ts';
@@ -95,6 +97,8 @@ export interface TunOptions {
   readonly offload?: 'all' | 'tcp' | 'none';
   /** Descriptors of the one device, each with a queue of its own; one where the kernel cannot. Default 1. */
   readonly queues?: number;
+  /** `parkTun` is to come. */
+  readonly parkable?: boolean;
   readonly device?: string;
 }
 
@@ -107,7 +111,10 @@ export interface OpenTun {
   readonly features: TunFeatures;
 }
 
-/** Creates the device (CAP_NET_ADMIN). Closing all its descriptors, in every process that has them, removes the device. */
+/**
+ * Creates the device, or attaches to one that is parked (CAP_NET_ADMIN). Closing all its descriptors, in every process that has them, removes
+ * the device.
+ */
 export function openTun(name: string, options: TunOptions = {}): Result<OpenTun, HostError> {
   const { offload = 'none', device = '/dev/net/tun' } = options;
   const fds: number[] = [];
@@ -126,13 +133,34 @@ export function openTun(name: string, options: TunOptions = {}): Result<OpenTun,
       // A flag that a kernel does not know it ignores: ask first.
       const known = flagsKnown(fds[0]);
       if (offload !== 'none') flags |= known & IFF_VNET_HDR;
-      if (queues > 1) flags |= known & IFF_MULTI_QUEUE;
+      if (queues > 1 || options.parkable === true) flags |= known & IFF_MULTI_QUEUE;
       if ((flags & IFF_MULTI_QUEUE) === 0) queues = 1;
     }
     if (!attach(fds[fds.length - 1], name, flags)) return failed(hostError(errno(), `TUNSETIFF ${name}`));
   }
   const features = (flags & IFF_VNET_HDR) === 0 ? plainTun : chooseOffloads(fds[0], offload === 'all');
   return ok({ fd: fds[0], fds, features, tun: new LinuxTun(fds[0], features) });
+}
+
+/**
+ * A descriptor that carries nothing and keeps a `parkable` device where it is, with its addresses, routes and name servers, when all others are
+ * closed: what is sent there then is dropped.
+ */
+export function parkTun(name: string, device = '/dev/net/tun'): Result<number, HostError> {
+  let fd: number;
+  try {
+    fd = openSync(device, constants.O_RDWR | constants.O_NONBLOCK);
+  } catch (error) {
+    return err(hostErrorOf(error, `open ${device}`));
+  }
+  // The flags of the device stay what they are.
+  const flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE;
+  const detach = new Pinned(IFREQ.size);
+  detach.view.setInt16(IFREQ.offset.flags, IFF_DETACH_QUEUE, true);
+  if (attach(fd, name, flags) && ioctl(fd, TUNSETQUEUE, detach.address) === 0) return ok(fd);
+  const failed = hostError(errno(), `park ${name}`);
+  closeSync(fd);
+  return err(failed);
 }
 
 /** TUNSETIFF; false with errno. The virtio header is 10 octets in the processor's byte order unless told otherwise. */
