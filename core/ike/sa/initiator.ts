@@ -6,18 +6,13 @@
  *
  * Phases: idle → sa-init (saInitPhase.ts) → auth, IKE_INTERMEDIATE included (authPhase.ts) → up (session.ts).
  */
-import { toHex } from '../../bytes/bytes.ts';
-import type { Random } from '../../crypto/types.ts';
 import type { IkeAnswer } from '../auth/contract.ts';
-import type { AuthSteps } from '../exchanges/authSteps.ts';
 import { withheldText } from '../exchanges/families.ts';
 import { newChildSpi } from '../exchanges/firstChild.ts';
-import { IkeAuthExchange, type IkeAuthSetup } from '../exchanges/ikeAuth.ts';
 import type { IkeAuthVerdict } from '../exchanges/ikeAuthErrors.ts';
-import { intermediateExchanges } from '../exchanges/intermediate.ts';
 import { exchangeName } from '../exchanges/rules.ts';
 import { firstSize } from '../fragment/size.ts';
-import { type IkeKeys, wipe } from '../keys/ikeKeys.ts';
+import { wipe } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
 import { selectorsText } from '../selectors.ts';
 import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
@@ -25,19 +20,10 @@ import type { Payload } from '../wire/message.ts';
 import { parseMessage } from '../wire/parse.ts';
 import { deleteIkeSa, findNotify } from '../wire/payloads.ts';
 import { spiText } from '../wire/spi.ts';
+import { factsOf, prove, wayOn } from './afterSaInit.ts';
 import { AuthPhase } from './authPhase.ts';
 import type { Selectors } from './childLife.ts';
-import type {
-  Channel,
-  Identity,
-  IkeConfig,
-  IkeFailure,
-  IkeInput,
-  IkeMachine,
-  IkeOutput,
-  IkePorts,
-  IkeSaFacts,
-} from './contract.ts';
+import type { Identity, IkeConfig, IkeFailure, IkeInput, IkeMachine, IkeOutput, IkePorts, IkeSaFacts } from './contract.ts';
 import type { IkeSa } from './ikeSa.ts';
 import { Mobike, type Way } from './mobike.ts';
 import { Narrator } from './narrator.ts';
@@ -275,18 +261,12 @@ class Initiator implements IkeMachine {
 
   #authenticate(agreed: Agreed, now: number): void {
     const { result, spiI } = agreed;
-    const { spiR, suite, keys, nat, hashes, multipleAuth, usePpk, authorities, taken } = result;
+    const { spiR, suite, keys, nat } = result;
     const config = this.#config;
-    // RFC 7296 §2.23: with a NAT between, and so always when one is pretended, all goes to port 4500 from IKE_AUTH on.
-    const { transport } = config;
-    const tcp = transport && { transport };
-    // RFC 4555 §3.3: with MOBIKE too, so that no port changes when a NAT comes later.
-    const needed = tcp || config.forceEncapsulation || nat.local || nat.remote || (config.mobike && nat.supported);
-    const channel: Channel = needed ? 'natt' : 'ike';
-    const local = { address: config.local.address, port: config.local.ports[channel], ...tcp };
-    const remote = { address: config.remote.address, port: config.remote.ports[channel], ...tcp };
+    const way = wayOn(config, agreed);
+    const { channel, local, remote, natLocal } = way;
     this.#phase = 'auth';
-    const mobike = this.#makeMobike({ local, remote, natLocal: nat.local });
+    const mobike = this.#makeMobike({ local, remote, natLocal });
     this.#mobike = mobike;
     const session = this.#makeSession(mobike);
     this.#session = session;
@@ -305,47 +285,13 @@ class Initiator implements IkeMachine {
       channel,
     });
     if (!nat.supported) this.#narrator.log('warn', 'the gateway does not say that it knows NAT traversal');
-    const nonces = { ni: agreed.ni, nr: result.nr };
-    const setup: Omit<IkeAuthSetup, 'keys' | 'intAuth'> = {
-      config,
-      suite,
-      nonces,
-      saInitRequest: agreed.request,
-      saInitResponse: agreed.response,
-      hashes,
-      multipleAuth,
-      usePpk,
-      authorities,
-      taken,
-      local,
-      remote,
-      natLocal: nat.local,
-      ticket: agreed.ticket,
-      // RFC 6023 §3: only where the gateway said that it takes it.
-      childless: config.childless === true && result.childless,
-      log: (level, text) => this.#narrator.log(level, text),
-    };
-    const facts = (identity: Identity): IkeSaFacts => ({
-      role: 'initiator',
-      spiI: toHex(spiI),
-      spiR: toHex(spiR),
-      ...suite,
-      local,
-      remote,
-      localIdentity: config.localIdentity.text,
-      remoteIdentity: identity.text,
-      natLocal: nat.local,
-      natRemote: nat.remote,
-      peerVendorIds: result.vendorIds,
-      ...(agreed.ticket && { resumed: true }),
-    });
-    this.#auth = new AuthPhase(prove(setup, agreed, sa, this.#ports.random), {
+    this.#auth = new AuthPhase(prove(config, agreed, way, sa, this.#ports.random), {
       sa,
       solution: agreed.solution,
       emit: (output) => this.#emit(output),
       isCancelled: () => this.#cancelBy !== undefined,
       cancelled: (at) => this.#cancelled(at),
-      finished: (verdict, at) => this.#finished(sa, verdict, facts, at),
+      finished: (verdict, at) => this.#finished(sa, verdict, (identity) => factsOf(config, agreed, way, identity), at),
       malformed: (failure, complaint, at) => this.#complain(sa, failure, complaint, at),
       unanswered: () => this.#close(this.#cancelBy === undefined ? this.#whyNoAnswerToAuth() : undefined),
     });
@@ -472,24 +418,6 @@ class Initiator implements IkeMachine {
     this.#cancelBy = undefined;
     sa.finish([complaint], cancelled ? undefined : failure, now, within);
   }
-}
-
-/** What comes between IKE_SA_INIT and an IKE SA that stands: IKE_INTERMEDIATE, if there is a reason for any, and IKE_AUTH. */
-function* prove(
-  setup: Omit<IkeAuthSetup, 'keys' | 'intAuth'>,
-  { spiI, result }: Agreed,
-  sa: IkeSa,
-  random: Random,
-): AuthSteps<IkeAuthVerdict> {
-  const { suite, nonces, ticket } = setup;
-  const adopt = (keys: IkeKeys) => sa.replaceKeys(keys);
-  // RFC 9242 §4: by a ticket they could be done again, were it negotiated; but its SK_d comes of those that were done.
-  if (ticket) return yield* new IkeAuthExchange({ ...setup, keys: sa.keys, intAuth: undefined }, random).run();
-  const { spiR, takenLater = false } = result;
-  const done = yield* intermediateExchanges({ suite, nonces, spiI, spiR, keys: sa.keys, random, adopt, takenLater });
-  if (!done.ok) return done.error;
-  const { keys, taken = setup.taken } = done.value;
-  return yield* new IkeAuthExchange({ ...setup, keys, taken, intAuth: sa.intAuth }, random).run();
 }
 
 /** Nobody wants it any more, and what was typed is in it. */
