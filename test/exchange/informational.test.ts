@@ -152,7 +152,7 @@ test('a gateway that is gone: the request is repeated byte for byte with growing
   );
 });
 
-test('a bad road, and packets of the gateway arrive: it is asked three times as long, and then all ends', () => {
+test('a bad road, and packets of the gateway arrive: it is asked twice as long, and then all ends', () => {
   const world = connected();
   world.filter = ({ by }) => by === 'gateway';
   world.tell({ kind: 'check-liveness' });
@@ -162,7 +162,7 @@ test('a bad road, and packets of the gateway arrive: it is asked three times as 
     if (!world.closed) world.tell({ kind: 'inbound-traffic' });
   }
   assert.equal(world.said('closed')[0].failure?.code, 'gateway-lost');
-  assert.equal(world.trace.length, 27);
+  assert.equal(world.trace.length, 18);
   assert.ok(world.trace.every(({ bytes }) => Buffer.compare(bytes, world.trace[0].bytes) === 0));
 });
 

@@ -66,7 +66,8 @@ export function patienceOf({
  *   that has lost its memory.
  */
 export function boundsOf({ client, office }: Scenario): Bounds {
-  const patience = patienceOf(timing);
+  // Two rounds of repetitions where packets of the peer still come (ikeSa.ts).
+  const patience = 2 * patienceOf(timing);
   return {
     patience,
     recovery: Math.max(client.liveness, office.liveness) + 2 * patience + 2 * LONGEST_RETRY + timing.establishWithin,

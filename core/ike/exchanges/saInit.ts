@@ -15,6 +15,7 @@ import type { IkeConfig, IkeFailure } from '../sa/contract.ts';
 import { EXCHANGE, NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Message, Payload, PayloadOf } from '../wire/message.ts';
 import { allNotifies, allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
+import { Echoes } from './echoes.ts';
 import { MAX_DIFFICULTY, PUZZLE_WITHIN, type Puzzle, PuzzleSearch, readPuzzle } from './puzzle.ts';
 import { readRedirect, redirected, redirectedFrom } from './redirect.ts';
 import { isErrorNotify, siftPayloads } from './rules.ts';
@@ -25,8 +26,6 @@ export const NONCE_OCTETS = 32;
 const MAX_COOKIES = 5;
 /** Transmissions of one request that must have been refused in the same way before it is believed to go on like that. */
 const MAX_REFUSALS = 3;
-/** Added to twice the round trip, in which answers to an earlier request may still come; milliseconds. */
-const ECHO_SLACK = 500;
 /** Answers with a proposal that are looked into; each costs a key exchange, and anybody on the path can make them. */
 const MAX_ANSWERS = 16;
 
@@ -105,10 +104,7 @@ export class SaInitExchange {
   #puzzled = 0;
   #unsolved: string | undefined;
   #exchange: KeyExchange;
-  /** Until then a refusal may be the answer to an earlier request, repeated or late. */
-  #echoesUntil = Number.NEGATIVE_INFINITY;
-  /** How many such answers may come: the request was repeated so often. */
-  #echoes = 0;
+  readonly #echoes = new Echoes();
   #answers = 0;
 
   /** Makes the key pair of the first method offered, so that the first message is ready when it is wanted. */
@@ -186,10 +182,8 @@ export class SaInitExchange {
     const hex = toHex(cookie);
     // One that was asked for before the last is an echo, or we are back at an address that it was made for.
     const back = this.#cookies.has(hex) && this.#cookie !== undefined && toHex(this.#cookie) !== hex;
-    // A gateway that makes a new one every second answers repetitions of the request before with others than that. Once it has two requests
-    // that it takes, nobody can say which of them it answered, and AUTH is made of one (RFC 7296 §2.15).
     const other = this.#cookie !== undefined && toHex(this.#cookie) !== hex;
-    if (other && progress.now < this.#echoesUntil && (back || this.#echoes-- > 0))
+    if (other && (back ? this.#echoes.may(progress.now) : this.#echoes.takeOne(progress.now)))
       return { kind: 'ignore', why: 'echo: another COOKIE' };
     if (back && this.#returns++ < MAX_COOKIES) {
       this.#cookie = cookie.slice();
@@ -256,16 +250,14 @@ export class SaInitExchange {
   }
 
   /** `worked`: milliseconds since the answer came. */
-  #restart({ sent, firstAt, now }: SaInitProgress, why: string, worked = 0): SaInitVerdict {
+  #restart(progress: SaInitProgress, why: string, worked = 0): SaInitVerdict {
     this.#refusals.clear();
-    this.#echoes = sent - 1;
-    // The round trip was at most the time since this request was first sent.
-    this.#echoesUntil = now + worked + 2 * (now - firstAt) + ECHO_SLACK;
+    this.#echoes.expect(progress, worked);
     return { kind: 'restart', why };
   }
 
   #refused({ sent, now }: SaInitProgress, failure: IkeFailure): SaInitVerdict {
-    if (now < this.#echoesUntil) return { kind: 'ignore', why: `echo: ${failure.evidence}` };
+    if (this.#echoes.may(now)) return { kind: 'ignore', why: `echo: ${failure.evidence}` };
     this.#refusals.add(sent);
     return this.#refusals.size >= MAX_REFUSALS ? { kind: 'failed', failure } : { kind: 'ignore', why: failure.evidence };
   }

@@ -12,6 +12,7 @@ import type { IkeConfig, IkeFailure, IkeTicket } from '../sa/contract.ts';
 import { EXCHANGE, NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Message, Payload } from '../wire/message.ts';
 import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.ts';
+import { Echoes } from './echoes.ts';
 import { readRedirect, redirected } from './redirect.ts';
 import { isErrorNotify, siftPayloads } from './rules.ts';
 import { NONCE_OCTETS, newIkeSpi, redirectSupport, type SaInitProgress, type SaInitVerdict } from './saInit.ts';
@@ -27,6 +28,7 @@ export class SessionResumeExchange {
   readonly #config: IkeConfig;
   readonly #natNotifies: readonly Payload[];
   readonly #cookies: Uint8Array[] = [];
+  readonly #echoes = new Echoes();
 
   constructor(config: IkeConfig, ticket: IkeTicket, random: Random) {
     this.#config = config;
@@ -49,7 +51,7 @@ export class SessionResumeExchange {
     ];
   }
 
-  process(message: Message, _progress: SaInitProgress): SaInitVerdict {
+  process(message: Message, progress: SaInitProgress): SaInitVerdict {
     const sifted = siftPayloads(message.header.exchange, 'response', 'in the clear', message.payloads);
     if (!sifted.ok) return refused(sifted.error.code);
     const { payloads } = sifted.value;
@@ -59,7 +61,7 @@ export class SessionResumeExchange {
     if (redirect) return this.#takeRedirect(redirect.data);
     const nonce = findPayload(payloads, 'NONCE');
     const cookie = findNotify(payloads, NOTIFY.COOKIE);
-    if (cookie && !nonce) return this.#takeCookie(cookie.data);
+    if (cookie && !nonce) return this.#takeCookie(cookie.data, progress);
     const error = allPayloads(payloads, 'N').find(({ type }) => isErrorNotify(type));
     if (error) return refused(nameOf(NOTIFY, error.type));
     if (!nonce || message.header.spiR.every((octet) => octet === 0)) return refused('no nonce, or no SPI');
@@ -88,12 +90,14 @@ export class SessionResumeExchange {
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said, usePpk } };
   }
 
-  #takeCookie(cookie: Uint8Array): SaInitVerdict {
+  #takeCookie(cookie: Uint8Array, progress: SaInitProgress): SaInitVerdict {
     // RFC 7296 §2.6: 1 to 64 octets.
     if (cookie.length < 1 || cookie.length > 64) return refused(`COOKIE of ${cookie.length} octets`);
     if (this.#cookies.some((one) => equalBytes(one, cookie))) return { kind: 'ignore', why: 'COOKIE asked for again' };
+    if (this.#cookies.length > 0 && this.#echoes.takeOne(progress.now)) return { kind: 'ignore', why: 'echo: another COOKIE' };
     if (this.#cookies.length >= maxCookies) return refused('COOKIE without end');
     this.#cookies.push(cookie.slice());
+    this.#echoes.expect(progress);
     return { kind: 'restart', why: 'the gateway wants a cookie' };
   }
 

@@ -364,13 +364,13 @@ export class ChildKeeper {
     const passing = verdict.kind === 'refused' && (verdict.type === NOTIFY.TEMPORARY_FAILURE || verdict === deletedAlready);
     const again = passing && attempts < maxTemporary;
     sa.narrator.log(again ? 'info' : 'warn', `no ${wanted.which} CHILD SA: ${evidence}`);
-    if (again) this.#wanted.push({ ...wanted, attempts, notBefore: now + pauseAfter(attempts, this.#setup.random) });
+    if (again) this.#wanted.push({ ...wanted, attempts, notBefore: now + pauseAfter(attempts, Infinity, this.#setup.random) });
     else if (this.#lives.size === 0 && this.#wanted.length === 0)
       this.#setup.empty(now, wanted.which === 'first' ? whyNone(verdict, evidence) : undefined);
   }
 
   #postpone(sa: IkeSa, life: Life, evidence: string, now: number): void {
-    const pause = pauseAfter(life.attempts, this.#setup.random);
+    const pause = pauseAfter(life.attempts, life.hardAt - now, this.#setup.random);
     life.notBefore = now + pause;
     life.method = undefined;
     sa.narrator.log('info', `CHILD SA not rekeyed: ${evidence}`, { spiIn: spiText(life.spiIn), retryMs: Math.round(pause) });

@@ -63,6 +63,7 @@ export class IkeRekeying {
   readonly #setup: IkeRekeyingSetup;
   #rekey: Rekey | undefined;
   #softAt = Number.POSITIVE_INFINITY;
+  #hardAt = Number.POSITIVE_INFINITY;
   #notBefore = 0;
   #attempts = 0;
   #method: KeTransform | undefined;
@@ -85,6 +86,7 @@ export class IkeRekeying {
   begin(now: number): void {
     const { lifetimes, random } = this.#setup;
     this.#softAt = now + lifetimes.ike.soft * (1 - lifetimes.jitter * fraction(random));
+    this.#hardAt = now + lifetimes.ike.hard;
     this.#tellDue(this.#softAt - now);
     this.#notBefore = 0;
     this.#attempts = 0;
@@ -108,11 +110,11 @@ export class IkeRekeying {
   }
 
   /** RFC 7296 §2.25.2: deleted by the peer while both rekey it. What the peer made is there already. */
-  beforeEnd(sa: IkeSa, now: number): void {
+  beforeEnd(sa: IkeSa, byPeer: boolean, now: number): void {
     if (this.#rekey?.old !== sa) return;
     const { theirs } = this.#rekey;
     this.#rekey = undefined;
-    if (sa === this.#setup.current() && theirs?.sa.state === 'established') theirs.adopt(now);
+    if (byPeer && sa === this.#setup.current() && theirs?.sa.state === 'established') theirs.adopt(now);
   }
 
   /**
@@ -205,7 +207,7 @@ export class IkeRekeying {
   }
 
   #postpone(sa: IkeSa, evidence: string, now: number): void {
-    const pause = pauseAfter(this.#attempts, this.#setup.random);
+    const pause = pauseAfter(this.#attempts, this.#hardAt - now, this.#setup.random);
     this.#notBefore = now + pause;
     this.#method = undefined;
     sa.narrator.log('info', `IKE SA not rekeyed: ${evidence}`, { retryMs: Math.round(pause) });

@@ -44,7 +44,7 @@ const DELETE_WITHIN = 5000;
 /** So often a request goes the ways that it is to try first (`OutgoingExchange.first`): with the usual timing for 1.4 s. */
 const TRIALS = 2;
 /** A request is sent in so many rounds of repetitions where the peer's packets say that it is there. */
-const MOST_ROUNDS = 3;
+const MOST_ROUNDS = 2;
 
 export class IkeSa {
   readonly #setup: IkeSaSetup;
@@ -340,7 +340,7 @@ export class IkeSa {
   /** The end, without a word to the peer. CHILD SAs end too, keys are wiped. */
   close(failure?: IkeFailure): void {
     if (this.#state === 'closed') return;
-    this.#setup.beforeEnd?.();
+    this.#setup.beforeEnd?.(this.#state === 'established' && failure?.code === 'closed-by-gateway');
     this.#state = 'closed';
     this.#children.removeAll();
     this.#queue.length = 0;

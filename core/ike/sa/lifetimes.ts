@@ -60,11 +60,12 @@ export function fraction(random: Random): number {
 
 /**
  * Milliseconds until a refused rekey is tried again: longer with every attempt, and never the same on both sides, for two that are told
- * TEMPORARY_FAILURE must not meet again.
+ * TEMPORARY_FAILURE must not meet again. Of the time that is left it is a quarter at most, so that it is tried again before the hard limit.
  */
-export function pauseAfter(attempts: number, random: Random): number {
+export function pauseAfter(attempts: number, left: number, random: Random): number {
   const { least, most } = retryAfter;
-  return Math.min(most, least * 2 ** Math.max(0, attempts - 1)) * (0.5 + fraction(random));
+  const pause = Math.min(most, least * 2 ** Math.max(0, attempts - 1)) * (0.5 + fraction(random));
+  return Math.max(least / 2, Math.min(pause, left / 4));
 }
 
 /** Milliseconds that an SA stays which the peer is to delete, because it replaced it or made it in vain. */

@@ -222,7 +222,7 @@ export class Session {
         this.children.asked(payloads);
         this.#rekeying.asked(sa, payloads, this.#now);
       },
-      beforeEnd: () => this.#rekeying.beforeEnd(sa, this.#now),
+      beforeEnd: (byPeer) => this.#rekeying.beforeEnd(sa, byPeer, this.#now),
       childComing: () => this.children.pending,
     });
     return sa;

@@ -104,8 +104,8 @@ export interface IkeSaSetup {
   readonly quietUntil?: number;
   /** A genuine request of the peer, before it is answered. */
   readonly asked?: (payloads: readonly Payload[]) => void;
-  /** It ends now, for whatever reason; its CHILD SAs may still be handed over. */
-  readonly beforeEnd?: () => void;
+  /** It ends now; its CHILD SAs may still be handed over. `byPeer`: by a DELETE of the peer's. */
+  readonly beforeEnd?: (byPeer: boolean) => void;
   /** Lines carry its SPIs. */
   readonly narrator: Narrator;
 }
