@@ -20,6 +20,8 @@ interface Options {
 
 /** Seeds that a process is given at a time. */
 const PORTION = 100;
+/** Between words about how far it is. */
+const PROGRESS = 10_000;
 const numbers = { seed: 1, count: 20_000, workers: availableParallelism() };
 
 const options = readOptions(process.argv.slice(2));
@@ -42,9 +44,12 @@ async function campaign({ seed, count, workers, json, genuine }: Options): Promi
     if (outcome.violation) failed++;
     say(json, { case: `corpus ${name}`, ok: !outcome.violation, detail: { was, ...outcome.violation } });
   }
+  let simulated = 0;
   await allSeeds({ seed, count, workers, genuine }, (done) => {
     addTotals(totals, done.totals);
     failed += done.failures.length;
+    simulated += done.job.count;
+    if (simulated % PROGRESS === 0) process.stderr.write(`${simulated} of ${count}, ${failed} failed\n`);
     for (const failure of done.failures) report(json, failure);
   });
   summarize(json, totals, failed, (performance.now() - startedAt) / 1000, seed);
