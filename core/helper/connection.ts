@@ -5,21 +5,19 @@
  * The end: DELETE while the sockets are still there, then the SAs leave the dataplane.
  */
 import type { Result } from '../bytes/result.ts';
-import type { Dataplane, GlobalDrop } from '../dataplane/contract.ts';
+import type { Dataplane } from '../dataplane/contract.ts';
 import type { IkeAsk } from '../ike/auth/contract.ts';
 import type { Channel, ChildSa, Endpoint, IkeConfig, IkeMachine } from '../ike/sa/contract.ts';
-import { selectorText } from '../ike/wire/selectorText.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Failure, KernelOffload } from '../rpc/contract.ts';
 import type { TunFeatures } from '../system/ports.ts';
 import { failure, hostFailure, ikeFailure } from '../tunnel/explain.ts';
 import type { Ending } from '../tunnel/session.ts';
-import type { ChildFacts, TunnelFacts } from '../tunnel/status.ts';
+import type { TunnelFacts } from '../tunnel/status.ts';
 import type { SigningKey } from './asks.ts';
+import { ChildSas } from './childSas.ts';
 import type { Credentials } from './credentials.ts';
 import type { Driver, IkeEvent } from './driver.ts';
-import { echoRoutes } from './echoRoutes.ts';
-import { interfaceMtu } from './gatewayPath.ts';
 import { planHost } from './hostPlan.ts';
 import { furtherSelectors } from './ikeConfig.ts';
 import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
@@ -117,7 +115,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     backend: deps.dataplane.backend(),
     gatewayFirst: profile.eap !== undefined && profile.trust.method !== 'eap-only',
   };
-  const children = new Map<number, Omit<ChildFacts, 'counters'>>();
+  const children = new ChildSas(deps, profile);
   const { stage } = request;
   let reach: Reach | undefined;
   let driver: Driver | undefined;
@@ -135,12 +133,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     machineClosed = resolve;
   });
   let installing: Promise<unknown> = Promise.resolve();
-  let packetsSeen = 0;
   let tunFeatures: TunFeatures | undefined;
-  /** Of connections before. */
-  const dropsBefore = deps.dataplane.globalCounters();
-  /** Carried by CHILD SAs that are gone. */
-  const carried = { in: 0, out: 0 };
 
   const ended = () => facts.endingAt !== undefined;
 
@@ -170,7 +163,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         send,
         onEvent,
         onAsk: answer,
-        trafficArrived,
+        trafficArrived: () => children.trafficArrived(),
         random: deps.random ?? Math.random,
         onLate: request.onLate,
         onRoundTrip: (milliseconds) => {
@@ -271,7 +264,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         });
         break;
       case 'remove-child':
-        forget(event.spiIn);
+        children.forget(event.spiIn);
         deps.dataplane.removeChild(event.spiIn, event.grace).catch(() => {});
         break;
       case 'alive':
@@ -327,22 +320,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   /** Both at once: neither waits for the other, and only with both is the tunnel up. */
   async function install(child: ChildSa, how: { readonly replaces?: number; readonly standby?: true }): Promise<void> {
     if (ended()) return;
-    const { spiIn, spiOut, encr, integ, esn } = child;
-    const device = interfaceMtu(child.local.address);
-    const carried = deps.dataplane.installChild(child, {
-      keepaliveInterval: profile.natKeepalive * 1000,
-      replayWindow: profile.replayWindow,
-      ...(how.replaces !== undefined && { replaces: how.replaces }),
-      ...(how.standby && { standby: true }),
-      // TCP finds out by itself what its path carries.
-      ...(child.remote.transport !== 'tcp' && { mtu: profile.mtu, ...(device !== undefined && { interfaceMtu: device }) }),
-    });
-    children.set(spiIn, {
-      sa: { spiIn, spiOut, encr, integ, esn },
-      localSelectors: child.localSelectors.map(selectorText),
-      remoteSelectors: child.remoteSelectors.map(selectorText),
-      installedAt: deps.now(),
-    });
+    const carried = children.install(child, how);
     const host = facts.plan ? undefined : prepareHost(child);
     const results = await Promise.allSettled([carried, host]);
     if (ended()) return;
@@ -358,7 +336,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       return;
     }
     // Replies to echoes come to our address inside, which the host has now. A later SA goes on with what is known.
-    if (host !== undefined && facts.configuration) deps.dataplane.probeThrough(spiIn, echoRoutes(facts.configuration));
+    if (host !== undefined) children.probe(child.spiIn, facts.configuration);
     if (facts.readyAt !== undefined) {
       deps.onChange();
       return;
@@ -369,9 +347,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   }
 
   function due(event: Extract<IkeEvent, { readonly kind: 'rekey-due' }>, at: number): void {
-    const child = event.what === 'child' && children.get(event.spiIn);
-    if (child) children.set(child.sa.spiIn, { ...child, rekeyAt: at });
-    else if (event.what === 'ike') facts.rekeyIkeAt = at;
+    if (event.what === 'child') children.due(event.spiIn, at);
+    else facts.rekeyIkeAt = at;
   }
 
   // --- moving --------------------------------------------------------------------------------------------------------------------
@@ -406,14 +383,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     facts.local = { address: local.address, port: local.port };
     facts.gateway = { name: facts.gateway.name, ...remote };
     if (facts.ike) facts.ike = { ...facts.ike, local, remote, natLocal };
-    const device = interfaceMtu(local.address);
-    const overTcp = remote.transport === 'tcp';
-    const mtu = { ...(!overTcp && { mtu: profile.mtu }), ...(device !== undefined && { interfaceMtu: device }) };
-    const path = { local, remote, keepalive: natLocal && !overTcp, ...mtu };
-    for (const spiIn of children.keys()) {
-      deps.dataplane.changePath(spiIn, path).catch((fault) => deps.log('error', 'tunnel', `moving: ${String(fault)}`));
-    }
-    if (line && settled && !overTcp) leave(line);
+    children.move({ local, remote, natLocal });
+    if (line && settled && remote.transport !== 'tcp') leave(line);
   }
 
   /** RFC 9329 §7.1: the connection is closed when all goes over UDP. Of that path nobody knows anything yet. */
@@ -421,8 +392,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     line = undefined;
     left = { line: open, timer: setTimeout(() => void open.close(), LINGER) };
     request.memory.udpBlocked = false;
-    const [spiIn] = children.keys();
-    if (spiIn !== undefined && facts.configuration) deps.dataplane.probeThrough(spiIn, echoRoutes(facts.configuration));
+    children.probe(children.spis[0], facts.configuration);
   }
 
   async function prepareHost(child: ChildSa): Promise<Failure | undefined> {
@@ -444,33 +414,6 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     if (tunFeatures === undefined || socket === undefined) return undefined;
     const { headers, tcp, udp } = tunFeatures;
     return { tun: { headers, tcp, udp }, socket };
-  }
-
-  function pathOf(spiIn: number): ChildFacts['path'] {
-    const path = deps.dataplane.pathMtu(spiIn);
-    return path && { innerMtu: path.inner, ...(path.because !== undefined && { because: path.because }) };
-  }
-
-  function drops(): Readonly<Record<GlobalDrop, number>> {
-    const now = { ...deps.dataplane.globalCounters() };
-    for (const reason of Object.keys(dropsBefore) as GlobalDrop[]) now[reason] -= dropsBefore[reason];
-    return now;
-  }
-
-  function forget(spiIn: number): void {
-    const last = deps.dataplane.counters(spiIn);
-    if (children.delete(spiIn) && last) {
-      carried.in += last.bytesIn;
-      carried.out += last.bytesOut;
-    }
-  }
-
-  function trafficArrived(): boolean {
-    let packets = 0;
-    for (const spiIn of children.keys()) packets += deps.dataplane.counters(spiIn)?.packetsIn ?? 0;
-    const arrived = packets > packetsSeen;
-    packetsSeen = packets;
-    return arrived;
   }
 
   // --- going down ----------------------------------------------------------------------------------------------------------------
@@ -507,10 +450,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     driver?.stop();
     clearTimeout(left?.timer);
     await Promise.all([line?.close(), left?.line.close()]);
-    for (const spiIn of [...children.keys()]) {
-      forget(spiIn);
-      await deps.dataplane.removeChild(spiIn).catch(() => {});
-    }
+    await children.removeAll();
     request.psk?.fill(0);
     request.ppk?.fill(0);
     facts.endedAt = deps.now();
@@ -533,21 +473,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
   return {
     facts: () => {
-      const { dataplane } = deps;
-      const living = [...children.values()].map((child) => ({
-        ...child,
-        counters: dataplane.counters(child.sa.spiIn),
-        backend: dataplane.backendOf(child.sa.spiIn),
-        path: pathOf(child.sa.spiIn),
-      }));
-      const carrying = facts.readyAt !== undefined && !ended() && { drops: drops(), offload: offload() };
-      const octets = { ...carried };
-      for (const { counters } of living) {
-        octets.in += counters?.bytesIn ?? 0;
-        octets.out += counters?.bytesOut ?? 0;
-      }
+      const carrying = facts.readyAt !== undefined && !ended() && { drops: children.drops(), offload: offload() };
       const shown = proof && { ...proof.asks.facts(), warnings: proof.warnings() };
-      return { ...facts, ...shown, ...carrying, octets, children: living };
+      return { ...facts, ...shown, ...carrying, ...children.facts() };
     },
     datagram(bytes, channel, from) {
       reach?.datagram(bytes, channel, from);
@@ -567,7 +495,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     rekey(what) {
       if (facts.readyAt === undefined || ended()) return false;
       if (what === 'ike') driver?.give({ kind: 'rekey-ike' });
-      else for (const spiIn of [...children.keys()]) driver?.give({ kind: 'rekey-child', spiIn });
+      else for (const spiIn of children.spis) driver?.give({ kind: 'rekey-child', spiIn });
       return true;
     },
     woke: () => driver?.woke(),

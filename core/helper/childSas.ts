@@ -1,0 +1,147 @@
+/** The CHILD SAs of one connection as the dataplane carries them: put in place, moved, counted, taken out, and told of. */
+import type { Dataplane, GlobalDrop } from '../dataplane/contract.ts';
+import type { ChildSa, Configuration, Endpoint } from '../ike/sa/contract.ts';
+import { selectorText } from '../ike/wire/selectorText.ts';
+import type { Profile } from '../profile/model.ts';
+import type { Log } from '../system/log.ts';
+import type { ChildFacts } from '../tunnel/status.ts';
+import { echoRoutes } from './echoRoutes.ts';
+import { interfaceMtu } from './gatewayPath.ts';
+
+export interface ChildSasDeps {
+  readonly dataplane: Dataplane;
+  readonly log: Log;
+  /** Date.now() milliseconds. */
+  readonly now: () => number;
+}
+
+/** The ways outside. */
+export interface OutsidePath {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** A NAT is in front of us. */
+  readonly natLocal: boolean;
+}
+
+export class ChildSas {
+  readonly #deps: ChildSasDeps;
+  readonly #profile: Profile;
+  readonly #living = new Map<number, Omit<ChildFacts, 'counters'>>();
+  /** Carried by those that are gone. */
+  readonly #carried = { in: 0, out: 0 };
+  /** Of connections before. */
+  readonly #dropsBefore: Readonly<Record<GlobalDrop, number>>;
+  #packetsSeen = 0;
+
+  constructor(deps: ChildSasDeps, profile: Profile) {
+    this.#deps = deps;
+    this.#profile = profile;
+    this.#dropsBefore = deps.dataplane.globalCounters();
+  }
+
+  /** By their inbound SPIs, the oldest first. */
+  get spis(): readonly number[] {
+    return [...this.#living.keys()];
+  }
+
+  /** Resolves when the dataplane has it; rejects with what went wrong. */
+  install(child: ChildSa, how: { readonly replaces?: number; readonly standby?: true }): Promise<unknown> {
+    const { dataplane, now } = this.#deps;
+    const { spiIn, spiOut, encr, integ, esn } = child;
+    const installed = dataplane.installChild(child, {
+      keepaliveInterval: this.#profile.natKeepalive * 1000,
+      replayWindow: this.#profile.replayWindow,
+      ...(how.replaces !== undefined && { replaces: how.replaces }),
+      ...(how.standby && { standby: true }),
+      ...this.#mtus(child),
+    });
+    this.#living.set(spiIn, {
+      sa: { spiIn, spiOut, encr, integ, esn },
+      localSelectors: child.localSelectors.map(selectorText),
+      remoteSelectors: child.remoteSelectors.map(selectorText),
+      installedAt: now(),
+    });
+    return installed;
+  }
+
+  /** It will be rekeyed at this time. */
+  due(spiIn: number, at: number): void {
+    const child = this.#living.get(spiIn);
+    if (child) this.#living.set(spiIn, { ...child, rekeyAt: at });
+  }
+
+  move(path: OutsidePath): void {
+    const { dataplane, log } = this.#deps;
+    const { local, remote, natLocal } = path;
+    const keepalive = natLocal && remote.transport !== 'tcp';
+    const way = { local, remote, keepalive, ...this.#mtus(path) };
+    for (const spiIn of this.spis)
+      dataplane.changePath(spiIn, way).catch((fault) => log('error', 'tunnel', `moving: ${String(fault)}`));
+  }
+
+  /** Asks through it how large packets may be; one that takes its place goes on with what is known. */
+  probe(spiIn: number | undefined, configuration: Configuration | undefined): void {
+    if (spiIn !== undefined && configuration) this.#deps.dataplane.probeThrough(spiIn, echoRoutes(configuration));
+  }
+
+  /** It is none of the connection's any more; what it carried still counts. */
+  forget(spiIn: number): void {
+    const last = this.#deps.dataplane.counters(spiIn);
+    if (!this.#living.delete(spiIn) || !last) return;
+    this.#carried.in += last.bytesIn;
+    this.#carried.out += last.bytesOut;
+  }
+
+  async removeAll(): Promise<void> {
+    for (const spiIn of this.spis) {
+      this.forget(spiIn);
+      await this.#deps.dataplane.removeChild(spiIn).catch(() => {});
+    }
+  }
+
+  /** Since the last call. */
+  trafficArrived(): boolean {
+    let packets = 0;
+    for (const spiIn of this.spis) packets += this.#deps.dataplane.counters(spiIn)?.packetsIn ?? 0;
+    const arrived = packets > this.#packetsSeen;
+    this.#packetsSeen = packets;
+    return arrived;
+  }
+
+  facts(): { readonly children: readonly ChildFacts[]; readonly octets: { readonly in: number; readonly out: number } } {
+    const { dataplane } = this.#deps;
+    const children = [...this.#living.values()].map((child) => ({
+      ...child,
+      counters: dataplane.counters(child.sa.spiIn),
+      backend: dataplane.backendOf(child.sa.spiIn),
+      path: this.#pathOf(child.sa.spiIn),
+    }));
+    const octets = { ...this.#carried };
+    for (const { counters } of children) {
+      octets.in += counters?.bytesIn ?? 0;
+      octets.out += counters?.bytesOut ?? 0;
+    }
+    return { children, octets };
+  }
+
+  /** Packets of no SA, since the connection began. */
+  drops(): Readonly<Record<GlobalDrop, number>> {
+    const now = { ...this.#deps.dataplane.globalCounters() };
+    for (const reason of Object.keys(this.#dropsBefore) as GlobalDrop[]) now[reason] -= this.#dropsBefore[reason];
+    return now;
+  }
+
+  #pathOf(spiIn: number): ChildFacts['path'] {
+    const path = this.#deps.dataplane.pathMtu(spiIn);
+    return path && { innerMtu: path.inner, ...(path.because !== undefined && { because: path.because }) };
+  }
+
+  /** TCP finds out by itself what its path carries. */
+  #mtus({ local, remote }: Pick<OutsidePath, 'local' | 'remote'>): { readonly mtu?: number; readonly interfaceMtu?: number } {
+    const device = interfaceMtu(local.address);
+    return {
+      ...(remote.transport !== 'tcp' && { mtu: this.#profile.mtu }),
+      ...(device !== undefined && { interfaceMtu: device }),
+    };
+  }
+}
