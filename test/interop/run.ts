@@ -25,26 +25,15 @@ import { type Case, World } from './world.ts';
 
 const { json, filter, workers } = readOptions(process.argv.slice(2));
 
-const all: readonly Case[] = [
-  ...paths,
-  ...matrix,
-  ...refusals,
-  ...lives,
-  ...rekeys,
-  ...lifetimes,
-  ...endurance,
-  ...exchanges,
-  ...mobike,
-  ...ppk,
-  ...fragmentation,
-  ...weather,
-  ...auth,
-  ...eap,
-  ...revocation,
-  ...bulk,
-  ...captures,
+/** They count what is lost, or say how long it took: one at a time. */
+const counting: readonly Case[] = [...paths, ...rekeys, ...lifetimes, ...endurance, ...mobike, ...weather, ...bulk];
+/** These mostly wait, and may beside another. */
+const waiting: readonly Case[] = [
+  ...[...lives, ...matrix, ...refusals, ...exchanges, ...ppk, ...fragmentation],
+  ...[...auth, ...eap, ...revocation, ...captures],
 ];
 const named = gigabyte.filter(({ name }) => filter.startsWith('bulk/') && name.includes(filter));
+const all = [...counting, ...waiting];
 const wanted = [...all.filter(({ name }) => name.includes(filter)), ...named];
 if (wanted.length === 0) {
   process.stderr.write(`interop: no case has "${filter}" in its name; there are:\n${all.map(({ name }) => name).join('\n')}\n`);
@@ -61,9 +50,11 @@ else process.exit((await campaign()) ? 0 : 1);
 /** In processes of their own, for a lab is of one process; each takes the next case when it is done with one. */
 async function campaign(): Promise<boolean> {
   const started = Date.now();
-  const queue = [...wanted.keys()];
+  const isWaiting = (index: number) => waiting.includes(wanted[index] as Case);
+  const queues = [[...wanted.keys()].filter((index) => !isWaiting(index)), [...wanted.keys()].filter(isWaiting)];
   let failed = 0;
-  const work = () =>
+  /** The first takes those that count, and helps with the others afterwards. */
+  const work = (worker: number) =>
     new Promise<void>((resolve, reject) => {
       const child = fork(import.meta.filename, process.argv.slice(2));
       child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
@@ -72,12 +63,12 @@ async function campaign(): Promise<boolean> {
           if (!done.outcome.ok) failed++;
           report(wanted[done.index]?.name ?? '', done);
         }
-        const next = queue.shift();
+        const next = (worker === 0 ? queues[0]?.shift() : undefined) ?? queues[1]?.shift();
         if (next === undefined) child.disconnect();
         else child.send(next);
       });
     });
-  await Promise.all(Array.from({ length: Math.min(workers, wanted.length) }, work));
+  await Promise.all(Array.from({ length: Math.min(workers, wanted.length) }, (_, worker) => work(worker)));
   const seconds = Math.round((Date.now() - started) / 1000);
   const summary = { suite: 'interop', passed: wanted.length - failed, failed, skipped: 0, seconds };
   process.stdout.write(
