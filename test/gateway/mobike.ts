@@ -119,8 +119,6 @@ export class OfficeMobike {
           emit({ kind: 'moved', local, ...way, natLocal, settled: true });
         }
       },
-      // The client may be somewhere else again, and say so; what it does not answer ends nothing yet.
-      unanswered: () => {},
     };
   }
 }

@@ -60,6 +60,8 @@ export interface ChildKeeperSetup {
   readonly renews: boolean;
   /** A request of ours to rekey the IKE SA is in flight. */
   readonly rekeyingIke: () => boolean;
+  /** It was refused because CHILD SAs were busy, ours or the peer's. */
+  readonly ikePutOff: () => boolean;
   /** None is left, and none is coming. */
   readonly empty: (now: number, failure?: IkeFailure) => void;
 }
@@ -212,9 +214,12 @@ export class ChildKeeper {
   }
 
   #dueOf(life: Life): number {
-    const ends = Math.min(life.hardAt, life.redundantAt);
+    const { softAt, hardAt, notBefore } = life;
+    const ends = Math.min(hardAt, life.redundantAt);
     if (life.replacedBy !== undefined || life.ours) return ends;
-    return Math.min(ends, Math.max(life.softAt, life.notBefore));
+    // One CHILD SA after the other would put off the rekeying of the IKE SA for ever. They can wait, if not until their end.
+    const after = this.#setup.ikePutOff() ? Math.min((softAt + hardAt) / 2, softAt + redundantFor) : softAt;
+    return Math.min(ends, Math.max(after, notBefore));
   }
 
   #startRekey(life: Life, now: number): void {
@@ -233,9 +238,9 @@ export class ChildKeeper {
     life.attempts++;
     sa.narrator.log('info', 'rekeying a CHILD SA', { spiIn: spiText(life.spiIn) });
     this.#setup.emit({ kind: 'rekeying', what: 'child', underWay: true });
-    this.#ask(sa, request, now, (verdict, at) => {
+    this.#ask(sa, request, now, (verdict, at, on) => {
       this.#setup.emit({ kind: 'rekeying', what: 'child', underWay: false });
-      this.#rekeyed(sa, life, ours, spiIn, verdict, at);
+      this.#rekeyed(on, life, ours, spiIn, verdict, at);
       // The peer deleted the old one meanwhile (RFC 7296 §2.25.1), and nothing has come in its place.
       if (this.#lives.size === 0 && !this.pending)
         this.#setup.empty(at, { code: 'closed-by-gateway', evidence: 'DELETE of the last CHILD SA' });
@@ -256,23 +261,29 @@ export class ChildKeeper {
       local: selectorsText(wanted.local),
       remote: selectorsText(wanted.remote),
     });
-    this.#ask(sa, request, now, (verdict, at) => this.#created(sa, wanted, spiIn, verdict, at));
+    this.#ask(sa, request, now, (verdict, at, on) => this.#created(on, wanted, spiIn, verdict, at));
   }
 
-  #ask(sa: IkeSa, request: ChildRequest, now: number, done: (verdict: CreateVerdict<AgreedChild>, now: number) => void): void {
+  /** `on`: the IKE SA that it was sent in, whose keys it is about. */
+  #ask(
+    waitsIn: IkeSa,
+    request: ChildRequest,
+    now: number,
+    done: (verdict: CreateVerdict<AgreedChild>, now: number, on: IkeSa) => void,
+  ): void {
     this.#making = true;
     this.#deleted.clear();
-    sa.request(
+    waitsIn.request(
       {
         exchange: EXCHANGE.CREATE_CHILD_SA,
         build: () => request.build(),
-        process: (payloads, at) => {
+        process: (payloads, at, sa) => {
           followUp(sa, request.read(payloads), payloads, this.#setup.random, at, (verdict, then) => {
             this.#making = false;
             const gone = verdict.kind === 'agreed' && this.#deleted.has(verdict.agreed.spiOut);
             // The DELETE of the IKE SA, which is on its way, ends whatever this made.
             if (verdict.kind === 'agreed' && (gone || sa.state !== 'established')) wipeFresh(verdict.agreed);
-            if (sa.state === 'established') done(gone ? deletedAlready : verdict, then);
+            if (sa.state === 'established') done(gone ? deletedAlready : verdict, then, sa);
           });
         },
       },

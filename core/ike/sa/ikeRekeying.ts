@@ -53,6 +53,8 @@ export interface IkeRekeyingSetup {
 
 interface Rekey {
   readonly old: IkeSa;
+  /** Until then it waits, and the peer may rekey the IKE SA first. */
+  sent: boolean;
   theirs: { readonly sa: IkeSa; readonly nonces: Nonces; adopt(now: number): void } | undefined;
 }
 
@@ -67,9 +69,15 @@ export class IkeRekeying {
   #notBefore = 0;
   #attempts = 0;
   #method: KeTransform | undefined;
+  #isPutOff = false;
 
   constructor(setup: IkeRekeyingSetup) {
     this.#setup = setup;
+  }
+
+  /** One side was told to wait with it, because CHILD SAs were busy. */
+  get isPutOff(): boolean {
+    return this.#isPutOff;
   }
 
   /** A request of ours is in flight. */
@@ -91,6 +99,7 @@ export class IkeRekeying {
     this.#notBefore = 0;
     this.#attempts = 0;
     this.#method = undefined;
+    this.#isPutOff = false;
   }
 
   /** There is none any more. */
@@ -100,20 +109,21 @@ export class IkeRekeying {
 
   /** As soon as that can be. */
   want(now: number): void {
-    this.soon(now);
+    this.#softAt = Math.min(this.#softAt, now);
     this.#notBefore = 0;
   }
 
-  /** The same, but not before a pause after a refusal is over. */
-  soon(now: number): void {
+  /** We told the peer to wait with it, and do it ourselves: but not before a pause after a refusal is over. */
+  putOff(now: number): void {
     this.#softAt = Math.min(this.#softAt, now);
+    this.#isPutOff = true;
   }
 
   /** RFC 7296 §2.25.2: deleted by the peer while both rekey it. What the peer made is there already. */
   beforeEnd(sa: IkeSa, byPeer: boolean, now: number): void {
     if (this.#rekey?.old !== sa) return;
     const { theirs } = this.#rekey;
-    this.#rekey = undefined;
+    this.#drop();
     if (byPeer && sa === this.#setup.current() && theirs?.sa.state === 'established') theirs.adopt(now);
   }
 
@@ -123,7 +133,7 @@ export class IkeRekeying {
   asked(sa: IkeSa, payloads: readonly Payload[], now: number): void {
     const theirs = this.#rekey?.theirs;
     if (theirs?.sa !== sa || deletesIkeSa(payloads)) return;
-    this.#rekey = undefined;
+    this.#drop();
     theirs.adopt(now);
   }
 
@@ -140,7 +150,7 @@ export class IkeRekeying {
       spi,
       ...(this.#method && { method: this.#method }),
     });
-    const rekey: Rekey = { old, theirs: undefined };
+    const rekey: Rekey = { old, sent: false, theirs: undefined };
     this.#rekey = rekey;
     this.#attempts++;
     old.narrator.log('info', 'rekeying the IKE SA');
@@ -148,7 +158,11 @@ export class IkeRekeying {
     old.request(
       {
         exchange: EXCHANGE.CREATE_CHILD_SA,
-        build: () => request.build(),
+        own: true,
+        build: () => {
+          rekey.sent = true;
+          return request.build();
+        },
         process: (payloads, at) => {
           followUp(old, request.read(payloads), payloads, random, at, (verdict, then) => {
             emit({ kind: 'rekeying', what: 'ike', underWay: false });
@@ -201,9 +215,18 @@ export class IkeRekeying {
         return false;
       case 'refused':
         if (theirs) theirs.adopt(now);
-        else this.#postpone(old, verdict.evidence, now);
+        else {
+          this.#isPutOff = verdict.type === NOTIFY.TEMPORARY_FAILURE;
+          this.#postpone(old, verdict.evidence, now);
+        }
         return false;
     }
+  }
+
+  /** Ours is settled by what the peer did. */
+  #drop(): void {
+    this.#rekey = undefined;
+    this.#setup.emit({ kind: 'rekeying', what: 'ike', underWay: false });
   }
 
   #postpone(sa: IkeSa, evidence: string, now: number): void {
@@ -229,7 +252,7 @@ export class IkeRekeying {
 
   /** The peer's CREATE_CHILD_SA for the IKE SA, which is in use and not closing. */
   answer(old: IkeSa, payloads: readonly Payload[], now: number): Reply {
-    const ours = this.#rekey;
+    const ours = this.#rekey?.sent ? this.#rekey : undefined;
     const { random, ikeProposals, followups, keep, rekeyed, crowded } = this.#setup;
     if (ours?.theirs || crowded()) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
     const spi = newIkeSpi(random);
@@ -247,6 +270,7 @@ export class IkeRekeying {
       return sa;
     };
     const adopt = (sa: IkeSa) => (at: number) => {
+      if (this.#rekey?.sent === false) this.#drop();
       this.#setup.adopt(sa, at, 'peer');
       rekeyed?.(allPayloads(payloads, 'N'), at);
     };

@@ -291,7 +291,7 @@ export class IkeSa {
   /** RFC 7296 §2.18: the IKE SA that replaces this one inherits all CHILD SAs, the requests that wait, and whether the peer is followed. */
   handOver(successor: IkeSa, now: number): void {
     this.#children.moveTo(successor.#children);
-    successor.#queue.push(...this.#queue.splice(0));
+    successor.#queue.push(...this.#queue.splice(0).filter(({ own }) => !own));
     successor.#delivery.followAs(this.#delivery);
     successor.#pump(now);
   }

@@ -71,6 +71,7 @@ export class Session {
       current: () => this.#current,
       renews: setup.closeWithoutChild,
       rekeyingIke: () => this.#rekeying.underWay,
+      ikePutOff: () => this.#rekeying.isPutOff,
       empty: (now, failure) => this.#withoutChild(now, failure),
     });
     this.#rekeying = new IkeRekeying({
@@ -326,7 +327,7 @@ export class Session {
     if (!forIke) return this.children.answer(sa, payloads, now);
     if (!this.children.busy) return this.#rekeying.answer(sa, payloads, now);
     // So that a peer is not put off for ever by one CHILD SA after the other: it comes before the next of them, and by us.
-    this.#rekeying.soon(now);
+    this.#rekeying.putOff(now);
     return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
   }
 

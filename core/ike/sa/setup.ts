@@ -12,6 +12,8 @@ import type { Role } from './protect.ts';
 /** A request of ours. All three callbacks come at most once, and only one of the last two or `process`. */
 export interface OutgoingExchange {
   readonly exchange: number;
+  /** About the IKE SA that it waits in: not for the one that takes its place. */
+  readonly own?: true;
   /** Ways that it goes before the one in use: over that only when it was sent twice in vain, or something else is urgent (RFC 9329 §7.1). */
   readonly first?: () => readonly Route[];
   build(): readonly Payload[];
