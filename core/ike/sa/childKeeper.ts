@@ -8,6 +8,7 @@
  *  - rekeys an SA that we are rekeying: both go through; the SA with the lowest of the four nonces is deleted by who asked for it (§2.8.1)
  *  - rekeys an SA that is not there: CHILD_SA_NOT_FOUND
  *  - deletes an SA that we are rekeying: as usual; what our request brings then stands alone
+ *  - deletes an SA before the answer has come that tells us of it: it is not taken, and another is asked for
  *  - asks for anything while we rekey the IKE SA: TEMPORARY_FAILURE (§2.25.2)
  *
  * An SA that was replaced receives for a while after it was deleted (`graceFor`): packets under way are not lost.

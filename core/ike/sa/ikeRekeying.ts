@@ -5,7 +5,9 @@
  * What crosses, by RFC 7296 §2.25.2, when the peer …
  *  - rekeys the IKE SA while we do: both go through; the new IKE SA with the lowest of the four nonces is deleted by who asked for it, the
  *    other inherits the CHILD SAs (§2.8.2)
- *  - rekeys it while we make, rekey or delete a CHILD SA: TEMPORARY_FAILURE
+ *  - rekeys it while our request still waits: as if there were none
+ *  - rekeys it while we make, rekey or delete a CHILD SA: TEMPORARY_FAILURE; then we do it ourselves, and CHILD SAs wait a little for that
+ *  - uses what it made before we know which one stays: that one does
  *  - deletes it while we rekey it: as usual; if the peer rekeyed it too, what it made takes over, else that was the end
  */
 import type { KeTransform, Random } from '../../crypto/types.ts';
