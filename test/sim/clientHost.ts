@@ -86,6 +86,11 @@ export class ClientHost {
     return this.#over || this.#unwanted ? never : (this.#session.deadline() ?? never);
   }
 
+  get #paths(): readonly Path[] {
+    const { online, address } = this.#ports.network;
+    return online ? [{ local: { address, ports }, remote: { address: officeAddress, ports } }] : [];
+  }
+
   // --- what happens to it ----------------------------------------------------------------------------------------------------------
 
   start(now: number): void {
@@ -99,9 +104,7 @@ export class ClientHost {
   /** The kernel tells of its addresses. */
   network(now: number): void {
     const { network } = this.#ports;
-    const local = { address: network.address, ports };
-    const paths: readonly Path[] = network.online ? [{ local, remote: { address: officeAddress, ports } }] : [];
-    for (const link of this.links) link.give({ kind: 'paths', paths }, now);
+    for (const link of this.links) link.give({ kind: 'paths', paths: this.#paths }, now);
     this.#tell({ kind: 'network', usable: network.online }, now);
   }
 
@@ -220,6 +223,9 @@ export class ClientHost {
       hear: (link, out, now) => {
         if (out.kind === 'transmit') transmit(out.bytes, out.channel, now);
         else this.#heard(link, out, now);
+        // As of core/helper/roaming.ts: it may have changed while the session was made.
+        if (out.kind === 'established' && out.sa.local.address !== network.address)
+          link.give({ kind: 'paths', paths: this.#paths }, now);
       },
       ended: (link, why, now) => this.#ended(link, why, now),
       keepAlive: (now) => network.fromClient('natt', now, () => {}),
