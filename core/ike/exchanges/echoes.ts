@@ -16,10 +16,12 @@ const SLACK = 500;
 export class Echoes {
   #until = Number.NEGATIVE_INFINITY;
   #count = 0;
+  readonly #taken = new Set<string>();
 
   /** Another request takes the place of this one. `worked`: milliseconds since the answer came. */
   expect({ sent, firstAt, now }: Sendings, worked = 0): void {
     this.#count = sent - 1;
+    this.#taken.clear();
     // The round trip was at most the time since this request was first sent.
     this.#until = now + worked + 2 * (now - firstAt) + SLACK;
   }
@@ -30,11 +32,15 @@ export class Echoes {
   }
 
   /**
-   * The same, and the earlier request was repeated often enough for it. Of a COOKIE that was not asked for before: a gateway that makes a new
-   * one every second answers repetitions with others. Once it has two requests that it takes, nobody can say which of them it answered, and
-   * AUTH is made of one (RFC 7296 §2.15).
+   * Such an answer, `what` it says, is one of the past: the earlier request was repeated often enough for it, or the network brings the same
+   * answer twice. Of a COOKIE that was not asked for before: a gateway that makes a new one every second answers repetitions with others.
    */
-  takeOne(now: number): boolean {
-    return this.may(now) && this.#count-- > 0;
+  take(what: string, now: number): boolean {
+    if (!this.may(now)) return false;
+    if (this.#taken.has(what)) return true;
+    if (this.#count <= 0) return false;
+    this.#count--;
+    this.#taken.add(what);
+    return true;
   }
 }

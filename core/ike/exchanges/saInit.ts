@@ -22,7 +22,7 @@ import { isErrorNotify, siftPayloads } from './rules.ts';
 
 /** RFC 7296 §2.10: at least half the key size of the PRF; 32 octets suit every PRF here. */
 export const NONCE_OCTETS = 32;
-/** A gateway under load asks once, perhaps again when its secret changes. */
+/** A gateway under load asks once, perhaps again when its secret changes; then once more, of a new IKE SA. */
 const MAX_COOKIES = 5;
 /** Transmissions of one request that must have been refused in the same way before it is believed to go on like that. */
 const MAX_REFUSALS = 3;
@@ -87,17 +87,15 @@ export interface AuthPuzzle {
 
 export class SaInitExchange {
   readonly type = EXCHANGE.IKE_SA_INIT;
-  readonly spiI: Uint8Array;
-  readonly ni: Uint8Array;
   readonly #config: IkeConfig;
   readonly #random: Random;
+  #opening: Opening;
   readonly #methods: readonly KeTransform[];
   readonly #tried: number[] = [];
-  readonly #natNotifies: readonly Payload[];
-  readonly #cookies = new Set<string>();
   readonly #refusals = new Set<number>();
   #cookie: Uint8Array | undefined;
-  #returns = 0;
+  /** Cookies that were asked for so far. */
+  #cookies = 0;
   /** Of the puzzle that came with that cookie. */
   #solution: Uint8Array | undefined;
   /** Milliseconds spent on puzzles, and what the last puzzle wanted that was not solved. */
@@ -112,10 +110,16 @@ export class SaInitExchange {
     this.#config = config;
     this.#random = random;
     this.#methods = offeredKeyExchanges(config.ikeProposals);
-    this.spiI = newIkeSpi(random);
-    this.ni = random(NONCE_OCTETS).slice();
     this.#exchange = this.#start(this.#methods[0]);
-    this.#natNotifies = natDetectionNotifies(config, this.spiI, random);
+    this.#opening = openingOf(config, random);
+  }
+
+  get spiI(): Uint8Array {
+    return this.#opening.spiI;
+  }
+
+  get ni(): Uint8Array {
+    return this.#opening.ni;
   }
 
   /** The request as it stands. RFC 7296 §2.6: after a COOKIE all but the cookie is as before. */
@@ -128,7 +132,7 @@ export class SaInitExchange {
       { kind: 'SA', proposals: this.#config.ikeProposals },
       { kind: 'KE', method: method.id, data: publicValue },
       { kind: 'NONCE', data: this.ni },
-      ...this.#natNotifies,
+      ...this.#opening.natNotifies,
       // RFC 9370 §2.2.1: additional key exchanges are done in IKE_INTERMEDIATE, so who proposes them must say that it knows it.
       ...(offersAdditional(this.#config.ikeProposals) ? [notify(NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
       // RFC 8784 §3: whether or not it is mandatory, and with a COOKIE as before.
@@ -179,28 +183,29 @@ export class SaInitExchange {
   #takeCookie(cookie: Uint8Array, puzzle: Uint8Array | undefined, progress: SaInitProgress): SaInitVerdict {
     // RFC 7296 §2.6: 1 to 64 octets.
     if (cookie.length < 1 || cookie.length > 64) return doubt('protocol', `COOKIE of ${cookie.length} octets`);
-    const hex = toHex(cookie);
-    // One that was asked for before the last is an echo, or we are back at an address that it was made for.
-    const back = this.#cookies.has(hex) && this.#cookie !== undefined && toHex(this.#cookie) !== hex;
-    const other = this.#cookie !== undefined && toHex(this.#cookie) !== hex;
-    if (other && (back ? this.#echoes.may(progress.now) : this.#echoes.takeOne(progress.now)))
-      return { kind: 'ignore', why: 'echo: another COOKIE' };
-    if (back && this.#returns++ < MAX_COOKIES) {
-      this.#cookie = cookie.slice();
-      this.#solution = undefined;
-      return this.#restart(progress, 'the gateway wants an earlier cookie again');
-    }
-    if (this.#cookies.has(hex)) {
+    const other = this.#cookie !== undefined && !equalBytes(this.#cookie, cookie);
+    if (other && this.#echoes.take(toHex(cookie), progress.now)) return { kind: 'ignore', why: 'echo: another COOKIE' };
+    if (this.#cookie && !other) {
       const failure = this.#unsolved === undefined ? tooOften : tooHard(this.#unsolved);
       return this.#refused(progress, failure);
     }
-    if (this.#cookies.size >= MAX_COOKIES) return doubt(puzzle ? 'gateway-overloaded' : 'protocol', 'COOKIE without end');
-    this.#cookies.add(hex);
-    this.#cookie = cookie.slice();
+    if (this.#cookies++ >= MAX_COOKIES) return doubt(puzzle ? 'gateway-overloaded' : 'protocol', 'COOKIE without end');
     this.#solution = undefined;
+    if (other) return this.#beginAnew(progress);
+    this.#cookie = cookie.slice();
     const work = puzzle && readPuzzle(puzzle, this.#config.ikeProposals);
     if (work) return this.#takePuzzle(work, this.#cookie, progress);
     return this.#restart(progress, 'the gateway wants a cookie');
+  }
+
+  /**
+   * Two requests of one IKE SA, each with a cookie that the gateway has made: whichever it answers, nobody could say which, and AUTH is made
+   * of one (RFC 7296 §2.15). Of a new IKE SA it will ask for one.
+   */
+  #beginAnew(progress: SaInitProgress): SaInitVerdict {
+    this.#opening = openingOf(this.#config, this.#random);
+    this.#cookie = undefined;
+    return this.#restart(progress, 'the gateway wants another cookie: a new IKE SA asks for one');
   }
 
   #takePuzzle(puzzle: Puzzle, cookie: Uint8Array, progress: SaInitProgress): SaInitVerdict {
@@ -339,6 +344,18 @@ export class SaInitExchange {
     const why = `the gateway is under load and wants a ${wanted} before IKE_AUTH`;
     return { why, search: new PuzzleSearch(puzzle, text, left, now), unsolved };
   }
+}
+
+/** What one IKE SA begins with. */
+export interface Opening {
+  readonly spiI: Uint8Array;
+  readonly ni: Uint8Array;
+  readonly natNotifies: readonly Payload[];
+}
+
+export function openingOf(config: IkeConfig, random: Random): Opening {
+  const spiI = newIkeSpi(random);
+  return { spiI, ni: random(NONCE_OCTETS).slice(), natNotifies: natDetectionNotifies(config, spiI, random) };
 }
 
 const tooOften: IkeFailure = { code: 'protocol', evidence: place('COOKIE asked for again') };

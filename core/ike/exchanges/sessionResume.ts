@@ -3,11 +3,11 @@
  * from SK_d of the IKE SA before. None of it is authenticated; that the gateway could open the ticket shows in IKE_AUTH. Whatever is not
  * an answer to go on with ends in a full exchange, which who made this one starts.
  */
-import { concat, equalBytes, fromUtf8 } from '../../bytes/bytes.ts';
+import { concat, equalBytes, fromUtf8, toHex } from '../../bytes/bytes.ts';
 import { prf } from '../../crypto/prf.ts';
 import type { Random } from '../../crypto/types.ts';
 import { deriveIkeKeys, wipe } from '../keys/ikeKeys.ts';
-import { detectNat, natDetectionNotifies } from '../nat.ts';
+import { detectNat } from '../nat.ts';
 import type { IkeConfig, IkeFailure, IkeTicket } from '../sa/contract.ts';
 import { EXCHANGE, NOTIFY, nameOf } from '../wire/constants.ts';
 import type { Message, Payload } from '../wire/message.ts';
@@ -15,37 +15,44 @@ import { allPayloads, findNotify, findPayload, notify } from '../wire/payloads.t
 import { Echoes } from './echoes.ts';
 import { readRedirect, redirected } from './redirect.ts';
 import { isErrorNotify, siftPayloads } from './rules.ts';
-import { NONCE_OCTETS, newIkeSpi, redirectSupport, type SaInitProgress, type SaInitVerdict } from './saInit.ts';
+import { type Opening, openingOf, redirectSupport, type SaInitProgress, type SaInitVerdict } from './saInit.ts';
 
-/** Cookies in a row; after that a full exchange, which has its own bound. */
-const maxCookies = 2;
+/** After so many cookies a full exchange, which has its own bound. */
+const maxCookies = 3;
 
 export class SessionResumeExchange {
   readonly type = EXCHANGE.IKE_SESSION_RESUME;
-  readonly spiI: Uint8Array;
-  readonly ni: Uint8Array;
   readonly ticket: IkeTicket;
   readonly #config: IkeConfig;
-  readonly #natNotifies: readonly Payload[];
-  readonly #cookies: Uint8Array[] = [];
+  readonly #random: Random;
+  #opening: Opening;
+  #cookie: Uint8Array | undefined;
+  /** Cookies that were asked for so far. */
+  #cookies = 0;
   readonly #echoes = new Echoes();
 
   constructor(config: IkeConfig, ticket: IkeTicket, random: Random) {
     this.#config = config;
     this.ticket = ticket;
-    this.spiI = newIkeSpi(random);
-    this.ni = random(NONCE_OCTETS).slice();
-    this.#natNotifies = natDetectionNotifies(config, this.spiI, random);
+    this.#random = random;
+    this.#opening = openingOf(config, random);
+  }
+
+  get spiI(): Uint8Array {
+    return this.#opening.spiI;
+  }
+
+  get ni(): Uint8Array {
+    return this.#opening.ni;
   }
 
   build(): readonly Payload[] {
     const { fragmentation } = this.#config;
-    const cookie = this.#cookies.at(-1);
     return [
-      ...(cookie ? [notify(NOTIFY.COOKIE, cookie)] : []),
+      ...(this.#cookie ? [notify(NOTIFY.COOKIE, this.#cookie)] : []),
       { kind: 'NONCE', data: this.ni },
       notify(NOTIFY.TICKET_OPAQUE, this.ticket.octets),
-      ...this.#natNotifies,
+      ...this.#opening.natNotifies,
       ...redirectSupport(this.#config),
       ...(fragmentation === 'no' ? [] : [notify(NOTIFY.IKEV2_FRAGMENTATION_SUPPORTED)]),
     ];
@@ -93,12 +100,18 @@ export class SessionResumeExchange {
   #takeCookie(cookie: Uint8Array, progress: SaInitProgress): SaInitVerdict {
     // RFC 7296 §2.6: 1 to 64 octets.
     if (cookie.length < 1 || cookie.length > 64) return refused(`COOKIE of ${cookie.length} octets`);
-    if (this.#cookies.some((one) => equalBytes(one, cookie))) return { kind: 'ignore', why: 'COOKIE asked for again' };
-    if (this.#cookies.length > 0 && this.#echoes.takeOne(progress.now)) return { kind: 'ignore', why: 'echo: another COOKIE' };
-    if (this.#cookies.length >= maxCookies) return refused('COOKIE without end');
-    this.#cookies.push(cookie.slice());
+    const other = this.#cookie !== undefined && !equalBytes(this.#cookie, cookie);
+    if (this.#cookie && !other) return { kind: 'ignore', why: 'COOKIE asked for again' };
+    if (other && this.#echoes.take(toHex(cookie), progress.now)) return { kind: 'ignore', why: 'echo: another COOKIE' };
+    if (this.#cookies++ >= maxCookies) return refused('COOKIE without end');
     this.#echoes.expect(progress);
-    return { kind: 'restart', why: 'the gateway wants a cookie' };
+    // As in IKE_SA_INIT: of two requests with a cookie nobody could say which was answered.
+    if (other) this.#opening = openingOf(this.#config, this.#random);
+    this.#cookie = other ? undefined : cookie.slice();
+    return {
+      kind: 'restart',
+      why: other ? 'the gateway wants another cookie: a new IKE SA asks for one' : 'the gateway wants a cookie',
+    };
   }
 
   /** RFC 5685 §3, of which this is the exchange as well. */

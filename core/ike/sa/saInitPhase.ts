@@ -72,12 +72,12 @@ export class SaInitPhase {
     const ticket = config.resumption?.ticket;
     this.#exchange = ticket ? new SessionResumeExchange(config, ticket, random) : new SaInitExchange(config, random);
     this.#name = exchangeName(this.#exchange.type);
-    ports.narrator.setSpis(this.#exchange.spiI, new Uint8Array(8));
   }
 
   start(now: number): void {
     const flags = { initiator: true, version: false, response: false };
     const spis = { spiI: this.#exchange.spiI, spiR: new Uint8Array(8) };
+    this.#ports.narrator.setSpis(spis.spiI, spis.spiR);
     const header: Header = { ...spis, majorVersion: 2, minorVersion: 0, exchange: this.#exchange.type, messageId: 0, flags };
     const payloads = this.#exchange.build();
     this.#request = encodeMessage(header, payloads);
