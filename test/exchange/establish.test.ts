@@ -177,6 +177,35 @@ for (const cookieFirst of [true, false]) {
   });
 }
 
+test('COOKIE, and another for the request with it: a new IKE SA, for AUTH would be of one of two requests (RFC 7296 §2.15)', () => {
+  const jar = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)];
+  const world = new World({
+    gateway: {
+      insteadOfSaInit({ payloads }) {
+        const came = findNotify(payloads, NOTIFY.COOKIE)?.data;
+        // Its secret changes after the first answer and again after the second.
+        return jar.length === 0 && came?.[0] === 3 ? undefined : [notify(NOTIFY.COOKIE, jar.shift() ?? Uint8Array.of(4))];
+      },
+    },
+  });
+  world.connect();
+  assert.equal(world.said('established').length, 1);
+  const sent = requests(world).map(({ header, payloads }) => ({
+    spi: toHex(header.spiI),
+    nonce: toHex(findPayload(payloads, 'NONCE')?.data ?? jar[0]),
+    cookie: findNotify(payloads, NOTIFY.COOKIE)?.data[0],
+  }));
+  assert.deepEqual(
+    sent.map(({ cookie }) => cookie),
+    [undefined, 1, undefined, 3],
+  );
+  assert.equal(sent[0].spi, sent[1].spi);
+  assert.equal(sent[2].spi, sent[3].spi);
+  assert.notEqual(sent[1].spi, sent[2].spi);
+  assert.notEqual(sent[1].nonce, sent[2].nonce);
+  assert.equal(world.said('established')[0]?.sa.spiI, sent[3].spi);
+});
+
 test('echoes of COOKIE and INVALID_KE_PAYLOAD, late and often, disturb nothing', () => {
   const cookie = Uint8Array.of(7);
   const world = new World({ gateway: { cookie, ikeProposals: proposals('ike', 'aes128gcm16-prfsha256-ecp256') } });
