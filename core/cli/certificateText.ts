@@ -54,12 +54,14 @@ const WARNINGS: Readonly<Record<Warning['code'], string>> = {
   'authority-expires': 'the certificate of the authority',
   'psk-short': 'the pre-shared key is short: it can be guessed',
   'revocation-unknown': 'nobody could say whether it was revoked',
+  'network-refused': 'the gateway makes no CHILD SA for it, and it is not reached',
 };
 
 export function warningText({ code, subject, days, notAfter }: Warning): string {
   const whose = subject === '' ? '' : ` ${subject}`;
   if (code === 'psk-short') return WARNINGS[code];
-  if (code === 'revocation-unknown') return `${subject === '' ? '' : `${subject}: `}${WARNINGS[code]}`;
+  if (code === 'revocation-unknown' || code === 'network-refused')
+    return `${subject === '' ? '' : `${subject}: `}${WARNINGS[code]}`;
   const until = notAfter === undefined ? '' : ` on ${dayText(notAfter)}`;
   if (days !== undefined && days < 0) return `${WARNINGS[code]}${whose} expired${until}`;
   return `${WARNINGS[code]}${whose} expires${until}${days === undefined ? '' : `: ${daysText(days)}`}`;

@@ -3,6 +3,7 @@ import type { Dataplane, GlobalDrop } from '../dataplane/contract.ts';
 import type { ChildSa, Configuration, Endpoint } from '../ike/sa/contract.ts';
 import { selectorText } from '../ike/wire/selectorText.ts';
 import type { Profile } from '../profile/model.ts';
+import type { Warning } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import type { ChildFacts } from '../tunnel/status.ts';
 import { echoRoutes } from './echoRoutes.ts';
@@ -32,6 +33,8 @@ export class ChildSas {
   /** Of connections before. */
   readonly #dropsBefore: Readonly<Record<GlobalDrop, number>>;
   #packetsSeen = 0;
+  /** Networks that the gateway makes no CHILD SA for, and what it said. */
+  readonly #refused = new Map<string, string>();
 
   constructor(deps: ChildSasDeps, profile: Profile) {
     this.#deps = deps;
@@ -55,6 +58,7 @@ export class ChildSas {
       ...(how.standby && { standby: true }),
       ...this.#mtus(child),
     });
+    this.#refused.delete(networksText(child));
     this.#living.set(spiIn, {
       sa: { spiIn, spiOut, encr, integ, esn },
       localSelectors: child.localSelectors.map(selectorText),
@@ -62,6 +66,23 @@ export class ChildSas {
       installedAt: now(),
     });
     return installed;
+  }
+
+  /** There is none for these networks, though the profile wants one. */
+  refused({
+    remoteSelectors,
+    evidence,
+  }: {
+    readonly remoteSelectors: ChildSa['remoteSelectors'];
+    readonly evidence: string;
+  }): void {
+    this.#refused.set(remoteSelectors.map(selectorText).join(', '), evidence);
+  }
+
+  warnings(): readonly Warning[] {
+    if (this.#refused.size === 0) return [];
+    const subject = [...this.#refused].map(([networks, evidence]) => `${networks} (${evidence})`).join('; ');
+    return [{ code: 'network-refused', subject }];
   }
 
   /** It will be rekeyed at this time. */
@@ -144,4 +165,8 @@ export class ChildSas {
       ...(device !== undefined && { interfaceMtu: device }),
     };
   }
+}
+
+function networksText({ remoteSelectors }: Pick<ChildSa, 'remoteSelectors'>): string {
+  return remoteSelectors.map(selectorText).join(', ');
 }

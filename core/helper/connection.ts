@@ -301,6 +301,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
           why: event.evidence,
         });
         return;
+      case 'child-refused':
+        children.refused(event);
+        break;
       case 'closed':
         machineClosed();
         void end(event.failure && ikeFailure(proof?.explain(event.failure) ?? event.failure), undefined, event.failure?.redirect);
@@ -474,7 +477,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   return {
     facts: () => {
       const carrying = facts.readyAt !== undefined && !ended() && { drops: children.drops(), offload: offload() };
-      const shown = proof && { ...proof.asks.facts(), warnings: proof.warnings() };
+      const shown = proof && { ...proof.asks.facts(), warnings: [...proof.warnings(), ...children.warnings()] };
       return { ...facts, ...shown, ...carrying, ...children.facts() };
     },
     datagram(bytes, channel, from) {

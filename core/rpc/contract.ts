@@ -486,8 +486,9 @@ export interface Warning {
     | 'gateway-certificate-expires'
     | 'authority-expires'
     | 'psk-short'
-    | 'revocation-unknown';
-  /** Of which certificate; '' when it is about none. */
+    | 'revocation-unknown'
+    | 'network-refused'; // a further CHILD SA of the profile
+  /** Of which certificate, or which networks and how it was refused; '' when it is about neither. */
   readonly subject: string;
   /** Whole days left; negative when it is over, 0 on the last day. Undefined where there is no end. */
   readonly days?: number;

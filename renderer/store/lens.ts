@@ -26,4 +26,5 @@ export const LENS_OF: { readonly [C in Warning['code']]: LensSubject['whose'] | 
   'authority-expires': 'authorities',
   'revocation-unknown': 'gateway',
   'psk-short': undefined,
+  'network-refused': undefined,
 };

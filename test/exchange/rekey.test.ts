@@ -296,6 +296,11 @@ each('a CHILD SA for what the other does not allow: TS_UNACCEPTABLE (§2.9)', (o
   two.settle();
   two.agree(1);
   assert.match(two.side(other).sent[0], /N\(TS_UNACCEPTABLE\)/);
+  const told = two.side(one).said.filter((output) => output.kind === 'child-refused');
+  assert.deepEqual(
+    told.map(({ evidence, remoteSelectors }) => [evidence, remoteSelectors]),
+    [['TS_UNACCEPTABLE', local]],
+  );
 });
 
 each('the old one is not deleted by who replaced it: the other does, after a while', (one, other) => {

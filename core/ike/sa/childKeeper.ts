@@ -379,6 +379,7 @@ export class ChildKeeper {
     if (again) this.#wanted.push({ ...wanted, attempts, notBefore: now + pauseAfter(attempts, Infinity, this.#setup.random) });
     else if (this.#lives.size === 0 && this.#wanted.length === 0)
       this.#setup.empty(now, wanted.which === 'first' ? whyNone(verdict, evidence) : undefined);
+    else this.#setup.emit({ kind: 'child-refused', remoteSelectors: wanted.remote, evidence });
   }
 
   #postpone(sa: IkeSa, life: Life, evidence: string, now: number): void {

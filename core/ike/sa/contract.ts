@@ -171,6 +171,8 @@ export type IkeOutput =
   | { readonly kind: 'rekey-due'; readonly what: 'child'; readonly spiIn: number; readonly within: number }
   /** A rekey was refused or is not possible now; what there is stays in use and it is tried again. */
   | { readonly kind: 'rekey-failed'; readonly what: 'ike' | 'child'; readonly evidence: string; readonly retryIn: number }
+  /** A further CHILD SA that was wanted: there is none, and it is not asked for again. */
+  | { readonly kind: 'child-refused'; readonly remoteSelectors: readonly TrafficSelector[]; readonly evidence: string }
   /**
    * The authentication is good for `within` more milliseconds (RFC 4478, or our own limit): another machine is to authenticate anew and to
    * take the place of this one, which is then terminated. At the end of that time it ends by itself.

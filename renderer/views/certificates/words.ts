@@ -85,16 +85,21 @@ export function warningTone({ code, days }: Warning): 'attention' | 'failed' {
   return code.endsWith('expires') && days !== undefined && days <= SOON ? 'failed' : 'attention';
 }
 
+/** It has no end. */
+function isLasting(code: Warning['code']): code is 'psk-short' | 'revocation-unknown' | 'network-refused' {
+  return code === 'psk-short' || code === 'revocation-unknown' || code === 'network-refused';
+}
+
 /** What is wrong, as a short sentence. */
 export function warningText({ code, days = 0 }: Warning, t: Say): string {
-  if (code === 'psk-short' || code === 'revocation-unknown') return t(`warning.${code}.what`);
+  if (isLasting(code)) return t(`warning.${code}.what`);
   if (days < 0) return t(`warning.${code}.over`);
   return days === 0 ? t(`warning.${code}.last`) : t(`warning.${code}.what`, { count: days });
 }
 
 /** The same in as few words as a list has room for. */
 export function warningBadge({ code, days = 0 }: Warning, t: Say): string {
-  if (code === 'psk-short' || code === 'revocation-unknown') return t(`badge.${code}`);
+  if (isLasting(code)) return t(`badge.${code}`);
   return days < 0 ? t('badge.over') : t('badge.expires', { count: days });
 }
 

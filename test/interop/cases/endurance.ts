@@ -147,6 +147,23 @@ export const endurance: readonly Case[] = [
     },
   },
   {
+    name: 'life/a-further-child-sa-is-refused',
+    run: async (world) => {
+      const [first, refused] = ['10.10.0.0/26', '10.99.0.0/24'];
+      await world.configure({}, { remoteNetworks: [first], additionalChildren: [{ remoteNetworks: [refused] }] });
+      const up = await world.client.up();
+      assert.equal(up.code, 0, up.stderr);
+      const { children, routes, warnings } = (await settled(world, (now) => now.warnings !== undefined)).status;
+      assert.deepEqual(warnings, [{ code: 'network-refused', subject: `${refused} (TS_UNACCEPTABLE)` }]);
+      assert.equal(children.length, 1);
+      // What is for it stays on this computer.
+      assert.deepEqual(routes, [first, refused]);
+      await world.ping(world.lab.addresses.intranet.dns4);
+      await world.disconnect();
+      return `${warnings?.[0]?.subject}; the others go on`;
+    },
+  },
+  {
     name: 'life/gateway-makes-another-and-deletes-the-first',
     run: async (world) => {
       // It makes none for the very same selectors.

@@ -283,6 +283,35 @@ test('the networks of further CHILD SAs are routed before those stand: nothing f
   await connection.end();
 });
 
+test('the networks that the gateway makes no CHILD SA for are warned of, together', async () => {
+  const selectorsOf = (network: number) => [
+    {
+      type: 'ipv4',
+      protocol: 0,
+      startPort: 0,
+      endPort: 65535,
+      start: Uint8Array.of(10, network, 0, 0),
+      end: Uint8Array.of(10, network, 255, 255),
+    } as const,
+  ];
+  const world = fakeWorld({
+    script: (input, emit) => {
+      comesUp(input, (output) => {
+        emit(output);
+        if (output.kind !== 'install-child') return;
+        emit({ kind: 'child-refused', remoteSelectors: selectorsOf(7), evidence: 'TS_UNACCEPTABLE' });
+        emit({ kind: 'child-refused', remoteSelectors: selectorsOf(8), evidence: 'NO_PROPOSAL_CHOSEN' });
+      });
+    },
+  });
+  const { connection, reaches } = run(world);
+  await reaches('connected');
+  assert.deepEqual(statusFor(connection.facts(), 1000, 0).warnings, [
+    { code: 'network-refused', subject: '10.7.0.0/16 (TS_UNACCEPTABLE); 10.8.0.0/16 (NO_PROPOSAL_CHOSEN)' },
+  ]);
+  await connection.end();
+});
+
 test('when keys are renewed is told, and by each SA for itself', async () => {
   const world = fakeWorld({
     script: (input, emit) => {
