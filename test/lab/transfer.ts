@@ -3,12 +3,16 @@
  *
  *   node test/lab/transfer.ts serve PORT             in the intranet; prints `ready`
  *   node test/lab/transfer.ts down|up HOST PORT OCTETS SEED   on the laptop; prints one JSON line of TransferResult
+ *   node test/lab/transfer.ts flow HOST PORT SEED   down until its standard input ends; prints how much came, again and again, and then the result
  *
  * Both ends make the same pseudo-random octets from the seed, so the checksum of what was received is compared with the
  * checksum of what should have been, not with what the other end claims.
  */
 import { createCipheriv, createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecResult, Namespace } from './namespace.ts';
 
@@ -27,6 +31,8 @@ const PROGRAM = fileURLToPath(import.meta.url);
 const CHUNK = 64 * 1024;
 /** A connection without progress is given up; the exit code tells. */
 const IDLE_MS = 20_000;
+/** A flow says so often how far it is. */
+const TOLD_EACH = 1_000_000;
 
 /** Starts the server; resolves when it listens. It ends with its namespace. */
 export async function startTransferServer(namespace: Namespace): Promise<void> {
@@ -56,6 +62,52 @@ export async function transfer(
   return JSON.parse(result.stdout) as TransferResult;
 }
 
+/** A transfer that something happens to: it lasts until it is told to end, on a machine of any speed. */
+export interface Flow {
+  /** Resolves when so many more octets have come than at the call. */
+  more(octets: number, withinMs?: number): Promise<void>;
+  /** The far end stops sending; all that it sent is awaited and compared. */
+  stop(): Promise<TransferResult>;
+  kill(): void;
+}
+
+/** Down, to the laptop. */
+export function startFlow(from: Namespace, host: string): Flow {
+  const argv = [process.execPath, PROGRAM, 'flow', host, String(TRANSFER_PORT), String(++seeds)];
+  const child = from.spawn(argv, { stdio: ['pipe', 'pipe', 'pipe'] });
+  if (child.stdout === null) throw new Error('the flow has no standard output');
+  let came = 0;
+  let result = '';
+  let complaint = '';
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (line.startsWith('{')) result = line;
+    else came = Number(line);
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text;
+  });
+  let ended = false;
+  const over = once(child, 'close').then(() => {
+    ended = true;
+  });
+  return {
+    async more(octets, withinMs = 60_000) {
+      const wanted = came + octets;
+      for (const until = performance.now() + withinMs; came < wanted; await sleep(20)) {
+        if (ended) throw new Error(`the flow ended at ${came} octets: ${complaint}`);
+        if (performance.now() > until) throw new Error(`${came} octets, not ${wanted}, after ${withinMs} ms: ${complaint}`);
+      }
+    },
+    async stop() {
+      child.stdin?.end();
+      await over;
+      if (result === '') throw new Error(`the flow ended without a result: ${complaint}`);
+      return JSON.parse(result) as TransferResult;
+    },
+    kill: () => void child.kill('SIGKILL'),
+  };
+}
+
 let seeds = 0;
 
 /** Key stream of AES-128-CTR: fast, and different for each seed. */
@@ -72,15 +124,20 @@ function expected(octets: number, seed: string): string {
   return hash.digest('hex');
 }
 
+/** All of it, or until the other end has nothing more to say. */
 async function send(socket: Socket, octets: number, seed: string): Promise<void> {
   for (const chunk of generate(octets, seed)) {
+    if (socket.readableEnded) return;
     if (!socket.write(chunk)) await new Promise((resolve) => socket.once('drain', resolve));
   }
 }
 
-/** One request line `down|up OCTETS SEED`; `down` is answered with the octets, `up` with the checksum of what came. */
+/**
+ * One request line `down|up OCTETS SEED`; `down` is answered with the octets, `up` with the checksum of what came. Who asked for endless octets
+ * ends its half of the connection, and what was sent until then is all.
+ */
 function serve(port: number): void {
-  const server = createServer((socket) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => socket.destroy());
     socket.setTimeout(IDLE_MS, () => socket.destroy());
     let head = '';
@@ -109,11 +166,13 @@ function serve(port: number): void {
   server.listen(port, '::', () => process.stdout.write('ready\n'));
 }
 
+/** Of endless octets so many come as there are when standard input ends. */
 function request(direction: 'down' | 'up', host: string, port: number, octets: number, seed: string): void {
   const started = Date.now();
   const socket = createConnection({ host, port }, () => {
     socket.write(`${direction} ${octets} ${seed}\n`);
     if (direction === 'up') void send(socket, octets, seed);
+    if (octets === Infinity) process.stdin.on('end', () => socket.end()).resume();
   });
   const fail = (why: string): never => {
     process.stderr.write(`${why}\n`);
@@ -123,15 +182,20 @@ function request(direction: 'down' | 'up', host: string, port: number, octets: n
   socket.on('error', (error) => fail(error.message));
   const hash = createHash('sha256');
   let count = 0;
+  let told = 0;
   let answer = '';
   socket.on('data', (data: Buffer) => {
     count += data.length;
+    if (octets === Infinity && count >= told + TOLD_EACH) {
+      told = count;
+      process.stdout.write(`${count}\n`);
+    }
     hash.update(data);
     if (direction === 'up') answer += data.toString('latin1');
   });
   socket.on('end', () => {
     const milliseconds = Date.now() - started;
-    const should = expected(octets, seed);
+    const should = expected(octets === Infinity ? count : octets, seed);
     const received = direction === 'up' ? answer : hash.digest('hex');
     const result: TransferResult = {
       direction,
@@ -150,5 +214,6 @@ if (process.argv[1] === PROGRAM) {
   const [verb, host = '', port = '', octets = '', seed = ''] = process.argv.slice(2);
   if (verb === 'serve') serve(Number(host));
   else if (verb === 'down' || verb === 'up') request(verb, host, Number(port), Number(octets), seed);
+  else if (verb === 'flow') request('down', host, Number(port), Infinity, octets);
   else process.exit(2);
 }
