@@ -14,7 +14,10 @@ export interface DataplaneOptions {
   readonly onFailure: (detail: string) => void;
   /** An SA has carried as much as its `limits` say, in one direction; each limit once. At the hard one nothing is sent on it any more. */
   readonly onLimit?: (spiIn: number, which: LimitKind) => void;
-  /** A TCP connection is over, or carries nothing that makes sense; it is to be released, and closed, by whoever attached it. Once for each. */
+  /**
+   * A TCP connection is over, or carries nothing that makes sense; it is to be released, and closed, by whoever attached it. Once for each, and
+   * not before whoever waited for `attachStream` has gone on.
+   */
   readonly onStreamOver?: (fd: number, why: string) => void;
   /** Milliseconds of silence after which a NAT keepalive goes out for SAs that want one; default 20 000 (RFC 3948 §4). */
   readonly keepaliveInterval?: number;

@@ -58,7 +58,7 @@ class Lanes implements Dataplane {
   readonly #freeSlots = Array.from({ length: maxChildren }, (_, i) => maxChildren - 1 - i);
   #sockets: readonly AttachedSocket[] = [];
   /** By descriptor, the newest last. */
-  readonly #streams = new Map<number, DataplaneStream>();
+  readonly #streams = new Map<number, AttachedStream>();
   #tun: { readonly fds: readonly number[]; readonly features: TunFeatures } | undefined;
   /** How many outbound lanes have a share of its queues; 0 before they were told. */
   #sharers = 0;
@@ -93,7 +93,7 @@ class Lanes implements Dataplane {
       if (report.kind === 'silence') this.#paths.suspect(report.spiIn);
       if (report.kind === 'limit') this.#limit(report.spiIn, report.which, onLimit);
       if (report.kind === 'echo') this.#paths.answer(report.spiIn, report.packet);
-      if (report.kind === 'stream-over' && this.#streams.has(report.fd)) onStreamOver?.(report.fd, report.why);
+      if (report.kind === 'stream-over') this.#streamOver(report.fd, () => onStreamOver?.(report.fd, report.why));
       if (report.kind !== 'ike') return;
       this.#counters.ikeTaken();
       if (this.#sockets.length === 0 && this.#streams.size === 0) return; // it was under way when the sockets were let go
@@ -140,8 +140,10 @@ class Lanes implements Dataplane {
 
   async attachStream(stream: DataplaneStream): Promise<void> {
     prepareTcp(stream.fd);
-    this.#streams.set(stream.fd, stream);
+    const { promise: attached, resolve } = Promise.withResolvers<void>();
+    this.#streams.set(stream.fd, { ...stream, attached });
     await Promise.all([this.#streamLanes({ kind: 'stream', stream }), this.#shareQueues()]);
+    resolve();
   }
 
   async releaseStream(fd: number): Promise<void> {
@@ -317,6 +319,16 @@ class Lanes implements Dataplane {
     return true;
   }
 
+  /** The lane may read the end before the others have the connection: who attached it is told when they know that it is there. */
+  #streamOver(fd: number, tell: () => void): void {
+    const stream = this.#streams.get(fd);
+    if (stream === undefined) return;
+    const tellIfThere = (): void => {
+      if (this.#streams.get(fd) === stream) tell();
+    };
+    void stream.attached.then(() => setImmediate(tellIfThere));
+  }
+
   async #streamLanes(command: CommandBody): Promise<void> {
     await Promise.all([this.#inbound.send(command), this.#outbound[0].send(command)]);
   }
@@ -448,6 +460,10 @@ interface Installed extends FilteredSa {
   retired: NodeJS.Timeout | undefined;
   /** Once both lanes have it. Each lane chooses by the same rules in the same process, so they agree. */
   backend: string | undefined;
+}
+
+interface AttachedStream extends DataplaneStream {
+  readonly attached: Promise<void>;
 }
 
 interface AttachedSocket extends DataplaneSocket {

@@ -208,6 +208,18 @@ test('the end of a connection is told once to each side; the SAs go on with the 
   assert.deepEqual([near.over, far.over], [[], []]);
 });
 
+test('a connection that is over before it is attached: its end is told afterwards', async () => {
+  for (let i = 0; i < 20; i++) {
+    const [mine, theirs] = pair(SOCK_STREAM);
+    close(theirs);
+    open.splice(open.indexOf(theirs), 1);
+    await near.dataplane.attachStream({ fd: mine, opener: 'we', peer: { ...office, port: 4500 } });
+    assert.deepEqual(near.over, [], 'who waits does not know the connection yet');
+    assert.equal((await until('the end', () => near.over.shift())).fd, mine);
+    await near.dataplane.releaseStream(mine);
+  }
+});
+
 test('a few packets of nobody are dropped; a stream of nothing else is given up', async () => {
   const [mine, theirs] = stream;
   const stray = new Pinned(Uint8Array.of(0, 30, 0xde, 0xad, ...new Uint8Array(26)));
