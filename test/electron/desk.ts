@@ -130,7 +130,7 @@ async function createDesk(browser: Browser, built: Built): Promise<Desk & { end(
 }
 
 /** Waits until an expression holds in the page. Asked from here, as the page's policy lets no timer of the debugger evaluate. */
-export async function holds(page: Page, expression: string, withinMs = 5_000): Promise<void> {
+export async function holds(page: Page, expression: string, withinMs = 20_000): Promise<void> {
   const end = Date.now() + withinMs;
   while (!(await page.evaluate<boolean>(`Boolean(${expression})`).catch(() => false))) {
     if (Date.now() > end) throw new Error(`not within ${withinMs} ms in the page: ${expression}`);

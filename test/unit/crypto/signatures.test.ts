@@ -17,6 +17,7 @@ import { concat, toHex } from '../../../core/bytes/bytes.ts';
 import { derBitString, derInteger, derNull, derOid, derSequence } from '../../../core/bytes/derWriter.ts';
 import { publicKeyFault, verifySignature } from '../../../core/crypto/signatures.ts';
 import type { SignatureAlgorithm, SignatureHash } from '../../../core/crypto/signatureTypes.ts';
+import { quickest } from '../quickest.ts';
 import { ascii, hex, seededRandom } from './support.ts';
 
 const message = ascii('the octets that are signed');
@@ -417,15 +418,4 @@ function cubeRoot(value: bigint): bigint {
     else high = middle - 1n;
   }
   return low;
-}
-
-/** Milliseconds of the quickest of five calls: the machine may be busy. */
-function quickest(call: () => void): number {
-  let best = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 5; i++) {
-    const started = performance.now();
-    call();
-    best = Math.min(best, performance.now() - started);
-  }
-  return best;
 }

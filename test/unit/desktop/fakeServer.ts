@@ -111,7 +111,7 @@ function topicsOf(params: unknown): readonly string[] {
 }
 
 /** Waits until it holds; what is waited for appears in the failure. */
-export async function until(what: string, holds: () => boolean, withinMs = 3_000): Promise<void> {
+export async function until(what: string, holds: () => boolean, withinMs = 20_000): Promise<void> {
   const end = Date.now() + withinMs;
   while (!holds()) {
     if (Date.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`);

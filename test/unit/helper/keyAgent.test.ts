@@ -148,6 +148,7 @@ test('root is not kept: without somebody to become, the agent does not serve', {
 });
 
 test('a killed agent: what is under way fails at once, its keys are lost, the next load starts another', async () => {
+  await untilNoChild(); // of the tests before
   const agent = agentOf();
   try {
     const loaded = await agent.load(rsa.slice());
@@ -170,7 +171,8 @@ test('a killed agent: what is under way fails at once, its keys are lost, the ne
 
 test('an agent that hangs is ended after the patience is over', async () => {
   await untilNoChild(); // of the tests before
-  const agent = agentOf({ patience: 2000 });
+  // It has to start a program within that.
+  const agent = agentOf({ patience: 5000 });
   try {
     const loaded = await agent.load(ec.slice());
     assert.ok(loaded.ok);
@@ -238,7 +240,7 @@ test('it has nothing open of what the engine has, and ends when the engine is ki
       );
     }
     engine.kill('SIGKILL');
-    const until = Date.now() + 5000;
+    const until = Date.now() + 20_000;
     while (isAlive(pid)) {
       assert.ok(Date.now() < until, 'the agent outlives the engine');
       await sleep(10);
@@ -316,7 +318,7 @@ function onlyChild(): number {
 }
 
 async function untilNoChild(): Promise<void> {
-  const until = Date.now() + 5000;
+  const until = Date.now() + 20_000;
   while (children().length > 0) {
     assert.ok(Date.now() < until, 'an agent is left over');
     await sleep(10);

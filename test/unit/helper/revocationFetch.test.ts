@@ -33,9 +33,12 @@ after(async () => {
   await office.close();
 });
 
+/** Where it is about the limits themselves; elsewhere they are longer than a machine stands still. */
+const SHORT = { connectWithin: 300, within: 1000 } as const;
+
 /** The octets as hex, or the line about why not. */
 async function get(path: string, more: RevocationFetchOptions = {}, post?: Uint8Array): Promise<string> {
-  const fetch = createRevocationFetch({ resolve, reach, connectWithin: 300, within: 1000, ...more });
+  const fetch = createRevocationFetch({ resolve, reach, connectWithin: 10_000, within: 20_000, ...more });
   const url = path.startsWith('/') ? `http://world.test:${world.port}${path}` : path.replace('PORT', String(world.port));
   const need = { kind: 'fetch', what: post ? 'ocsp' : 'crl', url, ...(post && { body: post }) } as const;
   const got = await fetch(need, new AbortController().signal);
@@ -117,8 +120,8 @@ test('what is too long is not read on: 10 MB of a list, 64 kB of an answer, anno
   for (const announced of [true, false]) {
     world.set('/huge', { kind: 'huge', octets: 100 << 20, announced });
     const before_ = process.memoryUsage().rss;
-    assert.match(await get('/huge', { within: 5000 }), /more than 10485760 octets/);
-    assert.match(await get('/huge', { within: 5000 }, body), /more than 65536 octets/);
+    assert.match(await get('/huge'), /more than 10485760 octets/);
+    assert.match(await get('/huge', {}, body), /more than 65536 octets/);
     assert.ok(process.memoryUsage().rss - before_ < 90 << 20);
   }
 });
@@ -129,10 +132,10 @@ test('what does not end, does not begin or does not connect is given up in time'
   world.set('/slow', { kind: 'slow', milliseconds: 5000, body });
   world.set('/headers', { kind: 'headers-without-end' });
   const started = performance.now();
-  const all = await Promise.all(['/never-ends', '/silent', '/slow'].map((path) => get(path)));
+  const all = await Promise.all(['/never-ends', '/silent', '/slow'].map((path) => get(path, SHORT)));
   assert.deepEqual(all, Array(3).fill('not there within 1 s'));
-  assert.match(await get('/headers'), /HPE_HEADER_OVERFLOW|not there/);
-  assert.match(await get('http://slow.test/', { resolve: () => new Promise(() => undefined) }), /not there within 1 s/);
+  assert.match(await get('/headers', SHORT), /HPE_HEADER_OVERFLOW|not there/);
+  assert.match(await get('http://slow.test/', { ...SHORT, resolve: () => new Promise(() => undefined) }), /not there within 1 s/);
   assert.ok(performance.now() - started < 4000);
 });
 

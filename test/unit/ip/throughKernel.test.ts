@@ -104,7 +104,7 @@ if (isolated(import.meta.url)) {
   }
 
   async function answerTo(host: string, bytes: Uint8Array): Promise<string> {
-    for (let attempt = 0; attempt < 100; attempt++) {
+    for (let attempt = 0; attempt < 800; attempt++) {
       const answer = await new Promise<string>((resolve) => {
         let text = '';
         const socket = connect(7000, host, () => socket.write(bytes));

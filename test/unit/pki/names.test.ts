@@ -10,6 +10,7 @@ import { nameFault } from '../../../core/pki/identity.ts';
 import { printable, readName, sameName } from '../../../core/pki/names.ts';
 import { authority } from '../../authority/authority.ts';
 import { type NameText, nameDer } from '../../authority/names.ts';
+import { quickest } from '../quickest.ts';
 
 function name(der: Uint8Array): DistinguishedName {
   return readName(der) ?? assert.fail('not a name');
@@ -50,10 +51,11 @@ for (const [rule, a, b, equal] of same) {
 
 test('heaped marks cost no seconds, and long texts are still the same in any letter case', () => {
   const heap = (first: string) => name(commonName(derUtf8(first + '\u0316\u0315'.repeat(15_000))));
-  const begun = performance.now();
-  assert.deepEqual([sameName(heap('a'), heap('A')), sameName(heap('a'), heap('b'))], [true, false]);
-  assert.equal(sameDistinguishedName(heap('a').der, heap('A').der), true);
-  assert.ok(performance.now() - begun < 500, `${performance.now() - begun} ms`);
+  const took = quickest(() => {
+    assert.deepEqual([sameName(heap('a'), heap('A')), sameName(heap('a'), heap('b'))], [true, false]);
+    assert.equal(sameDistinguishedName(heap('a').der, heap('A').der), true);
+  });
+  assert.ok(took < 500, `${took} ms`);
 });
 
 test('what is no Name is none', () => {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { LogLine } from '../../../core/rpc/contract.ts';
 import { bodyOf, CAPACITY, highlight, LogModel, lineText } from '../../../renderer/views/log/model.ts';
 import { atEnd, rowsIn, scrollToRow } from '../../../renderer/views/log/virtual.ts';
+import { quickest } from '../quickest.ts';
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
 const line = (seq: number, more: Partial<LogLine> = {}): LogLine => ({
@@ -150,9 +151,11 @@ test('a line as text has everything, and fields that cannot be mistaken', () => 
 test('a hundred thousand lines are filtered within a blink', () => {
   const model = new LogModel();
   model.append(lines(0, CAPACITY));
-  const start = performance.now();
-  model.setFilter({ level: 'debug', query: '99', onlyMatches: true });
-  assert.ok(performance.now() - start < 500, `took ${performance.now() - start} ms`);
+  const took = quickest(() => {
+    model.setFilter({ level: 'debug', query: '', onlyMatches: false });
+    model.setFilter({ level: 'debug', query: '99', onlyMatches: true });
+  });
+  assert.ok(took < 500, `took ${took} ms`);
   assert.ok(model.shown.length > 1000);
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createRedactor, redact } from '../../../renderer/views/log/redact.ts';
+import { quickest } from '../quickest.ts';
 
 const masked = (text: string, known: readonly string[] = []) => redact(text, known).text;
 
@@ -112,8 +113,7 @@ test('masking what is masked changes nothing', () => {
 
 test('a long hostile line takes no long time', () => {
   for (const piece of ['a.', 'a:', '1.', '::', 'a@', '0x', 'f', '-a', '1:', 'é.', '1']) {
-    const start = performance.now();
-    masked(piece.repeat(4000));
-    assert.ok(performance.now() - start < 1500, `${piece}: ${performance.now() - start} ms`);
+    const took = quickest(() => masked(piece.repeat(4000)));
+    assert.ok(took < 1500, `${piece}: ${took} ms`);
   }
 });

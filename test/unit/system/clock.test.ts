@@ -17,7 +17,8 @@ test('the clock is that of /proc/uptime, finer, and goes forward', () => {
   const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1_000;
   const second = boottime();
   assert.ok(second > first);
-  assert.ok(Math.abs(uptime - first) < 100, `${uptime} ${first}`);
+  // proc(5): in hundredths of a second, those that are full.
+  assert.ok(uptime > first - 11 && uptime <= second, `${first} ${uptime} ${second}`);
 });
 
 test('the clock is watched by a timer that is cancelled when it is set, and closed with the watch', async () => {

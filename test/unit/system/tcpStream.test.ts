@@ -211,8 +211,10 @@ test('a connection is opened, readied and used; one that is refused says so', as
   socket.write(Uint8Array.of(0, 3, 0xff));
   assert.deepEqual(waitReadable([opened.value], 5_000), [true]);
   assert.deepEqual(receiveAll(stream), [Uint8Array.of(0xff)]); // RFC 9329 §6.6: a keepalive, which lanes drop
+  const reset = once(socket, 'close');
   socket.resetAndDestroy();
-  await new Promise((done) => setTimeout(done, 50));
+  await reset;
+  waitReadable([opened.value], 5_000);
   assert.deepEqual(receiveAll(stream), []);
   assert.equal(stream.over, 'ECONNRESET');
   close(opened.value);

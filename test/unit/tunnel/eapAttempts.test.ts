@@ -203,7 +203,8 @@ test('cancelled at the question: down in no time, nothing failed', async () => {
   const prompt = await it.asked('password', 1);
   const from = performance.now();
   await it.attempts.end();
-  assert.ok(performance.now() - from < 1_000);
+  // The question alone would be open for minutes.
+  assert.ok(performance.now() - from < 5_000);
   assert.deepEqual([it.status().state, it.status().failure], ['idle', undefined]);
   assert.equal(it.attempts.answer(prompt.id, RIGHT, false).ok, false);
 });
