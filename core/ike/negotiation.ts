@@ -106,6 +106,16 @@ export function withoutKeyExchange(proposals: readonly Proposal[]): readonly Pro
   return proposals.map((one) => ({ ...one, transforms: one.transforms.filter(kept) }));
 }
 
+/**
+ * Where the CHILD SA has to have a key exchange of its own and its proposals name none: any of those that the IKE SA may have. The same
+ * proposals where they say what they want.
+ */
+export function withKeyExchange(proposals: readonly Proposal[], ofIke: readonly Proposal[]): readonly Proposal[] {
+  if (proposals.some(({ transforms }) => transforms.some(({ type }) => type === TRANSFORM.KE))) return proposals;
+  const methods = offeredKeyExchanges(ofIke).map(({ type, id }): Transform => ({ type, id }));
+  return proposals.map((one) => ({ ...one, transforms: [...one.transforms, ...methods] }));
+}
+
 /** Some proposal asks for more than one key exchange (RFC 9370 §2.2.1). */
 export function offersAdditional(proposals: readonly Proposal[]): boolean {
   return proposals.some(({ transforms }) => transforms.some(({ type }) => isAdditionalKe(type)));
@@ -136,6 +146,12 @@ export function offeredKeyExchanges(proposals: readonly Proposal[]): readonly Ke
     }
   }
   return methods;
+}
+
+/** Which of them to begin with: `likely` is what both sides have used already, the first of ours what we like best. */
+export function firstKeyExchange(proposals: readonly Proposal[], likely: KeTransform | undefined): KeTransform | undefined {
+  const methods = offeredKeyExchanges(proposals);
+  return methods.find((one) => one === likely) ?? methods[0];
 }
 
 /** The keywords of a suite, as `proposalText` writes them. */

@@ -13,6 +13,7 @@ import {
   checkChosen,
   childSuite,
   chooseProposal,
+  firstKeyExchange,
   type IkeSuite,
   ikeSuite,
   offeredKeyExchanges,
@@ -75,6 +76,8 @@ export interface ChildOffer {
   readonly rekeyed: number | undefined;
   /** Wanted by the peer in an earlier answer. */
   readonly method?: KeTransform;
+  /** That of the IKE SA: who took it there takes it here, and Libreswan 4.10 answers any other with INVALID_SYNTAX, not INVALID_KE_PAYLOAD. */
+  readonly likely?: KeTransform;
 }
 
 /** A CHILD SA: HDR, SK{[N(REKEY_SA)], SA, Ni, [KEi], TSi, TSr} (RFC 7296 §1.3.1, §1.3.3). */
@@ -88,7 +91,7 @@ export class ChildRequest {
     this.#offer = offer;
     this.#proposals = withSpi(offer.proposals, spiBytes(offer.spiIn));
     this.ni = offer.random(NONCE_OCTETS).slice();
-    const method = offer.method ?? offeredKeyExchanges(offer.proposals)[0];
+    const method = offer.method ?? firstKeyExchange(offer.proposals, offer.likely);
     this.#exchange = method && startKeyExchange(method, offer.random);
   }
 
@@ -144,6 +147,8 @@ export interface IkeOffer {
   /** The SPI that the new IKE SA has for us, 8 octets. */
   readonly spi: Uint8Array;
   readonly method?: KeTransform;
+  /** That of the IKE SA until now. */
+  readonly likely?: KeTransform;
 }
 
 /** The IKE SA anew: HDR, SK{SA, Ni, KEi} (RFC 7296 §1.3.2). */
@@ -152,10 +157,10 @@ export class IkeRekeyRequest {
   readonly #proposals: readonly Proposal[];
   readonly #exchange: KeyExchange;
 
-  constructor({ random, proposals, spi, method }: IkeOffer) {
+  constructor({ random, proposals, spi, method, likely }: IkeOffer) {
     this.#proposals = withSpi(proposals, spi);
     this.ni = random(NONCE_OCTETS).slice();
-    const first = method ?? offeredKeyExchanges(proposals)[0];
+    const first = method ?? firstKeyExchange(proposals, likely);
     if (!first) throw new RangeError('the IKE proposals offer no key exchange');
     this.#exchange = startKeyExchange(first, random);
   }
@@ -276,7 +281,7 @@ export function answerChild(payloads: readonly Payload[], setup: ChildAnswerSetu
 /** The answer to a request for the IKE SA anew; `spi` is ours. */
 export function answerIkeRekey(
   payloads: readonly Payload[],
-  { random, proposals, spi }: Omit<IkeOffer, 'method'>,
+  { random, proposals, spi }: Omit<IkeOffer, 'method' | 'likely'>,
 ): Answer<AgreedIke> {
   const taken = take(payloads, proposals);
   if (!taken.ok) return taken.refusal;

@@ -5,7 +5,7 @@
 import type { Random } from '../../crypto/types.ts';
 import { type AgreedChild, type Answer, answerChild, wipeFresh } from '../exchanges/createChild.ts';
 import type { FollowupAnswers } from '../exchanges/followupKe.ts';
-import { suiteText } from '../negotiation.ts';
+import { suiteText, withKeyExchange } from '../negotiation.ts';
 import { narrow } from '../selectors.ts';
 import { NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/message.ts';
@@ -20,6 +20,7 @@ import type { Reply } from './setup.ts';
 export interface ChildAnswersSetup {
   readonly random: Random;
   readonly espProposals: () => readonly Proposal[];
+  readonly ikeProposals: () => readonly Proposal[];
   readonly followups: FollowupAnswers;
   readonly newSpiIn: () => number;
   readonly path: () => ChildPath;
@@ -56,10 +57,10 @@ export class ChildAnswers {
     const crowded = sa.children.length >= maxChildren;
     if (crowded || old.deleting || life.replacedBy !== undefined || life.ours?.theirs)
       return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
-    const { random, espProposals, newSpiIn } = this.#setup;
+    const { random, newSpiIn } = this.#setup;
     const spiIn = newSpiIn();
     const answered = answerChild(payloads, {
-      ...{ random, proposals: espProposals(), spiIn },
+      ...{ random, proposals: this.#acceptable(), spiIn },
       narrow: (local, remote) => ({
         local: narrow(local, old.sa.localSelectors),
         remote: narrow(remote, old.sa.remoteSelectors),
@@ -85,6 +86,13 @@ export class ChildAnswers {
     });
   }
 
+  /** A key exchange beside what our proposals say makes it no weaker; IKE_AUTH could not show that the peer wants one (RFC 7296 §1.2). */
+  #acceptable(): readonly Proposal[] {
+    const own = this.#setup.espProposals();
+    const stronger = withKeyExchange(own, this.#setup.ikeProposals());
+    return stronger === own ? own : [...own, ...stronger];
+  }
+
   /** The SA is made now, or once its additional key exchanges are done. */
   #answered(
     { payloads, agreed }: Extract<Answer<AgreedChild>, { ok: true }>,
@@ -107,10 +115,10 @@ export class ChildAnswers {
   #answerNew(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
     const admitted = this.#setup.admit();
     if (!admitted || sa.children.length >= maxChildren) return { payloads: [notify(NOTIFY.NO_ADDITIONAL_SAS)] };
-    const { random, espProposals, newSpiIn } = this.#setup;
+    const { random, newSpiIn } = this.#setup;
     const spiIn = newSpiIn();
     const answered = answerChild(payloads, {
-      ...{ random, proposals: espProposals(), spiIn },
+      ...{ random, proposals: this.#acceptable(), spiIn },
       narrow: (local, remote) => ({ local: narrow(local, admitted.local), remote: narrow(remote, admitted.remote) }),
     });
     if (!answered.ok) {

@@ -18,7 +18,7 @@ import { type AgreedChild, ChildRequest, type CreateVerdict, isLower, wipeFresh 
 import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { childCode } from '../exchanges/ikeAuthErrors.ts';
 import type { Nonces } from '../keys/ikeKeys.ts';
-import { suiteText } from '../negotiation.ts';
+import { suiteText, withKeyExchange } from '../negotiation.ts';
 import { selectorsText } from '../selectors.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/message.ts';
@@ -46,6 +46,7 @@ export interface ChildKeeperSetup {
   readonly lifetimes: Lifetimes;
   /** What may be offered and taken now. */
   readonly espProposals: () => readonly Proposal[];
+  readonly ikeProposals: () => readonly Proposal[];
   /** The peer's requests that wait for their additional key exchanges. */
   readonly followups: FollowupAnswers;
   /** A fresh inbound SPI. */
@@ -85,14 +86,16 @@ export class ChildKeeper {
   /** A request of ours about CHILD SAs is in flight. */
   #making = false;
   readonly #answers: ChildAnswers;
+  /** The peer refused what goes without a key exchange: we ask with one, though our proposals name none. */
+  #withKeyExchange = false;
   /** SPIs of the peer's that it deleted meanwhile: the answer that tells us of one may be late. */
   readonly #deleted = new Set<number>();
 
   constructor(setup: ChildKeeperSetup) {
     this.#setup = setup;
-    const { random, espProposals, followups, newSpiIn, path, admit, emit } = setup;
+    const { random, espProposals, ikeProposals, followups, newSpiIn, path, admit, emit } = setup;
     this.#answers = new ChildAnswers({
-      ...{ random, espProposals, followups, newSpiIn, path, admit, emit },
+      ...{ random, espProposals, ikeProposals, followups, newSpiIn, path, admit, emit },
       life: (spiIn) => this.#lives.get(spiIn),
       making: () => this.#making,
       install: (sa, child, now, how) => this.install(sa, child, now, how),
@@ -227,10 +230,10 @@ export class ChildKeeper {
     const sa = this.#setup.current();
     const child = sa?.child(life.spiIn);
     if (!sa || !child) return;
-    const { random, espProposals, newSpiIn } = this.#setup;
+    const { random, newSpiIn } = this.#setup;
     const spiIn = newSpiIn();
     const request = new ChildRequest({
-      ...{ random, proposals: espProposals(), spiIn, rekeyed: life.spiIn },
+      ...{ random, proposals: this.#proposals(), spiIn, rekeyed: life.spiIn, likely: sa.suite.ke },
       ...{ localSelectors: child.localSelectors, remoteSelectors: child.remoteSelectors },
       ...(life.method && { method: life.method }),
     });
@@ -251,10 +254,10 @@ export class ChildKeeper {
   #create(wanted: Wanted, now: number): void {
     const sa = this.#setup.current();
     if (!sa) return;
-    const { random, espProposals, newSpiIn } = this.#setup;
+    const { random, newSpiIn } = this.#setup;
     const spiIn = newSpiIn();
     const request = new ChildRequest({
-      ...{ random, proposals: espProposals(), spiIn, rekeyed: undefined },
+      ...{ random, proposals: this.#proposals(), spiIn, rekeyed: undefined, likely: sa.suite.ke },
       ...{ localSelectors: wanted.local, remoteSelectors: wanted.remote },
       ...(wanted.method && { method: wanted.method }),
     });
@@ -319,9 +322,27 @@ export class ChildKeeper {
         return;
       case 'refused':
         if (theirs) succeed(life, theirs, now);
-        else if (verdict.type !== NOTIFY.CHILD_SA_NOT_FOUND) this.#postpone(sa, life, verdict.evidence, now);
-        else if (living) this.#startAnew(sa, life);
+        else if (verdict.type === NOTIFY.CHILD_SA_NOT_FOUND) {
+          if (living) this.#startAnew(sa, life);
+        } else if (!this.#asksOtherwise(sa, verdict.type)) this.#postpone(sa, life, verdict.evidence, now);
     }
+  }
+
+  #proposals(): readonly Proposal[] {
+    const own = this.#setup.espProposals();
+    return this.#withKeyExchange ? withKeyExchange(own, this.#setup.ikeProposals()) : own;
+  }
+
+  /**
+   * RFC 7296 §1.2: the CHILD SA of IKE_AUTH has no key exchange, so nobody learns there that the peer wants one for those to come, as Libreswan
+   * does by default. Where our proposals name none, what was refused without is asked for with one, which is stronger. True: at once.
+   */
+  #asksOtherwise(sa: IkeSa, refusal: number): boolean {
+    const own = this.#setup.espProposals();
+    if (refusal !== NOTIFY.NO_PROPOSAL_CHOSEN || withKeyExchange(own, this.#setup.ikeProposals()) === own) return false;
+    this.#withKeyExchange = !this.#withKeyExchange;
+    if (this.#withKeyExchange) sa.narrator.log('info', 'refused without a key exchange; asking with one');
+    return this.#withKeyExchange;
   }
 
   /** RFC 7296 §2.8.1: ours, theirs, or both were made. */
@@ -369,6 +390,10 @@ export class ChildKeeper {
     const attempts = wanted.attempts + 1;
     if (verdict.kind === 'group' && attempts < maxGroups) {
       this.#wanted.push({ ...wanted, method: verdict.method, attempts, notBefore: now });
+      return;
+    }
+    if (verdict.kind === 'refused' && this.#asksOtherwise(sa, verdict.type)) {
+      this.#wanted.push({ ...wanted, attempts, notBefore: now });
       return;
     }
     if (verdict.kind === 'wrong') this.#disown(sa, spiIn, now);

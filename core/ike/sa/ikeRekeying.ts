@@ -150,6 +150,7 @@ export class IkeRekeying {
       random,
       proposals: ikeProposals(),
       spi,
+      likely: old.suite.ke,
       ...(this.#method && { method: this.#method }),
     });
     const rekey: Rekey = { old, sent: false, theirs: undefined };

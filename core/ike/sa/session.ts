@@ -68,6 +68,7 @@ export class Session {
       lifetimes: this.#lifetimes,
       followups: this.#followups,
       espProposals: () => this.#usable(setup.espProposals),
+      ikeProposals: () => setup.ikeProposals,
       current: () => this.#current,
       renews: setup.closeWithoutChild,
       rekeyingIke: () => this.#rekeying.underWay,
