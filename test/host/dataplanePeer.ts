@@ -213,7 +213,7 @@ const calls: PeerCalls = {
     const listener = listeners.get(port);
     if (listener === undefined) throw new Error(`nobody listens at ${port}`);
     const { socket, numbers } = listener;
-    for (let i = 0; i < 40 && numbers.length < expected; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+    for (let i = 0; i < 400 && numbers.length < expected; i++) await new Promise((resolve) => setTimeout(resolve, 50));
     socket.close();
     listeners.delete(port);
     let highest = -1;

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { concat, fromHex, toHex } from '../../core/bytes/bytes.ts';
 import { VISITOR } from '../gateway/office.ts';
 import { addresses } from '../lab/addresses.ts';
-import { startTransferServer, transfer } from '../lab/transfer.ts';
+import { startFlow, startTransferServer, transfer } from '../lab/transfer.ts';
 import type { SendOrder } from './datagramSender.ts';
 import type { FloodOrder } from './floodSender.ts';
 import { OfficeScene } from './officeScene.ts';
@@ -165,10 +165,12 @@ for (const { name, messages } of hostile) {
   test(name, { skip }, async (t) => {
     const engine = scene.enginePid();
     const before = written();
-    const [moved] = await Promise.all([
-      transfer(scene.lab.laptop, 'down', addresses.intranet.web4, 20_000_000),
-      send(messages()),
-    ]);
+    const flow = startFlow(scene.lab.laptop, addresses.intranet.web4);
+    t.after(() => flow.kill());
+    await flow.more(1_000_000);
+    await send(messages());
+    await flow.more(1_000_000);
+    const moved = await flow.stop();
     assert.equal(moved.ok, true, moved.received);
     assert.equal(scene.status().state, 'connected');
     assert.equal(scene.enginePid(), engine);

@@ -33,7 +33,8 @@ export function isolated(url: string): boolean {
       {
         encoding: 'utf8',
         env: { ...env, [MARK]: url },
-        timeout: 180_000,
+        // The longest takes twenty seconds on a machine that does nothing else.
+        timeout: 600_000,
         // unshare(1) blocks SIGTERM while its child lives; all in its namespaces dies with it.
         killSignal: 'SIGKILL',
       },

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from '../../core/rpc/contract.ts';
 import { VISITOR } from '../gateway/office.ts';
 import { addresses } from '../lab/addresses.ts';
+import { Stalls } from '../lab/stalls.ts';
 import { OfficeScene } from './officeScene.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root: network namespaces';
@@ -67,11 +68,12 @@ test('a helper that stood still while the gateway forgot it is usable within thr
   process.kill(engine, 'SIGSTOP');
   send({ do: 'misbehave', names: [] });
   await sleep(1_500);
+  using stalls = new Stalls();
   process.kill(engine, 'SIGCONT');
-  const woke = performance.now();
+  const woke = Date.now();
   await scene.until('a new connection', (status) => isConnected(status) && status.ike?.spiI !== before, 10_000);
   assert.equal(await answers(), true);
-  const took = performance.now() - woke;
+  const took = stalls.since(woke);
   assert.ok(took < 3_000, `${Math.round(took)} ms`);
 });
 
@@ -80,8 +82,8 @@ test('a helper that stood still keeps a connection that the gateway kept', { ski
   process.kill(scene.enginePid(), 'SIGSTOP');
   await sleep(1_000);
   process.kill(scene.enginePid(), 'SIGCONT');
-  await scene.until('it looked', ({ state }) => state === 'paused', 5_000);
-  await scene.until('it is sure', isConnected, 5_000);
+  await scene.until('it looked', ({ state }) => state === 'paused', 20_000);
+  await scene.until('it is sure', isConnected, 20_000);
   assert.equal(scene.status().ike?.spiI, before);
   assert.equal(await answers(), true);
 });
@@ -106,15 +108,16 @@ test('asleep for an hour: usable within three seconds, by the session that the g
       if (forgets) send({ do: 'misbehave', names: [] });
       writeFileSync(slept, String(hours * 3_600_000));
       await sleep(500);
+      using stalls = new Stalls();
       process.kill(engine, 'SIGCONT');
-      const woke = performance.now();
+      const woke = Date.now();
       const another = ({ ike: now }: Status) => now?.spiI !== ike?.spiI;
-      await scene.until('connected', (status) => isConnected(status) && another(status) === forgets, 3_000);
+      await scene.until('connected', (status) => isConnected(status) && another(status) === forgets, 10_000);
       while (!(await answers())) await sleep(20);
-      const took = performance.now() - woke;
+      const took = stalls.since(woke);
       assert.ok(took < 3_000, `${Math.round(took)} ms`);
       const fresh = ({ children: now }: Status) => now.length === 1 && now[0]?.spiIn !== children[0]?.spiIn;
-      await scene.until('keys that are not an hour old', fresh, 3_000);
+      await scene.until('keys that are not an hour old', fresh, 10_000);
       assert.equal(another(scene.status()), forgets);
     }
   } finally {

@@ -102,8 +102,21 @@ async function startBus(folder: string): Promise<ChildProcess> {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   buses.push(bus);
-  await until('the bus', () => existsSync(SOCKET));
+  await until('the bus', () => takesConnections());
   return bus;
+}
+
+/** Its socket is there before it listens. */
+async function takesConnections(): Promise<boolean> {
+  const socket = connect(SOCKET);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }
 
 if (isolated(import.meta.url)) {

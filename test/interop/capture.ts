@@ -14,8 +14,9 @@ export interface Judgement {
   readonly esp: number;
   /** ESP packets whose ICV tshark computed and found right. */
   readonly icvGood: number;
-  /** IKE_AUTH messages with a readable AUTH payload inside SK. */
-  readonly ikeAuthDecrypted: number;
+  /** IKE_AUTH messages with a readable AUTH payload inside SK; a repeated one counts again. */
+  readonly ikeAuthRequests: number;
+  readonly ikeAuthAnswers: number;
   /** INFORMATIONAL messages whose SK payload was decrypted. */
   readonly informationalDecrypted: number;
   /** Echo requests and answers found inside ESP. */
@@ -111,7 +112,8 @@ export class Capture {
       ike: await count('isakmp'),
       esp: await count('esp'),
       icvGood: await count('esp.icv_good == 1'),
-      ikeAuthDecrypted: await count('isakmp.exchangetype == 35 && isakmp.auth.method'),
+      ikeAuthRequests: await count('isakmp.exchangetype == 35 && isakmp.auth.method && isakmp.flag_r == 0'),
+      ikeAuthAnswers: await count('isakmp.exchangetype == 35 && isakmp.auth.method && isakmp.flag_r == 1'),
       informationalDecrypted: await count('isakmp.exchangetype == 37 && isakmp.enc.decrypted'),
       pings: await count('esp && (icmp.type == 8 || icmp.type == 0 || icmpv6.type == 128 || icmpv6.type == 129)'),
       complaints: await this.#frames('_ws.malformed || _ws.expert.severity == error'),

@@ -178,7 +178,7 @@ export class World {
   async disconnect(): Promise<void> {
     const down = await this.client.down();
     assert.equal(down.code, 0, `sallyport down: ${down.stdout}${down.stderr}`);
-    await this.eventually('the gateway hears the DELETE', () => this.#gatewayIsIdle(), 3_000);
+    await this.eventually('the gateway hears the DELETE', () => this.#gatewayIsIdle(), 20_000);
   }
 
   /** Asks until it holds, for at most so long; no test depends on how fast the machine is. */

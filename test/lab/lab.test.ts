@@ -156,14 +156,19 @@ async function udpSource(from: Namespace, to: Namespace, address: string): Promi
     output += data.toString();
   });
   while (!output.includes('ready')) await once(receiver.stdout ?? receiver, 'data');
-  await from.must([
-    process.execPath,
-    '-e',
-    `const s = require('dgram').createSocket('udp4');
-     const again = () => s.send('x', 4000, '${address}');
-     again(); setInterval(again, 200).unref(); setTimeout(() => s.close(), 300);`,
-  ]);
-  receiver.kill(); // In case nothing came.
+  const sender = from.spawn(
+    [
+      process.execPath,
+      '-e',
+      `const s = require('dgram').createSocket('udp4');
+       setInterval(() => s.send('x', 4000, '${address}'), 100);`,
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  // In case nothing comes.
+  const patience = setTimeout(() => receiver.kill(), 20_000);
   await ended;
+  clearTimeout(patience);
+  sender.kill();
   return output.replace('ready\n', '').trim();
 }

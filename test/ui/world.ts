@@ -238,8 +238,13 @@ export class World {
     return Number(readFileSync(join(this.stage.folder, 'run', 'engine.lock'), 'utf8'));
   }
 
-  killEngine(): void {
-    process.kill(this.enginePid(), 'SIGKILL');
+  /** The next one comes when the function is called: how long a window is without a helper is not for the machine to say. */
+  killEngine(): () => void {
+    const engine = this.enginePid();
+    const monitor = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${engine}/status`, 'utf8'))?.[1]);
+    process.kill(monitor, 'SIGSTOP');
+    process.kill(engine, 'SIGKILL');
+    return () => process.kill(monitor, 'SIGCONT');
   }
 
   /** It is there and answers nobody. */

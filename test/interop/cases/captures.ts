@@ -15,7 +15,7 @@ async function judge(world: World, ike: string, esp: string, inside: string): Pr
     await capture.end();
     const judged = await capture.judge(world.client.keyLog);
     assert.deepEqual(judged.complaints, [], 'malformed packets or errors');
-    assert.equal(judged.ikeAuthDecrypted, 2, 'AUTH payloads of request and answer were read');
+    assert.ok(judged.ikeAuthRequests >= 1 && judged.ikeAuthAnswers >= 1, 'AUTH payloads of request and answer were read');
     assert.ok(judged.informationalDecrypted >= 2, 'the DELETE and its answer were read');
     // Besides echoes that look how large packets may be.
     assert.ok(judged.pings >= 6, 'three pings and answers inside ESP');

@@ -21,7 +21,7 @@ export const lives: readonly Case[] = [
       await world.connect();
       const from = world.gateway.logSize();
       await world.disconnect();
-      return logs(world, from, /received DELETE for IKE_SA [^\n]*/, 1_000);
+      return logs(world, from, /received DELETE for IKE_SA [^\n]*/, 10_000);
     },
   },
   {
@@ -31,7 +31,7 @@ export const lives: readonly Case[] = [
       await world.connect();
       const terminated = await world.gateway.terminate({ ike: CONNECTION });
       assert.equal(terminated.code, 0, `we answered the DELETE: ${terminated.stdout}${terminated.stderr}`);
-      const evidence = await world.ended('closed-by-gateway', 5_000);
+      const evidence = await world.ended('closed-by-gateway', 20_000);
       assert.deepEqual(await world.gateway.listSas(), []);
       return evidence;
     },
@@ -44,13 +44,13 @@ export const lives: readonly Case[] = [
       const from = world.gateway.logSize();
       const terminated = await world.gateway.terminate({ child: CHILD });
       assert.equal(terminated.code, 0, `${terminated.stdout}${terminated.stderr}`);
-      const evidence = await world.ended('closed-by-gateway', 5_000);
+      const evidence = await world.ended('closed-by-gateway', 20_000);
       // RFC 7296 §1.4.1: our half of the pair is in the answer.
-      const line = await logs(world, from, /received DELETE for ESP CHILD_SA[^\n]*|CHILD_SA closed[^\n]*/, 1_000);
+      const line = await logs(world, from, /received DELETE for ESP CHILD_SA[^\n]*|CHILD_SA closed[^\n]*/, 10_000);
       await world.eventually(
         'no IKE SA stays at the gateway',
         async () => ((await world.gateway.listSas()).length === 0 ? true : undefined),
-        5_000,
+        20_000,
       );
       return `${evidence}; gateway: ${line}`;
     },

@@ -43,8 +43,8 @@ export const helperLife: readonly Case[] = [
     run: async (world) => {
       const app = await connectedScene(world);
       await stateIs(app, 'Protected');
-      world.killEngine();
-      const text = await screen(app, 'restarting');
+      const startAgain = world.killEngine();
+      const text = await screen(app, 'restarting').finally(startAgain);
       assert.match(text, /connected to Head office/, 'what was before');
       // The next engine takes it up by itself.
       await world.state('connected');

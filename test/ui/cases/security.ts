@@ -20,8 +20,16 @@ async function attack(world: World, attempt: string, refusedBy: RegExp): Promise
   await sleep(LOAD_MS);
   assert.equal(await app.run('globalThis.uiRan === true || globalThis.strangerRan === true'), false, 'it ran');
   assert.deepEqual(await world.desk.visits(), [], 'it left the window');
-  const said = [...app.watch.violations, String(await app.run('globalThis.uiRefused'))].join(' | ');
-  assert.match(said, refusedBy, 'nothing says that it was refused');
+  const refused = async (): Promise<string> =>
+    [...app.watch.violations, String(await app.run('globalThis.uiRefused'))].join(' | ');
+  const said = await eventually(
+    'somebody says that it was refused',
+    async () => {
+      const now = await refused();
+      return refusedBy.test(now) ? now : undefined;
+    },
+    10_000,
+  );
   return said.slice(0, 160);
 }
 
