@@ -16,6 +16,20 @@ export function widerThan(asked: readonly TrafficSelector[], answer: readonly Tr
   return answer.find((one) => !asked.some((outer) => selectorContains(outer, one)));
 }
 
+/**
+ * Of `answer` what is in `asked`, and no packet more. RFC 7296 §2.9 has the responder narrow; gateways with a pool of addresses answer with all
+ * that they have, whatever was asked for (Libreswan 4.10, OpenIKED 7.2), so the asker does it. Empty: nothing is in common.
+ */
+export function withinAsked(asked: readonly TrafficSelector[], answer: readonly TrafficSelector[]): readonly TrafficSelector[] {
+  const inside = answer.filter((one) => asked.some((outer) => selectorContains(outer, one)));
+  if (inside.length === answer.length) return answer;
+  const cut = narrow(
+    answer.filter((one) => !inside.includes(one)),
+    asked,
+  );
+  return [...inside, ...cut.filter((one) => !inside.some((outer) => selectorContains(outer, one)))];
+}
+
 /** RFC 7296 §2.9: every pairwise intersection, without those that another one covers; empty where nothing is in common (TS_UNACCEPTABLE). */
 export function narrow(proposed: readonly TrafficSelector[], allowed: readonly TrafficSelector[]): readonly TrafficSelector[] {
   const all: TrafficSelector[] = [];

@@ -275,14 +275,14 @@ export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAn
   ],
   'ts-unacceptable': [
     { what: 'TS_UNACCEPTABLE', options: childError(NOTIFY.TS_UNACCEPTABLE), evidence: /TS_UNACCEPTABLE/, farewell: 'D' },
-  ],
-  'bad-answer-selectors': [
     {
-      what: 'TSr wider than asked for',
-      options: swap('TSr', (one) => ({ ...one, selectors: [selector('0.0.0.0/0')] })),
-      evidence: /TSr 0\.0\.0\.0\/0 was not asked for/,
+      what: 'TSr with nothing of what was asked for',
+      options: swap('TSr', (one) => ({ ...one, selectors: [selector('172.16.0.0/12')] })),
+      evidence: /TSr 172\.16\.0\.0\/12, and nothing of what was asked for, in IKE_AUTH response/,
       farewell: 'D',
     },
+  ],
+  'bad-answer-selectors': [
     {
       what: 'nothing but a selector of a type that is not known',
       // One selector of type 9, eight octets long.

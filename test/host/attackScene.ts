@@ -202,6 +202,7 @@ export class AttackScene {
     assert.equal(status.state === 'connected', told === 'connected', status.state);
     if (told === 'connected') {
       assert.ok(status.dns.length <= 16, `${status.dns.length} DNS servers`);
+      if (client === 'split') assert.deepEqual(status.routes, ['10.10.0.0/16'], 'no more than was asked for');
       assert.equal(status.warnings?.some(({ code }) => code === 'psk-short') ?? false, client === 'key');
       assert.equal((await this.#stage.cli('down')).code, 0);
       assert.equal((await this.#status()).state, 'idle');

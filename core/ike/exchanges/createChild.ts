@@ -19,11 +19,10 @@ import {
   offeredKeyExchanges,
   withSpi,
 } from '../negotiation.ts';
-import { copySelector, selectorsText, widerThan } from '../selectors.ts';
+import { copySelector, selectorsText, withinAsked } from '../selectors.ts';
 import { NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, PayloadOf, Proposal, TrafficSelector } from '../wire/message.ts';
 import { allPayloads, findNotify, findPayload, notify, notifyAbout } from '../wire/payloads.ts';
-import { selectorText } from '../wire/selectorText.ts';
 import { spiBytes, spiNumber } from '../wire/spi.ts';
 import { isErrorNotify } from './rules.ts';
 
@@ -47,6 +46,8 @@ export interface AgreedChild extends Fresh {
   readonly spiOut: number;
   readonly localSelectors: readonly TrafficSelector[];
   readonly remoteSelectors: readonly TrafficSelector[];
+  /** As in `ChildSa`. */
+  readonly peerSelectors?: readonly TrafficSelector[];
 }
 
 export interface AgreedIke extends Fresh {
@@ -72,6 +73,8 @@ export interface ChildOffer {
   readonly spiIn: number;
   readonly localSelectors: readonly TrafficSelector[];
   readonly remoteSelectors: readonly TrafficSelector[];
+  /** Asked for in place of `remoteSelectors`, in which what is agreed stays. */
+  readonly peerSelectors?: readonly TrafficSelector[] | undefined;
   /** Our inbound SPI of the SA that is rekeyed; undefined for one more. */
   readonly rekeyed: number | undefined;
   /** Wanted by the peer in an earlier answer. */
@@ -96,7 +99,7 @@ export class ChildRequest {
   }
 
   build(): readonly Payload[] {
-    const { rekeyed, localSelectors, remoteSelectors } = this.#offer;
+    const { rekeyed, localSelectors, remoteSelectors, peerSelectors = remoteSelectors } = this.#offer;
     return [
       // RFC 7296 §1.3.3: the SPI is the one that the sender expects in inbound packets.
       ...(rekeyed === undefined ? [] : [notifyAbout(PROTOCOL.ESP, spiBytes(rekeyed), NOTIFY.REKEY_SA)]),
@@ -104,7 +107,7 @@ export class ChildRequest {
       { kind: 'NONCE', data: this.ni },
       ...keyExchangeOf(this.#exchange),
       { kind: 'TSi', selectors: localSelectors, unknownTypes: 0 },
-      { kind: 'TSr', selectors: remoteSelectors, unknownTypes: 0 },
+      { kind: 'TSr', selectors: peerSelectors, unknownTypes: 0 },
     ];
   }
 
@@ -123,8 +126,13 @@ export class ChildRequest {
     const tsi = findPayload(payloads, 'TSi');
     const tsr = findPayload(payloads, 'TSr');
     if (!tsi || !tsr || tsi.selectors.length === 0 || tsr.selectors.length === 0) return wrong('no traffic selectors');
-    const wide = widerThan(localSelectors, tsi.selectors) ?? widerThan(remoteSelectors, tsr.selectors);
-    if (wide) return wrong(`${selectorText(wide)} was not asked for`);
+    const ours = withinAsked(localSelectors, tsi.selectors);
+    const theirs = withinAsked(remoteSelectors, tsr.selectors);
+    // RFC 7296 §3.13: a message could not name more than 255.
+    if (ours.length === 0 || theirs.length === 0 || ours.length > 255 || theirs.length > 255)
+      return wrong(
+        `${selectorsText(tsi.selectors.slice(0, 4))} to ${selectorsText(tsr.selectors.slice(0, 4))}, not what was asked for,`,
+      );
     const shared = agree(this.#exchange, suite.ke, ke);
     if (!shared.ok) return wrong(shared.error);
     return {
@@ -134,8 +142,9 @@ export class ChildRequest {
         spiOut,
         nonces: { ni: this.ni, nr: nonce },
         shared: shared.value,
-        localSelectors: tsi.selectors.map(copySelector),
-        remoteSelectors: tsr.selectors.map(copySelector),
+        localSelectors: ours.map(copySelector),
+        remoteSelectors: theirs.map(copySelector),
+        ...(theirs !== tsr.selectors && { peerSelectors: tsr.selectors.map(copySelector) }),
       },
     };
   }

@@ -9,7 +9,7 @@ import type { Random } from '../../crypto/types.ts';
 import { deriveChildKeys, type IkeKeys, type Nonces } from '../keys/ikeKeys.ts';
 import { checkChosen, childSuite, type IkeSuite, withoutKeyExchange, withSpi } from '../negotiation.ts';
 import type { ChildSa, Configuration, Endpoint, IkeConfig, IkeFailure } from '../sa/contract.ts';
-import { copySelector, selectsAddress, widerThan } from '../selectors.ts';
+import { copySelector, selectorsText, selectsAddress, widerThan, withinAsked } from '../selectors.ts';
 import { NOTIFY } from '../wire/constants.ts';
 import type { Payload, PayloadOf, Proposal, TrafficSelector } from '../wire/message.ts';
 import { findNotify, findPayload } from '../wire/payloads.ts';
@@ -98,9 +98,21 @@ export class FirstChildRequest {
     const read = this.#configuration(payloads);
     if (!read.ok) return read;
     const { configuration, notes } = read.value;
-    const wrong = wrongSelectors(config, tsi, tsr, configuration);
-    if (wrong !== undefined) return fail('bad-answer-selectors', wrong);
-    return this.#makeChild(chosen.value, spiOut, skD, tsi.selectors, tsr.selectors, { configuration, notes });
+    const ours = readSelectors('TSi', tsi, config.localSelectors);
+    if (!ours.ok) return ours;
+    const theirs = readSelectors('TSr', tsr, config.remoteSelectors);
+    if (!theirs.ok) return theirs;
+    if (!isForOurAddress(ours.value.selectors, configuration))
+      return fail('bad-answer-selectors', 'TSi selects none of the addresses given');
+    const selectors = {
+      localSelectors: ownAddresses(ours.value.selectors, configuration).map(copySelector),
+      remoteSelectors: theirs.value.selectors.map(copySelector),
+      ...(theirs.value.selectors !== tsr.selectors && { peerSelectors: tsr.selectors.map(copySelector) }),
+    };
+    return this.#makeChild(chosen.value, spiOut, skD, selectors, {
+      configuration,
+      notes: [...notes, ...ours.value.notes, ...theirs.value.notes],
+    });
   }
 
   /** The IKE SA and the configuration stand, the CHILD SA does not yet. */
@@ -129,8 +141,7 @@ export class FirstChildRequest {
     proposal: Proposal,
     spiOut: number,
     skD: Uint8Array,
-    localSelectors: readonly TrafficSelector[],
-    remoteSelectors: readonly TrafficSelector[],
+    selectors: Pick<ChildSa, 'localSelectors' | 'remoteSelectors' | 'peerSelectors'>,
     rest: Omit<FirstChild, 'child' | 'wanted'>,
   ): Result<FirstChild, IkeFailure> {
     const { suite: ike, nonces, local, remote, natLocal } = this.#setup;
@@ -143,8 +154,7 @@ export class FirstChildRequest {
       ...suite,
       keysIn: responderToInitiator,
       keysOut: initiatorToResponder,
-      localSelectors: ownAddresses(localSelectors, rest.configuration).map(copySelector),
-      remoteSelectors: remoteSelectors.map(copySelector),
+      ...selectors,
       local,
       remote,
       // RFC 9329 §6.6: a NAT's mapping of a TCP connection is kept by the connection.
@@ -154,27 +164,31 @@ export class FirstChildRequest {
   }
 }
 
-/** RFC 7296 §2.9: the answer narrows what was asked for. Undefined when it does. */
-function wrongSelectors(
-  config: IkeConfig,
-  tsi: PayloadOf<'TSi' | 'TSr'>,
-  tsr: PayloadOf<'TSi' | 'TSr'>,
-  configuration: Configuration,
-): string | undefined {
-  for (const [name, answer, asked] of [
-    ['TSi', tsi, config.localSelectors],
-    ['TSr', tsr, config.remoteSelectors],
-  ] as const) {
-    if (answer.selectors.length === 0) return `${name} has no selector that is known here`;
-    const wide = widerThan(asked, answer.selectors);
-    if (wide) return `${name} ${selectorText(wide)} was not asked for`;
-  }
-  // RFC 7296 §2.19: TSi is about the address that was given. Without it nothing could ever be sent.
-  for (const { address } of configuration.addresses) {
-    const bytes = parseAddress(address);
-    if (bytes && tsi.selectors.some((one) => selectsAddress(one, bytes))) return undefined;
-  }
-  return configuration.addresses.length === 0 ? undefined : 'TSi selects none of the addresses given';
+/** RFC 7296 §2.9: the answer narrows what was asked for. Where it does not, no packet more is taken than was (SECURITY.md 13: refuse or bound). */
+function readSelectors(
+  name: 'TSi' | 'TSr',
+  { selectors: answer }: PayloadOf<'TSi' | 'TSr'>,
+  asked: readonly TrafficSelector[],
+): Result<{ readonly selectors: readonly TrafficSelector[]; readonly notes: readonly string[] }, IkeFailure> {
+  if (answer.length === 0) return fail('bad-answer-selectors', `${name} has no selector that is known here`);
+  const wide = widerThan(asked, answer);
+  if (!wide) return ok({ selectors: answer, notes: [] });
+  const selectors = withinAsked(asked, answer);
+  if (selectors.length === 0)
+    return fail('ts-unacceptable', `${name} ${selectorsText(answer.slice(0, SHOWN))}, and nothing of what was asked for,`);
+  if (selectors.length > MAX_SELECTORS) return fail('bad-answer-selectors', `${name} with ${selectors.length} selectors`);
+  return ok({ selectors, notes: [`${name} ${selectorText(wide)} is more than was asked for`] });
+}
+
+/** In an evidence. */
+const SHOWN = 4;
+/** RFC 7296 §3.13: as many as a message could name. */
+const MAX_SELECTORS = 255;
+
+/** RFC 7296 §2.19: TSi is about the address that was given. Without it nothing could ever be sent. */
+function isForOurAddress(selectors: readonly TrafficSelector[], { addresses }: Configuration): boolean {
+  const given = addresses.map(({ address }) => parseAddress(address)).filter((bytes) => bytes !== undefined);
+  return addresses.length === 0 || given.some((bytes) => selectors.some((one) => selectsAddress(one, bytes)));
 }
 
 /**

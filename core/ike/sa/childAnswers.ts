@@ -6,12 +6,13 @@ import type { Random } from '../../crypto/types.ts';
 import { type AgreedChild, type Answer, answerChild, wipeFresh } from '../exchanges/createChild.ts';
 import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { suiteText, withKeyExchange } from '../negotiation.ts';
-import { narrow } from '../selectors.ts';
+import { narrow, withinAsked } from '../selectors.ts';
 import { NOTIFY, PROTOCOL } from '../wire/constants.ts';
-import type { Payload, Proposal } from '../wire/message.ts';
+import type { Payload, Proposal, TrafficSelector } from '../wire/message.ts';
 import { findNotify, notify, notifyAbout } from '../wire/payloads.ts';
 import { spiNumber, spiText } from '../wire/spi.ts';
 import { type ChildPath, childOf, childRekeyed, type Installed, type Life, type Selectors, succeed } from './childLife.ts';
+import type { ChildFacts } from './childTable.ts';
 import type { ChildSa, IkeOutput } from './contract.ts';
 import type { IkeSa } from './ikeSa.ts';
 import type { Reply } from './setup.ts';
@@ -63,7 +64,7 @@ export class ChildAnswers {
       ...{ random, proposals: this.#acceptable(), spiIn },
       narrow: (local, remote) => ({
         local: narrow(local, old.sa.localSelectors),
-        remote: narrow(remote, old.sa.remoteSelectors),
+        remote: sameAsBefore(narrow(remote, old.sa.peerSelectors ?? old.sa.remoteSelectors), old.sa),
       }),
     });
     if (!answered.ok) {
@@ -77,7 +78,7 @@ export class ChildAnswers {
     }
     return this.#answered(answered, now, (agreed, at) => {
       const living = this.#setup.life(old.spiIn) === life;
-      const child = childOf(sa, agreed, spiIn, false, this.#setup.path());
+      const child = childOf(sa, asBefore(agreed, old.sa), spiIn, false, this.#setup.path());
       this.#setup.install(sa, child, at, living ? { replaces: old.spiIn, standby: true } : {});
       const made = { spiIn, nonces: agreed.nonces };
       if (life.ours) life.ours.theirs = made;
@@ -131,4 +132,19 @@ export class ChildAnswers {
       this.#setup.install(sa, child, at, {});
     });
   }
+}
+
+/** Of an SA that the peer has wider than we use it, something of what we use must be left. */
+function sameAsBefore(narrowed: readonly TrafficSelector[], old: ChildFacts): readonly TrafficSelector[] {
+  return old.peerSelectors && withinAsked(old.remoteSelectors, narrowed).length === 0 ? [] : narrowed;
+}
+
+/** The successor is used as its predecessor was, be it of more (RFC 7296 §2.9.2). */
+function asBefore(agreed: AgreedChild, { peerSelectors, remoteSelectors }: ChildFacts): AgreedChild {
+  if (!peerSelectors) return agreed;
+  return {
+    ...agreed,
+    remoteSelectors: withinAsked(remoteSelectors, agreed.remoteSelectors),
+    peerSelectors: agreed.remoteSelectors,
+  };
 }

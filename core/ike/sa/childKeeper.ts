@@ -234,7 +234,7 @@ export class ChildKeeper {
     const spiIn = newSpiIn();
     const request = new ChildRequest({
       ...{ random, proposals: this.#proposals(), spiIn, rekeyed: life.spiIn, likely: sa.suite.ke },
-      ...{ localSelectors: child.localSelectors, remoteSelectors: child.remoteSelectors },
+      ...{ localSelectors: child.localSelectors, remoteSelectors: child.remoteSelectors, peerSelectors: child.peerSelectors },
       ...(life.method && { method: life.method }),
     });
     const ours = { theirs: undefined };

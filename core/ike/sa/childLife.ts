@@ -56,13 +56,14 @@ export function succeed(life: Life, theirs: Made, now: number): void {
 
 /** RFC 7296 §2.17: the keys come from SK_d of the IKE SA that carried the exchange. */
 export function childOf(sa: IkeSa, agreed: AgreedChild, spiIn: number, byUs: boolean, path: ChildPath): ChildSa {
-  const { suite, spiOut, nonces, shared, more, localSelectors, remoteSelectors } = agreed;
+  const { suite, spiOut, nonces, shared, more, localSelectors, remoteSelectors, peerSelectors } = agreed;
   const keys = deriveChildKeys(sa.suite.prf, sa.keys.d, suite, nonces, shared, more);
   wipeFresh(agreed);
   const [keysOut, keysIn] = byUs
     ? [keys.initiatorToResponder, keys.responderToInitiator]
     : [keys.responderToInitiator, keys.initiatorToResponder];
-  return { spiIn, spiOut, ...suite, keysIn, keysOut, localSelectors, remoteSelectors, ...path };
+  const selectors = { localSelectors, remoteSelectors, ...(peerSelectors && { peerSelectors }) };
+  return { spiIn, spiOut, ...suite, keysIn, keysOut, ...selectors, ...path };
 }
 
 /** For the log, and for who counts. */

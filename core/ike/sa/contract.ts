@@ -287,6 +287,8 @@ export interface ChildSa {
   readonly keysOut: { readonly encryption: Uint8Array; readonly integrity: Uint8Array };
   readonly localSelectors: readonly TrafficSelector[];
   readonly remoteSelectors: readonly TrafficSelector[];
+  /** What the peer has for them, where that is more: a rekeying is about all of it (RFC 7296 §2.9.2), and nobody uses the rest. */
+  readonly peerSelectors?: readonly TrafficSelector[];
   /** UDP encapsulation endpoints; always set here. */
   readonly local: Endpoint;
   readonly remote: Endpoint;
@@ -338,7 +340,7 @@ export interface IkeFailure {
     | 'child-no-proposal-chosen'
     | 'child-bad-answer-proposal'
     | 'ts-unacceptable'
-    | 'bad-answer-selectors' // wider than asked for
+    | 'bad-answer-selectors' // nothing can be sent by them
     | 'no-address' // INTERNAL_ADDRESS_FAILURE, or an address that makes no sense
     | 'child-refused' // another error notify for the CHILD SA
     | 'gateway-version' // speaks another major version
