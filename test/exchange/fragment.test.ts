@@ -95,6 +95,26 @@ test('a path that is narrow towards the client only: the gateway makes its answe
   assert.equal(world.said('install-child').length, 1);
 });
 
+for (const [way, inRequest, inAnswer] of [
+  ['request', 36, 0],
+  ['answer', 0, 500],
+  ['request and the answer', 36, 500],
+] as const)
+  test(`a path that takes no packets above 576 octets, and the ${way} in one of up to 1280: it goes in fragments after all`, () => {
+    const world = new World({
+      client: { remoteSelectors: [...clientConfig.remoteSelectors, ...manySelectors.slice(0, inRequest)] },
+      gateway: { changeAuth: (payloads) => (inAnswer > 0 ? [...payloads, ballast(inAnswer)] : payloads) },
+    });
+    world.filter = ({ bytes, channel }) => channel === 'ike' || bytes.length <= 576 - 32;
+    world.connect();
+    assert.equal(world.said('install-child').length, 1);
+    const [whole] = shapes(world.trace);
+    assert.equal(/client SK (\d+)/.test(whole), true, whole);
+    assert.equal(Number(whole.split(' ')[2]) > 576 - 32, inRequest > 0);
+    const gateway = shapes(world.trace).filter((line) => line.startsWith('gateway'));
+    assert.equal(gateway.at(-1)?.startsWith('gateway SKF 2/2') ?? false, inAnswer > 0, gateway.join(', '));
+  });
+
 for (const lost of [1, 2, 3])
   test(`fragment ${lost} of 3 of the answer is lost once: a repetition brings it, and the others count`, () => {
     const world = long();

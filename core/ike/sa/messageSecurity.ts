@@ -91,7 +91,8 @@ export class MessageSecurity {
     const small = messageLimit('small', channel, remote);
     const limit = Math.max(small, Math.min(messageLimit(size, channel, remote), longest ?? Infinity));
     const datagrams = protection.seal(header, payloads, { inTheClear, limit });
-    if (datagrams.length === 1 || limit === small) return { datagrams };
+    // RFC 7383 §2.4: also what was sent whole at first may be too long for the path.
+    if (limit === small || (datagrams.length === 1 && datagrams[0].length <= small)) return { datagrams };
     return { datagrams, smaller: () => protection.seal(header, payloads, { inTheClear, limit: small }) };
   }
 

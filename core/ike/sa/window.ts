@@ -59,13 +59,13 @@ export class Retransmission {
   }
 }
 
-/** A sealed message: its datagrams, and how to make it of smaller fragments where it has several and they can be smaller. */
+/** A sealed message: its datagrams, and how to make it of smaller ones where they can be smaller. */
 export interface Sealed {
   readonly datagrams: readonly Uint8Array[];
   readonly smaller?: () => readonly Uint8Array[];
 }
 
-/** After so many transmissions of several fragments it is supposed that they are too large for the path (RFC 7383 §2.5.2). */
+/** After so many transmissions of what can be smaller it is supposed to be too large for the path (RFC 7383 §2.5.2). */
 const SMALLER_AFTER = 3;
 
 interface InFlight<T> {
