@@ -324,7 +324,7 @@ const usage = `usage: monitor.ts [options]
   --log-level LEVEL    debug, info, warn or error (default info)
   --esp-backend NAME   use this one for packets: ipsec-mb, evp, node:crypto or noble (default the fastest that is there)
   --offload KIND       all, tcp or none: what the kernel may put together and take apart (default all)
-  --lanes N            threads that encrypt and send, 1 to 8 (default half of the processors, at most 4)
+  --lanes N            threads that encrypt and send, 1 to 8 (default 1; 2 on 16 processors or more)
   --key-log DIR        write session keys for Wireshark there: whoever reads them reads the traffic
   --repair             undo what a monitor that is gone has left on this host, print it as JSON, end
 `;
