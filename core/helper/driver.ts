@@ -35,7 +35,7 @@ export interface Driver {
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
   /** It is of an SA that the machine sent something of. */
   knows(datagram: Uint8Array): boolean;
-  /** Time passed that no timer saw. */
+  /** Time passed that no timer saw: what is due is done now. */
   woke(): void;
   answer(id: number, answer: IkeAnswer): void;
   /** Our addresses towards the gateway, as of now. */
@@ -95,10 +95,18 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
     if (due === timerAt) return;
     clearTimeout(timer);
     timerAt = due;
-    timer = due === undefined ? undefined : setTimeout(wake, Math.min(LONGEST_SLEEP, Math.max(0, Math.ceil(due - ports.now()))));
+    timer = due === undefined ? undefined : setTimeout(ring, Math.min(LONGEST_SLEEP, Math.max(0, Math.ceil(due - ports.now()))));
   }
 
-  function wake(): void {
+  /** Late is for the timer alone to tell: whoever is told says in turn that we woke (`woke`), and to tell them again would have no end. */
+  function ring(): void {
+    const due = machine.deadline();
+    if (due !== undefined && !stopped && ports.now() - due >= LATE) ports.onLate();
+    catchUp();
+  }
+
+  function catchUp(): void {
+    clearTimeout(timer);
     timerAt = undefined;
     const due = machine.deadline();
     if (due === undefined || stopped) return;
@@ -106,8 +114,6 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
       schedule();
       return;
     }
-    if (ports.now() - due >= LATE) ports.onLate();
-    if (stopped) return;
     if (ports.trafficArrived()) give({ kind: 'inbound-traffic' });
     give({ kind: 'tick' });
   }
@@ -130,10 +136,7 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
     give,
     answer: (id, answer) => give({ kind: 'answer', id, answer }),
     knows: (datagram) => spis.has(initiatorSpi(datagram)),
-    woke() {
-      clearTimeout(timer);
-      wake();
-    },
+    woke: catchUp,
     paths: (paths) => give({ kind: 'paths', paths }),
 
     datagram(bytes, channel, from) {

@@ -14,6 +14,7 @@ function drive(script: Script, traffic = () => false, now = () => performance.no
   const late: number[] = [];
   let onEvent: (event: IkeEvent) => void = () => {};
   let onAsk: DriverPorts['onAsk'] = () => {};
+  let onLate = () => {};
   const machine = scriptedMachine((input, emit) => {
     inputs.push(input.kind);
     script(input, emit);
@@ -27,7 +28,10 @@ function drive(script: Script, traffic = () => false, now = () => performance.no
     },
     onAsk: (id, ask) => onAsk(id, ask),
     trafficArrived: traffic,
-    onLate: () => late.push(now()),
+    onLate: () => {
+      late.push(now());
+      onLate();
+    },
     onRoundTrip: (milliseconds) => roundTrips.push(milliseconds),
   });
   return {
@@ -40,6 +44,9 @@ function drive(script: Script, traffic = () => false, now = () => performance.no
     late,
     on: (listener: (event: IkeEvent) => void) => {
       onEvent = listener;
+    },
+    whenLate: (listener: () => void) => {
+      onLate = listener;
     },
     ask: (listener: DriverPorts['onAsk']) => {
       onAsk = listener;
@@ -167,6 +174,28 @@ test('a timer that is seconds late tells of it before the machine learns the tim
   driver.check();
   machine.due = performance.now() + 20;
   driver.woke();
+  slept = 3_600_000;
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.equal(late.length, 1);
+  assert.deepEqual(inputs, ['start', 'check-liveness', 'tick']);
+  driver.stop();
+});
+
+test('who is told that it is late may say that we woke: told once, whatever stays due', async () => {
+  let slept = 0;
+  const { driver, machine, late, inputs, whenLate } = drive(
+    (input) => {
+      if (input.kind === 'tick') machine.due = undefined;
+    },
+    undefined,
+    () => performance.now() + slept,
+  );
+  whenLate(() => {
+    driver.check();
+    driver.woke();
+  });
+  machine.due = performance.now() + 20;
+  driver.command('start');
   slept = 3_600_000;
   await new Promise((resolve) => setTimeout(resolve, 60));
   assert.equal(late.length, 1);
