@@ -163,7 +163,7 @@ test('a hash the gateway did not announce is not signed with', () => {
   assert.deepEqual(sign?.algorithm, ecdsa('sha256'));
 });
 
-test('nothing suits: an Ed25519 key and a gateway without RFC 8420 end in own-key-failed, before anything is signed', () => {
+test('nothing suits: an Ed25519 key and a gateway without RFC 8420 end before anything is signed, and both are named', () => {
   const user = userCertificate('ed25519');
   const asked: IkeAsk[] = [];
   const conversation = meet({
@@ -171,7 +171,11 @@ test('nothing suits: an Ed25519 key and a gateway without RFC 8420 end in own-ke
     office: { hashes: [2, 3, 4], certificate: officeCertificate(), users: [{ identity: alice, proofs: ['certificate'] }] },
     answer: answering({ user, asked }),
   });
-  failed(conversation, 'own-key-failed', /takes none of the signatures/);
+  failed(
+    conversation,
+    'auth-method-mismatch',
+    /^the gateway takes signatures with SHA2_256, SHA2_384, SHA2_512, and the own key makes ed25519$/,
+  );
   assert.deepEqual(asked, []);
 });
 

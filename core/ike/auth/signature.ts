@@ -62,6 +62,13 @@ export function chooseSignature(
   return { algorithm, payload: (signature) => auth(AUTH_METHOD.DIGITAL_SIGNATURE, concat(prefix, signature)) };
 }
 
+/** Why there is nothing to choose, for people. */
+export function signatureMismatch(algorithms: readonly SignatureAlgorithm[], hashes: ReadonlySet<number> | undefined): string {
+  const ours = [...new Set(algorithms.map(algorithmText))].join(', ');
+  const theirs = hashes ? [...hashes].map((id) => nameOf(HASH_ALGORITHM, id)).join(', ') : 'RSA and ECDSA';
+  return `the gateway takes signatures with ${theirs || 'no hash'}, and the own key makes ${ours || 'none'}`;
+}
+
 /** Undefined: the signature is the peer's. `announced`: the peer sent SIGNATURE_HASH_ALGORITHMS. */
 export function signatureFailure(
   { method, data }: PayloadOf<'AUTH'>,
@@ -114,7 +121,8 @@ function classicSignature(algorithms: readonly SignatureAlgorithm[], taken?: rea
 function digitalSignatureFailure(data: Uint8Array, publicKey: Uint8Array, octets: Uint8Array): IkeFailure | undefined {
   // RFC 7427 §3: the length of the AlgorithmIdentifier, the AlgorithmIdentifier, the signature.
   const length = data[0] ?? 0;
-  if (length === 0 || 1 + length >= data.length) return refused(`AUTH with an algorithm of ${length} of ${data.length} octets`);
+  if (length > 0 && 1 + length === data.length) return refused('AUTH without a signature behind its algorithm');
+  if (length === 0 || 1 + length > data.length) return refused(`AUTH with an algorithm of ${length} of ${data.length} octets`);
   const algorithm = readSignatureAlgorithm(data.subarray(1, 1 + length));
   if (!algorithm) return refused('AUTH with an algorithm identifier that is not known');
   if (hashNameOf(algorithm) === 'sha1') return refused('AUTH with SHA-1, which was not announced,');

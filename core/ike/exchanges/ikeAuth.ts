@@ -12,7 +12,7 @@ import { certificatePayloads, certificateRequests, readCertificates } from '../a
 import type { LocalAuth } from '../auth/contract.ts';
 import { type MixedKeys, PpkOffer } from '../auth/ppk.ts';
 import { pskAuth, type SignedParts, signedOctets, verifyPskAuth } from '../auth/psk.ts';
-import { chooseSignature, signatureFailure } from '../auth/signature.ts';
+import { chooseSignature, signatureFailure, signatureMismatch } from '../auth/signature.ts';
 import {
   algorithmText,
   type TakenMethod,
@@ -190,7 +190,7 @@ export class IkeAuthExchange {
       return ok([{ kind: 'AUTH', method: AUTH_METHOD.SHARED_KEY, data: pskAuth(method.secret, parts) }]);
     const { hashes, authorities, taken } = this.#setup;
     const chosen = chooseSignature(method.algorithms, hashes, taken);
-    if (!chosen) return err(ownKey('the gateway takes none of the signatures that the own key can make'));
+    if (!chosen) return err(refused({ code: 'auth-method-mismatch', evidence: signatureMismatch(method.algorithms, hashes) }));
     this.#setup.log('debug', `signing by ${algorithmText(chosen.algorithm)}`);
     const { algorithm } = chosen;
     this.#signature = algorithm;
@@ -254,17 +254,24 @@ export class IkeAuthExchange {
     return this.#ppk.settle(response) ? another(response) : noPpk();
   }
 
-  /** RFC 9593: a gateway that says what it takes says why it refuses. */
+  /**
+   * RFC 9593: a gateway that says what it takes says why it refuses. Of the others nobody knows (RFC 7296 §2.21.2: nothing beside the notify), be
+   * it that they have no such user or are not who they were asked to be, so that is told with it.
+   */
   #refusal(error: number, method: LocalAuth['method']): IkeFailure {
     const failure = refusal(error, refusedCode(method));
-    const { taken, hashes } = this.#setup;
-    if (!taken || method === 'eap' || failure.code !== refusedCode(method)) return failure;
+    if (failure.code !== refusedCode(method)) return failure;
+    const { taken, hashes, config, usePpk } = this.#setup;
+    const { localIdentity, remoteIdentity } = config;
+    const names = [`IDi ${localIdentity.text}`, ...(remoteIdentity ? [`IDr ${remoteIdentity.text}`] : [])].join(' and ');
+    const told = { ...failure, evidence: `${failure.evidence} to ${names}${usePpk ? ', with a post-quantum key' : ''}` };
+    if (!taken || method === 'eap') return told;
     const signature = method === 'certificate' ? this.#signature : undefined;
     const fits = signature
       ? // Without hashes it knows the older methods alone, and those are what we used.
         !hashes || takesSignature(taken, signature)
       : takesMethod(taken, AUTH_METHOD.SHARED_KEY);
-    if (fits) return failure;
+    if (fits) return told;
     const ours = signature ? algorithmText(signature) : 'SHARED_KEY';
     return { code: 'auth-method-mismatch', evidence: `${failure.evidence}: it takes ${takenText(taken)}, and we have ${ours}` };
   }
