@@ -208,8 +208,7 @@ export class IkeSa {
   /** Sends the request, or keeps it until the one in flight is answered (RFC 7296 §2.3); `next`: before others that wait. */
   request(exchange: OutgoingExchange, now: number, next = false): void {
     if (this.#state === 'closed' || this.#state === 'closing') return;
-    if (next) this.#queue.unshift(exchange);
-    else this.#queue.push(exchange);
+    this.#enqueue(exchange, next);
     this.#pump(now);
   }
 
@@ -217,7 +216,7 @@ export class IkeSa {
   moveTo(route: Route, next: OutgoingExchange | undefined, now: number): void {
     if (this.#state === 'closed') return;
     this.#delivery.moveTo(route);
-    if (next && this.#state !== 'closing') this.#queue.unshift(next);
+    if (next && this.#state !== 'closing') this.#enqueue(next, true);
     if (!this.#repeatNow(now)) this.#pump(now);
   }
 
@@ -259,7 +258,7 @@ export class IkeSa {
     this.#setup.narrator.log('debug', 'asking whether the peer lives', { silentMs: now - this.#heardAt });
     const { roads } = this.#setup;
     this.request(
-      informational(roads?.question() ?? [], (payloads, at) => roads?.lives(payloads, at)),
+      informational(roads?.question(this) ?? [], (payloads, at, sa) => roads?.lives(payloads, at, sa)),
       now,
     );
   }
@@ -277,7 +276,12 @@ export class IkeSa {
     this.#children.add(child, how);
   }
 
-  /** The peer is known to have it (`IkeSaSetup.quietUntil`). */
+  /** The peer may not know of it: nothing is asked in it (`IkeSaSetup.quietUntil`). */
+  isQuiet(now: number): boolean {
+    return now < this.#quietUntil;
+  }
+
+  /** The peer is known to have it. */
   mayAsk(now: number): void {
     this.#quietUntil = 0;
     this.#pump(now);
@@ -356,12 +360,19 @@ export class IkeSa {
 
   // Our requests.
 
+  #enqueue(exchange: OutgoingExchange, next: boolean): void {
+    const before = exchange.latest ? this.#queue.findIndex(({ latest }) => latest) : -1;
+    if (before >= 0) this.#queue.splice(before, 1);
+    if (next) this.#queue.unshift(exchange);
+    else this.#queue.push(exchange);
+  }
+
   #pump(now: number): void {
     if (this.#state === 'closed' || this.#requests.busy || this.#delivery.isCutOff) return;
-    if (now < this.#quietUntil) return;
+    if (this.isQuiet(now)) return;
     const exchange = this.#queue.shift();
     if (!exchange) return;
-    const payloads = exchange.build();
+    const payloads = exchange.build(this);
     const header = this.#security.header(exchange.exchange, this.#requests.nextId, false);
     const { inTheClear = [] } = exchange;
     const message = this.#security.seal(header, payloads, this.#delivery.way, { inTheClear });

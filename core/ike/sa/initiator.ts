@@ -307,7 +307,10 @@ class Initiator implements IkeMachine {
       ...{ random: this.#ports.random, keyLog: this.#ports.keyLog },
       notified: (notice, now, way) => this.#standing?.notified(notice, now) ?? mobike.notified(notice, way),
       roads: mobike,
-      rekeyed: (notifies, now) => this.#standing?.rekeyed(notifies, now),
+      rekeyed: (notifies, now) => {
+        mobike.rekeyed(now);
+        this.#standing?.rekeyed(notifies, now);
+      },
       closeWithoutChild: true,
       followPeer: false, // RFC 7296 §2.23: usually behind a NAT, and the dataplane has one gateway address
       path: () => {
@@ -327,7 +330,8 @@ class Initiator implements IkeMachine {
     const { random } = this.#ports;
     const emit = (output: IkeOutput) => this.#emit(output);
     const current = () => this.#session?.current;
-    return new Mobike({ disguise, random, narrator: this.#narrator, emit, current }, { local, remote }, way);
+    const before = (now: number) => this.#session?.before(now);
+    return new Mobike({ disguise, random, narrator: this.#narrator, emit, current, before }, { local, remote }, way);
   }
 
   #whyNoAnswerToAuth(): IkeFailure {

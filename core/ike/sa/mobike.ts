@@ -8,6 +8,9 @@
  * answer comes, the session moves. Which way works is not believed because of where that answer seems to come from (§3.7): the update that
  * follows goes there alone.
  *
+ * Which IKE SA the gateway takes for the one in use is not always known here: it rekeyed the one before, and our answer may be on its way to
+ * where we are not any more. Then it is told in both; and what was told in one that was replaced before the answer is told in the next.
+ *
  * Over TCP (RFC 9329 §7.1) `paths` are the ways over UDP that there would be. Now and then, and when they are news, a request goes over them
  * first, and over the connection only when it was sent in vain (`OutgoingExchange.first`); where UDP brings the answer, the session moves as
  * it does to any other way. Until the gateway knows, the connection is one more way.
@@ -43,6 +46,15 @@ export interface MobikeSetup {
   readonly emit: (output: IkeOutput) => void;
   /** The IKE SA in use. */
   readonly current: () => IkeSa | undefined;
+  /** The one before, as long as the gateway may know no other. */
+  readonly before: (now: number) => IkeSa | undefined;
+}
+
+/** What was asked with UPDATE_SA_ADDRESSES. */
+interface Update {
+  readonly sa: IkeSa;
+  readonly cookie: Uint8Array;
+  readonly generation: number;
 }
 
 /** Where the packets of CHILD SAs go. */
@@ -70,10 +82,12 @@ export class Mobike implements Roads {
   #way: Way;
   /** Counts changes of the way: an answer to an update from before one says nothing (§3.5). */
   #generation = 0;
+  /** The last of them that the gateway has answered an update of: where it is behind, one is in flight, or waits. */
+  #known = 0;
   /** The gateway has answered an update of the way in use. */
   #settled = true;
-  /** An update waits to be sent. */
-  #queued = false;
+  /** What the update in flight in an IKE SA is of. */
+  readonly #toldIn = new WeakMap<IkeSa, number>();
   #retries = 0;
   /** Addresses of the gateway that answered once. Of others nobody knows whether they are meant for us: they are tried all at once. */
   readonly #answering = new Set<string>();
@@ -129,7 +143,7 @@ export class Mobike implements Roads {
       else if (other) {
         this.#way = { ...this.#way, remote: { ...this.#way.remote, address: other.remote.address } };
         // What is in flight would keep the DELETE waiting.
-        sa.moveTo({ channel: sa.channel, remote: this.#way.remote }, undefined, now);
+        for (const one of this.#told(now)) one.moveTo({ channel: one.channel, remote: this.#way.remote }, undefined, now);
         this.#leave('our address changed, and the gateway does not do MOBIKE', now);
       }
       return;
@@ -147,7 +161,7 @@ export class Mobike implements Roads {
     }
     this.#announce(now);
     // Another network may have given us the same address. What is in flight goes out again, or the gateway is asked.
-    sa.reconnected(now);
+    for (const one of this.#told(now)) one.reconnected(now);
   }
 
   /** A new TCP connection: what is in flight goes out again, and the gateway is told to come there (RFC 9329 §6.1). */
@@ -162,7 +176,12 @@ export class Mobike implements Roads {
     this.#seen = undefined;
     // RFC 9329 §7.1: UDP has its chance first; then the request that tries it goes here, and this one behind it.
     if (sa.trying) this.#update(now);
-    else sa.moveTo({ channel: 'natt', remote: this.#way.remote }, this.#updateRequest(), now);
+    else this.#moveTo(this.#way.remote, now);
+  }
+
+  /** The IKE SA in use is a new one. An update in the one before may end with it, or came when the gateway had gone on to the new one. */
+  rekeyed(now: number): void {
+    if (this.#agreed && this.#known !== this.#generation) this.#update(now);
   }
 
   routes(sent: number): readonly Route[] {
@@ -188,14 +207,14 @@ export class Mobike implements Roads {
     if (path) this.#move(path, this.#isOverTcp() ? 'UDP passes' : 'an answer came over another way', now);
   }
 
-  question(): readonly Payload[] {
+  question(sa: IkeSa): readonly Payload[] {
     // RFC 9329 §6.5: over TCP nothing follows from it.
-    return this.#agreed && !this.#isOverTcp() ? this.#natDetection() : [];
+    return this.#agreed && !this.#isOverTcp() ? this.#natDetection(sa) : [];
   }
 
-  lives(payloads: readonly Payload[], now: number): void {
+  lives(payloads: readonly Payload[], now: number, sa: IkeSa): void {
     // The answer to an update that is on its way says it better.
-    if (!this.#agreed || !this.#settled || !this.#look(payloads)) return;
+    if (!this.#agreed || !this.#settled || !this.#look(payloads, sa)) return;
     this.#setup.narrator.log('info', 'the gateway sees us at another address: a NAT has changed');
     this.#generation++;
     this.#update(now);
@@ -211,7 +230,7 @@ export class Mobike implements Roads {
       }
       // RFC 4555 §3.8: if the request has them, the answer has them.
       case NOTIFY.NAT_DETECTION_SOURCE_IP:
-        return { answer: this.#natDetection() };
+        return { answer: this.#natDetection(this.#setup.current()) };
       case NOTIFY.NAT_DETECTION_DESTINATION_IP:
         return {};
       case NOTIFY.NO_NATS_ALLOWED: {
@@ -254,7 +273,7 @@ export class Mobike implements Roads {
     this.#settled = false;
     // Behind a NAT or not is known when the gateway has answered; a keepalive too many does no harm.
     this.#tell({ local, remote, natLocal: true });
-    this.#setup.current()?.moveTo({ channel: 'natt', remote }, this.#updateRequest(), now);
+    this.#moveTo(remote, now);
   }
 
   /** The gateway has not answered from where UDP seemed to pass, and the connection is there still. */
@@ -268,7 +287,7 @@ export class Mobike implements Roads {
     this.#setup.narrator.log('info', `back to the TCP connection: ${why}`);
     this.#tell(way);
     // It may believe us to be there already.
-    this.#setup.current()?.moveTo({ channel: 'natt', remote: way.remote }, this.#updateRequest(), now);
+    this.#moveTo(way.remote, now);
   }
 
   #tell(way: Way): void {
@@ -276,48 +295,57 @@ export class Mobike implements Roads {
     this.#setup.emit({ kind: 'moved', ...way, channel: 'natt', settled: this.#settled });
   }
 
-  #update(now: number): void {
-    const request = this.#updateRequest();
-    if (request) this.#setup.current()?.request(request, now, true);
+  /** Where the gateway is told something that cannot wait. */
+  #told(now: number): readonly IkeSa[] {
+    return [this.#setup.before(now), this.#setup.current()].filter((sa) => sa !== undefined);
   }
 
-  /** Undefined while one waits to be sent: it is made of what holds then. */
-  #updateRequest(): OutgoingExchange | undefined {
-    if (this.#queued) return undefined;
-    this.#queued = true;
+  #moveTo(remote: Endpoint, now: number): void {
+    for (const sa of this.#told(now)) sa.moveTo({ channel: 'natt', remote }, this.#updateRequest(), now);
+  }
+
+  #update(now: number): void {
+    const toTell = this.#told(now).filter((sa) => this.#toldIn.get(sa) !== this.#generation);
+    for (const sa of toTell) sa.request(this.#updateRequest(), now, true);
+  }
+
+  #updateRequest(): OutgoingExchange {
     let generation = 0;
     const cookie = this.#setup.random(cookieOctets).slice();
     return {
       exchange: EXCHANGE.INFORMATIONAL,
-      build: () => {
-        this.#queued = false;
+      latest: true, // it is made of what holds when it is sent
+      build: (sa) => {
         generation = this.#generation;
+        this.#toldIn.set(sa, generation);
         return [
           notify(NOTIFY.UPDATE_SA_ADDRESSES),
-          ...this.#natDetection(),
+          ...this.#natDetection(sa),
           notify(NOTIFY.COOKIE2, cookie),
           ...this.#announcement(),
         ];
       },
-      process: (answer, at) => this.#updated(answer, cookie, generation, at),
+      process: (answer, at, sa) => this.#updated(answer, { sa, cookie, generation }, at),
     };
   }
 
-  #updated(answer: readonly Payload[], cookie: Uint8Array, generation: number, now: number): void {
-    const sa = this.#setup.current();
+  #updated(answer: readonly Payload[], { sa, cookie, generation }: Update, now: number): void {
     const { narrator } = this.#setup;
+    this.#toldIn.delete(sa);
     const fatal = fatalInResponse(answer);
     if (fatal) {
-      sa?.close(fatal);
+      this.#setup.current()?.close(fatal);
       return;
     }
     if (!bringsBack(cookie, answer)) {
       // RFC 4555 §3.7: the IKE SA must be closed.
       const failure: IkeFailure = { code: 'protocol', evidence: 'INFORMATIONAL response: COOKIE2 is not the one of the request' };
-      sa?.finish([deleteIkeSa()], failure, now);
+      this.#setup.current()?.finish([deleteIkeSa()], failure, now);
       return;
     }
     if (generation !== this.#generation) return; // §3.5: another update is on its way
+    // One is on its way in the IKE SA that took its place, and the gateway may have gone on to that before it was told here.
+    if (!this.#told(now).includes(sa)) return;
     if (findNotify(answer, NOTIFY.UNEXPECTED_NAT_DETECTED) && this.#retries < mostRetries) {
       this.#retries++;
       this.#update(now);
@@ -330,10 +358,11 @@ export class Mobike implements Roads {
       else this.#leave('UNACCEPTABLE_ADDRESSES in INFORMATIONAL response', now);
     } else {
       const settles = !this.#settled;
+      this.#known = generation;
       this.#settled = true;
       this.#tcp = undefined;
       this.#seen = undefined;
-      this.#look(answer, settles);
+      this.#look(answer, sa, settles);
       narrator.log('info', 'the gateway knows our addresses', { nat: this.#way.natLocal });
     }
   }
@@ -343,7 +372,7 @@ export class Mobike implements Roads {
    * answer there. With this SA goes its hold on our address inside, which the next one asks for.
    */
   #leave(evidence: string, now: number): void {
-    this.#setup.current()?.finish([deleteIkeSa()], { code: 'address-changed', evidence }, now, leaveWithin);
+    for (const sa of this.#told(now)) sa.finish([deleteIkeSa()], { code: 'address-changed', evidence }, now, leaveWithin);
   }
 
   #candidates(): readonly Path[] {
@@ -381,27 +410,25 @@ export class Mobike implements Roads {
 
   // --- what the gateway sees -------------------------------------------------------------------------------------------------------
 
-  #natDetection(): readonly Payload[] {
-    const { disguise, random, current } = this.#setup;
-    const spis = current()?.spis;
+  #natDetection(sa: IkeSa | undefined): readonly Payload[] {
+    const { disguise, random } = this.#setup;
     const { local, remote } = this.#way;
     const hidden = disguise && !this.#isOverTcp();
-    return spis ? natDetection(spis, local, remote, hidden ? random(natHashOctets).slice() : undefined) : [];
+    return sa ? natDetection(sa.spis, local, remote, hidden ? random(natHashOctets).slice() : undefined) : [];
   }
 
   /**
    * True when the gateway sees us elsewhere than before, or may: behind a NAT, when there is nothing to compare with, as after a rekeying
    * of the IKE SA, it is told once more. Whether there is a NAT is learnt, and told `evenSame`.
    */
-  #look(answer: readonly Payload[], evenSame = false): boolean {
+  #look(answer: readonly Payload[], { spis }: IkeSa, evenSame = false): boolean {
     // RFC 9329 §6.5, §6.6: to a TCP connection a NAT makes no difference, and its port is another one with each connection.
     if (this.#isOverTcp()) return false;
-    const spis = this.#setup.current()?.spis;
     const destination = findNotify(answer, NOTIFY.NAT_DETECTION_DESTINATION_IP);
-    const found = spis && destination && detectNat(spis, answer, this.#way.local, this.#way.remote);
+    const found = destination && detectNat(spis, answer, this.#way.local, this.#way.remote);
     const natLocal = found ? found.local : this.#way.natLocal;
     if (evenSame || natLocal !== this.#way.natLocal) this.#tell({ ...this.#way, natLocal });
-    if (!spis || !destination) return false;
+    if (!destination) return false;
     const before = this.#seen;
     // RFC 4555 §3.8: the hash is made with the SPIs, which a rekeying changes.
     this.#seen = { spis: toHex(spis.spiI) + toHex(spis.spiR), hash: toHex(destination.data) };

@@ -51,6 +51,8 @@ export class Session {
   #current: IkeSa | undefined;
   /** Those besides the current one, and when we delete them ourselves. */
   readonly #others = new Map<IkeSa, number>();
+  /** The one that the current one took the place of. */
+  #before: IkeSa | undefined;
   #facts: IkeSaFacts | undefined;
   readonly #rekeying: IkeRekeying;
   #hardAt = Number.POSITIVE_INFINITY;
@@ -94,6 +96,11 @@ export class Session {
 
   get current(): IkeSa | undefined {
     return this.#current;
+  }
+
+  /** The one before, as long as the peer may know no other: its rekeying is answered, and the answer perhaps on its way. */
+  before(now: number): IkeSa | undefined {
+    return this.#before?.state === 'established' && this.#current?.isQuiet(now) ? this.#before : undefined;
   }
 
   /** Nothing of it is left. */
@@ -275,6 +282,7 @@ export class Session {
     const old = this.#current;
     this.#others.delete(sa);
     this.#current = sa;
+    this.#before = old;
     old?.handOver(sa, now);
     if (old && old.state !== 'closed') this.#others.set(old, now + redundantFor);
     this.#begin(now);

@@ -14,9 +14,12 @@ export interface OutgoingExchange {
   readonly exchange: number;
   /** About the IKE SA that it waits in: not for the one that takes its place. */
   readonly own?: true;
+  /** One that waits is enough: the next such request takes its place. */
+  readonly latest?: true;
   /** Ways that it goes before the one in use: over that only when it was sent twice in vain, or something else is urgent (RFC 9329 §7.1). */
   readonly first?: () => readonly Route[];
-  build(): readonly Payload[];
+  /** `sa`: the one that it is sent in. */
+  build(sa: IkeSa): readonly Payload[];
   /** Payloads in front of the encrypted one. */
   readonly inTheClear?: readonly Payload[];
   /** The payloads of the genuine answer, sifted by the rule table. */
@@ -56,9 +59,9 @@ export interface Roads {
   /** A genuine answer came this way. */
   answered(way: Route, now: number): void;
   /** What a question whether the peer lives has with it. */
-  question(): readonly Payload[];
-  /** The answer to that. */
-  lives(payloads: readonly Payload[], now: number): void;
+  question(sa: IkeSa): readonly Payload[];
+  /** The answer to that, in this IKE SA. */
+  lives(payloads: readonly Payload[], now: number, sa: IkeSa): void;
 }
 
 export interface NotifyTaken {
