@@ -126,6 +126,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   let roaming: Roaming | undefined;
   let proof: Proof | undefined;
   let why: Ending | undefined;
+  /** The gateway has proven who it is. */
+  let proven = false;
   let asked = false;
   let quiet = false;
   let machineClosed: () => void = () => {};
@@ -219,7 +221,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   }
 
   function onLost({ failure: cause, redirect }: Unreached): void {
-    void end(cause, undefined, redirect);
+    void end(cause, undefined, redirect === undefined ? {} : { redirect });
   }
 
   function send(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean {
@@ -246,6 +248,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         if (event.step === 'sa-init') facts.initSentAt ??= deps.now();
         if (event.step === 'auth') facts.authSentAt ??= deps.now();
         break;
+      case 'proven':
+        proven = true;
+        return;
       case 'established':
         facts.establishedAt = deps.now();
         facts.ike = event.sa;
@@ -306,7 +311,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         break;
       case 'closed':
         machineClosed();
-        void end(event.failure && ikeFailure(proof?.explain(event.failure) ?? event.failure), undefined, event.failure?.redirect);
+        void end(event.failure && ikeFailure(proof?.explain(event.failure) ?? event.failure), undefined, {
+          ...(event.failure?.redirect !== undefined && { redirect: event.failure.redirect }),
+          ...(!isProven() && { unproven: true, told: asked }),
+        });
         break;
       case 'log':
         deps.log(event.level, 'ike', event.text, event.fields);
@@ -419,16 +427,21 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     return { tun: { headers, tcp, udp }, socket };
   }
 
+  /** With EAP it is before the end of IKE_AUTH; then the user is asked. */
+  function isProven(): boolean {
+    return proven || facts.establishedAt !== undefined || proof?.asks.facts().gatewayProvenAt !== undefined;
+  }
+
   // --- going down ----------------------------------------------------------------------------------------------------------------
 
-  function end(reason?: Failure, silently?: 'silently', redirect?: string): Promise<void> {
+  function end(reason?: Failure, silently?: 'silently', more: Partial<Ending> = {}): Promise<void> {
     // Terminating the machine below comes back here by its `closed`.
     if (ended()) return over;
     facts.endingAt = deps.now();
     quiet = silently !== undefined;
     if (reason) {
       facts.failure = reason;
-      why = { code: reason.code, evidence: reason.evidence, ...(redirect !== undefined && { redirect }) };
+      why = { code: reason.code, evidence: reason.evidence, ...more };
       deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
     }
     reach?.stop();

@@ -9,7 +9,7 @@ import type { ReasonCode } from './reasons.ts';
  * - `soon`: the network or the gateway was away, and trying costs nobody anything.
  * - `later`: the gateway is there and does not want us now, or this computer is not ready; each try is work for somebody.
  * - `never`: it would end in the same way, would look like guessing a password (accounts lock themselves after a few), or somebody may be
- *   pretending to be the gateway. The user must know.
+ *   pretending to be the gateway. The user must know. (Of somebody who had not proven to be the gateway it is no end: session.ts.)
  */
 export type Again = 'now' | 'soon' | 'later' | 'never';
 
@@ -26,11 +26,14 @@ const table: { readonly [C in ReasonCode]: Again } = {
   'name-not-resolved': 'soon',
   'no-answer': 'soon',
   'no-answer-auth': 'soon',
-  // There, and not ready. A refusal in IKE_SA_INIT is proven by nobody: it may be another network's gateway.
+  // There, and not ready. What IKE_SA_INIT ends with is proven by nobody: it may be another network's gateway, or any one forged packet.
   'no-proposal-chosen': 'later',
   'ke-refused': 'later',
   'gateway-overloaded': 'later',
   'gateway-version': 'later',
+  'gateway-misbehaved': 'later',
+  'no-fragmentation': 'later',
+  'ppk-refused': 'later',
   'gateway-refused': 'later',
   'no-address': 'later',
   'gateway-revocation-unknown': 'later',
@@ -41,11 +44,8 @@ const table: { readonly [C in ReasonCode]: Again } = {
   // The redirect itself is followed (session.ts); here it is one too many.
   redirected: 'later',
   // What the user or the administrator must change.
-  'no-fragmentation': 'never',
-  'ppk-refused': 'never',
   'child-no-proposal-chosen': 'never',
   'ts-unacceptable': 'never',
-  'gateway-misbehaved': 'never',
   'auth-method-mismatch': 'never',
   'own-key-failed': 'never',
   'own-cert-expired': 'never',

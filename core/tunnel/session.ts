@@ -15,6 +15,10 @@ export interface Ending {
   readonly evidence: string;
   /** Of `redirected`: where to. */
   readonly redirect?: string;
+  /** Whoever ended it had not proven to be the gateway. */
+  readonly unproven?: boolean;
+  /** The user's password or code had gone into it. */
+  readonly told?: boolean;
 }
 
 export type SessionInput =
@@ -164,10 +168,11 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
   }
 
   function finish(reason: Ending, now: number): void {
-    // What is locked stays shut until the user says so.
-    if (everUp && whenLost === 'lock') {
+    // What is locked stays shut until the user says so. What nobody has proven is no reason to let traffic out in clear, either: in
+    // another network it may be another who answers. Only no password is tried there.
+    if (everUp && (whenLost === 'lock' || (whenLost === 'hold' && reason.unproven))) {
       why = reason;
-      final = true;
+      final = whenLost === 'lock' || reason.told === true;
       enter('stuck', now);
       return;
     }

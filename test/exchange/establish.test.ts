@@ -39,6 +39,7 @@ test('the plain dialogue: four messages, then both ends have the same CHILD SA',
   assert.deepEqual(order, [
     'progress',
     'progress',
+    'proven',
     'progress',
     'established',
     'configured',

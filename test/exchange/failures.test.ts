@@ -21,6 +21,8 @@ for (const [code, list] of Object.entries(cases)) {
       assert.match(closed.failure.evidence, /^[\x20-\x7e]{1,200}$/, 'one printable line');
       assert.equal(world.said('remove-child').length, world.said('install-child').length);
       assert.equal(world.said('established').length, afterwards ? 1 : 0);
+      // Only of a gateway that has proven itself there is an IKE SA to be deleted.
+      assert.equal(world.said('proven').length, afterwards || farewell === 'D' ? 1 : 0);
       if (farewell !== undefined) {
         const sent = world.said('log').filter(({ text }) => text === 'sent INFORMATIONAL request');
         assert.equal(sent.at(-1)?.fields?.payloads, farewell);

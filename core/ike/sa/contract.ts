@@ -151,6 +151,8 @@ export type IkeOutput =
   | { readonly kind: 'progress'; readonly step: 'sa-init' | 'auth' | 'established' }
   /** One is open at a time; the machine goes on with the `answer` of this id. How long that takes is for who answers to bound. */
   | { readonly kind: 'ask'; readonly id: number; readonly ask: IkeAsk }
+  /** The gateway is who it has to be: what ends the machine from here on is its word, or ours. */
+  | { readonly kind: 'proven' }
   | { readonly kind: 'established'; readonly sa: IkeSaFacts }
   /** Addresses, DNS and networks the gateway gave. Comes before the first `install-child`. */
   | { readonly kind: 'configured'; readonly configuration: Configuration }

@@ -354,6 +354,7 @@ class Initiator implements IkeMachine {
       this.#complain(sa, verdict.failure, verdict.complaint, now, within);
       return;
     }
+    this.#emit({ kind: 'proven' });
     if (verdict.kind === 'redirected') {
       if (verdict.standing) this.#leave(sa, verdict.failure, now);
       else sa.close(verdict.failure);

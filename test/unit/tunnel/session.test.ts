@@ -122,6 +122,36 @@ test('a refusal that costs something is not repeated, whatever it was before', (
   }
 });
 
+test('what nobody has proven ends nothing that is held back: another network, or the user', () => {
+  const why = { code: 'gateway-untrusted', evidence: 'x', unproven: true };
+  for (const whenLost of ['hold', 'open', 'end'] as const) {
+    const it = at(whenLost);
+    it.up(60_000);
+    const over = whenLost === 'hold' ? [] : ['over gateway-untrusted'];
+    assert.deepEqual(it.give({ kind: 'ended', why }), over);
+    assert.deepEqual(it.pass(86_400_000), []);
+    assert.deepEqual(it.give({ kind: 'network', usable: true }), whenLost === 'hold' ? ['connect'] : []);
+  }
+  const told = at();
+  told.up(60_000);
+  assert.deepEqual(told.give({ kind: 'ended', why: { ...why, told: true } }), []);
+  assert.deepEqual(told.give({ kind: 'network', usable: true }), []);
+  assert.deepEqual(told.give({ kind: 'now' }), ['connect']);
+  const first = at();
+  first.give({ kind: 'start' });
+  assert.deepEqual(first.give({ kind: 'ended', why }), ['over gateway-untrusted'], 'its user is there');
+});
+
+test('a gateway that breaks the protocol ends a tunnel at its first connection only', () => {
+  const first = at();
+  first.give({ kind: 'start' });
+  assert.deepEqual(first.lost('gateway-misbehaved'), ['over gateway-misbehaved']);
+  const it = at();
+  it.up(60_000);
+  assert.deepEqual(it.lost('gateway-misbehaved'), []);
+  assert.equal(it.session.lost()?.stuck, false);
+});
+
 test('the table: what may lock an account or be somebody else is never tried again', () => {
   const never = Object.keys(reasons).filter((code) => againAfter(code) === 'never');
   for (const code of Object.keys(reasons)) {
