@@ -40,8 +40,8 @@ const isConnected = ({ state }: Status): boolean => state === 'connected';
 async function untilBack(within: number): Promise<{ readonly states: readonly string[]; readonly took: number }> {
   const states: string[] = [];
   const began = performance.now();
-  await scene.until('it is lost', ({ state }) => states.push(state) > 0 && state === 'reconnecting', within);
-  const lost = scene.status();
+  // Not what the status is now: it may be back already.
+  const lost = await scene.until('it is lost', ({ state }) => states.push(state) > 0 && state === 'reconnecting', within);
   assert.deepEqual([lost.held, lost.profile !== undefined], [true, true]);
   assert.match(await way(), /dev sally0/, 'held back');
   await scene.until('it is back', isConnected, within);
