@@ -121,6 +121,8 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   let connection: Connection | undefined;
   /** Beside it, to take its place. */
   let successor: Connection | undefined;
+  /** Where the last one beside it was that did not take its place. */
+  let sentBy: string | undefined;
   /** What the one beside brought along becomes the session's. */
   let promote: () => void = () => {};
   /** Their place was taken, and they say goodbye. */
@@ -148,7 +150,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     session.handle(input, deps.monotonic());
     for (let said = session.poll(); said; said = session.poll()) {
       if (said.kind === 'connect') void run(said.redirect);
-      else if (said.kind === 'renew') void renew();
+      else if (said.kind === 'renew') void renew(said.redirect);
       else if (said.kind === 'check') connection?.check();
       else if (said.kind === 'drop') void connection?.end(failure(said.code, said.evidence), 'silently');
       else finish(said.why && wordsOf(said.why));
@@ -218,7 +220,8 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   }
 
   /** RFC 7296 §2.8.3: a new IKE SA by a new login, beside the one in use and then in its place. */
-  async function renew(): Promise<void> {
+  async function renew(redirect: string | undefined): Promise<void> {
+    const sent = redirect === undefined ? undefined : { to: redirect, from: sentBy };
     for (let again = true; again && stage && !ending; ) {
       deps.log('info', 'tunnel', 'logging in again, beside the connection in use');
       credentials.begin();
@@ -226,6 +229,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       const own = createTicketHolder();
       const next = start(stage, needsPsk(profile) ? credentials.heldPsk() : undefined, {
         beside: true,
+        redirect: sent,
         tickets: { take: (ticket) => (connection === next ? tickets : own).take(ticket), held: () => undefined },
       });
       successor = next;
@@ -240,6 +244,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       successor = undefined;
       const cause = next.facts().failure;
       again = cause !== undefined && credentials.another(cause);
+      sentBy = next.facts().gateway.address;
       if (!again) tell({ kind: 'renewal-ended', why: next.ending() });
     }
   }

@@ -47,8 +47,8 @@ export type SessionInput =
 export type SessionOutput =
   /** Start a connection; `redirect` is the gateway that the one before sent us to, in place of the profile's. */
   | { readonly kind: 'connect'; readonly redirect?: string }
-  /** Start one beside it. When the one in use ends first, this one is the one in use. */
-  | { readonly kind: 'renew' }
+  /** Start one beside it; `redirect` as of `connect`. When the one in use ends first, this one is the one in use. */
+  | { readonly kind: 'renew'; readonly redirect?: string }
   /** Ask the gateway now, and quickly, whether it is there. */
   | { readonly kind: 'check' }
   /** End the connection without a word to a gateway that does not answer. */
@@ -130,14 +130,25 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
     renewAt = undefined;
   }
 
-  function renew(): void {
+  function renew(redirect?: string): void {
     renewing = true;
     renewAt = undefined;
-    out.push({ kind: 'renew' });
+    out.push({ kind: 'renew', ...(redirect !== undefined && { redirect }) });
+  }
+
+  /** Not one too many. */
+  function follows(now: number): boolean {
+    redirects = [...redirects.filter((at) => now - at < REDIRECT_PERIOD), now];
+    return redirects.length <= MOST_REDIRECTS;
   }
 
   function renewalEnded(reason: Ending | undefined, now: number): void {
     renewing = false;
+    // RFC 5685 §3: the new login is as any other, and the gateway that all know may be one that sends everybody on.
+    if (reason?.redirect !== undefined && phase === 'up' && follows(now)) {
+      renew(reason.redirect);
+      return;
+    }
     const again = reason ? againAfter(reason.code) : 'never';
     // What is in use goes on to its end, and then it is asked anew.
     if (again === 'never' || phase !== 'up') return;
@@ -191,8 +202,7 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
       return;
     }
     if (reason.redirect !== undefined) {
-      redirects = [...redirects.filter((at) => now - at < REDIRECT_PERIOD), now];
-      if (redirects.length <= MOST_REDIRECTS) {
+      if (follows(now)) {
         if (everUp) why = reason;
         connect(now, reason.redirect);
         return;
@@ -299,6 +309,7 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
           break;
         case 'renewed':
           renewing = false;
+          redirects = [];
           phaseAt = now;
           break;
         case 'renewal-ended':

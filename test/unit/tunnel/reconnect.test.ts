@@ -459,6 +459,28 @@ test('a new login that fails leaves the one in use alone; when that ends first t
   assert.deepEqual([it.status().state, it.open.size], ['idle', 0]);
 });
 
+test('a new login at a cluster whose address sends everybody on is made where it is sent to (RFC 5685 §3)', async () => {
+  const it = run({}, ({ remote }, count) => {
+    if (remote.address === '127.0.0.2') return withOwnSa(count);
+    const failure = { code: 'redirected', evidence: 'REDIRECT in IKE_SA_INIT response', redirect: '127.0.0.2' } as const;
+    return (input, emit) => {
+      if (input.kind === 'start') emit({ kind: 'closed', failure });
+    };
+  });
+  await it.reaches('connected');
+  it.states.length = 0;
+  it.logInAgain();
+  await it.until(() => it.inputs.includes('terminate') && it.calls.includes('removeChild'));
+  assert.deepEqual(it.states, ['rekeying', 'connected'], 'it was there all the time');
+  const went = it.configs.map(({ remote, redirect }) => [remote.address, redirect?.from]);
+  const once = [
+    ['127.0.0.1', undefined],
+    ['127.0.0.2', '127.0.0.1'],
+  ];
+  assert.deepEqual(went, [...once, ...once]);
+  await it.attempts.end();
+});
+
 test('the ticket of a new login stays when the connection before it gives its own back', async () => {
   const tickets: IkeTicket[] = [];
   const it = run({}, (config, count) => {

@@ -51,6 +51,7 @@ function at(whenLost: WhenLost = 'hold', random = 0.999_999) {
 function text(output: SessionOutput): string {
   if (output.kind === 'connect') return output.redirect === undefined ? 'connect' : `connect ${output.redirect}`;
   if (output.kind === 'drop') return `drop ${output.code}`;
+  if (output.kind === 'renew') return output.redirect === undefined ? 'renew' : `renew ${output.redirect}`;
   return output.kind === 'over' ? `over ${output.why?.code ?? ''}` : output.kind;
 }
 
@@ -308,6 +309,19 @@ test('a login that runs out is made anew beside the one in use, again after a fa
   it.give({ kind: 'reauthenticate', within: 60_000 });
   it.give({ kind: 'renewal-ended', why: { code: 'password-wrong', evidence: 'x' } });
   assert.deepEqual(it.pass(3_600_000), [], 'what is in use goes on to its end');
+});
+
+test('a new login that is sent to another gateway is made there, and not for ever (RFC 5685 §3, §6)', () => {
+  const it = at('hold', 0);
+  it.up(60_000);
+  const sent = () => it.give({ kind: 'renewal-ended', why: { code: 'redirected', evidence: 'x', redirect: '192.0.2.9' } });
+  it.give({ kind: 'reauthenticate', within: 60_000 });
+  for (let i = 0; i < 5; i++) assert.deepEqual(sent(), ['renew 192.0.2.9']);
+  assert.deepEqual(sent(), []);
+  assert.deepEqual(it.pass(1_000), ['1000: renew']);
+  it.give({ kind: 'renewed' });
+  it.give({ kind: 'reauthenticate', within: 60_000 });
+  assert.deepEqual(sent(), ['renew 192.0.2.9'], 'the next one begins anew');
 });
 
 test('no login is tried again after its time', () => {
