@@ -104,14 +104,14 @@ export type Report =
   /** Segmentation turned out not to work through this socket; runs go out as datagrams of their own. */
   | { readonly kind: 'segmentation-lost'; readonly fd: number }
   | { readonly kind: 'ike'; readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }
-  /** The network says that no more octets of an outer packet of this family pass. Nobody vouches for it. */
-  | { readonly kind: 'path-mtu'; readonly family: 4 | 6; readonly mtu: number }
+  /** The network says that no more octets of an outer packet to this address pass; 0: less than was sent. Nobody vouches for it. */
+  | { readonly kind: 'path-mtu'; readonly remote: string; readonly mtu: number }
   /** Datagrams that are nobody's, forged or replayed come in numbers; repeated while they do. */
   | ({ readonly kind: 'flood' } & Flood)
   /** The answer to a probe, its first octets. */
   | { readonly kind: 'echo'; readonly spiIn: number; readonly packet: Uint8Array }
-  /** Large packets go out on the SA, and nothing comes back. */
-  | { readonly kind: 'silence'; readonly spiIn: number }
+  /** Large packets go out on the SA; `silent`: and next to nothing comes back. */
+  | { readonly kind: 'doubt'; readonly spiIn: number; readonly silent: boolean }
   /** So much was carried in this lane's direction. */
   | { readonly kind: 'limit'; readonly spiIn: number; readonly which: LimitKind }
   /** Nothing more will come or go. */

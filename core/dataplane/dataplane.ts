@@ -89,8 +89,8 @@ class Lanes implements Dataplane {
       if (report.kind === 'trouble') this.#trouble(report.detail, onFailure);
       if (report.kind === 'segmentation-lost') this.#segmentationLost(report.fd);
       if (report.kind === 'flood') this.#filterStrictly(report);
-      if (report.kind === 'path-mtu') this.#paths.reported(report.family, report.mtu);
-      if (report.kind === 'silence') this.#paths.suspect(report.spiIn);
+      if (report.kind === 'path-mtu') this.#paths.reported(report.remote, report.mtu);
+      if (report.kind === 'doubt') this.#paths.suspect(report.spiIn, report.silent);
       if (report.kind === 'limit') this.#limit(report.spiIn, report.which, onLimit);
       if (report.kind === 'echo') this.#paths.answer(report.spiIn, report.packet);
       if (report.kind === 'stream-over') this.#streamOver(report.fd, () => onStreamOver?.(report.fd, report.why));

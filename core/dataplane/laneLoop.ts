@@ -8,6 +8,7 @@ import { EventFd, Poller, setTimerSlack, sleepMicroseconds, waitWritable } from 
 import { unpackSockaddr } from '../system/linux/sockaddr.ts';
 import { LinuxTun } from '../system/linux/tun.ts';
 import { LinuxUdp } from '../system/linux/udp.ts';
+import { lesserMtu } from '../system/linux/udpVectors.ts';
 import type { Tun, UdpSocket } from '../system/ports.ts';
 import type { Command, LaneStart, Report } from './commands.ts';
 import type { DataplaneSocket } from './contract.ts';
@@ -43,6 +44,9 @@ const timerSlack = 10_000;
 
 /** Milliseconds between two reports of the path's MTU. */
 const reportInterval = 250;
+
+/** Addresses in one report of the path's MTU. */
+const mostRemotes = 64;
 
 /** Batches that are read off a socket before it is let go. */
 const lastReads = 64;
@@ -196,10 +200,10 @@ function inboundLoop(backend: EspBackend): LaneLoop {
         readingStream = undefined;
         return true;
       }
-      const { udp, channel, family } = sockets[index];
+      const { udp, channel } = sockets[index];
       const received = lane.receive(udp, channel) > 0;
       // Woken by a report of the network (ICMP): it must be taken off the queue, or the next wait ends at once.
-      if (reported || !received) heard.take(udp, family);
+      if (reported || !received) heard.take(udp);
       return received;
     },
     found: () => lane.takeFound(),
@@ -266,8 +270,8 @@ function outboundLoop(backend: EspBackend): LaneLoop {
     monotonic: () => performance.now(),
     awaitRoom: ({ fd }) => waitWritable(fd, maxWaitForRoom),
     streamTo: (peer) => streams.to(peer),
-    onTooLong: (socket) => heard.take(socket, socket === lane.socket6 ? 6 : 4),
-    onSilence: (spiIn) => report({ kind: 'silence', spiIn }),
+    onTooLong: (socket) => heard.take(socket),
+    onDoubt: (spiIn, silent) => report({ kind: 'doubt', spiIn, silent }),
     onLimit: (spiIn, which) => report({ kind: 'limit', spiIn, which }),
   });
   /** Those for ESP, the newest of each family last: that one sends. */
@@ -368,20 +372,21 @@ function inboundTun(queues: readonly LinuxTun[]): Tun {
 
 /** What the network says of the path, on its way to the main thread: the least of what is new, a few times a second at most. */
 class PathReports {
-  readonly #least = { 4: 0, 6: 0 };
+  readonly #least = new Map<string, number>();
   #then = Number.NEGATIVE_INFINITY;
 
   /** Empties the error queue of the socket. What is held back goes with the next report: one that holds comes again. */
-  take(socket: UdpSocket, family: 4 | 6): void {
-    const mtu = socket.reportedMtu();
-    if (mtu === 0) return;
-    const held = this.#least[family];
-    this.#least[family] = held === 0 ? mtu : Math.min(held, mtu);
+  take(socket: UdpSocket): void {
+    for (const [remote, mtu] of socket.reportedMtus()) {
+      const held = this.#least.get(remote);
+      // Whoever forges them has any number of addresses; those that we talk to are few.
+      if (held !== undefined || this.#least.size < mostRemotes) this.#least.set(remote, lesserMtu(held, mtu));
+    }
     const now = performance.now();
-    if (now - this.#then < reportInterval) return;
+    if (this.#least.size === 0 || now - this.#then < reportInterval) return;
     this.#then = now;
-    report({ kind: 'path-mtu', family, mtu: this.#least[family] });
-    this.#least[family] = 0;
+    for (const [remote, mtu] of this.#least) report({ kind: 'path-mtu', remote, mtu });
+    this.#least.clear();
   }
 }
 

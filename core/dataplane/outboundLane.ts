@@ -37,8 +37,8 @@ export interface OutboundLaneOptions {
   readonly monotonic: () => number;
   /** The kernel says of a packet that the device does not carry it; the error queue says what it does. */
   readonly onTooLong?: (socket: UdpSocket) => void;
-  /** Large packets went out on the SA for a while, and nothing came back. */
-  readonly onSilence?: (spiIn: number) => void;
+  /** Large packets go out on the SA: whether they arrive may be looked at. `silent`: next to nothing came back. */
+  readonly onDoubt?: (spiIn: number, silent: boolean) => void;
   /** The SA has carried so much. */
   readonly onLimit?: (spiIn: number, which: LimitKind) => void;
   /** The TCP connection to a peer that is reached by one, while there is one. */
@@ -102,9 +102,9 @@ export class OutboundLane {
   constructor(options: OutboundLaneOptions) {
     this.#options = options;
     this.#counters = options.counters;
-    const { counters, clock, monotonic, onSilence } = options;
+    const { counters, clock, monotonic, onDoubt } = options;
     this.#keepalives = new Keepalives({ memory: this.#memory, at: keepaliveAt, counters, clock, monotonic });
-    this.#sizes = new OutboundSizes({ memory: this.#memory, messageAt: icmpAt, counters, monotonic, onSilence });
+    this.#sizes = new OutboundSizes({ memory: this.#memory, messageAt: icmpAt, counters, monotonic, onDoubt });
   }
 
   /** Why not, or undefined when the SA is in place. */

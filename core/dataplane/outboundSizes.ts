@@ -19,7 +19,7 @@ export interface OutboundSizesOptions {
   readonly messageAt: number;
   readonly counters: Counters;
   readonly monotonic: () => number;
-  readonly onSilence?: (spiIn: number) => void;
+  readonly onDoubt?: (spiIn: number, silent: boolean) => void;
 }
 
 /** An SA whose path is watched. */
@@ -42,6 +42,8 @@ interface Probed {
 const leastMtu6 = 1280;
 /** Milliseconds between two looks at whether anything comes back. */
 const silenceInterval = 2000;
+/** Packets between two looks that may come without anybody having got a large one: a ping, a name that is looked up. */
+const fewArrivals = 8;
 
 export class OutboundSizes {
   /** After `cut`: what is to be sent. */
@@ -54,11 +56,14 @@ export class OutboundSizes {
     this.#options = options;
   }
 
-  /** Two looks at the same number of packets that came in, with a packet of more than half the size sent at both, may be a black hole. */
+  /**
+   * Packets of more than half the size go out: at two looks in a row, with next to nothing that came in between, they may be in a black hole.
+   * That others come proves nothing, for they may be of somebody who sends no large ones.
+   */
   watch(watched: Watched, octets: number, mtu: number, now: number): void {
     if (now - watched.lookedAt < silenceInterval || octets <= mtu >> 1) return;
     const arrivals = this.#options.counters.arrivals(watched.slot);
-    if (arrivals === watched.arrivals) this.#options.onSilence?.(watched.spiIn);
+    if (watched.arrivals >= 0) this.#options.onDoubt?.(watched.spiIn, arrivals - watched.arrivals <= fewArrivals);
     watched.arrivals = arrivals;
     watched.lookedAt = now;
   }

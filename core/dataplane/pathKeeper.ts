@@ -3,7 +3,8 @@
  * them share the way and a rekeyed one must not begin anew. The clock, the timer and the lanes are ports. The one timer runs only while
  * something is under way, and every ten minutes where somebody can be asked.
  *
- * A report of the network (`reported`) names no peer, so all of its family hear it; each checks it by probes of its own.
+ * A report of the network (`reported`) is about a datagram to one address, and only the ways there hear it (RFC 5927 §4: one that is about nothing
+ * that was sent is no report); each checks it by probes of its own.
  */
 
 import type { Random } from '../crypto/types.ts';
@@ -26,7 +27,7 @@ export interface PathPorts {
   readonly packetsOut: (spiIn: number) => number;
 }
 
-/** Textual addresses. */
+/** Textual addresses (RFC 5952 for IPv6). */
 export interface Way {
   readonly local: string;
   readonly remote: string;
@@ -67,7 +68,7 @@ export class PathKeepers {
     let keeper = this.#byWay.get(key);
     if (keeper === undefined) {
       const path: OuterPath = { family: remote.includes(':') ? 6 : 4, ...(interfaceMtu !== undefined && { interfaceMtu }) };
-      keeper = new PathKeeper(path, child, this.#ports);
+      keeper = new PathKeeper(remote, path, child, this.#ports);
       this.#byWay.set(key, keeper);
     } else keeper.add(child);
     return { mtu: keeper.mtuOf(child), session: keeper.session };
@@ -109,14 +110,14 @@ export class PathKeepers {
     this.#of(spiIn)?.probeThrough(routes);
   }
 
-  /** The network says that only so many octets of the outer packet pass. */
-  reported(family: 4 | 6, outer: number): void {
-    for (const keeper of this.#byWay.values()) if (keeper.family === family) keeper.reported(outer);
+  /** The network says that only so many octets of an outer packet to this address pass; 0: it does not say how many. */
+  reported(remote: string, outer: number): void {
+    for (const keeper of this.#byWay.values()) if (keeper.remote === remote) keeper.reported(outer);
   }
 
-  /** Large packets go out on the SA, and nothing comes back. */
-  suspect(spiIn: number): void {
-    this.#of(spiIn)?.suspect();
+  /** Large packets go out on the SA; `silent`: and next to nothing comes back. */
+  suspect(spiIn: number, silent: boolean): void {
+    this.#of(spiIn)?.suspect(silent);
   }
 
   /** What `isEchoReply` picked out. */
@@ -135,6 +136,7 @@ function keyOf({ local, remote }: Way): string {
 }
 
 class PathKeeper {
+  readonly remote: string;
   readonly family: 4 | 6;
   readonly #ports: PathPorts;
   readonly #machine: PathMtu;
@@ -151,7 +153,8 @@ class PathKeeper {
   #packetsOut = 0;
   #probes = 0;
 
-  constructor(path: OuterPath, child: KeptChild, ports: PathPorts) {
+  constructor(remote: string, path: OuterPath, child: KeptChild, ports: PathPorts) {
+    this.remote = remote;
     this.family = path.family;
     this.#ports = ports;
     this.#children = [child];
@@ -212,8 +215,8 @@ class PathKeeper {
     this.#settle();
   }
 
-  suspect(): void {
-    this.#machine.suspect(this.#ports.now());
+  suspect(silent: boolean): void {
+    this.#machine.suspect(this.#ports.now(), silent);
     this.#settle();
   }
 

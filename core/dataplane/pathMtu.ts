@@ -56,6 +56,8 @@ export type MtuReason =
 
 /** RFC 791, RFC 1122 §3.3.3: what every host takes; RFC 8200 §5: what every link carries. */
 const outerFloor = { 4: 576, 6: 1280 } as const;
+/** RFC 1191 §7.1, those that an interface of today may be above. */
+const plateaus = [17_914, 8166, 4352, 2002, 1492, 1006, 576];
 /** RFC 8899 §5.1.2 has 1200 and up; this is what IPv6 needs inside. */
 const baseInner = 1280;
 /** RFC 8899 §5.1.1 PMTU_RAISE_TIMER, RFC 1191 §6.3. Milliseconds. */
@@ -80,6 +82,8 @@ export class PathMtu {
   /** Until then a report is checked before it is believed. */
   #doubtUntil = Number.NEGATIVE_INFINITY;
   #lastSuspicion = Number.NEGATIVE_INFINITY;
+  /** The last one that had silence for a reason. */
+  #lastSilence = Number.NEGATIVE_INFINITY;
   #lastCheck = Number.NEGATIVE_INFINITY;
   #current: InnerMtu;
   readonly #actions: PathAction[] = [];
@@ -119,7 +123,9 @@ export class PathMtu {
     this.#routes = routes.slice(0, 4);
     this.#stopSearch();
     this.#lookAt = undefined;
-    this.#look(false, now);
+    // A look stays below a report; now there is somebody who can show it to be a lie.
+    if (this.#reported < Number.POSITIVE_INFINITY) this.#begin({ kind: 'verify', size: this.#unreported() }, now);
+    else this.#look(false, now);
   }
 
   /** Packets take another way, of which nothing is known, or a new SA has another suite or bound. */
@@ -142,6 +148,12 @@ export class PathMtu {
 
   /** The kernel says that only `outer` octets pass (RFC 1191, RFC 8201). Whoever is on the way, or guesses well, can make it say so. */
   reported(outer: number, now: number): void {
+    // RFC 1191 §5: an old router says that it was too much, and no number.
+    if (outer === 0) {
+      if (this.#routes.length > 0) this.suspect(now, true);
+      else this.reported(plateauBelow(this.#current.outer) ?? this.#current.outer, now);
+      return;
+    }
     // RFC 8201 §4: a report below the least MTU of IPv6 is discarded. RFC 791: no link carries less than 68.
     if (outer < (this.#path.family === 6 ? outerFloor[6] : 68)) return;
     // RFC 8201 §4: never raised by a report.
@@ -161,10 +173,14 @@ export class PathMtu {
     if (this.#search?.kind !== 'verify') this.#begin({ kind: 'verify', size: before }, now);
   }
 
-  /** Large packets go out, and there is reason to think that they do not arrive: whether they do is looked at, once a minute at most. */
-  suspect(now: number): void {
-    if (now - this.#lastSuspicion < suspicionCalm) return;
+  /**
+   * Large packets go out: whether they arrive is looked at, once a minute at most. With `silent` there is reason to think that they do not,
+   * and a look for no reason does not put this one off.
+   */
+  suspect(now: number, silent: boolean): void {
+    if (now - (silent ? this.#lastSilence : this.#lastSuspicion) < suspicionCalm) return;
     this.#lastSuspicion = now;
+    if (silent) this.#lastSilence = now;
     if (this.#search === undefined || this.#search.kind === 'look') this.#look(true, now);
   }
 
@@ -203,6 +219,12 @@ export class PathMtu {
     const { family, interfaceMtu = 1500 } = this.#path;
     const outer = Math.min(interfaceMtu, Math.max(this.#reported, outerFloor[family]));
     return Math.min(this.#configured, largestInner(this.#shape, family, outer));
+  }
+
+  /** What the largest would be without the report. */
+  #unreported(): number {
+    const { family, interfaceMtu = 1500 } = this.#path;
+    return Math.min(this.#configured, this.#probed, largestInner(this.#shape, family, interfaceMtu));
   }
 
   #settle(because: MtuReason): void {
@@ -320,3 +342,7 @@ type Search =
   | { readonly kind: 'verify'; readonly size: number }
   /** A report was not believed: does the size in use die? */
   | { readonly kind: 'check'; readonly size: number; readonly outer: number };
+
+function plateauBelow(outer: number): number | undefined {
+  return plateaus.find((plateau) => plateau < outer);
+}

@@ -75,8 +75,11 @@ export interface UdpSocket {
   sendDivisible(memory: PacketMemory, batch: DatagramBatch, to: Uint8Array): number;
   /** Name of the errno (`EAGAIN`, `EMSGSIZE`, …) that stopped the last `send`; empty when it took all. */
   readonly lastError: string;
-  /** Takes reports off the error queue: the least path MTU among them (octets of the outer IP packet), 0 when none says one. Unauthenticated. */
-  reportedMtu(): number;
+  /**
+   * Takes reports of datagrams that were too long off the error queue: by the address each was sent to (RFC 5952 text), the least path MTU among
+   * them, octets of the outer IP packet; 0 where a router said none (RFC 1191 §5). Unauthenticated.
+   */
+  reportedMtus(): ReadonlyMap<string, number>;
 }
 
 /** Mark on our sockets; the rule that sends traffic into the tunnel spares it. Fixed: the engine cannot choose it. */

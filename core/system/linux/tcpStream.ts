@@ -173,8 +173,8 @@ export class TcpStream implements UdpSocket {
   }
 
   /** TCP keeps to the path by itself. */
-  reportedMtu(): number {
-    return 0;
+  reportedMtus(): ReadonlyMap<string, number> {
+    return new Map();
   }
 
   /** An IKE message with its marker: before all ESP that is not on its way yet, and never dropped while the connection lives. False when it cannot go. */

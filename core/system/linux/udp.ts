@@ -212,8 +212,8 @@ export class LinuxUdp implements UdpSocket {
     return sent === 1;
   }
 
-  reportedMtu(): number {
-    return this.#errors.leastMtu(this.fd);
+  reportedMtus(): ReadonlyMap<string, number> {
+    return this.#errors.leastMtus(this.fd);
   }
 }
 

@@ -24,7 +24,7 @@ import { recvmsg } from '../ffi/libc.ts';
 import { Pinned } from '../ffi/memory.ts';
 import type { DatagramBatch } from '../ports.ts';
 import { addressOfBuffer } from './buffers.ts';
-import { SOCKADDR_SLOT, sockaddrLength } from './sockaddr.ts';
+import { SOCKADDR_SLOT, sockaddrLength, unpackSockaddr } from './sockaddr.ts';
 
 /** One control message with up to eight octets of data (CMSG_SPACE). */
 const CONTROL_SLOT = CMSGHDR.size + 8;
@@ -217,26 +217,35 @@ export class SendVector {
 /** Reports taken in one go: somebody who sends more of them does not keep us from the datagrams. */
 const REPORTS_MAX = 64;
 
+/** Of two that a network reported; 0 is one that it gave no number for. */
+export function lesserMtu(held: number | undefined, mtu: number): number {
+  return held === undefined || held === 0 || mtu === 0 ? held || mtu : Math.min(held, mtu);
+}
+
 /** The error queue of a socket with IP_RECVERR: what ICMP, or this host itself, said of datagrams that were sent (ip(7)). */
 export class ErrorQueue {
   readonly #header = new Pinned(MSGHDR.size);
   readonly #control = new Pinned(256);
+  readonly #name = new Pinned(SOCKADDR_SLOT);
 
-  /** Empties it; the least MTU of an EMSGSIZE in it (octets of the IP packet), 0 when there is none. */
-  leastMtu(fd: number): number {
-    let least = 0;
+  /** Empties it; of each EMSGSIZE in it, by the address that the datagram was for, the least MTU (octets of the IP packet), 0 when none is said. */
+  leastMtus(fd: number): ReadonlyMap<string, number> {
+    const least = new Map<string, number>();
     for (let i = 0; i < REPORTS_MAX; i++) {
+      this.#header.setPointer(MSGHDR.offset.name, this.#name.address);
+      this.#header.view.setUint32(MSGHDR.offset.nameLength, SOCKADDR_SLOT, true);
       this.#header.setPointer(MSGHDR.offset.control, this.#control.address);
       this.#header.setSize(MSGHDR.offset.controlLength, this.#control.bytes.length);
       // No iovec: the datagram that it is about is not looked at.
       if (recvmsg(fd, this.#header.address, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) break;
       const mtu = this.#mtu();
-      if (mtu > 0 && (least === 0 || mtu < least)) least = mtu;
+      const remote = mtu === undefined ? undefined : unpackSockaddr(this.#name.bytes)?.address;
+      if (mtu !== undefined && remote !== undefined) least.set(remote, lesserMtu(least.get(remote), mtu));
     }
     return least;
   }
 
-  #mtu(): number {
+  #mtu(): number | undefined {
     const { view } = this.#control;
     const used = this.#header.view.getUint32(MSGHDR.offset.controlLength, true);
     for (let at = 0; at + CMSGHDR.size <= used; ) {
@@ -247,11 +256,11 @@ export class ErrorQueue {
       if ((level === IPPROTO_IP || level === IPPROTO_IPV6) && type === wanted) {
         const report = at + CMSGHDR.size;
         const tooLong = view.getUint32(report + SOCK_EXTENDED_ERR.offset.errno, true) === EMSGSIZE;
-        return tooLong ? view.getUint32(report + SOCK_EXTENDED_ERR.offset.info, true) : 0;
+        return tooLong ? view.getUint32(report + SOCK_EXTENDED_ERR.offset.info, true) : undefined;
       }
-      if (length < CMSGHDR.size) return 0;
+      if (length < CMSGHDR.size) return undefined;
       at += (length + 7) & ~7;
     }
-    return 0;
+    return undefined;
   }
 }

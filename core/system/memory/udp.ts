@@ -31,7 +31,7 @@ export class MemoryUdp implements UdpSocket {
   /** Number of the entries, counted from 0 over the life of the socket, that the kernel refuses, and its errno. */
   readonly refuse = new Map<number, string>();
   /** What the error queue says next; the queue is then empty. */
-  mtu = 0;
+  mtus: ReadonlyMap<string, number> = new Map();
   #offered = 0;
   readonly #waiting: { readonly bytes: Uint8Array; readonly from: Uint8Array; readonly segment: number; readonly tos: number }[] =
     [];
@@ -89,9 +89,9 @@ export class MemoryUdp implements UdpSocket {
     return batch.count;
   }
 
-  reportedMtu(): number {
-    const told = this.mtu;
-    this.mtu = 0;
+  reportedMtus(): ReadonlyMap<string, number> {
+    const told = this.mtus;
+    this.mtus = new Map();
     return told;
   }
 }

@@ -58,7 +58,7 @@ export interface OutboundFixture {
   readonly counters: Counters;
   readonly time: { now: number };
   /** SAs on which nothing came back, and sockets that refused a packet's size. */
-  readonly silences: number[];
+  readonly doubts: string[];
   readonly tooLong: UdpSocket[];
   readonly limits: string[];
 }
@@ -88,7 +88,7 @@ function fixtureOf(
   counters = new Counters(),
   time = { now: 1_000_000 },
 ): OutboundFixture {
-  const silences: number[] = [];
+  const doubts: string[] = [];
   const tooLong: UdpSocket[] = [];
   const limits: string[] = [];
   let seed = 1;
@@ -99,13 +99,13 @@ function fixtureOf(
     keepaliveInterval: 20_000,
     clock: () => time.now,
     monotonic: () => time.now,
-    onSilence: (spiIn) => silences.push(spiIn),
+    onDoubt: (spiIn, silent) => doubts.push(`${spiIn}${silent ? ' silent' : ''}`),
     onTooLong: (socket) => tooLong.push(socket),
     onLimit: (spiIn, which) => limits.push(`${spiIn} ${which}`),
     ...options,
   });
   const sockets = { udp: new MemoryUdp(), udp6: new MemoryUdp() };
-  const fixture = { lane, tun: new MemoryTun(), ...sockets, counters, time, silences, tooLong, limits };
+  const fixture = { lane, tun: new MemoryTun(), ...sockets, counters, time, doubts, tooLong, limits };
   lane.tun = fixture.tun;
   lane.socket4 = fixture.udp;
   lane.socket6 = fixture.udp6;

@@ -89,21 +89,24 @@ test('a packet that the device does not carry is told and lost, and the next one
   assert.equal(fixture.tooLong.length, 1);
 });
 
-test('large packets for two seconds while nothing comes back are told; small ones, or anything that comes, are no reason', () => {
+test('large packets for two seconds are told, and whether next to nothing comes back; small ones are no reason', () => {
   const fixture = outbound(child);
-  const after = (milliseconds: number, length: number): number[] => {
+  const after = (milliseconds: number, length: number): string[] => {
     fixture.time.now += milliseconds;
     forward(fixture, small(length));
-    return fixture.silences.splice(0);
+    return fixture.doubts.splice(0);
   };
   assert.deepEqual(after(0, 1400), []);
   assert.deepEqual(after(1999, 1400), []);
-  assert.deepEqual(after(1, 1400), [child.spiIn]);
+  assert.deepEqual(after(1, 1400), [`${child.spiIn} silent`]);
   assert.deepEqual(after(500, 1400), []);
-  fixture.counters.add(0, 'packetsIn', 1);
-  assert.deepEqual(after(5000, 1400), []);
+  // A ping each second, a name that is looked up.
+  fixture.counters.add(0, 'packetsIn', 8);
+  assert.deepEqual(after(5000, 1400), [`${child.spiIn} silent`]);
+  fixture.counters.add(0, 'packetsIn', 9);
+  assert.deepEqual(after(5000, 1400), [`${child.spiIn}`]);
   assert.deepEqual(after(5000, 100), []);
-  assert.deepEqual(after(1, 1400), [child.spiIn]);
+  assert.deepEqual(after(1, 1400), [`${child.spiIn} silent`]);
 });
 
 const session = { identifier: 0x1234, token: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) };

@@ -224,8 +224,8 @@ class Pipe implements UdpSocket {
     throw new Error('nothing is too large here');
   }
 
-  reportedMtu(): number {
-    return 0;
+  reportedMtus(): ReadonlyMap<string, number> {
+    return new Map();
   }
 
   #view(memory: PacketMemory): Buffer {

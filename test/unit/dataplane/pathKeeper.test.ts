@@ -78,9 +78,9 @@ test('without anybody to ask there is no packet and no timer; what is reported h
   const { mtu } = world.keepers.add(way, childOf(1));
   assert.deepEqual(mtu, { inner: 1400, fragmentOutside: false, because: undefined });
   assert.equal(world.timers, 0);
-  world.keepers.reported(6, 1300); // somebody else's way
+  world.keepers.reported('203.0.113.77', 1300); // of a datagram that was never sent
   assert.deepEqual(world.changes, []);
-  world.keepers.reported(4, 1300);
+  world.keepers.reported(way.remote, 1300);
   const inner = largestInner(childOf(1).shape, 4, 1300);
   assert.deepEqual(world.changes, [{ spiIn: 1, mtu: { inner, fragmentOutside: false, because: 'reported' } }]);
   assert.equal(world.timers, 1);
@@ -134,7 +134,7 @@ test('an idle connection is woken once in ten minutes, and then nothing is sent'
 test('another suite: the outer size stays, each SA has its own', () => {
   const world = new World();
   world.keepers.add(way, childOf(1));
-  world.keepers.reported(4, 1300);
+  world.keepers.reported(way.remote, 1300);
   const { mtu } = world.keepers.add(way, childOf(2, 'aes256-sha512', 1380));
   assert.equal(mtu.inner, largestInner(childOf(2, 'aes256-sha512').shape, 4, 1300));
   const old = world.keepers.mtu(1)?.inner ?? 0;
@@ -147,14 +147,14 @@ test('a suspicion is looked into; who is gone leaves no timer behind', () => {
   world.keepers.probeThrough(1, [route]);
   world.pass(minutes);
   world.carries = 700;
-  world.keepers.suspect(1);
+  world.keepers.suspect(1, true);
   world.pass(minutes);
   const most = largestInner(childOf(1).shape, 4, 700);
   const inner = world.keepers.mtu(1)?.inner ?? 0;
   assert.ok(inner <= most && inner >= 500, `${inner}`);
   world.keepers.remove(1);
   assert.equal(world.timers, 0);
-  world.keepers.suspect(1);
+  world.keepers.suspect(1, true);
   world.keepers.answer(1, new Uint8Array(64));
   world.keepers.add(way, childOf(3));
   world.keepers.probeThrough(3, [route]);

@@ -263,7 +263,7 @@ test('a black hole below the base is believed only with evidence', () => {
   world.path = 1100;
   probe(world).pass(9 * minutes);
   assert.deepEqual(world.changes, []);
-  world.do((machine, now) => machine.suspect(now)).pass(2 * minutes);
+  world.do((machine, now) => machine.suspect(now, true)).pass(2 * minutes);
   const carried = largestInner(gcm, 4, 1100);
   assert.equal(kinds(world)[0], 'black-hole');
   assert.ok(world.inner <= carried && carried - world.inner < 8, `${world.inner} of ${carried}`);
@@ -272,7 +272,7 @@ test('a black hole below the base is believed only with evidence', () => {
 test('a path that becomes small later is found by suspicion at once and by itself in ten minutes; one that grows is used again', () => {
   const world = probe(new World()).pass(60_000);
   world.path = 1400;
-  world.do((machine, now) => machine.suspect(now)).pass(60_000);
+  world.do((machine, now) => machine.suspect(now, true)).pass(60_000);
   assert.equal(kinds(world)[0], 'black-hole');
   const small = world.inner;
   assert.ok(small <= largestInner(gcm, 4, 1400));
@@ -288,10 +288,42 @@ test('a path that becomes small later is found by suspicion at once and by itsel
 test('suspicion is followed once a minute at most', () => {
   const world = probe(new World()).pass(10_000);
   const before = world.sent.length;
-  for (let i = 0; i < 300; i++) world.do((machine, now) => machine.suspect(now)).pass(100);
+  for (let i = 0; i < 300; i++) world.do((machine, now) => machine.suspect(now, true)).pass(100);
   assert.equal(world.sent.length, before + 3);
-  for (let i = 0; i < 400; i++) world.do((machine, now) => machine.suspect(now)).pass(100);
+  for (let i = 0; i < 400; i++) world.do((machine, now) => machine.suspect(now, true)).pass(100);
   assert.equal(world.sent.length, before + 6);
+});
+
+test('a look for no reason, once a minute too, does not put off one for a reason', () => {
+  const world = probe(new World()).pass(10_000);
+  const before = world.sent.length;
+  for (let i = 0; i < 300; i++) world.do((machine, now) => machine.suspect(now, false)).pass(100);
+  assert.equal(world.sent.length, before + 3);
+  world.path = 1400;
+  world.do((machine, now) => machine.suspect(now, true)).pass(10_000);
+  assert.equal(kinds(world)[0], 'black-hole');
+});
+
+test('RFC 1191 §5: a router that says no number is a reason to look, and a step down the plateaus where nobody can be asked', () => {
+  const asked = probe(new World()).pass(10_000);
+  asked.path = 1400;
+  asked.do((machine, now) => machine.reported(0, now)).pass(10_000);
+  assert.equal(kinds(asked)[0], 'black-hole');
+  assert.ok(asked.inner <= largestInner(gcm, 4, 1400) && asked.inner > largestInner(gcm, 4, 1300));
+  const alone = new World();
+  for (const outer of [1006, 576, 576]) {
+    alone.do((machine, now) => machine.reported(0, now));
+    assert.equal(alone.inner, largestInner(gcm, 4, outer));
+  }
+  assert.equal(alone.machine.mtu.fragmentOutside, false);
+});
+
+test('a report that is in force when somebody can be asked is checked then', () => {
+  const world = new World().do((machine, now) => machine.reported(68, now));
+  assert.deepEqual(world.machine.mtu, { inner: 514, outer: 576, fragmentOutside: true });
+  probe(world).pass(1000);
+  assert.deepEqual([world.inner, world.machine.mtu.fragmentOutside], [1400, false]);
+  assert.deepEqual(kinds(world), ['reported', 'proven']);
 });
 
 test('RFC 1191: a report is believed at once, checked, and tried again after ten minutes', () => {
@@ -365,7 +397,7 @@ test('what cannot be checked any more is believed', () => {
 
 test('a suspicion does not end the check of a report', () => {
   const world = probe(new World()).pass(10_000);
-  world.do((machine, now) => machine.reported(600, now)).do((machine, now) => machine.suspect(now));
+  world.do((machine, now) => machine.reported(600, now)).do((machine, now) => machine.suspect(now, true));
   assert.equal(world.sent.length, 4, 'one small echo, no second one');
   world.pass(100);
   assert.equal(world.inner, 1400);
@@ -377,7 +409,7 @@ test('floors: 576 outside, below which packets are fragmented outside; 1280 for 
   assert.deepEqual(world.machine.mtu, { inner: 514, outer: 576, fragmentOutside: false });
   world.do((machine, now) => machine.reported(300, now));
   assert.deepEqual(world.machine.mtu, { inner: 514, outer: 576, fragmentOutside: true });
-  for (const outer of [0, 1, 67]) world.do((machine, now) => machine.reported(outer, now));
+  for (const outer of [1, 67]) world.do((machine, now) => machine.reported(outer, now));
   assert.equal(world.changes.length, 2);
   const six = new World({ path: { family: 6 } }).do((machine, now) => machine.reported(1279, now));
   assert.deepEqual(six.changes, []);

@@ -203,7 +203,7 @@ if (isolated(import.meta.url)) {
       assert.equal(b.socket.send(memory, out, a.to), 2);
       assert.equal(receiveAll(a).length, 3);
       assert.deepEqual(waitReadable([a.socket.fd], 0), [true], 'POLLERR until the queue is read');
-      assert.equal(a.socket.reportedMtu(), 0);
+      assert.equal(a.socket.reportedMtus().size, 0);
       assert.deepEqual(waitReadable([a.socket.fd], 0), [false]);
     });
   }
@@ -269,8 +269,11 @@ if (isolated(import.meta.url)) {
       };
       const reported = async (): Promise<number> => {
         for (let i = 0; i < 500; i++) {
-          const mtu = socket.socket.reportedMtu();
-          if (mtu !== 0) return mtu;
+          const [told] = socket.socket.reportedMtus();
+          if (told !== undefined) {
+            assert.equal(told[0], address, 'whom it was for');
+            return told[1];
+          }
           await sleep(20);
         }
         return 0;
@@ -280,7 +283,7 @@ if (isolated(import.meta.url)) {
       // Nobody knows yet: the run leaves, and the router refuses it.
       assert.equal(send(1400 * 4, 1400), 1);
       assert.equal(await reported(), 1300, `IPv${family}`);
-      assert.equal(socket.socket.reportedMtu(), 0);
+      assert.equal(socket.socket.reportedMtus().size, 0);
 
       // Now this host's kernel knows it too, and obeys nobody's word: what is larger is tried again, on its own and in runs.
       for (const [length, segment] of [
@@ -298,7 +301,7 @@ if (isolated(import.meta.url)) {
         assert.equal(send(length, segment), 0);
         assert.equal(socket.socket.lastError, 'EMSGSIZE');
         assert.equal(out.length[0], length);
-        assert.equal(socket.socket.reportedMtu(), 1500);
+        assert.deepEqual([...socket.socket.reportedMtus()], [[address, 1500]]);
       }
       assert.equal(socket.socket.features.segmentation, true);
       const most = 1300 - (family === 4 ? 28 : 48);
@@ -313,7 +316,7 @@ if (isolated(import.meta.url)) {
       assert.equal(socket.socket.features.segmentation, true);
       assert.equal(send(1600, 0), 0);
       assert.equal(socket.socket.lastError, 'EMSGSIZE');
-      assert.equal(socket.socket.reportedMtu(), 1500);
+      assert.deepEqual([...socket.socket.reportedMtus()], [[address, 1500]]);
       assert.equal(send(1400, 0), 1);
       assert.equal(await reported(), 1300, `IPv${family}: DF is back`);
 
