@@ -100,6 +100,11 @@ export interface Dataplane {
   releaseStream(fd: number): Promise<void>;
   /** Sends an IKE message; on `natt` the marker is added here. False when the kernel refused it (logged by the caller). */
   sendIke(channel: Channel, to: Endpoint, bytes: Uint8Array): boolean;
+  /**
+   * Messages of this IKE SA (the initiator's SPI, 16 hex digits) may come although none of it was ever sent: a rekeying made it, and the other
+   * side may be the first to use it. In a flood those of strangers are not heard.
+   */
+  expectIke(spiI: string): void;
   /** Starts carrying packets between this TUN device, all its queues, opened with these features, and the SAs. The dataplane does not close it. */
   attachTun(fds: readonly number[], features: TunFeatures): Promise<void>;
   /** Threads for each direction. */

@@ -54,7 +54,7 @@ const globalAt = maxChildren * perChild;
 /** Doubles of one block. */
 const perLane = maxChildren * perChild + 2 * dropCount;
 /** IKE SAs that are remembered: those of now and some that came before. */
-const knownIke = 32;
+export const knownIke = 32;
 /** Of what any thread writes: two counts, then what the main thread remembers. */
 const queueBytes = 16 + 8 * knownIke + 16;
 /** And of the paths, which the main thread writes. */
@@ -166,9 +166,9 @@ export class Counters {
     return this.#paths[slot];
   }
 
-  /** Main thread: messages of this IKE SA are sent; halves of the initiator's SPI. The last few are kept. */
+  /** Main thread: messages of this IKE SA are sent or expected; halves of the initiator's SPI. The last few are kept. */
   rememberIke(high: number, low: number): void {
-    if (this.knowsIke(high, low)) return;
+    if ((high === 0 && low === 0) || this.knowsIke(high, low)) return;
     const known = this.#known;
     const next = known[2 * knownIke] % knownIke;
     known[2 * next] = high;
@@ -179,6 +179,7 @@ export class Counters {
   /** Whether the IKE SA is one of those. */
   knowsIke(high: number, low: number): boolean {
     const known = this.#known;
+    if (high === 0 && low === 0) return false; // RFC 7296 §3.1: it is nobody's; unused places hold it
     for (let i = 0; i < knownIke; i++) if (known[2 * i] === high && known[2 * i + 1] === low) return true;
     return false;
   }

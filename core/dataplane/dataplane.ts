@@ -1,5 +1,6 @@
 /** The main thread's side of the dataplane: starts the lanes once and hands them descriptors and SAs. */
 import { randomFillSync } from 'node:crypto';
+import { fromHex } from '../bytes/bytes.ts';
 import type { BackendTrial } from '../esp/backends.ts';
 import { readU32 } from '../esp/packet.ts';
 import { SharedSequence } from '../esp/sharedSequence.ts';
@@ -23,8 +24,8 @@ import type {
   DataplaneStream,
   GlobalDrop,
 } from './contract.ts';
-import { Counters, type LaneName, maxChildren } from './counters.ts';
-import { earlyDrop, type FilteredSa, type Flood } from './earlyDrop.ts';
+import { Counters, knownIke, type LaneName, maxChildren } from './counters.ts';
+import { earlyDrop, earlyDropIke, type FilteredSa, type Flood, mostIkeInRuns } from './earlyDrop.ts';
 import type { EchoRoute } from './echoRound.ts';
 import { type CommandBody, type LaneCommon, LaneThread } from './laneThread.ts';
 import type { LimitKind } from './limits.ts';
@@ -68,6 +69,8 @@ class Lanes implements Dataplane {
   /** What the lane told of a flood last, while that holds. */
   #flood: Flood | undefined;
   #floodEnds: NodeJS.Timeout | undefined;
+  /** First halves of the initiators' SPIs of IKE SAs that we sent something of or were told of, the latest first. */
+  #ike: readonly number[] = [];
   /** Drops of sockets that were let go. */
   #kernelDrops = 0;
   readonly #message = new Uint8Array(maxDatagram);
@@ -119,7 +122,8 @@ class Lanes implements Dataplane {
       fd,
       channel,
       family,
-      features: prepareUdp(fd, family, this.#offload),
+      // Runs are for ESP: an IKE message is judged on its own, whatever came before it.
+      features: prepareUdp(fd, family, channel === 'ike' ? 'plain' : this.#offload),
     }));
     const mine = ready.map((socket) => ({
       ...socket,
@@ -158,7 +162,7 @@ class Lanes implements Dataplane {
     const sockaddr = packSockaddr(to);
     const marker = channel === 'natt' ? 4 : 0; // RFC 3948 §2.2: four zero octets
     if (socket === undefined || sockaddr === undefined || bytes.length + marker > maxDatagram) return false;
-    if (bytes.length >= 8) this.#counters.rememberIke(readU32(bytes, 0), readU32(bytes, 4)); // RFC 7296 §3.1: the initiator's SPI
+    this.#rememberIke(bytes);
     this.#message.fill(0, 0, marker);
     this.#message.set(bytes, marker);
     return socket.udp.sendWhole(this.#message.subarray(0, marker + bytes.length), sockaddr);
@@ -306,12 +310,28 @@ class Lanes implements Dataplane {
     this.#installed.clear();
   }
 
+  expectIke(spiI: string): void {
+    const spi = fromHex(spiI);
+    if (spi !== undefined) this.#rememberIke(spi);
+  }
+
+  /** RFC 7296 §3.1: the initiator's SPI comes first. Those of long ago are forgotten until something of them is sent again. */
+  #rememberIke(message: Uint8Array): void {
+    if (message.length < 8) return;
+    const half = readU32(message, 0);
+    const other = readU32(message, 4);
+    this.#counters.rememberIke(half, other);
+    if ((half === 0 && other === 0) || this.#ike.slice(0, mostIkeInRuns).includes(half)) return;
+    this.#ike = [half, ...this.#ike.filter((older) => older !== half)].slice(0, knownIke);
+    this.#filter();
+  }
+
   /** An IKE message into the newest connection to this peer. */
   #say({ address, port }: Endpoint, bytes: Uint8Array): boolean {
     const streams = [...this.#streams.values()];
     const stream = streams.findLast(({ peer }) => peer.address === address && peer.port === port);
     if (stream === undefined || bytes.length + 4 > longestFrame) return false;
-    if (bytes.length >= 8) this.#counters.rememberIke(readU32(bytes, 0), readU32(bytes, 4));
+    this.#rememberIke(bytes);
     const marked = new Uint8Array(4 + bytes.length); // RFC 9329 §3.1
     marked.set(bytes, 4);
     const said = this.#outbound[0].send({ kind: 'say', fd: stream.fd, bytes: marked }, [marked.buffer]);
@@ -348,8 +368,10 @@ class Lanes implements Dataplane {
 
   /** Tells the kernel whose datagrams are wanted. A kernel that cannot, or too many SAs: the lane then drops it all. */
   #filter(): void {
+    const wanted = { ike: this.#ike, ...(this.#flood !== undefined && { flood: this.#flood }) };
     for (const { fd, channel, family } of this.#sockets) {
-      if (channel === 'natt') this.#programs(family).some((program) => filterSocket(fd, program));
+      if (channel === 'ike') filterSocket(fd, earlyDropIke(wanted));
+      else this.#programs(family).some((program) => filterSocket(fd, program));
     }
   }
 
@@ -357,8 +379,9 @@ class Lanes implements Dataplane {
   #programs(family: 4 | 6): readonly ReturnType<typeof earlyDrop>[] {
     const sas = [...this.#installed.values()];
     const flood = this.#flood;
-    if (flood === undefined) return [earlyDrop(family, sas)];
-    return [2, 1, 0].map((sizes) => earlyDrop(family, sas, { ...flood, sizes: flood.sizes.slice(0, sizes) }));
+    const ike = this.#ike;
+    if (flood === undefined) return [earlyDrop(family, sas, { ike })];
+    return [2, 1, 0].map((sizes) => earlyDrop(family, sas, { ike, flood: { ...flood, sizes: flood.sizes.slice(0, sizes) } }));
   }
 
   /** For a while; the lane sees enough to tell whether the flood goes on. */

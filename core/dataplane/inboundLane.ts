@@ -192,8 +192,9 @@ export class InboundLane {
   #isBad(offset: number): boolean {
     const { bytes } = this.#memory;
     const spi = readU32(bytes, offset);
+    if (spi === 0) return !this.#knowsIke(offset + 4);
     const entry = this.#sas.get(spi);
-    return entry === undefined ? spi !== 0 : !entry.sa.isNear(readU32(bytes, offset + 4));
+    return entry === undefined || !entry.sa.isNear(readU32(bytes, offset + 4));
   }
 
   #tellFlood(): void {
@@ -222,6 +223,7 @@ export class InboundLane {
   #ike(i: number, offset: number, length: number, channel: Channel): void {
     if (length < ikeHeaderBytes) {
       this.#counters.drop('inbound', 'short-packet');
+      this.#flood.bad();
     } else if (!this.#mayQueueIke(offset)) {
       this.#counters.drop('inbound', 'ike-full');
     } else {
@@ -232,17 +234,24 @@ export class InboundLane {
 
   /** Those whom we talk to have the queue of the main thread; strangers a share of it that does not keep it busy. */
   #mayQueueIke(offset: number): boolean {
-    const { bytes } = this.#memory;
-    if (!this.#counters.knowsIke(readU32(bytes, offset), readU32(bytes, offset + 4))) {
+    if (!this.#knowsIke(offset)) {
       const second = Math.floor(this.#now / 1000);
       if (second !== this.#strangerSecond) {
         this.#strangerSecond = second;
         this.#strangers = 0;
       }
-      if (this.#strangers >= strangersPerSecond) return false;
+      if (this.#strangers >= strangersPerSecond) {
+        this.#flood.bad();
+        return false;
+      }
       this.#strangers++;
     }
     return this.#counters.tryQueueIke();
+  }
+
+  #knowsIke(offset: number): boolean {
+    const { bytes } = this.#memory;
+    return this.#counters.knowsIke(readU32(bytes, offset), readU32(bytes, offset + 4));
   }
 
   #esp(spi: number, offset: number, length: number, tos: number): void {

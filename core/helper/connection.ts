@@ -296,6 +296,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         due(event, Math.round(deps.now() + event.within));
         break;
       case 'ike-rekeyed':
+        deps.dataplane.expectIke(event.sa.spiI);
         facts.ike = event.sa;
         facts.gateway = { name: facts.gateway.name, ...event.sa.remote };
         break;

@@ -12,18 +12,28 @@ import { iperf, Samples, startIperf } from './support.ts';
 const BAR = 0.7;
 /** discard, which nobody serves. */
 const NOBODY = 9;
+/** IKE's own port, which carries no ESP. */
+const IKE = 500;
 /** From anybody, and under the office's address. Those with our SPI can only be of somebody who sees our packets. */
-const CASES = [
+const CASES: readonly (readonly [kind: string, spoofed: boolean, port?: number])[] = [
   ['random', false],
   ['random', true],
   ['unknown-spi', false],
   ['unknown-spi', true],
   ['keepalive', false],
   ['ike', false],
+  ['ike-strangers', false],
+  ['ike-strangers', true],
+  ['ike-strangers-small', false],
+  ['zeros', false],
+  ['zeros', true],
+  ['zeros-small', false],
+  ['random', false, IKE],
+  ['zeros-small', false, IKE],
   ['replay', true],
   ['bad-icv', true],
   ['bad-icv-small', true],
-] as const;
+];
 
 export async function benchFlood({ rounds, seconds, say }: BenchOptions): Promise<readonly Figure[]> {
   const scene = await FloodScene.create({ suite: 'aes256gcm16' });
@@ -32,11 +42,11 @@ export async function benchFlood({ rounds, seconds, say }: BenchOptions): Promis
     const samples = new Samples();
     await down(scene, seconds);
     for (let round = 1; round <= rounds; round++) {
-      for (const [kind, spoofed] of CASES) {
-        const name = nameOf(kind, spoofed);
+      for (const [kind, spoofed, port] of CASES) {
+        const name = nameOf(kind, spoofed, port);
         const calm = await down(scene, seconds);
         const beside = await during(scene, kind, spoofed, NOBODY, seconds);
-        const under = await during(scene, kind, spoofed, undefined, seconds);
+        const under = await during(scene, kind, spoofed, port, seconds);
         samples.add(`${name} calm`, calm);
         samples.add(`${name} beside`, beside.value);
         samples.add(`${name} under`, under.value);
@@ -45,8 +55,8 @@ export async function benchFlood({ rounds, seconds, say }: BenchOptions): Promis
         say(`flood ${round}/${rounds} ${name}: ${told}, ${under.rate.toFixed(2)} million a second`);
       }
     }
-    return CASES.map(([kind, spoofed]) => {
-      const name = nameOf(kind, spoofed);
+    return CASES.map(([kind, spoofed, port]) => {
+      const name = nameOf(kind, spoofed, port);
       return {
         suite: 'flood',
         case: name,
@@ -66,7 +76,8 @@ export async function benchFlood({ rounds, seconds, say }: BenchOptions): Promis
   }
 }
 
-const nameOf = (kind: string, spoofed: boolean): string => (spoofed ? `${kind}-from-office` : kind);
+const nameOf = (kind: string, spoofed: boolean, port?: number): string =>
+  `${kind}${spoofed ? '-from-office' : ''}${port === undefined ? '' : `-upon-${port}`}`;
 
 /** Gbit/s while the flood goes on, and how many millions of datagrams a second that is. */
 async function during(

@@ -61,22 +61,34 @@ export const floodKinds: readonly FloodKind[] = [
     name: 'ike',
     octets: 300,
     fill(bytes, at, serial, { ikeSpis }) {
-      bytes.fill(0, at, at + 4); // RFC 3948 §2.2
+      request(bytes, at, serial, 296);
       for (let i = 0; i < 16; i++) bytes[at + 4 + i] = Number.parseInt(ikeSpis.slice(2 * i, 2 * i + 2), 16);
-      // RFC 7296 §3.1: a request of an INFORMATIONAL exchange whose first payload is SK, with the flag of the original initiator not set.
-      bytes[at + 20] = 46;
-      bytes[at + 21] = 0x20;
-      bytes[at + 22] = 37;
-      bytes[at + 23] = 0;
-      putWord(bytes, at + 24, serial & 0xff);
-      putWord(bytes, at + 28, 296);
-      bytes[at + 32] = 0;
-      bytes[at + 33] = 0;
-      bytes[at + 34] = 268 >>> 8;
-      bytes[at + 35] = 268 & 0xff;
     },
   },
+  // Behind the marker, nothing of whom we know: zeros, which no version of IKE begins with, and what looks right.
+  { name: 'zeros', octets: fullPacket, fill: (bytes, at) => void bytes.fill(0, at, at + 36) },
+  { name: 'zeros-small', octets: 36, fill: (bytes, at) => void bytes.fill(0, at, at + 36) },
+  {
+    name: 'ike-strangers',
+    octets: fullPacket,
+    fill: (bytes, at, serial) => request(bytes, at, serial, fullPacket - 4),
+  },
+  {
+    name: 'ike-strangers-small',
+    octets: 36,
+    fill: (bytes, at, serial) => request(bytes, at, serial, 32),
+  },
 ];
+
+/** RFC 7296 §3.1: a request of an INFORMATIONAL exchange whose first payload is SK, with the flag of the original initiator not set; each of another SA. */
+function request(bytes: Uint8Array, at: number, serial: number, octets: number): void {
+  putWord(bytes, at, 0); // RFC 3948 §2.2
+  for (let i = 4; i < 20; i += 4) putWord(bytes, at + i, 0x77770000 + (serial & 0xffff));
+  putWord(bytes, at + 20, 0x2e202500);
+  putWord(bytes, at + 24, serial & 0xff);
+  putWord(bytes, at + 28, octets);
+  putWord(bytes, at + 32, octets - 28);
+}
 
 function esp(bytes: Uint8Array, at: number, spi: number, sequence: number): void {
   putWord(bytes, at, spi);

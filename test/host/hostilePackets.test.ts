@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { toHex } from '../../core/bytes/bytes.ts';
+import { concat, fromHex, toHex } from '../../core/bytes/bytes.ts';
 import type { SendOrder } from './datagramSender.ts';
 import { FloodScene, inside, outer, spiAtLaptop } from './floodScene.ts';
 import { echoReply, Forge, patched } from './forge.ts';
@@ -168,6 +168,29 @@ test('in a flood the kernel drops replays and forgeries, but no genuine packet b
     await sleep(100);
     return (await counted()).gcm.dropsIntegrity - before.gcm.dropsIntegrity < 0.3 * 40 * runs;
   }, 'the kernel drops runs of forgeries');
+  await flood.stop();
+});
+
+test('in a flood of messages of strangers those of whom we talk to are heard, on both ports', { skip }, async () => {
+  const spis = '0a0b0c0d0e0f0102'.repeat(2);
+  const message = (serial: number): Uint8Array =>
+    fromHex(`${spis}2e20250000000000${serial.toString(16).padStart(8, '0')}`) ?? new Uint8Array(0);
+  assert.ok(await scene.laptop.call('sendIke', 'natt', { address: outer.office, port: 4500 }, toHex(message(0))));
+  const count = 50;
+  const serials = Array.from({ length: count }, (_, i) => i);
+  const flood = await scene.flood('ike-strangers', false);
+  // Until the rule holds the queue may be full.
+  await until(async () => {
+    await scene.laptop.call('ike');
+    const before = await counted();
+    await send({ name: '', datagrams: () => serials.map((serial) => concat(new Uint8Array(4), message(serial))), counts: {} });
+    await send({ name: '', datagrams: () => serials.map(message), port: 500, counts: {} });
+    await sleep(100);
+    const heard = (await scene.laptop.call('ike')).filter(({ hex }) => hex.startsWith(spis));
+    const on = (channel: string): number => heard.filter((one) => one.channel === channel).length;
+    const refused = (await counted()).globals.kernel - before.globals.kernel;
+    return on('natt') >= 0.9 * count && on('ike') >= 0.9 * count && refused > 1_000;
+  }, 'the messages that are for us');
   await flood.stop();
 });
 

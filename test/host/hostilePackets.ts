@@ -95,21 +95,28 @@ export const hostilePackets: readonly HostilePacket[] = [
   {
     name: 'the non-ESP marker, with every length that is too short for a header behind it',
     datagrams: () => times(32, (octets) => new Uint8Array(octets)),
-    counts: { globals: { kernel: 8, 'short-packet': 24 } },
+    counts: { globals: { kernel: 32 } },
   },
   {
-    name: 'the marker with garbage, and with the most that UDP carries',
+    name: 'the marker with a header of IKEv2 that is cut off: the kernel looks no further than its version',
+    datagrams: () => times(28, (octets) => concat(new Uint8Array(4), hex(ikeHeader).subarray(0, octets))),
+    counts: { globals: { kernel: 18, 'short-packet': 10 } },
+  },
+  {
+    name: 'the marker with garbage; with a header of IKEv1, of IKEv2, and the most that UDP carries behind that',
     datagrams: () => [
       concat(new Uint8Array(4), hex('5a'.repeat(28))),
-      concat(new Uint8Array(4), new Uint8Array(65_503).fill(0x5a)),
+      concat(new Uint8Array(4), hex(ikeHeader.replace('2e20', '2e10'))),
+      concat(new Uint8Array(4), hex(ikeHeader), hex('00000000')),
+      concat(new Uint8Array(4), hex(ikeHeader), new Uint8Array(65_479).fill(0x5a)),
     ],
-    counts: { ike: 2 },
+    counts: { ike: 2, globals: { kernel: 2 } },
   },
   {
-    name: 'garbage on port 500',
+    name: 'garbage on port 500, and what may be IKE',
     port: 500,
-    datagrams: () => times(29, (octets) => new Uint8Array(octets)),
-    counts: { ike: 1, globals: { 'short-packet': 28 } },
+    datagrams: () => [...times(29, (octets) => new Uint8Array(octets)), hex(`${ikeHeader}00000000`), hex(ikeHeader)],
+    counts: { ike: 1, globals: { kernel: 29, 'short-packet': 1 } },
   },
   // --- sequence numbers
   {

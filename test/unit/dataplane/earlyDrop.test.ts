@@ -4,10 +4,17 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fromHex, toHex } from '../../../core/bytes/bytes.ts';
-import { earlyDrop, type FilteredSa, type Flood, sampled } from '../../../core/dataplane/earlyDrop.ts';
+import {
+  earlyDrop,
+  earlyDropIke,
+  type FilteredSa,
+  type Flood,
+  mostIkeInRuns,
+  sampled,
+} from '../../../core/dataplane/earlyDrop.ts';
 import { close, recv } from '../../../core/system/ffi/libc.ts';
 import { Pinned } from '../../../core/system/ffi/memory.ts';
-import { filterSocket, kernelDrops } from '../../../core/system/linux/socketFilter.ts';
+import { type FilterInstruction, filterSocket, kernelDrops } from '../../../core/system/linux/socketFilter.ts';
 import { openUdp } from '../../../core/system/linux/udp.ts';
 
 const genuine = 'c0ffee0100000001';
@@ -21,15 +28,34 @@ async function pass(
   datagrams: readonly string[],
   flood?: Flood,
   sample = false,
-): Promise<{ readonly passed: readonly string[]; readonly dropped: number }> {
+  ike: readonly number[] = [],
+): Promise<Passed> {
+  const wanted = { ike, sample, ...(flood && { flood }) };
+  const program = (port: number): readonly FilterInstruction[] | undefined => {
+    const known = sas(port);
+    return known && earlyDrop(family, known, wanted);
+  };
+  return passProgram(family, program, datagrams);
+}
+
+interface Passed {
+  /** The first eight octets of each. */
+  readonly passed: readonly string[];
+  readonly dropped: number;
+}
+
+async function passProgram(
+  family: 4 | 6,
+  program: (senderPort: number) => readonly FilterInstruction[] | undefined,
+  datagrams: readonly string[],
+): Promise<Passed> {
   const opened = openUdp({ family, port: 0, address: loopback[family] });
   assert.ok(opened.ok);
   const { fd, port } = opened.value;
   const sender = createSocket(family === 4 ? 'udp4' : 'udp6').bind(0, loopback[family]);
   await once(sender, 'listening');
   try {
-    const wanted = sas(sender.address().port);
-    assert.ok(filterSocket(fd, wanted && earlyDrop(family, wanted, flood, sample)));
+    assert.ok(filterSocket(fd, program(sender.address().port)));
     for (const hex of datagrams) {
       const bytes = fromHex(hex);
       assert.ok(bytes);
@@ -51,22 +77,47 @@ const from = (family: 4 | 6, port: number, spi = 0xc0ffee01): FilteredSa => ({
   remote: { address: loopback[family], port },
 });
 const stranger: FilteredSa = { spi: 0xc0ffee01, remote: { address: '192.0.2.1', port: 4500 } };
-const single = [genuine, other, '', 'ff', '00000000', '0000000000000000', 'c0ffee01000000', `${genuine}aabb`, `${other}00`];
+/** A message of this IKE SA: SPIs, next payload, version, exchange, flags, message ID, length, and what may be a payload. */
+const ikeMessage = (
+  first: string,
+  change: { version?: string; exchange?: string; flags?: string; octets?: number } = {},
+): string => {
+  const { version = '20', exchange = '25', flags = '00', octets = 60 } = change;
+  return `${first.padEnd(16, 'a')}${'cd'.repeat(8)}2e${version}${exchange}${flags}`.padEnd(2 * octets, '0');
+};
+/** The same behind the non-ESP marker. */
+const marked = (...message: Parameters<typeof ikeMessage>): string => `00000000${ikeMessage(...message)}`;
+const markedHead = '00000000abababab';
+const single = [
+  ...[
+    genuine,
+    other,
+    '',
+    'ff',
+    '00000000',
+    marked('abababab'),
+    '0000000000000000',
+    'c0ffee01000000',
+    `${genuine}aabb`,
+    `${other}00`,
+  ],
+  ...['00'.repeat(1432), marked('abababab', { version: '10' }), marked('abababab', { version: '02' }), '00'.repeat(36)],
+];
 
-test('passes what names an SA of ours and what is marked as IKE; nothing shorter than eight octets', async () => {
+test('passes what names an SA of ours and what is marked as IKEv2; nothing shorter than eight octets', async () => {
   for (const family of [4, 6] as const) {
     for (const sas of [() => [stranger], (port: number) => [from(family, port), from(family, port, 0x11111111)]]) {
       const { passed, dropped } = await pass(family, sas, single);
-      assert.deepEqual(passed, [genuine, '0000000000000000', genuine]);
-      assert.equal(dropped, 6);
+      assert.deepEqual(passed, [genuine, markedHead, genuine]);
+      assert.equal(dropped, single.length - 3);
     }
   }
 });
 
 test('without an SA only IKE passes; with more SAs than it may hold, or without a program, everything', async () => {
-  assert.deepEqual((await pass(4, () => [], single)).passed, ['0000000000000000']);
+  assert.deepEqual((await pass(4, () => [], single)).passed, [markedHead]);
   const many = Array.from({ length: 25 }, (_, i) => ({ ...stranger, spi: 5000 + i }));
-  assert.equal(earlyDrop(4, many), undefined);
+  assert.equal(earlyDrop(4, many, { ike: [] }), undefined);
   assert.equal((await pass(4, () => many, single)).passed.length, single.length);
   assert.equal((await pass(4, () => undefined, single)).passed.length, single.length);
 });
@@ -103,14 +154,15 @@ test('in a flood a number left of the window or millions right of it is dropped;
   for (const family of [4, 6] as const) {
     assert.deepEqual((await pass(family, () => [stranger], [...far, ...near], flood)).passed, heads(near));
     assert.deepEqual((await pass(family, () => [stranger], [...far, ...near])).passed, heads([...far, ...near]));
-    // An SA of which the lane has told nothing yet, before and behind one that it told of; IKE as always.
+    // An SA of which the lane has told nothing yet, before and behind one that it told of; IKE of whom we talk to.
     for (const spis of [
       [0xc0ffee01, 0xc0ffee02],
       [0xc0ffee02, 0xc0ffee01],
     ]) {
       const sas = spis.map((spi) => ({ ...stranger, spi }));
-      const mixed = [far[0], other, '0000000000000000', near[2]];
-      assert.deepEqual((await pass(family, () => sas, mixed, flood)).passed, heads([other, '0000000000000000', near[2]]));
+      const mixed = [far[0], other, marked('abababab'), near[2]];
+      const { passed } = await pass(family, () => sas, mixed, flood, false, [0xabababab]);
+      assert.deepEqual(passed, heads([other, markedHead, near[2]]));
     }
   }
 });
@@ -118,6 +170,8 @@ test('in a flood a number left of the window or millions right of it is dropped;
 test('in a flood a run passes when any of its datagrams would, wherever it lies', async () => {
   const flood = { sizes: [400, 1432], sas: [{ spi: 0xc0ffee01, first: 5000 }] };
   const sas = [stranger, { ...stranger, spi: 0xc0ffee02 }];
+  // As many as are looked for in a run.
+  const ike = Array.from({ length: mostIkeInRuns }, (_, i) => (i === mostIkeInRuns - 1 ? 0x12345678 : 0x70000000 + i));
   for (const size of flood.sizes) {
     const most = Math.min(64, Math.floor(65_507 / size));
     const bad = (i: number): string => numbered(i % 2 === 0 ? 1 : 7000, size, i % 2 === 0 ? 'c0ffee01' : 'deadbeef');
@@ -127,12 +181,20 @@ test('in a flood a run passes when any of its datagrams would, wherever it lies'
     for (const hex of [
       numbered(5001, size),
       numbered(1, size, 'c0ffee02'),
-      `00000000${'5a'.repeat(size - 4)}`,
+      marked('12345678', { octets: size - 4 }),
       numbered(5001, 60),
     ])
       for (const at of [1, 2, 7, most - 1]) kept.push(run(hex.length < 2 * size ? at + 1 : most, at, hex));
-    const dropped = [run(most, -1, ''), run(2, -1, ''), run(1, -1, ''), `${run(3, -1, '')}ff`, `${run(3, -1, '')}c0ffee01000013`];
-    const { passed } = await pass(4, () => sas, [...kept, ...dropped], flood);
+    const unknown = run(most, 3, marked('abababab', { octets: size - 4 }));
+    const dropped = [
+      unknown,
+      run(most, -1, ''),
+      run(2, -1, ''),
+      run(1, -1, ''),
+      `${run(3, -1, '')}ff`,
+      `${run(3, -1, '')}c0ffee01000013`,
+    ];
+    const { passed } = await pass(4, () => sas, [...kept, ...dropped], flood, false, ike);
     assert.equal(passed.length, kept.length, String(size));
     // Too many SAs to compare each datagram with: the first one counts.
     const many = Array.from({ length: 9 }, (_, i) => ({ ...stranger, spi: 0xc0ffee01 + i }));
@@ -146,4 +208,47 @@ test('in a flood a few of what would be dropped pass all the same', async () => 
   const { passed, dropped } = await pass(4, () => [stranger], datagrams, flood, true);
   assert.equal(passed.length + dropped, datagrams.length);
   assert.ok(passed.length >= 2 && passed.length <= 60, String(passed.length)); // 20 are to be expected
+});
+
+/** Whatever a gateway may send on an IKE SA that we know: answers, its own requests, fragments, IKEv1 of one that knows no other. */
+const ofGateways = [
+  { exchange: '22', flags: '20' }, // IKE_SA_INIT, the answer
+  { exchange: '23', flags: '20' },
+  { exchange: '25', flags: '00' }, // its request, of an SA that we made
+  { exchange: '25', flags: '08' }, // and that it made
+  { exchange: '24', flags: '28' },
+  { exchange: '2b', flags: '20', octets: 1252 },
+  { exchange: '22', flags: '20', version: '10' },
+  { exchange: '22', flags: '20', version: '30' },
+  { exchange: '23', flags: '20', version: '21', octets: 28 },
+];
+
+test('IKE of those we talk to passes whatever it is, in a flood too; of strangers only IKEv2, and in a flood nothing', async () => {
+  const spis = Array.from({ length: 32 }, (_, i) => 0xff000000 + i);
+  const known = [spis[0], spis[13], spis[31]].flatMap((spi = 0) =>
+    ofGateways.map((change) => [spi.toString(16), change] as const),
+  );
+  const strangers = ofGateways.map((change) => ['abababab', change] as const);
+  const second = strangers.filter(([, { version }]) => version === undefined || version === '21');
+  const garbage = ['00', 'ff', '5a'].flatMap((octets) => [16, 36, 1432].map((count) => octets.repeat(count)));
+  const flood = { sizes: [400, 1432], sas: [] };
+  const heads = (datagrams: readonly string[]): readonly string[] => datagrams.map((hex) => hex.slice(0, 16));
+  for (const family of [4, 6] as const) {
+    const bare = [...known, ...strangers].map((message) => ikeMessage(...message));
+    const ike = (during?: Flood) => () => earlyDropIke({ ike: spis, sample: false, ...(during && { flood: during }) });
+    const expected = [...known, ...second].map((message) => ikeMessage(...message));
+    assert.deepEqual((await passProgram(family, ike(), [...bare, ...garbage])).passed, heads(expected));
+    const strict = await passProgram(family, ike(flood), [...garbage, ...bare]);
+    assert.deepEqual(
+      [strict.passed, strict.dropped],
+      [heads(expected.slice(0, known.length)), strangers.length + garbage.length],
+    );
+
+    const natt = [...known, ...strangers].map((message) => marked(...message));
+    const behind = [...known, ...second].map((message) => marked(...message));
+    const zeros = ['00'.repeat(16), '00'.repeat(36), '00'.repeat(1432)];
+    assert.deepEqual((await pass(family, () => [stranger], [...zeros, ...natt], undefined, false, spis)).passed, heads(behind));
+    const inFlood = await pass(family, () => [stranger], [...zeros, ...natt], flood, false, spis);
+    assert.deepEqual(inFlood.passed, heads(behind.slice(0, known.length)));
+  }
 });

@@ -309,6 +309,38 @@ test('in a flood a run of forgeries with numbers to be expected costs a few open
   assert.deepEqual([packetsIn, dropsIntegrity], [14, 516]);
 });
 
+test('messages of strangers beyond their bound, and what is no message, are a flood; those we talk to never are', () => {
+  const flooded = (datagram: Uint8Array, channel: 'ike' | 'natt', known = false): InboundFixture => {
+    const fixture = inbound(child);
+    const at = channel === 'natt' ? 4 : 0;
+    if (known) fixture.counters.rememberIke(readU32(datagram, at), readU32(datagram, at + 4));
+    for (let i = 0; i < 1_600; i++) {
+      fixture.udp.arrive(datagram);
+      if (i % 8 === 7) while (fixture.lane.receive(fixture.udp, channel) > 0);
+    }
+    return fixture;
+  };
+  const message = concat(new Uint8Array(4), octets(40, 3));
+  assert.equal(flooded(message, 'natt').floods.length, 1);
+  assert.equal(flooded(octets(40, 3), 'ike').floods.length, 1);
+  assert.equal(flooded(new Uint8Array(20), 'natt').floods.length, 1);
+  assert.equal(flooded(new Uint8Array(60), 'natt', true).floods.length, 1, 'zeros are no SPI');
+  assert.equal(flooded(message, 'natt', true).floods.length, 0);
+  assert.equal(flooded(octets(40, 3), 'ike', true).floods.length, 0);
+});
+
+test('the size of a run that begins with a message of a stranger is told, and of one that begins with one that we know is not', () => {
+  for (const known of [false, true]) {
+    const fixture = inbound(child);
+    const message = concat(new Uint8Array(4), octets(296, 3));
+    if (known) fixture.counters.rememberIke(readU32(message, 4), readU32(message, 8));
+    runOf(fixture, ...times(4, () => message));
+    for (let i = 0; i < 130; i++) runOf(fixture, ...times(4, () => octets(70, 9)));
+    arrive(fixture);
+    assert.deepEqual(fixture.floods[0]?.sizes, known ? [70] : [70, 300]);
+  }
+});
+
 test('without a flood each packet of each run is looked at', () => {
   const fixture = inbound(child);
   const seal = peer();

@@ -312,6 +312,22 @@ test('the networks that the gateway makes no CHILD SA for are warned of, togethe
   await connection.end();
 });
 
+test('the dataplane is told of an IKE SA that a rekeying made: the gateway may be the first to use it', async () => {
+  const world = fakeWorld({
+    script: (input, emit) => {
+      comesUp(input, (output) => {
+        emit(output);
+        if (output.kind !== 'established') return;
+        emit({ kind: 'ike-rekeyed', by: 'peer', sa: { ...output.sa, role: 'responder', spiI: '00112233aabbccdd' } });
+      });
+    },
+  });
+  const { connection, reaches } = run(world);
+  await reaches('connected');
+  assert.ok(world.calls.includes('expectIke 00112233aabbccdd'));
+  await connection.end();
+});
+
 test('when keys are renewed is told, and by each SA for itself', async () => {
   const world = fakeWorld({
     script: (input, emit) => {

@@ -161,6 +161,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
     attachStream: ({ peer }) => call(`attachStream ${peer.port}`),
     releaseStream: () => call('releaseStream'),
     sendIke: () => true,
+    expectIke: (spiI) => calls.push(`expectIke ${spiI}`),
     attachTun: () => call('attachTun'),
     lanes: () => ({ inbound: 1, outbound: 1 }),
     installChild: async (_, wanted) => {
