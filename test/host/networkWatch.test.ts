@@ -70,6 +70,12 @@ if (isolated(import.meta.url)) {
     assert.equal(kernel.sourceTowards('198.51.100.10', 0x5a11), '192.0.2.7');
     assert.equal(kernel.sourceTowards('198.51.100.10', 0), '10.9.9.9');
     assert.equal(kernel.sourceTowards('2001:db8:f::10', 0x5a11), '2001:db8::7');
+    // The cable is out: routes and addresses are all still there.
+    run('ip', 'link', 'set', 'far0', 'down');
+    assert.equal(kernel.sourceTowards('198.51.100.10', 0x5a11), undefined);
+    assert.equal(kernel.sourceTowards('2001:db8:f::10', 0x5a11), undefined);
+    run('ip', 'link', 'set', 'far0', 'up');
+    assert.equal(kernel.sourceTowards('198.51.100.10', 0x5a11), '192.0.2.7');
     run('ip', 'route', 'del', 'default', 'via', '192.0.2.1');
     assert.equal(kernel.sourceTowards('198.51.100.10', 0x5a11), undefined);
     assert.equal(kernel.sourceTowards('vpn.office.test', 0x5a11), undefined);

@@ -35,6 +35,8 @@ export const IFA_F = { NODAD: 0x02, NOPREFIXROUTE: 0x200 } as const;
 export const RTA = { DST: 1, OIF: 4, PRIORITY: 6, PREFSRC: 7, TABLE: 15, MARK: 16 } as const;
 export const FRA = { PRIORITY: 6, FWMARK: 10, SUPPRESS_PREFIXLEN: 14, TABLE: 15, FWMASK: 16 } as const;
 export const IFF_UP = 1;
+/** The driver has a carrier: a cable is in, or a network joined (netdevice(7)). */
+export const IFF_LOWER_UP = 0x1_0000;
 export const RT_TABLE_MAIN = 254;
 export const FR_ACT_TO_TBL = 1;
 export const FIB_RULE_INVERT = 0x2;

@@ -32,6 +32,7 @@ import {
   FRA,
   IFA,
   IFA_F,
+  IFF_LOWER_UP,
   IFF_UP,
   IFLA,
   type Message,
@@ -208,7 +209,10 @@ export class Rtnetlink {
     return this.#change(RTM.DELROUTE, 0, request.header, request.attributes, `delete route ${route.destination}`);
   }
 
-  /** The address that the kernel would give to packets with this mark that go there; undefined where there is no way. */
+  /**
+   * The address that the kernel would give to packets with this mark that go there; undefined where there is no way. A route stays when its
+   * cable is pulled, for seconds or for ever, and the kernel goes on using it (`ignore_routes_with_linkdown`): that is none.
+   */
   sourceTowards(address: string, mark: number): string | undefined {
     const bytes = parseAddress(address);
     if (bytes === undefined) return undefined;
@@ -221,8 +225,18 @@ export class Rtnetlink {
     ];
     const answer = this.#exchange(RTM.GETROUTE, NLM.ACK, header, attributes, `route to ${address}`);
     const route = answer.ok ? answer.value.find(({ type }) => type === RTM.NEWROUTE) : undefined;
-    const source = route && decodeAttributes(route.body, RTMSG.size).get(RTA.PREFSRC);
-    return source && formatAddress(source);
+    const found = route && decodeAttributes(route.body, RTMSG.size);
+    const source = found?.get(RTA.PREFSRC);
+    const device = readU32(found?.get(RTA.OIF));
+    return source && (device === undefined || this.#hasCarrier(device)) ? formatAddress(source) : undefined;
+  }
+
+  /** Also of a device that the kernel does not tell of. */
+  #hasCarrier(index: number): boolean {
+    const header = encodeLinkHeader({ index, flags: 0, change: 0 });
+    const answer = this.#exchange(RTM.GETLINK, NLM.ACK, header, [], `link ${index}`);
+    const link = answer.ok ? answer.value.find(({ type }) => type === RTM.NEWLINK) : undefined;
+    return !link || (viewOf(link.body).getUint32(IFINFOMSG.offset.flags, true) & IFF_LOWER_UP) !== 0;
   }
 
   /** All rules of both families. */
