@@ -97,7 +97,9 @@ export function statusText(status: Status, now: number): string[] {
       prompt.text,
       attemptText(prompt.attempt),
     );
-  if (!isUp(status.state)) row('Steps', ...status.steps.map((step) => stepText(step, now)));
+  // Of a connection that stands, though nothing passes, there is nothing to tell of how it came up.
+  if (!isUp(status.state) && status.steps.some(({ state }) => state !== 'done'))
+    row('Steps', ...status.steps.map((step) => stepText(step, now)));
   if (profile) row('Profile', `${profile.name} (${profile.id})`);
   if (gateway)
     row(

@@ -22,6 +22,8 @@ export interface Glance {
   readonly profile: string | undefined;
   /** What the one control does now. */
   readonly control: 'connect' | 'disconnect' | 'cancel' | 'none';
+  /** What is blocked stands still: it waits for a network, and so does everything else on this computer. */
+  readonly kept?: true;
 }
 
 /** `status` undefined: not known. */
@@ -49,7 +51,13 @@ export function glanceOf(helper: HelperLink, status: Status | undefined): Glance
     case 'paused':
       return { gate: 'moving', state: 'reconnecting', profile, control: 'cancel' };
     case 'blocked':
-      return { gate: 'fault', state: 'blocked', profile, control: 'disconnect' };
+      return {
+        gate: 'fault',
+        state: 'blocked',
+        profile,
+        control: 'disconnect',
+        ...(status.children.length > 0 && { kept: true }),
+      };
     case 'disconnecting':
       return { gate: 'moving', state: 'disconnecting', profile, control: 'none' };
     case 'failed':
@@ -68,11 +76,11 @@ export function noticeOf(before: Glance, now: Glance): Notice | undefined {
   switch (now.state) {
     case 'protected':
       // After a restart of the window or the helper, or where the loss was not told, it is no news.
-      return before.state === 'no-helper' || before.state === 'reconnecting' ? undefined : 'protected';
+      return before.state === 'no-helper' || before.state === 'reconnecting' || before.kept ? undefined : 'protected';
     case 'blocked':
-      return before.state === 'no-helper' ? undefined : 'lost';
+      return before.state === 'no-helper' || now.kept ? undefined : 'lost';
     case 'failed':
-      return before.state === 'protected' || before.state === 'reconnecting'
+      return before.state === 'protected' || before.state === 'reconnecting' || before.kept
         ? 'lost'
         : before.state === 'no-helper'
           ? undefined

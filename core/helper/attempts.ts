@@ -489,6 +489,10 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     resumed,
     again(askSecret) {
       const waiting = !ending && (session.lost()?.retryAt !== undefined || session.lost()?.stuck === true);
+      if (!ending && !waiting && connection?.facts().lost) {
+        connection.check();
+        return true;
+      }
       if (!waiting) return false;
       if (askSecret) credentials.askAnew();
       deps.log('info', 'tunnel', 'tried again at once: the user says so');

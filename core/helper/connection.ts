@@ -17,6 +17,7 @@ import type { TunnelFacts } from '../tunnel/status.ts';
 import type { SigningKey } from './asks.ts';
 import { ChildSas } from './childSas.ts';
 import type { Credentials } from './credentials.ts';
+import { createCutOff } from './cutOff.ts';
 import type { Driver, IkeEvent } from './driver.ts';
 import { planHost } from './hostPlan.ts';
 import { furtherSelectors } from './ikeConfig.ts';
@@ -124,6 +125,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   /** What it went over before. */
   let left: { readonly line: Line; readonly timer: NodeJS.Timeout } | undefined;
   let roaming: Roaming | undefined;
+  /** An address of ours leads to the gateway, as far as anybody knows. */
+  let online = true;
+  const cutOff = createCutOff(deps.now, deps.onChange);
   let proof: Proof | undefined;
   let why: Ending | undefined;
   /** The gateway has proven who it is. */
@@ -214,6 +218,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       line.onBack = (here) => {
         if (facts.gateway.transport === 'tcp') facts.local = here;
         reached.driver.command('reconnected');
+        lookAtWay();
         deps.onChange();
       };
     }
@@ -379,6 +384,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
           if (!line || profile.tcp === 'auto') driver?.paths(paths);
           // A TCP connection from an address that is gone would be silent for a quarter of an hour.
           if (line && (!line.isOpen || paths.every(({ local }) => local.address !== facts.local?.address))) line.renew();
+          online = paths.length > 0;
+          lookAtWay();
         },
         log: deps.log,
       },
@@ -397,6 +404,16 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     if (facts.ike) facts.ike = { ...facts.ike, local, remote, natLocal };
     children.move({ local, remote, natLocal });
     if (line && settled && remote.transport !== 'tcp') leave(line);
+    lookAtWay();
+  }
+
+  /** Whether anything can pass, by what is known without asking the gateway. */
+  function lookAtWay(): void {
+    const { address = '', port, transport } = facts.gateway;
+    const passes = transport === 'tcp' && line ? line.isOpen : online;
+    if (passes) cutOff.now(undefined);
+    else if (!online) cutOff.now({ why: failure('no-route', `no address of this computer leads to ${address}`), stuck: true });
+    else cutOff.now({ why: failure('gateway-lost', `the TCP connection to ${address}, port ${port}, is broken`), stuck: false });
   }
 
   /** RFC 9329 §7.1: the connection is closed when all goes over UDP. Of that path nobody knows anything yet. */
@@ -447,6 +464,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     }
     reach?.stop();
     roaming?.stop();
+    cutOff.stop();
     proof?.asks.end();
     request.retract();
     deps.onChange();
@@ -490,7 +508,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
   return {
     facts: () => {
-      const carrying = facts.readyAt !== undefined && !ended() && { drops: children.drops(), offload: offload() };
+      const up = facts.readyAt !== undefined && !ended();
+      const lost = up ? cutOff.lost() : undefined;
+      const carrying = up && { drops: children.drops(), offload: offload(), ...(lost && { lost }) };
       const shown = proof && { ...proof.asks.facts(), warnings: [...proof.warnings(), ...children.warnings()] };
       return { ...facts, ...shown, ...carrying, ...children.facts() };
     },
@@ -499,14 +519,17 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     },
     knows: (bytes) => reach?.knows(bytes) ?? false,
     streamOver(fd, cause) {
-      if (line?.has(fd)) line.broken(cause);
-      else if (left?.line.has(fd)) void left.line.close();
+      if (line?.has(fd)) {
+        line.broken(cause);
+        lookAtWay();
+      } else if (left?.line.has(fd)) void left.line.close();
       else reach?.streamOver(fd, cause);
     },
     check() {
       driver?.check();
       // Over a new TCP connection the question goes out again (RFC 9329 §6.2).
       line?.renew();
+      lookAtWay();
     },
     limit: (spiIn, which) => driver?.give({ kind: 'limit', spiIn, which }),
     rekey(what) {

@@ -39,6 +39,8 @@ export function startRoaming(
   let others: readonly string[] = [];
   // Over TCP nothing was said of ways over UDP yet.
   let told = path.remote.transport === 'tcp' ? '' : `${path.local.address} ${first}`;
+  /** The kernel has told a way: where it never does, that there is none is not known either. */
+  let found = false;
   let stopped = false;
   let looking: Promise<void> = Promise.resolve();
 
@@ -62,7 +64,8 @@ export function startRoaming(
     const known = await pathsTo([first, ...others]);
     const paths = known.length > 0 ? known : await pathsTo(named());
     const text = paths.map(({ local, remote }) => `${local.address} ${remote.address}`).join(', ');
-    if (stopped || (text === told && !evenSame)) return;
+    found ||= paths.length > 0;
+    if (stopped || !found || (text === told && !evenSame)) return;
     if (text !== told) log('info', 'tunnel', 'ways to the gateway', { now: text === '' ? 'none' : text });
     told = text;
     tell(paths);

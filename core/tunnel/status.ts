@@ -44,7 +44,7 @@ export interface TunnelFacts {
   readonly rekeyingAt?: number;
   /** The network changed, and the gateway was not heard there yet. */
   readonly roamingAt?: number;
-  /** It was up, and is brought back; the milestones above are those of the try under way. */
+  /** It was up, and is brought back; the milestones above are those of the try under way, or of what is kept meanwhile. */
   readonly lost?: Lost;
   /** The computer sleeps, or woke and nobody knows yet whether the gateway is still there. */
   readonly pausedAt?: number;
@@ -75,7 +75,7 @@ export interface TunnelFacts {
   readonly warnings?: readonly Warning[];
 }
 
-/** A tunnel that was up and is not. */
+/** A tunnel that was up and is not, or is, and nothing passes: then there are the milestones of a whole connection. */
 export interface Lost {
   /** Since when it is so. */
   readonly at: number;
@@ -130,7 +130,8 @@ export function stateOf(
   if (facts.endedAt !== undefined) return { state: facts.failure ? 'failed' : 'idle', since: facts.endedAt };
   if (facts.endingAt !== undefined) return { state: 'disconnecting', since: facts.endingAt };
   if (facts.prompt) return { state: 'waiting', since: facts.prompt.askedAt };
-  if (facts.pausedAt !== undefined) return { state: 'paused', since: facts.pausedAt };
+  // Without a network there is nobody to ask whether the gateway is still there.
+  if (facts.pausedAt !== undefined && !facts.lost?.stuck) return { state: 'paused', since: facts.pausedAt };
   if (facts.lost) return { state: facts.lost.stuck && facts.lost.held ? 'blocked' : 'reconnecting', since: facts.lost.at };
   if (facts.readyAt !== undefined) {
     if (facts.roamingAt !== undefined) return { state: 'roaming', since: facts.roamingAt };

@@ -122,12 +122,17 @@ test('a connection that is reset in the middle of a transfer costs neither SA no
   assert.equal(now.children[0]?.spiIn, before.children[0]?.spiIn, 'the same CHILD SA');
 });
 
-test('a gateway that takes no connections for a while is found again', { skip }, async () => {
+test('a gateway that takes no connections for a while is found again, and meanwhile nobody is told that all is well', {
+  skip,
+}, async () => {
   const before = scene.status();
   await reset(true);
-  await sleep(3_000);
-  assert.equal(scene.status().state, 'connected');
+  const { held, failure, children } = await scene.until('it is told', ({ state }) => state === 'reconnecting', 5_000);
+  assert.deepEqual([held, failure?.code, children.length], [true, 'gateway-lost', 1]);
+  await sleep(1_000);
+  assert.equal(scene.status().state, 'reconnecting');
   await reset(false);
+  await scene.until('it is back', ({ state }) => state === 'connected');
   await until(ping, 15_000, 'it never came back');
   assert.equal(scene.status().ike?.spiI, before.ike?.spiI);
   await scene.down();

@@ -40,7 +40,7 @@ export function Failed(): ReactElement | null {
         facts={facts}
         actions={<Remedies code={failure.code} profile={status.profile} />}
       />
-      {status.steps.length > 0 && (
+      {status.steps.some(({ state }) => state !== 'done') && (
         <Folded summary={t('howFar')}>
           <StepList steps={status.steps} />
         </Folded>

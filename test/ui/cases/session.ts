@@ -152,6 +152,14 @@ async function network(world: World, there: boolean): Promise<void> {
     await laptop.must(['ip', index === 0 ? '-4' : '-6', 'route', there ? 'replace' : 'del', ...route.split(' ')]);
 }
 
+/** The laptop's cable, at its other end: the laptop keeps its addresses and routes, and so does the router. */
+async function cable(world: World, plugged: boolean): Promise<void> {
+  const { router, devices } = world.stage.lab;
+  const { lan } = devices.router;
+  await router.must(['sysctl', '-qw', `net.ipv6.conf.${lan}.keep_addr_on_down=1`]);
+  await router.ip([`link set ${lan} ${plugged ? 'up' : 'down'}`]);
+}
+
 /** As a sleep of the computer would stop it. */
 async function sleeps(world: World): Promise<void> {
   world.stopEngine();
@@ -350,6 +358,41 @@ export const session: readonly Case[] = [
         await network(world, true);
       }
       return 'idle';
+    },
+  },
+  {
+    name: 'session/the cable is out while it is connected: held back within two seconds, and the same session goes on when it is in',
+    run: async (world) => {
+      const app = await connectedScene(world);
+      const seen = await watch(app);
+      const before = (await world.status()).ike?.spiI;
+      try {
+        await network(world, false);
+        await sleep(700);
+        await network(world, true);
+        await sleep(1_000);
+        assert.deepEqual(await seen(), ['connected'], 'a change of networks is no news');
+        const at = Date.now();
+        await cable(world, false);
+        await stateIs(app, 'Held back');
+        const { since, held, failure, children } = await world.status();
+        assert.deepEqual([held, failure?.code, children.length], [true, 'no-route', 1]);
+        assert.ok(since - at < 1_500, `noticed after ${since - at} ms`);
+        assert.equal(await sentence(app), 'Head office is not connected; its traffic waits here.');
+        await card(app).getByText('This computer is not online.').waitFor();
+        await app.button('Disconnect').waitFor();
+        await app.picture('session-cut-off');
+        const { laptop, addresses } = world.stage.lab;
+        assert.match(await laptop.must(['ip', 'route', 'get', addresses.intranet.web4]), /dev sally0/);
+        assert.match((await world.stage.cli('status')).stdout, /^Not connected, traffic held back/);
+      } finally {
+        await cable(world, true);
+      }
+      await world.state('connected');
+      await stateIs(app, 'Protected');
+      assert.equal((await world.status()).ike?.spiI, before, 'the same session');
+      await world.ping();
+      return (await seen()).join(' ');
     },
   },
   {

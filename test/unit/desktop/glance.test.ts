@@ -6,10 +6,23 @@ import { type Glance, glanceOf, type Notice, noticeOf } from '../../../core/desk
 import { type Circumstances, wayToStart } from '../../../core/desktop/startHelper.ts';
 import { filled, wordsFor } from '../../../core/desktop/words.ts';
 import type { TunnelState } from '../../../core/rpc/contract.ts';
+import { failure } from '../../../core/tunnel/explain.ts';
+import { statusFor, type TunnelFacts } from '../../../core/tunnel/status.ts';
+import { childSa } from '../tunnel/fakes.ts';
 import { idle } from './fakeServer.ts';
 
 const connected: HelperLink = { state: 'connected', version: '1', uid: 1000 };
 const at = (state: TunnelState): Glance => glanceOf(connected, { ...idle, state, profile: { id: 'p', name: 'Office' } });
+/** No network, and the session is kept. */
+const cutOff: Glance = { ...at('blocked'), kept: true };
+const facts: TunnelFacts = {
+  owner: 1000,
+  profile: { id: 'p', name: 'Office' },
+  startedAt: 1,
+  readyAt: 1,
+  gateway: { name: 'vpn.office.test' },
+  children: [{ sa: childSa(), localSelectors: [], remoteSelectors: [], installedAt: 1, counters: undefined }],
+};
 const away = glanceOf({ state: 'restarting' }, undefined);
 
 suite('what tray, menu and notifications make of a status', () => {
@@ -63,6 +76,12 @@ suite('what tray, menu and notifications make of a status', () => {
     assert.equal(glance.control, 'none');
   });
 
+  test('blocked for want of a network alone while there are SAs', () => {
+    assert.equal(at('blocked').kept, undefined);
+    const child = statusFor({ ...facts, lost: { at: 2, why: failure('no-route', ''), held: true, stuck: true } }, 1000, 0);
+    assert.deepEqual(glanceOf(connected, child), { ...cutOff, profile: 'Office' });
+  });
+
   const cases: readonly (readonly [string, Glance, Glance, Notice | undefined])[] = [
     ['connected', at('installing'), at('connected'), 'protected'],
     ['the tunnel broke', at('connected'), at('failed'), 'lost'],
@@ -81,6 +100,9 @@ suite('what tray, menu and notifications make of a status', () => {
     ['it came back', at('reconnecting'), at('connected'), undefined],
     ['it did not come back', at('reconnecting'), at('failed'), 'lost'],
     ['nothing goes any more', at('reconnecting'), at('blocked'), 'lost'],
+    ['the cable is out', at('connected'), cutOff, undefined],
+    ['the cable is in again', cutOff, at('connected'), undefined],
+    ['the session is over without a network', cutOff, at('failed'), 'lost'],
     ['it goes on connecting', at('resolving'), at('authenticating'), undefined],
   ];
   for (const [what, before, now, notice] of cases) test(`notice: ${what}`, () => assert.equal(noticeOf(before, now), notice));

@@ -50,6 +50,14 @@ test('nothing is told while all is as it was, unless an address came or went', a
   assert.deepEqual(ways(), [['192.0.2.7 198.51.100.10']]);
 });
 
+test('where the kernel never tells of a way, that there is none is not known either', async () => {
+  const { sources, changed, ways } = world();
+  sources.clear();
+  await changed();
+  await changed(true);
+  assert.deepEqual(ways(), []);
+});
+
 test('over TCP the ways over UDP are told to begin with, and then like any others', async () => {
   const { changed, ways } = world({ transport: 'tcp' });
   await changed();

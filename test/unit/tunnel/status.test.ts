@@ -50,6 +50,8 @@ test('a tunnel that is replaced, moves, sleeps, or is brought back says so until
     // Nothing is blocked where the host was put back.
     [{ lost: { ...lost, stuck: true, held: false } }, 'reconnecting', 21],
     [{ lost, pausedAt: 22 }, 'paused', 22],
+    // Awake, and nobody can be asked.
+    [{ lost: { ...lost, stuck: true }, pausedAt: 22 }, 'blocked', 21],
     [{ lost, endingAt: 23 }, 'disconnecting', 23],
     [{ lost, endedAt: 24, failure: failure('no-answer', 'x') }, 'failed', 24],
   ];
