@@ -11,7 +11,17 @@ import { NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, Proposal, TrafficSelector } from '../wire/message.ts';
 import { findNotify, notify, notifyAbout } from '../wire/payloads.ts';
 import { spiNumber, spiText } from '../wire/spi.ts';
-import { type ChildPath, childOf, childRekeyed, type Installed, type Life, type Selectors, succeed } from './childLife.ts';
+import {
+  type ChildPath,
+  childOf,
+  childRekeyed,
+  type Installed,
+  type Life,
+  type Lineage,
+  newLineage,
+  type Selectors,
+  succeed,
+} from './childLife.ts';
 import type { ChildFacts } from './childTable.ts';
 import type { ChildSa, IkeOutput } from './contract.ts';
 import type { IkeSa } from './ikeSa.ts';
@@ -31,7 +41,7 @@ export interface ChildAnswersSetup {
   readonly life: (spiIn: number) => Life | undefined;
   /** A request of ours about CHILD SAs is in flight. */
   readonly making: () => boolean;
-  readonly install: (sa: IkeSa, child: ChildSa, now: number, how: Installed) => void;
+  readonly install: (sa: IkeSa, child: ChildSa, now: number, how: Installed, lineage: Lineage) => void;
 }
 
 /** A peer cannot fill our memory with SAs. */
@@ -79,7 +89,7 @@ export class ChildAnswers {
     return this.#answered(answered, now, (agreed, at) => {
       const living = this.#setup.life(old.spiIn) === life;
       const child = childOf(sa, asBefore(agreed, old.sa), spiIn, false, this.#setup.path());
-      this.#setup.install(sa, child, at, living ? { replaces: old.spiIn, standby: true } : {});
+      this.#setup.install(sa, child, at, living ? { replaces: old.spiIn, standby: true } : {}, life.lineage);
       const made = { spiIn, nonces: agreed.nonces };
       if (life.ours) life.ours.theirs = made;
       else succeed(life, made, at);
@@ -129,7 +139,7 @@ export class ChildAnswers {
     return this.#answered(answered, now, (agreed, at) => {
       const child = childOf(sa, agreed, spiIn, false, this.#setup.path());
       sa.narrator.log('info', `the peer makes one more CHILD SA: ${suiteText(child)}`, { spiIn: spiText(spiIn) });
-      this.#setup.install(sa, child, at, {});
+      this.#setup.install(sa, child, at, {}, newLineage(true, at));
     });
   }
 }

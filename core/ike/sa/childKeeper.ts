@@ -9,11 +9,12 @@
  *  - rekeys an SA that is not there: CHILD_SA_NOT_FOUND
  *  - deletes an SA that we are rekeying: as usual; what our request brings then stands alone
  *  - deletes an SA before the answer has come that tells us of it: it is not taken, and another is asked for
+ *  - deletes one of several that we wanted, and nothing comes in its place: it is asked for again after a pause, later and later
  *  - asks for anything while we rekey the IKE SA: TEMPORARY_FAILURE (§2.25.2)
  *
  * An SA that was replaced receives for a while after it was deleted (`graceFor`): packets under way are not lost.
  */
-import type { KeTransform, Random } from '../../crypto/types.ts';
+import type { Random } from '../../crypto/types.ts';
 import { type AgreedChild, ChildRequest, type CreateVerdict, isLower, wipeFresh } from '../exchanges/createChild.ts';
 import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { childCode } from '../exchanges/ikeAuthErrors.ts';
@@ -32,14 +33,17 @@ import {
   type Installed,
   type Life,
   type Made,
+  newLineage,
   type Selectors,
   succeed,
+  wipeChild,
 } from './childLife.ts';
 import type { ChildSa, IkeFailure, IkeOutput } from './contract.ts';
 import { followUp } from './followUp.ts';
 import type { IkeSa } from './ikeSa.ts';
 import { fraction, graceFor, type Lifetimes, limitsOf, pauseAfter, redundantFor } from './lifetimes.ts';
 import type { Reply } from './setup.ts';
+import { asking, type Wanted, WantedChildren } from './wantedChildren.ts';
 
 export interface ChildKeeperSetup {
   readonly random: Random;
@@ -68,21 +72,13 @@ export interface ChildKeeperSetup {
   readonly empty: (now: number, failure?: IkeFailure) => void;
 }
 
-interface Wanted extends Selectors {
-  readonly which: 'first' | 'further';
-  readonly method?: KeTransform;
-  readonly attempts: number;
-  readonly notBefore: number;
-}
-
 /** Methods asked for in a row, one after the other, before it is a refusal. */
 const maxGroups = 4;
 
 export class ChildKeeper {
   readonly #setup: ChildKeeperSetup;
   readonly #lives = new Map<number, Life>();
-  /** CHILD SAs to be made beside those there are. */
-  #wanted: Wanted[] = [];
+  readonly #wanted: WantedChildren;
   /** A request of ours about CHILD SAs is in flight. */
   #making = false;
   readonly #answers: ChildAnswers;
@@ -94,11 +90,12 @@ export class ChildKeeper {
   constructor(setup: ChildKeeperSetup) {
     this.#setup = setup;
     const { random, espProposals, ikeProposals, followups, newSpiIn, path, admit, emit } = setup;
+    this.#wanted = new WantedChildren(random, this.#lives);
     this.#answers = new ChildAnswers({
       ...{ random, espProposals, ikeProposals, followups, newSpiIn, path, admit, emit },
       life: (spiIn) => this.#lives.get(spiIn),
       making: () => this.#making,
-      install: (sa, child, now, how) => this.install(sa, child, now, how),
+      install: (sa, child, now, how, lineage) => this.install(sa, child, now, how, lineage),
     });
   }
 
@@ -116,17 +113,18 @@ export class ChildKeeper {
 
   /** One more is being made, or will be. */
   get pending(): boolean {
-    return this.#making || this.#wanted.length > 0;
+    return this.#making || this.#wanted.pending;
   }
 
   /** Its life begins. Every CHILD SA comes by here. */
-  install(sa: IkeSa, child: ChildSa, now: number, how: Installed = {}): void {
+  install(sa: IkeSa, child: ChildSa, now: number, how: Installed = {}, lineage = newLineage(false, now)): void {
     const { lifetimes, random } = this.#setup;
     const { soft, hard } = lifetimes.child;
     const rehearse = lifetimes.rehearse && this.#lives.size === 0 && how.replaces === undefined;
     this.#lives.set(child.spiIn, {
       spiIn: child.spiIn,
       selectors: { local: child.localSelectors, remote: child.remoteSelectors },
+      lineage,
       softAt: rehearse ? now : now + soft * (1 - lifetimes.jitter * fraction(random)),
       hardAt: now + hard,
       notBefore: 0,
@@ -142,9 +140,8 @@ export class ChildKeeper {
   }
 
   /** One more CHILD SA, when there is time; or the first one. */
-  want(selectors: Selectors, which: Wanted['which'] = 'further'): void {
-    const { local, remote } = selectors;
-    this.#wanted.push({ local, remote, which, attempts: 0, notBefore: 0 });
+  want(selectors: Selectors, which: 'first' | 'further' = 'further'): void {
+    this.#wanted.add(selectors, which);
   }
 
   /** Rekey it as soon as that can be. */
@@ -165,14 +162,14 @@ export class ChildKeeper {
    * It ended on the IKE SA. With a successor, or while one is asked for, it receives for `grace` milliseconds more; `empty`: it had its time,
    * and nothing comes after it.
    */
-  removed(spiIn: number): { readonly grace?: number; readonly empty: boolean } {
+  removed(spiIn: number, now: number): { readonly grace?: number; readonly empty: boolean } {
     const life = this.#lives.get(spiIn);
     this.#lives.delete(spiIn);
     // A successor may have gone before it.
     const last = this.#lives.size === 0 && !this.pending;
     if (life?.replacedBy !== undefined || life?.ours) return { grace: graceFor, empty: last };
-    // Of several one had its time because nobody could rekey it: the others stay, and it is asked for anew.
-    if (life?.expired && this.#lives.size > 0 && this.#setup.renews) this.want(life.selectors);
+    // Of several one had its time because nobody could rekey it, or the peer deleted it: the others stay, and it is asked for anew.
+    if (life && !last) this.#miss(life, now);
     return { empty: last && life?.expired === true };
   }
 
@@ -187,10 +184,9 @@ export class ChildKeeper {
 
   /** When `work` has something to do. */
   deadline(): number {
-    let due = Number.POSITIVE_INFINITY;
-    if (!this.#canAsk()) return due;
+    if (!this.#canAsk()) return Number.POSITIVE_INFINITY;
+    let due = this.#wanted.deadline();
     for (const life of this.#lives.values()) due = Math.min(due, this.#dueOf(life));
-    for (const { notBefore } of this.#wanted) due = Math.min(due, notBefore);
     return due;
   }
 
@@ -203,10 +199,8 @@ export class ChildKeeper {
       else this.#startRekey(life, now);
       return;
     }
-    const wanted = this.#wanted.find(({ notBefore }) => now >= notBefore);
-    if (!wanted) return;
-    this.#wanted = this.#wanted.filter((one) => one !== wanted);
-    this.#create(wanted, now);
+    const wanted = this.#wanted.take(now);
+    if (wanted) this.#create(wanted, now);
   }
 
   // --- ours ------------------------------------------------------------------------------------------------------------------------
@@ -246,8 +240,8 @@ export class ChildKeeper {
       this.#setup.emit({ kind: 'rekeying', what: 'child', underWay: false });
       this.#rekeyed(on, life, ours, spiIn, verdict, at);
       // The peer deleted the old one meanwhile (RFC 7296 §2.25.1), and nothing has come in its place.
-      if (this.#lives.size === 0 && !this.pending)
-        this.#setup.empty(at, { code: 'closed-by-gateway', evidence: 'DELETE of the last CHILD SA' });
+      if (this.#lives.size === 0 && !this.pending) this.#setup.empty(at, lastDeleted);
+      else if (!this.#lives.has(life.spiIn)) this.#miss(life, at);
     });
   }
 
@@ -261,7 +255,7 @@ export class ChildKeeper {
       ...{ localSelectors: wanted.local, remoteSelectors: wanted.remote },
       ...(wanted.method && { method: wanted.method }),
     });
-    sa.narrator.log('info', `asking for ${wanted.which === 'first' ? 'the first' : 'one more'} CHILD SA`, {
+    sa.narrator.log('info', `${asking[wanted.which]} CHILD SA`, {
       local: selectorsText(wanted.local),
       remote: selectorsText(wanted.remote),
     });
@@ -355,7 +349,7 @@ export class ChildKeeper {
       succeed(life, theirs, now);
       return;
     }
-    this.install(sa, child, now, living ? { replaces: life.spiIn } : {});
+    this.install(sa, child, now, living ? { replaces: life.spiIn } : {}, life.lineage);
     this.#setup.emit(childRekeyed(sa, child, life.spiIn, 'us'));
     if (theirs) {
       const redundant = this.#lives.get(theirs.spiIn);
@@ -372,8 +366,22 @@ export class ChildKeeper {
   /** RFC 7296 §2.25.1: CHILD_SA_NOT_FOUND. It is forgotten without a word, and another is asked for. */
   #startAnew(sa: IkeSa, life: Life): void {
     sa.narrator.log('info', 'the peer does not know the CHILD SA any more; asking for another', { spiIn: spiText(life.spiIn) });
-    this.want(life.selectors);
+    this.#wanted.add(life.selectors, 'further', life.lineage);
+    this.#lives.delete(life.spiIn);
     sa.forgetChild(life.spiIn);
+  }
+
+  /** It ended without a successor, and the IKE SA is of use without it. */
+  #miss(life: Life, now: number): void {
+    const { renews, current, emit } = this.#setup;
+    const sa = current();
+    if (!renews || sa?.state !== 'established') return;
+    const pause = this.#wanted.missed(life, now);
+    if (pause === undefined) return;
+    const { remote } = life.selectors;
+    const retryMs = Math.round(pause);
+    sa.narrator.log('warn', 'the peer deleted a CHILD SA of several', { remote: selectorsText(remote), retryMs });
+    emit({ kind: 'child-refused', remoteSelectors: remote, evidence: 'deleted by the gateway' });
   }
 
   #created(sa: IkeSa, wanted: Wanted, spiIn: number, verdict: CreateVerdict<AgreedChild>, now: number): void {
@@ -384,30 +392,35 @@ export class ChildKeeper {
         local: selectorsText(child.localSelectors),
         remote: selectorsText(child.remoteSelectors),
       });
-      this.install(sa, child, now);
+      wanted.lineage.madeAt = now;
+      this.install(sa, child, now, {}, wanted.lineage);
       return;
     }
     const attempts = wanted.attempts + 1;
     if (verdict.kind === 'group' && attempts < maxGroups) {
-      this.#wanted.push({ ...wanted, method: verdict.method, attempts, notBefore: now });
+      this.#wanted.retry({ ...wanted, method: verdict.method, attempts, notBefore: now });
       return;
     }
     if (verdict.kind === 'refused' && this.#asksOtherwise(sa, verdict.type)) {
-      this.#wanted.push({ ...wanted, attempts, notBefore: now });
+      this.#wanted.retry({ ...wanted, attempts, notBefore: now });
       return;
     }
     if (verdict.kind === 'wrong') this.#disown(sa, spiIn, now);
     const evidence = verdict.kind === 'group' ? `asks for ${verdict.method.keyword}` : verdict.evidence;
     const passing = verdict.kind === 'refused' && (verdict.type === NOTIFY.TEMPORARY_FAILURE || verdict === deletedAlready);
-    const again = passing && attempts < maxTemporary;
-    sa.narrator.log(again ? 'info' : 'warn', `no ${wanted.which} CHILD SA: ${evidence}`);
-    if (again) this.#wanted.push({ ...wanted, attempts, notBefore: now + pauseAfter(attempts, Infinity, this.#setup.random) });
-    else if (this.#lives.size === 0 && this.#wanted.length === 0)
-      this.#setup.empty(now, wanted.which === 'first' ? whyNone(verdict, evidence) : undefined);
+    const { which } = wanted;
+    const none = this.#lives.size === 0 && !this.pending;
+    // The peer deleted the others too meanwhile: a new session has all of them sooner.
+    const again = passing && attempts < maxTemporary && !(none && which === 'again');
+    sa.narrator.log(again ? 'info' : 'warn', `no ${which === 'first' ? 'first' : 'further'} CHILD SA: ${evidence}`);
+    if (again) this.#wanted.retry({ ...wanted, attempts, notBefore: now + pauseAfter(attempts, Infinity, this.#setup.random) });
+    else if (none)
+      this.#setup.empty(now, which === 'first' ? whyNone(verdict, evidence) : which === 'again' ? lastDeleted : undefined);
     else this.#setup.emit({ kind: 'child-refused', remoteSelectors: wanted.remote, evidence });
   }
 
   #postpone(sa: IkeSa, life: Life, evidence: string, now: number): void {
+    if (!this.#lives.has(life.spiIn)) return;
     const pause = pauseAfter(life.attempts, life.hardAt - now, this.#setup.random);
     life.notBefore = now + pause;
     life.method = undefined;
@@ -452,12 +465,7 @@ const maxDeleted = 256;
 /** The DELETE of what an answer made came before the answer. */
 const deletedAlready = { kind: 'refused', type: NOTIFY.CHILD_SA_NOT_FOUND, evidence: 'the peer has deleted it already' } as const;
 
-function wipeChild({ keysIn, keysOut }: ChildSa): void {
-  for (const { encryption, integrity } of [keysIn, keysOut]) {
-    encryption.fill(0);
-    integrity.fill(0);
-  }
-}
+const lastDeleted: IkeFailure = { code: 'closed-by-gateway', evidence: 'DELETE of the last CHILD SA' };
 
 /** Why there is not even the first one. */
 function whyNone(verdict: CreateVerdict<AgreedChild>, evidence: string): IkeFailure {

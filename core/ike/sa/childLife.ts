@@ -14,9 +14,20 @@ export interface Selectors {
   readonly remote: readonly TrafficSelector[];
 }
 
+/** One CHILD SA and all that came in its place. */
+export interface Lineage {
+  /** The peer made the first of them: whether there is one is for it to say. */
+  readonly byPeer: boolean;
+  /** When there was one after there was none. */
+  madeAt: number;
+  /** How often in a row the peer deleted it soon after that. */
+  deletions: number;
+}
+
 export interface Life {
   readonly spiIn: number;
   readonly selectors: Selectors;
+  lineage: Lineage;
   softAt: number;
   hardAt: number;
   /** Rekeying was refused: not before this. */
@@ -48,6 +59,10 @@ export interface Installed {
   readonly standby?: true;
 }
 
+export function newLineage(byPeer: boolean, now: number): Lineage {
+  return { byPeer, madeAt: now, deletions: 0 };
+}
+
 /** What the peer made takes over; it deletes the old one. */
 export function succeed(life: Life, theirs: Made, now: number): void {
   life.replacedBy = theirs.spiIn;
@@ -64,6 +79,13 @@ export function childOf(sa: IkeSa, agreed: AgreedChild, spiIn: number, byUs: boo
     : [keys.responderToInitiator, keys.initiatorToResponder];
   const selectors = { localSelectors, remoteSelectors, ...(peerSelectors && { peerSelectors }) };
   return { spiIn, spiOut, ...suite, keysIn, keysOut, ...selectors, ...path };
+}
+
+export function wipeChild({ keysIn, keysOut }: ChildSa): void {
+  for (const { encryption, integrity } of [keysIn, keysOut]) {
+    encryption.fill(0);
+    integrity.fill(0);
+  }
 }
 
 /** For the log, and for who counts. */

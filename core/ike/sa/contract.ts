@@ -173,7 +173,7 @@ export type IkeOutput =
   | { readonly kind: 'rekey-due'; readonly what: 'child'; readonly spiIn: number; readonly within: number }
   /** A rekey was refused or is not possible now; what there is stays in use and it is tried again. */
   | { readonly kind: 'rekey-failed'; readonly what: 'ike' | 'child'; readonly evidence: string; readonly retryIn: number }
-  /** A further CHILD SA that was wanted: there is none, and it is not asked for again. */
+  /** A CHILD SA of several that is wanted: there is none. What the peer deleted is asked for again, what it refused is not. */
   | { readonly kind: 'child-refused'; readonly remoteSelectors: readonly TrafficSelector[]; readonly evidence: string }
   /**
    * The authentication is good for `within` more milliseconds (RFC 4478, or our own limit): another machine is to authenticate anew and to

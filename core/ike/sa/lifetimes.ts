@@ -68,6 +68,8 @@ export function pauseAfter(attempts: number, left: number, random: Random): numb
   return Math.max(least / 2, Math.min(pause, left / 4));
 }
 
+/** Milliseconds: a CHILD SA that the peer deletes earlier it did not want, and is asked for another one later and later. */
+export const wantedFor = 30_000;
 /** Milliseconds that an SA stays which the peer is to delete, because it replaced it or made it in vain. */
 export const redundantFor = 20_000;
 /** Milliseconds that packets under way may still come on a CHILD SA that was replaced. */

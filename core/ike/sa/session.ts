@@ -241,7 +241,7 @@ export class Session {
     if (output.kind === 'closed') this.#gone(sa, output.failure);
     else if (output.kind !== 'remove-child') this.#setup.emit(output);
     else {
-      const { grace, empty } = this.children.removed(output.spiIn);
+      const { grace, empty } = this.children.removed(output.spiIn, this.#now);
       this.#setup.emit(grace === undefined || sa.state === 'closed' ? output : { ...output, grace });
       if (empty) this.#withoutChild(this.#now);
     }

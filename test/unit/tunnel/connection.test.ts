@@ -8,7 +8,7 @@ import { importProfile } from '../../../core/profile/import.ts';
 import type { Profile } from '../../../core/profile/model.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
 import { profileText } from '../profile/sample.ts';
-import { comesUp, type FakeWorld, fakeWorld, neverAnswers } from './fakes.ts';
+import { childSa, comesUp, type FakeWorld, fakeWorld, network, neverAnswers } from './fakes.ts';
 
 function profile(changes: Readonly<Record<string, unknown>> = {}): Profile {
   const imported = importProfile(profileText({ gateway: '127.0.0.1', ipv6: false, ...changes }));
@@ -325,6 +325,36 @@ test('the dataplane is told of an IKE SA that a rekeying made: the gateway may b
   const { connection, reaches } = run(world);
   await reaches('connected');
   assert.ok(world.calls.includes('expectIke 00112233aabbccdd'));
+  await connection.end();
+});
+
+test('a network whose CHILD SA the gateway deletes is warned of until it is made again', async () => {
+  const child = (spiIn: number) => ({ ...childSa(['10.7.0.0/16']), spiIn });
+  const world = fakeWorld({
+    script: (input, emit) => {
+      comesUp(input, emit);
+      if (input.kind === 'start') emit({ kind: 'install-child', child: child(0x7777) });
+      if (input.kind !== 'datagram') return;
+      if (input.bytes.length > 1) emit({ kind: 'install-child', child: child(0x7778) });
+      else {
+        emit({ kind: 'remove-child', spiIn: 0x7777 });
+        emit({ kind: 'child-refused', remoteSelectors: [network('10.7.0.0/16')], evidence: 'deleted by the gateway' });
+      }
+    },
+  });
+  const { connection, reaches } = run(world);
+  await reaches('connected');
+  const shown = () => {
+    const { state, children, warnings } = statusFor(connection.facts(), 1000, 0);
+    return { state, networks: children.length, warnings };
+  };
+  const gateway = { address: '127.0.0.1', port: 4500 };
+  assert.deepEqual(shown(), { state: 'connected', networks: 2, warnings: undefined });
+  connection.datagram(new Uint8Array(1), 'natt', gateway);
+  const warnings = [{ code: 'network-refused', subject: '10.7.0.0/16 (deleted by the gateway)' }];
+  assert.deepEqual(shown(), { state: 'connected', networks: 1, warnings });
+  connection.datagram(new Uint8Array(2), 'natt', gateway);
+  assert.deepEqual(shown(), { state: 'connected', networks: 2, warnings: undefined });
   await connection.end();
 });
 
