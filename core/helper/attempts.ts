@@ -14,6 +14,8 @@ import type { Lost, TunnelFacts } from '../tunnel/status.ts';
 import type { SigningKey } from './asks.ts';
 import { type Connection, type ConnectionDeps, type ConnectionRequest, startConnection } from './connection.ts';
 import { createCredentials, type Recallable, type Rememberable } from './credentials.ts';
+import { learn, namesOf } from './gatewayNames.ts';
+import { resolveGateway } from './gatewayPath.ts';
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
 import type { Memory } from './reach.ts';
 import { createStage, type Stage } from './stage.ts';
@@ -84,6 +86,9 @@ export interface Attempts {
  */
 const QUICK = 1_700;
 const PATIENT = 60_000;
+
+/** How often the names of the gateways are looked up while it is up, milliseconds: where they lead can hardly be asked once it is lost. */
+const NAMES_EVERY = 600_000;
 
 export function newMemory(): Memory {
   return { addresses: new Map(), avoided: new Set() };
@@ -438,6 +443,19 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     tell({ kind: 'network', usable: now !== '' });
   });
 
+  async function refresh(name: string): Promise<void> {
+    const found = await (deps.lookUp ?? resolveGateway)(name);
+    if (!ending && found.ok && learn(memory.addresses, name, found.value, isUp())) deps.onChange();
+  }
+
+  function isUp(): boolean {
+    return told !== undefined && told === connection && session.lost() === undefined && !session.paused();
+  }
+
+  const names = setInterval(() => {
+    if (isUp()) for (const name of namesOf(profile)) void refresh(name);
+  }, NAMES_EVERY);
+
   // --- the end -------------------------------------------------------------------------------------------------------------------
 
   function finish(reason: Failure | undefined): void {
@@ -445,6 +463,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     ending = { at: connection?.facts().endingAt ?? deps.now(), reason };
     if (reason && !connection) deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
     clearTimeout(timer);
+    clearInterval(names);
     watch.close();
     prompter.withdraw();
     deps.onChange();

@@ -19,6 +19,8 @@ import { ChildSas } from './childSas.ts';
 import type { Credentials } from './credentials.ts';
 import { createCutOff } from './cutOff.ts';
 import type { Driver, IkeEvent } from './driver.ts';
+import { type LookUp, learn } from './gatewayNames.ts';
+import { resolveGateway } from './gatewayPath.ts';
 import { planHost } from './hostPlan.ts';
 import { furtherSelectors } from './ikeConfig.ts';
 import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
@@ -40,6 +42,8 @@ export interface ConnectionDeps extends StageDeps {
   /** For the machine: milliseconds of a clock that never goes back, and counts a suspend. */
   readonly monotonic: () => number;
   readonly version: string;
+  /** The computer's own resolver when absent. */
+  readonly lookUp?: LookUp;
   /** In [0, 1); Math.random when absent. */
   readonly random?: () => number;
   readonly onChange: () => void;
@@ -118,6 +122,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   };
   const children = new ChildSas(deps, profile);
   const { stage } = request;
+  const { lookUp = resolveGateway } = deps;
   let reach: Reach | undefined;
   let driver: Driver | undefined;
   /** What it goes over, where that is TCP. */
@@ -170,6 +175,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         onEvent,
         onAsk: answer,
         trafficArrived: () => children.trafficArrived(),
+        lookUp,
         random: deps.random ?? Math.random,
         onLate: request.onLate,
         onRoundTrip: (milliseconds) => {
@@ -290,6 +296,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       case 'moved':
         moved(event);
         break;
+      case 'redirecting':
+        void redirecting(event.gateway);
+        return;
       case 'peer-addresses':
         roaming?.peerAddresses(event.addresses);
         return;
@@ -366,6 +375,13 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   function due(event: Extract<IkeEvent, { readonly kind: 'rekey-due' }>, at: number): void {
     if (event.what === 'child') children.due(event.spiIn, at);
     else facts.rekeyIkeAt = at;
+  }
+
+  /** While the tunnel carries the question, be it to the office's own servers. */
+  async function redirecting(name: string): Promise<void> {
+    const found = await lookUp(name);
+    if (found.ok) learn(request.memory.addresses, name, found.value, true);
+    driver?.give({ kind: 'leave' });
   }
 
   // --- moving --------------------------------------------------------------------------------------------------------------------

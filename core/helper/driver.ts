@@ -31,7 +31,7 @@ export interface Driver {
   /** `alive` tells of the answer. */
   check(): void;
   /** What else the machine is told from here. */
-  give(input: Extract<IkeInput, { readonly kind: 'limit' | 'rekey-ike' | 'rekey-child' }>): void;
+  give(input: Extract<IkeInput, { readonly kind: 'limit' | 'rekey-ike' | 'rekey-child' | 'leave' }>): void;
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
   /** It is of an SA that the machine sent something of. */
   knows(datagram: Uint8Array): boolean;

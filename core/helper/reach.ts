@@ -13,9 +13,10 @@ import type { Profile } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import { failure, hostFailure, ikeFailure } from '../tunnel/explain.ts';
-import { type Address, createRace, type Race, type Target } from '../tunnel/race.ts';
+import { createRace, type Race, type Target } from '../tunnel/race.ts';
 import { createDriver, type Driver, type IkeEvent } from './driver.ts';
-import { localAddressTowards, resolveGateway } from './gatewayPath.ts';
+import { type GatewayAddresses, type LookUp, learn } from './gatewayNames.ts';
+import { localAddressTowards } from './gatewayPath.ts';
 import { ikeConfig, type Path } from './ikeConfig.ts';
 import type { Proof } from './proof.ts';
 import type { NetworkPorts } from './roaming.ts';
@@ -28,7 +29,7 @@ export interface Memory {
   /** The address that answered last. */
   preferred?: string;
   /** What the names stood for: while a tunnel is held, nobody can be asked. */
-  readonly addresses: Map<string, readonly Address[]>;
+  readonly addresses: GatewayAddresses;
   /** UDP was silent, and TCP was answered. */
   udpBlocked?: boolean;
   /** Those that answered IKE_SA_INIT and nothing after it. */
@@ -46,6 +47,7 @@ export interface ReachPorts {
   readonly send: (channel: Channel, to: Endpoint, bytes: Uint8Array) => boolean;
   readonly trafficArrived: () => boolean;
   readonly onLate: () => void;
+  readonly lookUp: LookUp;
   readonly onRoundTrip: (milliseconds: number) => void;
   /** What a machine says: of all of them until one is answered, of that one from then on. */
   readonly onEvent: (event: IkeEvent) => void;
@@ -179,9 +181,10 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
   async function lookUp(gateway: number, name: string): Promise<void> {
     const before = memory.addresses.get(name);
     if (before) tell({ kind: 'addresses', gateway, addresses: before });
-    const found = await resolveGateway(name);
+    const found = await ports.lookUp(name);
     if (found.ok) {
-      memory.addresses.set(name, found.value);
+      // Beside one that is up, names are looked up through that.
+      learn(memory.addresses, name, found.value, request.beside === true);
       tell({ kind: 'addresses', gateway, addresses: found.value });
     } else if (!before) problems.push(found.error);
     tell({ kind: 'looked-up', gateway });

@@ -101,13 +101,15 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     const { id, whenLost } = stored.profile;
     // Something may change before there is an entry for it.
     let session: SessionWriter | undefined;
-    let kept = false;
+    let kept = '';
     const onChange = () => {
       session?.observe();
-      if (!kept && session && connection.facts().readyAt !== undefined && whenLost !== 'end') {
-        kept = true;
+      if (session && connection.facts().readyAt !== undefined && whenLost !== 'end') {
         const { addresses, inside = [] } = memoryOf(id);
-        options.wanted.keep({ profile: id, owner: user, addresses: [...addresses], inside });
+        const wanted = { profile: id, owner: user, addresses: [...addresses], inside };
+        const text = JSON.stringify(wanted);
+        if (text !== kept) options.wanted.keep(wanted);
+        kept = text;
       }
       options.onChange();
     };

@@ -103,6 +103,32 @@ test('once it is up: answered, then the old SA is deleted with its CHILD SA (§5
   assert.equal(conversation.outputs('remove-child').length, 1);
 });
 
+test('once it is up, to a name: the tunnel stays until that was looked up, which may be by the tunnel alone (§5)', () => {
+  for (const how of ['looked up', 'never', 'deleted by the office'] as const) {
+    const conversation = meet({ client: { redirect: {} } });
+    agreed(conversation);
+    // ← HDR, SK {N(REDIRECT)};  HDR, SK {} →
+    conversation.tellOffice({ kind: 'tell', payloads: [notify(NOTIFY.REDIRECT, redirectData(TO))] });
+    conversation.run(4_000);
+    assert.deepEqual(conversation.outputs('redirecting'), [{ kind: 'redirecting', gateway: TO }]);
+    assert.deepEqual([conversation.outputs('closed'), conversation.outputs('remove-child')], [[], []]);
+    // HDR, SK {D} →  ← HDR, SK {}; or the other way round
+    if (how === 'looked up') conversation.tell({ kind: 'leave' });
+    if (how === 'deleted by the office') conversation.tellOffice({ kind: 'terminate' });
+    conversation.run(how === 'never' ? 1_500 : 500, () => conversation.outputs('closed').length > 0);
+    assert.equal(conversation.outputs('closed')[0]?.failure?.code, 'redirected', how);
+    assert.equal(target(conversation), TO);
+  }
+});
+
+test('told to leave by nobody who sent it away, it stays', () => {
+  const conversation = meet({ client: { redirect: {} } });
+  agreed(conversation);
+  conversation.tell({ kind: 'leave' });
+  conversation.run(10_000);
+  assert.deepEqual(conversation.outputs('closed'), []);
+});
+
 test('once it is up, for who did not announce it, or to nowhere: answered and not followed', () => {
   for (const [client, data] of [
     [{}, redirectData(TO)],

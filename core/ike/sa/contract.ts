@@ -132,6 +132,8 @@ export type IkeInput =
       /** A request in flight goes out again at once, and the next word of the peer is told by `alive`. */
       readonly quick?: boolean;
     }
+  /** After `redirecting`: the name was looked up, or cannot be. */
+  | { readonly kind: 'leave' }
   /** Rekey now: a CHILD SA by its inbound SPI, or the IKE SA. */
   | { readonly kind: 'rekey-child'; readonly spiIn: number }
   | { readonly kind: 'rekey-ike' }
@@ -194,6 +196,11 @@ export type IkeOutput =
       readonly channel: Channel;
       readonly natLocal: boolean;
     }
+  /**
+   * The gateway sends us to this host name, which may be one that is to be looked up through the tunnel: until `leave`, or for five seconds,
+   * all stays as it is. To an address it goes without this.
+   */
+  | { readonly kind: 'redirecting'; readonly gateway: string }
   /** Further addresses of the gateway, all of them; `paths` may lead there too. */
   | { readonly kind: 'peer-addresses'; readonly addresses: readonly string[] }
   /** The peer has said something that only it can say, since a quick `check-liveness`. */

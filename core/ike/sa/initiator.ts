@@ -132,6 +132,9 @@ class Initiator implements IkeMachine {
       case 'rekey-ike':
         this.#session?.rekeyIke(now);
         return;
+      case 'leave':
+        this.#standing?.lookedUp(now);
+        return;
       case 'limit':
         this.#session?.limit(input.spiIn, input.which, now);
         return;

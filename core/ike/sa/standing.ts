@@ -3,6 +3,7 @@
  * (authLifetime.ts), a ticket to come back with (tickets.ts), the token that proves a crash (crashDetection.ts), and being sent to
  * another gateway. For the initiator: none of it is a responder's to hear.
  */
+import { parseAddress } from '../../bytes/address.ts';
 import { readRedirect, redirected } from '../exchanges/redirect.ts';
 import { NOTIFY } from '../wire/constants.ts';
 import type { Message, PayloadOf } from '../wire/message.ts';
@@ -26,11 +27,16 @@ export interface StandingSetup {
   readonly leave: (failure: IkeFailure, now: number) => void;
 }
 
+/** How long a name is looked up before the gateway is left, milliseconds: it allows sufficient time for that (RFC 5685 §5). */
+const LOOK_UP_WITHIN = 5_000;
+
 export class Standing {
   readonly #setup: StandingSetup;
   readonly #lifetime: AuthLifetime;
   readonly #crash = new CrashDetection();
   readonly #tickets: Tickets | undefined;
+  /** Sent to a name, which is being looked up. */
+  #leaving: { readonly failure: IkeFailure; readonly by: number } | undefined;
 
   /** From the last response of IKE_AUTH on, which has these notifies. */
   constructor(setup: StandingSetup, gateway: Identity, notifies: readonly PayloadOf<'N'>[], now: number) {
@@ -95,13 +101,18 @@ export class Standing {
   }
 
   get deadline(): number {
-    return Math.min(this.#lifetime.deadline, this.#tickets?.deadline ?? Number.POSITIVE_INFINITY);
+    const never = Number.POSITIVE_INFINITY;
+    return Math.min(this.#lifetime.deadline, this.#tickets?.deadline ?? never, this.#leaving?.by ?? never);
   }
 
   tick(now: number): void {
     const sa = this.#setup.current();
     if (sa?.state !== 'established') return;
     const { emit, leave, narrator } = this.#setup;
+    if (this.#leaving && now >= this.#leaving.by) {
+      this.lookedUp(now);
+      return;
+    }
     const event = this.#lifetime.tick(now);
     if (event?.kind === 'expired') {
       leave({ code: 'authentication-expired', evidence: 'the time of the authentication is over' }, now);
@@ -114,6 +125,12 @@ export class Standing {
     this.#tickets?.tick(sa, now);
   }
 
+  /** Nothing keeps us with a gateway that sends us away. */
+  lookedUp(now: number): void {
+    const leaving = this.#leaving;
+    if (leaving && this.#setup.current()?.state === 'established') this.#setup.leave(leaving.failure, now);
+  }
+
   /** The session is over. */
   ended(failure: IkeFailure | undefined): void {
     this.#tickets?.ended(failure);
@@ -121,16 +138,29 @@ export class Standing {
 
   /** Why the session ends, as who uses it should be told: the gateway deletes it because nobody authenticated again. */
   explain(failure: IkeFailure | undefined, now: number): IkeFailure | undefined {
+    // RFC 5685 §5: the gateway may delete it first.
+    if (failure?.code === 'closed-by-gateway' && this.#leaving) return this.#leaving.failure;
     if (failure?.code !== 'closed-by-gateway' || !this.#lifetime.isOver(now)) return failure;
     return { code: 'authentication-expired', evidence: `${failure.evidence} after AUTH_LIFETIME` };
   }
 
   /** RFC 5685 §5. */
   #redirect(data: Uint8Array): NotifyTaken {
-    const { leave, narrator } = this.#setup;
+    const { emit, leave, narrator } = this.#setup;
     const read = readRedirect(data);
-    if (read.ok) return { after: (now) => leave(redirected(read.value.gateway, 'INFORMATIONAL'), now) };
-    narrator.log('warn', `not followed: ${read.error}`);
-    return {};
+    if (!read.ok) {
+      narrator.log('warn', `not followed: ${read.error}`);
+      return {};
+    }
+    const { gateway } = read.value;
+    const failure = redirected(gateway, 'INFORMATIONAL');
+    if (parseAddress(gateway)) return { after: (now) => leave(failure, now) };
+    return {
+      after: (now) => {
+        if (this.#leaving) return;
+        this.#leaving = { failure, by: now + LOOK_UP_WITHIN };
+        emit({ kind: 'redirecting', gateway });
+      },
+    };
   }
 }

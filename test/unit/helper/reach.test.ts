@@ -76,6 +76,7 @@ async function world(context: TestContext, { tcp = 'auto', udpBlocked = false }:
       },
       trafficArrived: () => false,
       onLate: () => {},
+      lookUp: async () => ok([{ address: '127.0.0.1', family: 4 }]),
       onRoundTrip: () => {},
       onEvent: () => {},
       onAsk: () => {},

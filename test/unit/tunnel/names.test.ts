@@ -1,0 +1,139 @@
+/** Names of gateways, which can hardly be looked up while the traffic of a lost tunnel is held back: they are looked up while there is one. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { err, ok } from '../../../core/bytes/result.ts';
+import { newMemory, startAttempts } from '../../../core/helper/attempts.ts';
+import { type GatewayAddresses, learn, namesOf } from '../../../core/helper/gatewayNames.ts';
+import type { IkeOutput } from '../../../core/ike/sa/contract.ts';
+import type { Profile } from '../../../core/profile/model.ts';
+import { failure } from '../../../core/tunnel/explain.ts';
+import type { Address } from '../../../core/tunnel/race.ts';
+import { statusFor } from '../../../core/tunnel/status.ts';
+import { sampleProfile } from '../helper/sampleProfile.ts';
+import { comesUp, fakeWorld, neverAnswers, scriptedMachine } from './fakes.ts';
+
+const four = (address: string): Address => ({ address, family: 4 });
+const texts = (addresses: readonly Address[] | undefined) => addresses?.map(({ address }) => address);
+/** What the gateway says next: a datagram's first octet. */
+const [REDIRECT, LOST] = [1, 2];
+
+/** `zone`: what names stand for, as long as `asks` lets anybody ask. */
+async function up(context: TestContext, zone: Map<string, readonly string[]>, changes: Partial<Profile> = {}) {
+  context.mock.timers.enable({ apis: ['setInterval'] });
+  const fake = fakeWorld();
+  const memory = newMemory();
+  const asked: string[] = [];
+  const silent = new Set<string>();
+  let asks = true;
+  const inputs: string[] = [];
+  const attempts = startAttempts(
+    {
+      ...fake.deps,
+      random: () => 0,
+      lookUp: async (name) => {
+        asked.push(name);
+        const found = asks ? zone.get(name) : undefined;
+        return found ? ok(found.map(four)) : err(failure('name-not-resolved', name));
+      },
+      createMachine: (config) => {
+        fake.configs.push(config);
+        return scriptedMachine((input, emit) => {
+          inputs.push(input.kind);
+          const end = (output: IkeOutput) => {
+            asks = false;
+            emit(output);
+          };
+          if (input.kind === 'datagram' && input.bytes[0] === REDIRECT) emit({ kind: 'redirecting', gateway: 'second.test' });
+          else if (input.kind === 'datagram') end({ kind: 'closed', failure: { code: 'gateway-lost', evidence: 'x' } });
+          else if (input.kind === 'leave')
+            end({ kind: 'closed', failure: { code: 'redirected', evidence: 'x', redirect: 'second.test' } });
+          else (silent.has(config.remote.address) ? neverAnswers : comesUp)(input, emit);
+        });
+      },
+      network: { watch: () => ({ close: () => {} }), sourceTowards: () => '127.0.0.1' },
+      log: () => {},
+      onChange: () => {},
+    },
+    {
+      owner: 1000,
+      profile: sampleProfile({ gateway: 'first.test', ...changes }),
+      secret: { psk: new TextEncoder().encode('the key of this gateway') },
+      memory,
+      recall: () => new TextEncoder().encode('the key of this gateway'),
+      mayRemember: () => true,
+      remember: () => {},
+    },
+  );
+  const until = async (reached: () => boolean) => {
+    const late = performance.now() + 5_000;
+    while (!reached() && performance.now() < late) await new Promise(setImmediate);
+    assert.ok(reached(), `${statusFor(attempts.facts(), 1000, 0).state} ${asked}`);
+  };
+  const connected = () => statusFor(attempts.facts(), 1000, 0).state === 'connected';
+  await until(connected);
+  return {
+    ...fake,
+    attempts,
+    memory,
+    asked,
+    silent,
+    inputs,
+    until,
+    connected,
+    says: (what: number) => attempts.datagram(new Uint8Array(28).fill(what), 'natt', { address: '127.0.0.1', port: 4500 }),
+  };
+}
+
+test('sent to a name, it is looked up before the tunnel is left, and then found (RFC 5685 §5)', async (context) => {
+  const zone = new Map([
+    ['first.test', ['127.0.0.1']],
+    ['second.test', ['127.0.0.2']],
+  ]);
+  const it = await up(context, zone);
+  it.says(REDIRECT);
+  await it.until(() => it.configs.length === 2);
+  await it.until(it.connected);
+  assert.deepEqual([it.configs[1]?.remote.address, it.configs[1]?.redirect?.from], ['127.0.0.2', '192.0.2.1']);
+  assert.equal(it.calls.includes('revert'), false);
+  await it.attempts.end();
+});
+
+test('a name that cannot be looked up keeps nobody', async (context) => {
+  const it = await up(context, new Map([['first.test', ['127.0.0.1']]]));
+  it.says(REDIRECT);
+  await it.until(() => it.inputs.includes('leave'));
+  // And then the first one again.
+  await it.until(() => it.configs.length === 2 && it.connected());
+  await it.attempts.end();
+});
+
+test('what the gateways are called is looked up now and then while it is up: an address of its own later is found', async (context) => {
+  const zone = new Map([['first.test', ['127.0.0.1']]]);
+  const it = await up(context, zone, { gateways: ['192.0.2.7'] });
+  zone.set('first.test', ['127.0.0.3']);
+  context.mock.timers.tick(600_000);
+  await it.until(() => it.memory.addresses.get('first.test')?.length === 2);
+  assert.deepEqual(it.asked, ['first.test', '192.0.2.7', 'first.test'], 'an address is no name');
+  it.silent.add('127.0.0.1');
+  it.says(LOST);
+  await it.until(() => it.configs.some(({ remote }) => remote.address === '127.0.0.3') && it.connected());
+  await it.attempts.end();
+  context.mock.timers.tick(600_000);
+  const { length } = it.asked;
+  context.mock.timers.tick(600_000);
+  assert.equal(it.asked.length, length);
+});
+
+test('the answer from inside is one more, never the only one; outside it is the truth', () => {
+  const known: GatewayAddresses = new Map([['a.test', [four('192.0.2.1'), four('192.0.2.2')]]]);
+  assert.equal(learn(known, 'a.test', [four('10.0.0.1'), four('192.0.2.2')], true), true);
+  assert.deepEqual(texts(known.get('a.test')), ['192.0.2.1', '192.0.2.2', '10.0.0.1']);
+  assert.equal(learn(known, 'a.test', [four('10.0.0.1')], true), false);
+  for (let i = 0; i < 40; i++) learn(known, 'a.test', [four(`10.0.1.${i}`)], true);
+  assert.equal(known.get('a.test')?.length, 16);
+  assert.equal(texts(known.get('a.test'))?.[0], '192.0.2.1');
+  assert.equal(learn(known, 'a.test', [four('192.0.2.9')], false), true);
+  assert.deepEqual(texts(known.get('a.test')), ['192.0.2.9']);
+  assert.equal(learn(known, 'b.test', [four('192.0.2.9')], true), true);
+  assert.deepEqual(namesOf({ gateway: '192.0.2.1', gateways: ['b.test', '2001:db8::1'] }), ['b.test']);
+});
