@@ -46,7 +46,8 @@ export function glanceOf(helper: HelperLink, status: Status | undefined): Glance
     case 'connected':
     case 'rekeying':
     case 'roaming':
-      return { gate: 'open', state: 'protected', profile, control: 'disconnect' };
+      // A new login may ask while the old one carries the traffic.
+      return { gate: 'open', state: status.prompt ? 'waiting' : 'protected', profile, control: 'disconnect' };
     case 'reconnecting':
     case 'paused':
       return { gate: 'moving', state: 'reconnecting', profile, control: 'cancel' };
@@ -76,11 +77,13 @@ export function noticeOf(before: Glance, now: Glance): Notice | undefined {
   switch (now.state) {
     case 'protected':
       // After a restart of the window or the helper, or where the loss was not told, it is no news.
-      return before.state === 'no-helper' || before.state === 'reconnecting' || before.kept ? undefined : 'protected';
+      return before.gate === 'open' || before.state === 'no-helper' || before.state === 'reconnecting' || before.kept
+        ? undefined
+        : 'protected';
     case 'blocked':
       return before.state === 'no-helper' || now.kept ? undefined : 'lost';
     case 'failed':
-      return before.state === 'protected' || before.state === 'reconnecting' || before.kept
+      return before.gate === 'open' || before.state === 'reconnecting' || before.kept
         ? 'lost'
         : before.state === 'no-helper'
           ? undefined
@@ -89,7 +92,7 @@ export function noticeOf(before: Glance, now: Glance): Notice | undefined {
       return 'waiting';
     case 'unprotected':
     case 'no-helper':
-      return before.state === 'protected' ? 'lost' : undefined;
+      return before.gate === 'open' ? 'lost' : undefined;
     default:
       return undefined;
   }

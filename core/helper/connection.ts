@@ -482,7 +482,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     roaming?.stop();
     cutOff.stop();
     proof?.asks.end();
-    request.retract();
+    // Whoever is logged in asks nothing more: then it is the question of the one beside.
+    if (facts.establishedAt === undefined) request.retract();
     deps.onChange();
     takeDown()
       .catch((fault) => deps.log('error', 'tunnel', `taking down failed: ${String(fault)}`))

@@ -287,7 +287,7 @@ export interface ImportNote {
 
 export type TunnelState =
   | 'idle'
-  /** For the user: `Status.prompt` says what for. */
+  /** For the user, and for nothing else: `Status.prompt` says what for. */
   | 'waiting'
   | 'resolving'
   | 'connecting'
@@ -319,7 +319,10 @@ export interface Failure {
   readonly evidence: string;
 }
 
-/** What is asked of the user; answered by `tunnel.answer`, cancelled by `tunnel.down`. Only the owner of the connection sees it. */
+/**
+ * What is asked of the user; answered by `tunnel.answer`, cancelled by `tunnel.down`. Only the owner of the connection sees it. In another
+ * state than `waiting` a new login asks beside the tunnel that is there: left unanswered, that one goes on until its own login is over.
+ */
 export interface Prompt {
   readonly id: string;
   readonly kind: 'psk' | 'identity' | 'password' | 'code' | 'pin';

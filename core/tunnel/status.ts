@@ -129,7 +129,8 @@ export function stateOf(
   if (!facts) return { state: 'idle', since: helperStartedAt };
   if (facts.endedAt !== undefined) return { state: facts.failure ? 'failed' : 'idle', since: facts.endedAt };
   if (facts.endingAt !== undefined) return { state: 'disconnecting', since: facts.endingAt };
-  if (facts.prompt) return { state: 'waiting', since: facts.prompt.askedAt };
+  // A login that takes the place of another asks beside what carries the traffic.
+  if (facts.prompt && facts.readyAt === undefined) return { state: 'waiting', since: facts.prompt.askedAt };
   // Without a network there is nobody to ask whether the gateway is still there.
   if (facts.pausedAt !== undefined && !facts.lost?.stuck) return { state: 'paused', since: facts.pausedAt };
   if (facts.lost) return { state: facts.lost.stuck && facts.lost.held ? 'blocked' : 'reconnecting', since: facts.lost.at };
@@ -184,7 +185,7 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
           children: facts.children.map(childStatus),
           steps: stepsOf(facts),
           // Not even root answers for somebody else: the answer may be a secret of theirs.
-          ...(facts.prompt && viewer === facts.owner && state === 'waiting' && { prompt: promptOf(facts.prompt) }),
+          ...(facts.prompt && viewer === facts.owner && facts.endingAt === undefined && { prompt: promptOf(facts.prompt) }),
           ...(facts.pathRtt !== undefined && { pathRtt: facts.pathRtt }),
           ...(facts.backend !== undefined && { backend: facts.backend }),
           ...(facts.offload && isUp(state) && { offload: facts.offload }),

@@ -4,6 +4,7 @@ import type { ReactElement } from 'react';
 import { Button } from '../../components/button.tsx';
 import { ErrorCard } from '../../components/errorCard.tsx';
 import { useTranslation } from '../../i18n/i18n.ts';
+import { putAside, useAside } from '../../store/aside.ts';
 import { pressControl } from '../../store/control.ts';
 import { loadProfiles, useProfiles } from '../../store/profiles.ts';
 import { connect, useSession } from '../../store/session.ts';
@@ -66,6 +67,19 @@ function Now({ headline }: { readonly headline: Headline }): ReactElement | null
   );
 }
 
+/** The question that was put aside. */
+function Asked(): ReactElement | null {
+  const { t } = useTranslation('connect');
+  const asked = useSession(({ status }) => status?.prompt?.id);
+  const aside = useAside(({ id }) => id);
+  if (asked === undefined || asked !== aside) return null;
+  return (
+    <Button look="primary" size="big" onPress={() => putAside(null)} data-test="answer">
+      {t('control.answer')}
+    </Button>
+  );
+}
+
 /** The one big control. */
 function Control({ headline }: { readonly headline: Headline }): ReactElement {
   const { t } = useTranslation('connect');
@@ -90,6 +104,7 @@ function Control({ headline }: { readonly headline: Headline }): ReactElement {
         {word()}
       </Button>
       <Now headline={headline} />
+      <Asked />
     </div>
   );
 }

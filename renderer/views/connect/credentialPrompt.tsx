@@ -1,4 +1,4 @@
-/** The gateway or the profile needs something from the user: over every view, because the connection waits for it. */
+/** The gateway or the profile needs something from the user: over every view, because the connection, or the next login, waits for it. */
 import { type FormEvent, type ReactElement, useState } from 'react';
 import type { Prompt, RpcError } from '../../../core/rpc/contract.ts';
 import { call } from '../../api.ts';
@@ -7,16 +7,28 @@ import { Dialog } from '../../components/dialog.tsx';
 import { ErrorCard } from '../../components/errorCard.tsx';
 import { Switch, TextField } from '../../components/fields.tsx';
 import { useTranslation } from '../../i18n/i18n.ts';
+import { putAside, useAside } from '../../store/aside.ts';
 import { disconnect, useSession } from '../../store/session.ts';
 
 export function CredentialPrompt(): ReactElement | null {
   const prompt = useSession((session) => (session.intent === null ? session.status?.prompt : undefined));
   const name = useSession((session) => session.status?.profile?.name ?? '');
+  const beside = useSession(({ status }) => status?.state !== 'waiting');
+  const aside = useAside(({ id }) => id);
+  // What everything waits for cannot be put aside.
+  if (!prompt || (beside && prompt.id === aside)) return null;
   // A prompt of its own for every attempt: nothing typed stays behind.
-  return prompt ? <PromptDialog key={`${prompt.id} ${prompt.attempt}`} prompt={prompt} name={name} /> : null;
+  return <PromptDialog key={`${prompt.id} ${prompt.attempt}`} prompt={prompt} name={name} beside={beside} />;
 }
 
-function PromptDialog({ prompt, name }: { readonly prompt: Prompt; readonly name: string }): ReactElement {
+interface PromptDialogProps {
+  readonly prompt: Prompt;
+  readonly name: string;
+  /** It is for a new login, and the tunnel of the old one is there. */
+  readonly beside: boolean;
+}
+
+function PromptDialog({ prompt, name, beside }: PromptDialogProps): ReactElement {
   const { t } = useTranslation('connect');
   const { t: common } = useTranslation();
   // A name that was not taken is there again to be mended; nothing else that was typed is.
@@ -28,7 +40,7 @@ function PromptDialog({ prompt, name }: { readonly prompt: Prompt; readonly name
   const [problem, setProblem] = useState<RpcError | null>(null);
   const [empty, setEmpty] = useState(false);
   const { kind } = prompt;
-  const cancel = () => void disconnect();
+  const cancel = () => (beside ? putAside(prompt.id) : void disconnect());
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -56,6 +68,7 @@ function PromptDialog({ prompt, name }: { readonly prompt: Prompt; readonly name
         data-kind={kind}
         data-attempt={prompt.attempt}
       >
+        {beside && <p className="soft">{t('prompt.beside')}</p>}
         {prompt.text !== '' && (
           <figure className="gateway-text">
             <figcaption className="small soft">{t('prompt.says')}</figcaption>
@@ -91,7 +104,7 @@ function PromptDialog({ prompt, name }: { readonly prompt: Prompt; readonly name
         )}
         {problem && <ErrorCard code={problem.code} evidence={problem.detail} />}
         <div className="row wrap end">
-          <Button onPress={cancel}>{common('cancel')}</Button>
+          <Button onPress={cancel}>{beside ? t('prompt.later') : common('cancel')}</Button>
           <Button look="primary" type="submit" isPending={sending} data-test="prompt-submit">
             {t('prompt.submit')}
           </Button>

@@ -27,6 +27,7 @@ function Sentence({ headline }: { readonly headline: Headline }): ReactElement {
   const name = useProfileName() ?? t('now.noName');
   const hasProfile = useProfiles(({ list }) => (list?.length ?? 0) > 0);
   const step = useSession(activeStep);
+  const asked = useSession(({ status }) => status?.prompt !== undefined);
   const counting = useSession(({ status }) => status?.retryAt !== undefined);
   if (headline === 'retrying' && counting) return <Countdown name={name} />;
   const key =
@@ -36,7 +37,9 @@ function Sentence({ headline }: { readonly headline: Headline }): ReactElement {
         ? 'idleNoProfile'
         : headline === 'retrying'
           ? 'asked'
-          : headline;
+          : headline === 'rekeying' && asked
+            ? 'waiting'
+            : headline;
   return <p className="state-sentence">{t(`now.${key}`, { name })}</p>;
 }
 

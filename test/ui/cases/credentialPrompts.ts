@@ -40,6 +40,39 @@ async function protectedNow(world: World, app: App): Promise<void> {
 
 export const credentialPrompts: readonly Case[] = [
   {
+    name: 'prompt/a new login that asks leaves the tunnel there: put aside, then answered, protected all the while',
+    run: async (world) => {
+      await world.openOffice({ ...byEap('otp'), authLifetime: 30 });
+      const { app } = await pressed(world, eapProfile({ methods: ['otp'], identity: 'alice' }));
+      await answer(question(app, 'code'), 'code', CODE.answer);
+      await protectedNow(world, app);
+      const before = (await world.status()).ike?.spiI;
+      const asked = question(app, 'code');
+      await asked.getByText('You stay connected while you renew it.').waitFor({ timeout: 30_000 });
+      const { state, prompt, children } = await world.status();
+      assert.deepEqual([state, prompt?.kind, children.length], ['rekeying', 'code', 1]);
+      assert.match((await world.stage.cli('status')).stdout, /^Connected, .*\n(.*\n)*\s+Asked for\s+code/);
+      await app.picture('prompt-beside');
+      await asked.getByRole('button', { name: 'Not now' }).click();
+      await stateIs(app, 'Protected');
+      await app.sees('Head office needs something from you.');
+      await app.button('Disconnect').waitFor();
+      await world.ping();
+      await app.press('Enter it now');
+      await answer(question(app, 'code'), 'code', CODE.answer);
+      await eventually(
+        'another IKE SA',
+        async () => {
+          const now = await world.status();
+          return now.state === 'connected' && now.ike?.spiI !== before ? true : undefined;
+        },
+        10_000,
+      );
+      await protectedNow(world, app);
+      return 'put aside, answered';
+    },
+  },
+  {
     name: 'prompt/EAP: user name and password, once the gateway is proven',
     smoke: true,
     run: async (world) => {

@@ -15,6 +15,8 @@ const connected: HelperLink = { state: 'connected', version: '1', uid: 1000 };
 const at = (state: TunnelState): Glance => glanceOf(connected, { ...idle, state, profile: { id: 'p', name: 'Office' } });
 /** No network, and the session is kept. */
 const cutOff: Glance = { ...at('blocked'), kept: true };
+/** The tunnel is there, and a new login asks. */
+const asking: Glance = { ...at('rekeying'), state: 'waiting' };
 const facts: TunnelFacts = {
   owner: 1000,
   profile: { id: 'p', name: 'Office' },
@@ -76,6 +78,12 @@ suite('what tray, menu and notifications make of a status', () => {
     assert.equal(glance.control, 'none');
   });
 
+  test('a new login that asks waits for its user, and the gate is open', () => {
+    const prompt = { id: 'x', kind: 'code', text: '', identity: '', rememberAllowed: false, attempt: 1, askedAt: 2 } as const;
+    const status = statusFor({ ...facts, rekeyingAt: 2, prompt }, 1000, 0);
+    assert.deepEqual(glanceOf(connected, status), asking);
+  });
+
   test('blocked for want of a network alone while there are SAs', () => {
     assert.equal(at('blocked').kept, undefined);
     const child = statusFor({ ...facts, lost: { at: 2, why: failure('no-route', ''), held: true, stuck: true } }, 1000, 0);
@@ -93,6 +101,9 @@ suite('what tray, menu and notifications make of a status', () => {
     ['the user cancels', at('connecting'), at('idle'), undefined],
     ['the window starts while connected', away, at('connected'), undefined],
     ['the window starts after a failure', away, at('failed'), undefined],
+    ['a new login asks', at('connected'), asking, 'waiting'],
+    ['the new login is there', asking, at('connected'), undefined],
+    ['the tunnel ends while a new login asks', asking, at('failed'), 'lost'],
     ['nothing changes', at('connected'), at('connected'), undefined],
     ['fresh keys', at('connected'), at('rekeying'), undefined],
     ['another network', at('connected'), at('roaming'), undefined],

@@ -481,6 +481,46 @@ test('a new login at a cluster whose address sends everybody on is made where it
   await it.attempts.end();
 });
 
+/** A code is asked for before it comes up. */
+const asksFor = (count: number): Script => {
+  const up = withOwnSa(count);
+  return (input, emit) => {
+    if (input.kind !== 'start') return up(input.kind === 'answer' ? { kind: 'start' } : input, emit);
+    const ask = { kind: 'credential', want: 'code', text: '', identity: 'alice', attempt: 1 } as const;
+    emit({ kind: 'progress', step: 'sa-init' });
+    emit({ kind: 'progress', step: 'auth' });
+    emit({ kind: 'ask', id: 1, ask });
+  };
+};
+
+test('a new login that asks the user leaves what is in use alone, and shown as what it is', async () => {
+  const it = run({}, (_, count) => (count === 0 ? comesUp : asksFor(count)));
+  await it.reaches('connected');
+  const asked = async () => {
+    await it.until(() => it.status().prompt !== undefined);
+    return it.status().prompt?.id ?? '';
+  };
+  it.states.length = 0;
+  it.logInAgain();
+  const first = await asked();
+  assert.deepEqual([it.status().state, it.status().children.length, it.status().held], ['rekeying', 1, undefined]);
+  assert.ok(it.attempts.answer(first, '123456', false).ok);
+  await it.reaches('connected');
+  assert.deepEqual(it.states, ['rekeying', 'connected']);
+
+  // What is in use ends before there is an answer: the question stays, and now everything waits for it.
+  it.logInAgain();
+  const second = await asked();
+  it.die();
+  await it.until(() => it.status().children.length === 0 && it.status().state === 'waiting');
+  assert.equal(it.status().prompt?.id, second);
+  assert.ok(it.attempts.answer(second, '654321', false).ok);
+  await it.reaches('connected');
+  assert.equal(it.machines(), 3);
+  await it.attempts.end();
+  assert.equal(it.open.size, 0);
+});
+
 test('the ticket of a new login stays when the connection before it gives its own back', async () => {
   const tickets: IkeTicket[] = [];
   const it = run({}, (config, count) => {

@@ -75,6 +75,8 @@ test('waiting: the owner sees the question, nobody else does, root neither', () 
   assert.equal(Object.hasOwn(owner.prompt ?? {}, 'askedAt'), false);
   const root = statusFor(facts, 0, 0);
   assert.deepEqual([root.state, root.prompt], ['waiting', undefined]);
+  const beside = statusFor({ ...facts, readyAt: 13, rekeyingAt: 12 }, 1000, 0);
+  assert.deepEqual([beside.state, beside.prompt?.id], ['rekeying', 'x'], 'a new login beside what carries the traffic');
   const other = statusFor(facts, 1001, 0);
   assert.deepEqual([other.otherUser, other.prompt, other.steps], [true, undefined, []]);
   assert.equal(statusFor({ ...facts, endingAt: 20 }, 1000, 0).prompt, undefined);
