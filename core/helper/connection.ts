@@ -70,7 +70,7 @@ export interface ConnectionRequest {
   readonly beside?: boolean | undefined;
   /** The login runs out in so many milliseconds. */
   readonly onReauthenticate: (within: number) => void;
-  /** The gateway answered `check`, or said anything else that only it can say. */
+  /** The gateway answered `check`, or what it was asked after it. */
   readonly onAlive: () => void;
   /** Time passed that nobody saw. */
   readonly onLate: () => void;

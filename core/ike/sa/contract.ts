@@ -129,7 +129,7 @@ export type IkeInput =
   /** Ask the peer now whether it lives (wake-up, user). */
   | {
       readonly kind: 'check-liveness';
-      /** A request in flight goes out again at once, and the next word of the peer is told by `alive`. */
+      /** A request in flight goes out again at once, and the first answer to what was asked since is told by `alive`. */
       readonly quick?: boolean;
     }
   /** After `redirecting`: the name was looked up, or cannot be. */
@@ -203,7 +203,7 @@ export type IkeOutput =
   | { readonly kind: 'redirecting'; readonly gateway: string }
   /** Further addresses of the gateway, all of them; `paths` may lead there too. */
   | { readonly kind: 'peer-addresses'; readonly addresses: readonly string[] }
-  /** The peer has said something that only it can say, since a quick `check-liveness`. */
+  /** The peer lives, since the last quick `check-liveness`: it has answered what it was asked then or later. */
   | { readonly kind: 'alive' }
   /** The machine is finished: undefined failure after our own terminate. Nothing comes after it. */
   | { readonly kind: 'closed'; readonly failure?: IkeFailure }

@@ -45,6 +45,8 @@ const DELETE_WITHIN = 5000;
 const TRIALS = 2;
 /** A request is sent in so many rounds of repetitions where the peer's packets say that it is there. */
 const MOST_ROUNDS = 2;
+/** Nobody slept for long since a request of this age, by a clock that counts it. Milliseconds. */
+const RECENTLY = 5_000;
 
 export class IkeSa {
   readonly #setup: IkeSaSetup;
@@ -63,8 +65,10 @@ export class IkeSa {
   #heardAt = 0;
   /** Of the request in flight. */
   #rounds = 1;
-  /** Somebody wants to know when the peer is heard next. */
-  #awaited = false;
+  /** When the request in flight, or the last one, was first sent. */
+  #askedAt = 0;
+  /** Somebody wants to know when the peer answers a request with this id or a later one. */
+  #awaited = Infinity;
   #ending: { readonly failure: IkeFailure | undefined; readonly exchange: OutgoingExchange; readonly by: number } | undefined;
 
   constructor(setup: IkeSaSetup) {
@@ -247,20 +251,19 @@ export class IkeSa {
     this.#heardAt = Math.max(this.#heardAt, now);
   }
 
-  /** RFC 7296 §2.4: an empty INFORMATIONAL; any request in flight does as well. */
+  /**
+   * RFC 7296 §2.4: an empty INFORMATIONAL; any request in flight does as well. For `quick` one does that was not sent long ago: requests of the
+   * peer, and answers to what was asked before a sleep, may have waited in the socket all through it.
+   */
   checkLiveness(now: number, quick = false): void {
     if (this.#state !== 'established') return;
-    this.#awaited ||= quick;
+    if (quick) this.#awaited = this.#requests.nextId - (this.#requests.busy && now - this.#askedAt <= RECENTLY ? 1 : 0);
     if (this.#requests.busy) {
       if (quick) this.#repeatNow(now);
       return;
     }
     this.#setup.narrator.log('debug', 'asking whether the peer lives', { silentMs: now - this.#heardAt });
-    const { roads } = this.#setup;
-    this.request(
-      informational(roads?.question(this) ?? [], (payloads, at, sa) => roads?.lives(payloads, at, sa)),
-      now,
-    );
+    this.request(this.#question(), now);
   }
 
   /**
@@ -295,6 +298,9 @@ export class IkeSa {
   /** RFC 7296 §2.18: the IKE SA that replaces this one inherits all CHILD SAs, the requests that wait, and whether the peer is followed. */
   handOver(successor: IkeSa, now: number): void {
     this.#children.moveTo(successor.#children);
+    // All that it asks is asked later; what is in flight here may yet be answered in time.
+    if (this.#awaited < Infinity) successor.#awaited = 0;
+    if (!this.#requests.busy || this.#awaited >= this.#requests.nextId) this.#awaited = Infinity;
     successor.#queue.push(...this.#queue.splice(0).filter(({ own }) => !own));
     successor.#delivery.followAs(this.#delivery);
     successor.#pump(now);
@@ -325,6 +331,7 @@ export class IkeSa {
   finish(payloads: readonly Payload[], failure: IkeFailure | undefined, now: number, within = DELETE_WITHIN): void {
     if (this.#state === 'closed' || this.#state === 'closing') return;
     this.#state = 'closing';
+    this.#awaited = Infinity;
     this.#quietUntil = 0;
     const end = () => this.close(failure);
     const exchange: OutgoingExchange = {
@@ -370,7 +377,7 @@ export class IkeSa {
   #pump(now: number): void {
     if (this.#state === 'closed' || this.#requests.busy || this.#delivery.isCutOff) return;
     if (this.isQuiet(now)) return;
-    const exchange = this.#queue.shift();
+    const exchange = this.#queue.shift() ?? (this.#awaited < Infinity ? this.#question() : undefined);
     if (!exchange) return;
     const payloads = exchange.build(this);
     const header = this.#security.header(exchange.exchange, this.#requests.nextId, false);
@@ -380,6 +387,7 @@ export class IkeSa {
     this.#theirAnswers.clear();
     this.#delivery.tryFirst(exchange.first?.() ?? []);
     this.#rounds = 1;
+    this.#askedAt = now;
     this.#requests.send(message, exchange, now, this.#delivery.patience);
     this.#setup.narrator.sent(header, [...inTheClear, ...payloads], message.datagrams);
     this.#delivery.request(message.datagrams, 1);
@@ -399,6 +407,10 @@ export class IkeSa {
     if (!arrived) return;
     const { opened } = arrived;
     this.#heard(arrival, now);
+    if (header.messageId >= this.#awaited) {
+      this.#awaited = Infinity;
+      this.#setup.emit({ kind: 'alive' });
+    }
     this.#delivery.tryFirst([]);
     this.#requests.finish();
     this.#setup.roads?.answered({ channel: arrival.channel, remote: arrival.from }, now);
@@ -440,6 +452,11 @@ export class IkeSa {
     else this.#end({ code: 'gateway-lost', evidence: `no answer to ${name}` });
   }
 
+  #question(): OutgoingExchange {
+    const { roads } = this.#setup;
+    return informational(roads?.question(this) ?? [], (payloads, at, sa) => roads?.lives(payloads, at, sa));
+  }
+
   // Both.
 
   /** The request in flight goes out again, and is waited for anew; false when there is none. */
@@ -455,8 +472,6 @@ export class IkeSa {
   #heard(arrival: Arrival, now: number): void {
     this.#quietUntil = 0;
     this.#heardAt = Math.max(this.#heardAt, now);
-    if (this.#awaited) this.#setup.emit({ kind: 'alive' });
-    this.#awaited = false;
     this.#delivery.heardFrom({ channel: arrival.channel, remote: arrival.from });
   }
 

@@ -27,6 +27,8 @@ function live({ office: officeChanges, client }: Setting = {}) {
   const random = seededRandom('client');
   const office = createHeadOffice({ ...officeConfig, ...officeChanges }, { random: seededRandom('office') });
   const lines: string[] = [];
+  /** What the office said and did not get through. */
+  const kept: Uint8Array[] = [];
   const looks = new Set<() => void>();
   let leapt = 0;
   let passes = (_: Channel) => true;
@@ -34,12 +36,16 @@ function live({ office: officeChanges, client }: Setting = {}) {
   const now = () => 1_000_000 + leapt + performance.now();
   const status = () => statusFor(attempts.facts(), 1000, 0);
 
+  function arrive(bytes: Uint8Array, channel: Channel): void {
+    attempts.datagram(bytes, channel, { address: '127.0.0.1', port: channel === 'ike' ? 500 : 4500 });
+  }
+
   function hear(): void {
     for (let said = office.poll(); said; said = office.poll()) {
-      if (said.kind !== 'transmit' || !passes(said.channel)) continue;
+      if (said.kind !== 'transmit') continue;
       const { bytes, channel } = said;
-      const from = { address: '127.0.0.1', port: channel === 'ike' ? 500 : 4500 };
-      setImmediate(() => attempts.datagram(bytes, channel, from));
+      if (passes(channel)) setImmediate(() => arrive(bytes, channel));
+      else kept.push(bytes.slice());
     }
     clearTimeout(timer);
     const due = office.deadline();
@@ -108,6 +114,13 @@ function live({ office: officeChanges, client }: Setting = {}) {
     leap: (milliseconds: number) => {
       leapt += milliseconds;
     },
+    kept,
+    arrive,
+    /** The office wants to know whether we are there. */
+    officeAsks() {
+      office.handle({ kind: 'check-liveness' }, now());
+      hear();
+    },
     lets: (which: typeof passes) => {
       passes = which;
     },
@@ -155,6 +168,26 @@ test('still for 7 s, past the end of an IKE SA that is being rekeyed, found out 
   await it.reaches('rekeying');
   it.leap(7_000);
   await it.reaches('reconnecting');
+  it.lets(() => true);
+  await it.reaches('connected');
+  await it.attempts.end();
+});
+
+test('asleep, and the gateway forgot us: its question that waited in the socket is no sign of life', async () => {
+  const it = live();
+  await it.reaches('connected');
+  it.lets(() => false);
+  it.officeAsks();
+  const [question] = it.kept;
+  assert.ok(question);
+  it.attempts.suspending();
+  it.leap(HOUR);
+  it.attempts.resumed();
+  it.arrive(question, 'natt');
+  assert.equal(it.status().state, 'paused', 'nobody knows yet');
+  const woke = performance.now();
+  await it.reaches('reconnecting');
+  assert.ok(performance.now() - woke < 3_000);
   it.lets(() => true);
   await it.reaches('connected');
   await it.attempts.end();
