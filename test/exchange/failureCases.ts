@@ -177,7 +177,19 @@ export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAn
     {
       what: 'another key',
       options: { client: { auth: pskBothWays(fromUtf8('wrong')) } },
-      evidence: /AUTHENTICATION_FAILED in IKE_AUTH/,
+      evidence: /AUTHENTICATION_FAILED in IKE_AUTH response to IDi [^ ]+ and IDr [^ ]+$/,
+    },
+    {
+      // Libreswan 4.10 with `intermediate=yes` makes AUTH otherwise then, and refuses ours.
+      what: 'the same where both announced IKE_INTERMEDIATE and no method of the gateway needs it',
+      options: {
+        client: {
+          auth: pskBothWays(fromUtf8('wrong')),
+          ikeProposals: proposals('ike', 'aes128gcm16-prfsha256-x25519-ke1_mlkem768', 'aes128gcm16-prfsha256-x25519'),
+        },
+        ...saInit((payloads) => [...payloads, notify(NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED)]),
+      },
+      evidence: / and IDr [^ ]+, and without the IKE_INTERMEDIATE that both announced$/,
     },
     {
       what: 'AUTHENTICATION_FAILED right after IKE_AUTH',

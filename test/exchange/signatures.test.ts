@@ -222,6 +222,16 @@ test('who is refused after a certificate is told that it was the certificate', (
   failed(conversation, 'own-cert-refused', /AUTHENTICATION_FAILED/);
 });
 
+// OpenIKED 7.2 does so where none of the authorities in our CERTREQ has issued its certificate.
+test('a gateway that is to show a certificate and falls silent is not blamed on the network alone', () => {
+  const conversation = meet({
+    client: { auth: { local: [byCertificate(userCertificate())], gateway: byCertificateOfGateway } },
+    office: { certificate: officeCertificate(), misbehave: ['silent-after-sa-init'] },
+    answer: answering({ user: userCertificate() }),
+  });
+  failed(conversation, 'no-answer-auth', /^no answer to IKE_AUTH; some gateways fall silent, too, that have no certificate/);
+});
+
 test('the helper refuses to sign: own-key-failed, and nothing was sent', () => {
   const conversation = meet({
     client: { auth: { local: [byCertificate(userCertificate())], gateway: byCertificateOfGateway } },

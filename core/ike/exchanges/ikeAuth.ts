@@ -61,6 +61,8 @@ export interface IkeAuthSetup extends FirstChildSetup {
   readonly intAuth: Uint8Array | undefined;
   /** Both sides sent USE_PPK. */
   readonly usePpk: boolean;
+  /** Both know IKE_INTERMEDIATE. */
+  readonly mayIntermediate: boolean;
   /** Of its CERTREQ. */
   readonly authorities: readonly Uint8Array[];
   /** By which the keys were made, where IKE_SA_INIT was IKE_SESSION_RESUME. */
@@ -261,10 +263,10 @@ export class IkeAuthExchange {
   #refusal(error: number, method: LocalAuth['method']): IkeFailure {
     const failure = refusal(error, refusedCode(method));
     if (failure.code !== refusedCode(method)) return failure;
-    const { taken, hashes, config, usePpk } = this.#setup;
+    const { taken, hashes, config } = this.#setup;
     const { localIdentity, remoteIdentity } = config;
     const names = [`IDi ${localIdentity.text}`, ...(remoteIdentity ? [`IDr ${remoteIdentity.text}`] : [])].join(' and ');
-    const told = { ...failure, evidence: `${failure.evidence} to ${names}${usePpk ? ', with a post-quantum key' : ''}` };
+    const told = { ...failure, evidence: `${failure.evidence} to ${names}${this.#besides()}` };
     if (!taken || method === 'eap') return told;
     const signature = method === 'certificate' ? this.#signature : undefined;
     const fits = signature
@@ -274,6 +276,14 @@ export class IkeAuthExchange {
     if (fits) return told;
     const ours = signature ? algorithmText(signature) : 'SHARED_KEY';
     return { code: 'auth-method-mismatch', evidence: `${failure.evidence}: it takes ${takenText(taken)}, and we have ${ours}` };
+  }
+
+  /** What else may have made AUTH another one. */
+  #besides(): string {
+    const { usePpk, mayIntermediate, intAuth } = this.#setup;
+    // RFC 9242 §3.3.2 is about exchanges that took place. With `intermediate=yes` Libreswan 4.10 adds its part to AUTH where none did.
+    const unused = mayIntermediate && !intAuth;
+    return `${usePpk ? ', with a post-quantum key' : ''}${unused ? ', and without the IKE_INTERMEDIATE that both announced' : ''}`;
   }
 
   // The gateway's side.

@@ -52,6 +52,8 @@ export interface SaInitResult {
   readonly taken?: readonly TakenMethod[] | undefined;
   /** It says so in IKE_INTERMEDIATE. */
   readonly takenLater?: boolean;
+  /** Both sides know IKE_INTERMEDIATE (RFC 9242 §3.1). */
+  readonly mayIntermediate?: boolean;
 }
 
 /** What has become of the present request: transmissions so far, when the first one was, and what time it is. */
@@ -325,9 +327,11 @@ export class SaInitExchange {
     const taken = readTakenMethods(payloads);
     // RFC 9593 §3.1: an empty one stands for a list that is too long for this message. We have said INTERMEDIATE_EXCHANGE_SUPPORTED, or not.
     const empty = allNotifies(payloads, NOTIFY.SUPPORTED_AUTH_METHODS).some(({ data }) => data.length === 0);
-    const takenLater = empty && !taken && intermediate && offersAdditional(this.#config.ikeProposals);
+    const mayIntermediate = intermediate && offersAdditional(this.#config.ikeProposals);
+    const takenLater = empty && !taken && mayIntermediate;
     const childless = findNotify(payloads, NOTIFY.CHILDLESS_IKEV2_SUPPORTED) !== undefined;
-    const said = { taken, takenLater, childless, vendorIds, hashes, multipleAuth, authorities, fragmentation, usePpk };
+    const exchanges = { takenLater, mayIntermediate, fragmentation, childless };
+    const said = { taken, vendorIds, hashes, multipleAuth, authorities, usePpk, ...exchanges };
     return { kind: 'done', result: { spiR, suite, keys, nr, nat, ...said }, ...(puzzle && { puzzle }) };
   }
 

@@ -64,6 +64,7 @@ export function* prove(
     taken: result.taken,
     // RFC 6023 §3: only where the gateway said that it takes it.
     childless: config.childless === true && result.childless,
+    mayIntermediate: result.mayIntermediate === true,
     log: (level, text) => sa.narrator.log(level, text),
   };
   // RFC 9242 §4: by a ticket they could be done again, were it negotiated; but its SK_d comes of those that were done.

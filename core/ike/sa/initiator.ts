@@ -338,12 +338,15 @@ class Initiator implements IkeMachine {
   }
 
   #whyNoAnswerToAuth(): IkeFailure {
-    // OpenIKED drops the IKE SA without a word at a wrong password or an unknown user, where RFC 7296 §2.16 has an EAP Failure sent.
-    const after = this.#auth?.inEap ? ', after EAP messages: some gateways fall silent at a wrong user name or password' : '';
-    return {
-      code: 'no-answer-auth',
-      evidence: `no answer to ${exchangeName(this.#auth?.exchange ?? EXCHANGE.IKE_AUTH)}${after}`,
-    };
+    const exchange = this.#auth?.exchange ?? EXCHANGE.IKE_AUTH;
+    return { code: 'no-answer-auth', evidence: `no answer to ${exchangeName(exchange)}${this.#otherSilence(exchange)}` };
+  }
+
+  /** What OpenIKED drops the IKE SA for without a word, where RFC 7296 §2.16 and §2.21.2 have one sent: not the network alone is to blame. */
+  #otherSilence(exchange: number): string {
+    if (this.#auth?.inEap) return ', after EAP messages: some gateways fall silent at a wrong user name or password';
+    if (exchange !== EXCHANGE.IKE_AUTH || this.#config.auth.gateway.method !== 'certificate') return '';
+    return '; some gateways fall silent, too, that have no certificate of an authority trusted here';
   }
 
   #finished(sa: IkeSa, verdict: IkeAuthVerdict, facts: (identity: Identity) => IkeSaFacts, now: number): void {
