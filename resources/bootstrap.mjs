@@ -7,7 +7,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -40,7 +40,23 @@ const debianPackages = {
 };
 /** What makes the tunnel faster where Debian has it: Intel's library for one kind of processor, in some of its releases. Never a must. */
 const ipsecMb = process.arch === 'x64' ? ['libipsec-mb1'] : [];
-const optionalPackages = { demo: ipsecMb, test: ipsecMb, interop: ipsecMb, bench: ipsecMb };
+/**
+ * Gateways of other makers, which interop meets where they can be had. Debian installs no other beside strongSwan, and each would start when the
+ * computer does; so they are only unpacked, in `unpackedFolder`. They need libraries, and test/lab/standIns a compiler.
+ */
+const otherGateways = ['libreswan', 'openiked'];
+const forOtherGateways = [
+  ...['libnss3-tools', 'libunbound8', 'libldns3', 'libevent-2.1-7', 'libevent-core-2.1-7', 'libevent-pthreads-2.1-7'],
+  ...['libcurl3-nss', 'libldap-2.5-0', 'libcap-ng0', 'gcc', 'libc6-dev'],
+];
+const optionalPackages = {
+  demo: ipsecMb,
+  test: [...ipsecMb, ...forOtherGateways],
+  interop: [...ipsecMb, ...forOtherGateways],
+  bench: ipsecMb,
+};
+const unpackedPackages = { test: otherGateways, interop: otherGateways };
+const unpackedFolder = join(root, 'node_modules', '.sallyport-unpacked');
 
 main();
 
@@ -51,6 +67,7 @@ function main() {
   installNpmPackages();
   installDebianPackages(purpose, packages);
   installOptionalPackages(optionalPackages[purpose] ?? []);
+  unpackPackages(unpackedPackages[purpose] ?? []);
 }
 
 /** `npm ci`, when the lock file is not the one that was last installed here. */
@@ -109,8 +126,25 @@ function installOptionalPackages(packages) {
   if (!readdirSync('/var/lib/apt/lists').some((name) => name.includes('_Packages'))) run(asRoot, ['apt-get', 'update', '-qq']);
   const known = missing.filter((name) => spawnSync('apt-cache', ['show', name], { stdio: 'ignore' }).status === 0);
   if (known.length === 0) return;
-  say(`installing Debian packages that make it faster: ${known.join(' ')}`);
+  say(`installing Debian packages that are good to have: ${known.join(' ')}`);
   if (apt(asRoot, known) !== 0) say('they could not be installed; it works without them');
+}
+
+/** Into a folder for each, which is there when all of it is. Nothing of the system is touched, and no script of theirs runs. */
+function unpackPackages(names) {
+  const missing = names.filter((name) => !existsSync(join(unpackedFolder, name)));
+  if (missing.length === 0 || !existsSync('/usr/bin/apt-get')) return;
+  for (const name of missing) {
+    const folder = join(unpackedFolder, `${name}.${process.pid}`);
+    mkdirSync(folder, { recursive: true });
+    const options = ['-qq', '-o', 'Acquire::Retries=0', '-o', 'Acquire::http::Timeout=10'];
+    const got = spawnSync('apt-get', ['download', ...options, name], { cwd: folder, stdio: 'ignore' }).status === 0;
+    const file = got ? readdirSync(folder).find((one) => one.endsWith('.deb')) : undefined;
+    const whole = file !== undefined && spawnSync('dpkg', ['-x', join(folder, file), join(folder, 'root')]).status === 0;
+    if (whole && !existsSync(join(unpackedFolder, name))) renameSync(join(folder, 'root'), join(unpackedFolder, name));
+    rmSync(folder, { recursive: true, force: true });
+    say(whole ? `unpacked ${name} for interop` : `${name} cannot be had; interop works without it`);
+  }
 }
 
 function missingOf(packages) {
