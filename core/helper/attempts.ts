@@ -11,6 +11,7 @@ import type { Failure } from '../rpc/contract.ts';
 import { failure, reasonOf } from '../tunnel/explain.ts';
 import { createSession, type Ending, type SessionInput } from '../tunnel/session.ts';
 import type { Lost, TunnelFacts } from '../tunnel/status.ts';
+import { createWallTime } from '../tunnel/wallTime.ts';
 import type { SigningKey } from './asks.ts';
 import { type Connection, type ConnectionDeps, type ConnectionRequest, startConnection } from './connection.ts';
 import { createCredentials, type Recallable, type Rememberable } from './credentials.ts';
@@ -104,6 +105,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   const { profile, owner } = request;
   const memory = request.memory ?? newMemory();
   const startedAt = deps.now();
+  const wallTime = createWallTime(deps.now, deps.monotonic);
   const patience = deps.promptPatience ?? PROMPT_PATIENCE;
   const prompter = createPrompter({ now: deps.now, onChange: deps.onChange, patience });
   const { psk: storedPsk, password, key, ppk } = request.secret;
@@ -138,7 +140,6 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   let firstReadyAt: number | undefined;
   let lostAt = startedAt;
   let pausedAt: number | undefined;
-  let shownRetry: { readonly at: number; readonly wall: number } | undefined;
   /** Of the last connection that was up: what the host is set up for while it is held. */
   let configuration: Configuration | undefined;
   const carried = { in: 0, out: 0 };
@@ -402,14 +403,12 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     const found = session.lost();
     if (!found) return undefined;
     const { why, retryAt, stuck } = found;
-    if (retryAt !== undefined && retryAt !== shownRetry?.at)
-      shownRetry = { at: retryAt, wall: Math.round(deps.now() + retryAt - deps.monotonic()) };
     return {
       at: lostAt,
       why: wordsOf(why),
       held: held(),
       stuck,
-      ...(retryAt !== undefined && shownRetry && { retryAt: shownRetry.wall }),
+      ...(retryAt !== undefined && { retryAt: wallTime(retryAt) }),
     };
   }
 

@@ -85,7 +85,7 @@ export class ChildSas {
     return [{ code: 'network-refused', subject }];
   }
 
-  /** It will be rekeyed at this time. */
+  /** It will be rekeyed at this instant of the clock that never goes back. */
   due(spiIn: number, at: number): void {
     const child = this.#living.get(spiIn);
     if (child) this.#living.set(spiIn, { ...child, rekeyAt: at });
@@ -129,10 +129,14 @@ export class ChildSas {
     return arrived;
   }
 
-  facts(): { readonly children: readonly ChildFacts[]; readonly octets: { readonly in: number; readonly out: number } } {
+  facts(wallTime: (instant: number) => number): {
+    readonly children: readonly ChildFacts[];
+    readonly octets: { readonly in: number; readonly out: number };
+  } {
     const { dataplane } = this.#deps;
     const children = [...this.#living.values()].map((child) => ({
       ...child,
+      ...(child.rekeyAt !== undefined && { rekeyAt: wallTime(child.rekeyAt) }),
       counters: dataplane.counters(child.sa.spiIn),
       backend: dataplane.backendOf(child.sa.spiIn),
       path: this.#pathOf(child.sa.spiIn),

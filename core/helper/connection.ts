@@ -14,6 +14,7 @@ import type { TunFeatures } from '../system/ports.ts';
 import { failure, hostFailure, ikeFailure } from '../tunnel/explain.ts';
 import type { Ending } from '../tunnel/session.ts';
 import type { TunnelFacts } from '../tunnel/status.ts';
+import { createWallTime } from '../tunnel/wallTime.ts';
 import type { SigningKey } from './asks.ts';
 import { ChildSas } from './childSas.ts';
 import type { Credentials } from './credentials.ts';
@@ -121,6 +122,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     gatewayFirst: profile.eap !== undefined && profile.trust.method !== 'eap-only',
   };
   const children = new ChildSas(deps, profile);
+  const wallTime = createWallTime(deps.now, deps.monotonic);
+  let rekeyIkeAt: number | undefined;
   const { stage } = request;
   const { lookUp = resolveGateway } = deps;
   let reach: Reach | undefined;
@@ -307,7 +310,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         else delete facts.rekeyingAt;
         break;
       case 'rekey-due':
-        due(event, Math.round(deps.now() + event.within));
+        due(event, deps.monotonic() + event.within);
         break;
       case 'ike-rekeyed':
         deps.dataplane.expectIke(event.sa.spiI);
@@ -374,7 +377,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
 
   function due(event: Extract<IkeEvent, { readonly kind: 'rekey-due' }>, at: number): void {
     if (event.what === 'child') children.due(event.spiIn, at);
-    else facts.rekeyIkeAt = at;
+    else rekeyIkeAt = at;
   }
 
   /** While the tunnel carries the question, be it to the office's own servers. */
@@ -529,7 +532,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       const lost = up ? cutOff.lost() : undefined;
       const carrying = up && { drops: children.drops(), offload: offload(), ...(lost && { lost }) };
       const shown = proof && { ...proof.asks.facts(), warnings: [...proof.warnings(), ...children.warnings()] };
-      return { ...facts, ...shown, ...carrying, ...children.facts() };
+      const due = rekeyIkeAt !== undefined && { rekeyIkeAt: wallTime(rekeyIkeAt) };
+      return { ...facts, ...shown, ...carrying, ...due, ...children.facts(wallTime) };
     },
     datagram(bytes, channel, from) {
       reach?.datagram(bytes, channel, from);
