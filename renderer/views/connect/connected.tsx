@@ -14,7 +14,7 @@ import { openLens } from '../../store/lens.ts';
 import type { ProfileName } from '../../store/reduce.ts';
 import { useSession } from '../../store/session.ts';
 import { useNow } from '../../useNow.ts';
-import { totalsOf, trafficOf } from './model.ts';
+import { totalsOf, trafficOf, upSince } from './model.ts';
 import { useRate } from './useRate.ts';
 
 /** By what am I protected: gateway, since when, what goes through, how much right now. */
@@ -34,7 +34,7 @@ export function Connected(): ReactElement | null {
           ...(status.gatewayCertificate && status.profile
             ? [{ term: t('certificate'), value: <Shown subject={status.gatewayCertificate.subject} profile={status.profile} /> }]
             : []),
-          { term: t('since'), value: <Since at={status.since} /> },
+          { term: t('since'), value: <Since at={upSince(status)} /> },
           { term: t('through'), value: <Through status={status} /> },
           { term: t('rate'), value: <LiveRate /> },
           { term: t('total'), value: <Total status={status} /> },

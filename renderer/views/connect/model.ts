@@ -85,6 +85,11 @@ export function beganAt(status: Status | null): number | undefined {
   return starts.length > 0 ? Math.min(...starts) : undefined;
 }
 
+/** Since when the tunnel is there: fresh keys, a new login and another network are states of their own, and change nothing of it. */
+export function upSince({ steps, since }: Pick<Status, 'steps' | 'since'>): number {
+  return steps.find(({ name }) => name === 'network')?.endedAt ?? since;
+}
+
 export interface Traffic {
   readonly kind: 'everything' | 'everythingV4' | 'everythingV6' | 'onlyOffice' | 'nothingThrough';
   readonly networks: number;

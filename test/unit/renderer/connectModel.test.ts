@@ -11,6 +11,7 @@ import {
   remediesFor,
   totalsOf,
   trafficOf,
+  upSince,
 } from '../../../renderer/views/connect/model.ts';
 
 function status(state: TunnelState, more: Partial<Status> = {}): Status {
@@ -132,4 +133,10 @@ test('Esc goes one step up', () => {
   assert.equal(above(parseRoute('#/profiles/p1/edit')), '/profiles/p1');
   assert.equal(above(parseRoute('#/profiles/p1')), '/profiles');
   assert.equal(above(parseRoute('#/profiles')), '/connect');
+});
+
+test('how long it is there does not begin anew with fresh keys', () => {
+  const step = { name: 'network', state: 'done', startedAt: 5, endedAt: 7 } as const;
+  assert.equal(upSince(status('rekeying', { since: 90, steps: [step] })), 7);
+  assert.equal(upSince(status('connected', { since: 7 })), 7);
 });
