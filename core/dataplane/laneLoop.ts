@@ -7,7 +7,7 @@ import type { Endpoint } from '../ike/sa/contract.ts';
 import { EventFd, Poller, setTimerSlack, sleepMicroseconds, waitWritable } from '../system/linux/poll.ts';
 import { unpackSockaddr } from '../system/linux/sockaddr.ts';
 import { LinuxTun } from '../system/linux/tun.ts';
-import { LinuxUdp } from '../system/linux/udp.ts';
+import { hearReports, LinuxUdp } from '../system/linux/udp.ts';
 import { lesserMtu } from '../system/linux/udpVectors.ts';
 import type { Tun, UdpSocket } from '../system/ports.ts';
 import type { Command, LaneStart, Report } from './commands.ts';
@@ -16,6 +16,7 @@ import { Counters } from './counters.ts';
 import { InboundLane } from './inboundLane.ts';
 import { Moderation } from './moderation.ts';
 import { OutboundLane } from './outboundLane.ts';
+import { ReportWatch } from './reportWatch.ts';
 import { LaneStreams } from './streams.ts';
 import { TunQueues } from './tunQueues.ts';
 
@@ -171,8 +172,13 @@ function inboundLoop(backend: EspBackend): LaneLoop {
       else counters.ikeTaken();
     },
   });
-  let sockets: readonly (Pick<DataplaneSocket, 'channel' | 'family'> & { readonly udp: LinuxUdp })[] = [];
+  let sockets: readonly (Pick<DataplaneSocket, 'channel' | 'family'> & {
+    readonly udp: LinuxUdp;
+    readonly watch: ReportWatch;
+  })[] = [];
   const heard = new PathReports();
+  /** Reports of some socket are not heard for a while. */
+  let deaf = false;
   const streams = new LaneStreams(streamOver);
   /** Those that are waited for. */
   let waited: readonly number[] = [];
@@ -200,16 +206,32 @@ function inboundLoop(backend: EspBackend): LaneLoop {
         readingStream = undefined;
         return true;
       }
-      const { udp, channel } = sockets[index];
+      const { udp, channel, family, watch } = sockets[index];
       const received = lane.receive(udp, channel) > 0;
       // Woken by a report of the network (ICMP): it must be taken off the queue, or the next wait ends at once.
-      if (reported || !received) heard.take(udp);
+      if (reported || !received) {
+        const { reports } = udp;
+        heard.take(udp);
+        if (watch.took(udp.reports - reports, performance.now())) {
+          hearReports(udp.fd, family, false);
+          deaf = true;
+        }
+      }
       return received;
     },
     found: () => lane.takeFound(),
     served: () => {},
-    timeout: () => -1,
-    afterWait: () => {},
+    timeout() {
+      if (!deaf) return -1;
+      const left = Math.min(...sockets.map(({ watch }) => watch.left(performance.now())));
+      return left === Number.POSITIVE_INFINITY ? -1 : Math.ceil(left);
+    },
+    afterWait() {
+      if (!deaf) return;
+      const now = performance.now();
+      for (const { udp, family, watch } of sockets) if (watch.takeOver(now)) hearReports(udp.fd, family, true);
+      deaf = sockets.some(({ watch }) => watch.left(now) < Number.POSITIVE_INFINITY);
+    },
     obey(command) {
       switch (command.kind) {
         case 'stream':
@@ -221,7 +243,9 @@ function inboundLoop(backend: EspBackend): LaneLoop {
         case 'sockets':
           sockets = [
             ...sockets,
-            ...command.sockets.map(({ fd, channel, family, features }) => ({ udp: new LinuxUdp(fd, features), channel, family })),
+            ...command.sockets.map(({ fd, channel, family, features }) => {
+              return { udp: new LinuxUdp(fd, features), channel, family, watch: new ReportWatch() };
+            }),
           ];
           return undefined;
         case 'tun':

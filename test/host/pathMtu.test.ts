@@ -5,11 +5,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { espShape, largestInner } from '../../core/esp/size.ts';
 import { Namespace } from '../lab/namespace.ts';
 import { suiteOf } from '../unit/esp/suites.ts';
 import type { PeerChild } from './dataplanePeer.ts';
 import { Peer, until } from './peer.ts';
+import type { ReportOrder } from './reportSender.ts';
 
 const suite = 'aes256gcm16';
 const { encr, integ } = suiteOf(suite);
@@ -192,5 +194,41 @@ test('a report that is not true any more, or never was: a larger packet shows it
   // It also believes what we told it of the tunnel.
   await laptop.namespace.must(['ip', 'route', 'flush', 'cache']);
   assert.ok(await laptop.ping('10.99.0.1', '-M', 'do', '-s', '1372'));
+  await disconnect(sas);
+});
+
+test('forged reports as fast as they can be sent cost no packet of ours, and behind them the network is heard again', async (t) => {
+  await narrow(1500, false);
+  const sas = await connect(4);
+  const { spiIn } = sas[0];
+  await until(async () => (await laptop.counters(spiIn)).lastIn > 0, 'a probe is answered');
+  const order: ReportOrder = { about: '192.0.2.2:4500', to: '198.51.100.2:4500' };
+  const program = fileURLToPath(new URL('./reportSender.ts', import.meta.url));
+  const sender = router.spawn([process.execPath, program, JSON.stringify(order)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => sender.kill());
+  assert.ok(sender.stdin && sender.stdout);
+  let said = '';
+  sender.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  await until(async () => said.includes('ready'), 'the sender');
+  const failed = async (): Promise<number> => (await laptop.call('globals'))['send-failed'];
+  const before = await failed();
+  for (let i = 0; i < 8; i++) assert.ok((await laptop.call('transfer', '10.99.0.1', 7000, 40_000_000)).intact);
+  assert.equal((await failed()) - before, 0);
+  const closed = once(sender, 'close');
+  sender.stdin.end();
+  await closed;
+  const sent = Number(said.split('\n')[1]);
+  t.diagnostic(`${sent} reports`);
+  assert.ok(sent > 10_000, String(sent));
+
+  await router.ip(['link set wan mtu 1300']);
+  await until(async () => {
+    await laptop.ping('10.99.0.1', '-M', 'do', '-s', '1372', '-W', '1');
+    return (await laptop.call('pathMtu', spiIn))?.because === 'reported';
+  }, 'a report is heard');
+  assert.deepEqual(await laptop.call('failures'), []);
+  await narrow(1500, false);
   await disconnect(sas);
 });

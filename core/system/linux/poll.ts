@@ -70,11 +70,17 @@ export function waitReadable(fds: readonly number[], timeoutMs: number): boolean
 
 const writable = new Pinned(POLLFD.size);
 
-/** Waits until there is room to write; false when there was none for so many milliseconds. */
+/** Waits until there is room to write; false when there was none for about so many milliseconds. */
 export function waitWritable(fd: number, timeoutMs: number): boolean {
   writable.view.setInt32(POLLFD.offset.fd, fd, true);
   writable.view.setInt16(POLLFD.offset.events, POLLOUT, true);
-  return poll(writable.address, 1, timeoutMs) === 1;
+  for (let left = timeoutMs; poll(writable.address, 1, left) === 1; left--) {
+    // What is in a UDP socket's error queue ends every wait at once, and says nothing of room.
+    if (writable.view.getInt16(POLLFD.offset.revents, true) !== POLLERR) return true;
+    if (left <= 0) return false;
+    usleep(1_000);
+  }
+  return false;
 }
 
 /** Lets this thread sleep for less than a millisecond, whatever happens meanwhile. */

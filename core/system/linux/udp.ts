@@ -49,8 +49,13 @@ const CALL_MAX = 64;
 
 /** Times a call that only brings errors of earlier datagrams is repeated. */
 const RECEIVE_ATTEMPTS = 16;
-/** The same for sending, where a repeated error is the datagram's own. */
-const SEND_ATTEMPTS = 4;
+/**
+ * The same for sending, where a repeated error is the datagram's own. Whoever knows our port can have reports come faster than one call follows
+ * the other (RFC 5927), and a run that is given up for them is lost. Once an error has outlasted so many, the next are the few,
+ * until something is sent: where there is no way to the peer, calls are not wasted.
+ */
+const SEND_ATTEMPTS = 64;
+const SEND_ATTEMPTS_FEW = 4;
 /** Octets of UDP payload that pass everywhere: 1280 of IPv6's least MTU (RFC 8200 §5) without the headers, and some to spare. */
 const WHOLE_MAX = 1200;
 
@@ -66,6 +71,7 @@ export class LinuxUdp implements UdpSocket {
   /** Each datagram on its own: the kernel fragments no runs. */
   #apart = false;
   readonly #sending = new SendVector(CALL_MAX);
+  #attempts = SEND_ATTEMPTS;
   readonly #errors = new ErrorQueue();
 
   /** `features` is what `prepareUdp` said of the socket. */
@@ -76,6 +82,11 @@ export class LinuxUdp implements UdpSocket {
 
   get features(): UdpFeatures {
     return this.#features;
+  }
+
+  /** Reports of the network taken off so far. */
+  get reports(): number {
+    return this.#errors.taken;
   }
 
   receive(memory: PacketMemory, batch: DatagramBatch): number {
@@ -121,6 +132,7 @@ export class LinuxUdp implements UdpSocket {
       if (taken > 0) {
         sent += taken;
         failures = 0;
+        this.#attempts = SEND_ATTEMPTS;
         continue;
       }
       const number = errno();
@@ -130,7 +142,8 @@ export class LinuxUdp implements UdpSocket {
         continue;
       }
       // An error of an earlier datagram (ICMP) is reported by whatever call comes next, once: ask again.
-      if (number !== EAGAIN && ++failures < SEND_ATTEMPTS) continue;
+      if (number !== EAGAIN && ++failures < this.#attempts) continue;
+      if (number !== EAGAIN) this.#attempts = SEND_ATTEMPTS_FEW;
       // What kernels say of a run whose datagrams are too long for the path (EINVAL, later EMSGSIZE), and of one for which there is
       // no offload on this way (EIO, EINVAL), is not told apart; datagrams of their own do.
       const several = segment[sent] !== 0 && segment[sent] < length[sent];
@@ -179,10 +192,12 @@ export class LinuxUdp implements UdpSocket {
         at += octets;
         left -= octets;
         failures = 0;
+        this.#attempts = SEND_ATTEMPTS;
         continue;
       }
       if (number === EINTR) continue;
-      if (number !== EAGAIN && ++failures < SEND_ATTEMPTS) continue;
+      if (number !== EAGAIN && ++failures < this.#attempts) continue;
+      if (number !== EAGAIN) this.#attempts = SEND_ATTEMPTS_FEW;
       this.lastError = errnoName(number);
       offset[index] = at;
       length[index] = left;
@@ -274,7 +289,7 @@ export function prepareUdp(fd: number, family: 4 | 6, offload: 'all' | 'plain' =
   const v6 = family === 6;
   const level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
   setIntegerOption(fd, level, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, PMTUDISC_PROBE);
-  setIntegerOption(fd, level, v6 ? IPV6_RECVERR : IP_RECVERR, 1);
+  hearReports(fd, family, true);
   setIntegerOption(fd, level, v6 ? IPV6_RECVTCLASS : IP_RECVTOS, 1);
   if (offload === 'plain') return plainUdp;
   return {
@@ -282,6 +297,12 @@ export function prepareUdp(fd: number, family: 4 | 6, offload: 'all' | 'plain' =
     segmentation: setIntegerOption(fd, IPPROTO_UDP, UDP_SEGMENT, 0),
     coalescing: setIntegerOption(fd, IPPROTO_UDP, UDP_GRO, 1),
   };
+}
+
+/** Whether the network's reports come to the error queue, and fail a call each; those that are there are dropped when not. */
+export function hearReports(fd: number, family: 4 | 6, wanted: boolean): void {
+  const [level, option] = family === 6 ? [IPPROTO_IPV6, IPV6_RECVERR] : [IPPROTO_IP, IP_RECVERR];
+  setIntegerOption(fd, level, option, wanted ? 1 : 0);
 }
 
 const integer = new Pinned(4);

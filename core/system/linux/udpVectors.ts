@@ -224,6 +224,8 @@ export function lesserMtu(held: number | undefined, mtu: number): number {
 
 /** The error queue of a socket with IP_RECVERR: what ICMP, or this host itself, said of datagrams that were sent (ip(7)). */
 export class ErrorQueue {
+  /** Reports taken off so far, whatever they were about. */
+  taken = 0;
   readonly #header = new Pinned(MSGHDR.size);
   readonly #control = new Pinned(256);
   readonly #name = new Pinned(SOCKADDR_SLOT);
@@ -238,6 +240,7 @@ export class ErrorQueue {
       this.#header.setSize(MSGHDR.offset.controlLength, this.#control.bytes.length);
       // No iovec: the datagram that it is about is not looked at.
       if (recvmsg(fd, this.#header.address, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) break;
+      this.taken++;
       const mtu = this.#mtu();
       const remote = mtu === undefined ? undefined : unpackSockaddr(this.#name.bytes)?.address;
       if (mtu !== undefined && remote !== undefined) least.set(remote, lesserMtu(least.get(remote), mtu));
