@@ -57,6 +57,8 @@ const CROSSING = 250;
 const COLLISION = /detected (CHILD|IKE)_REKEY collision with (CHILD|IKE)_REKEY|(CHILD|IKE)_SA rekey collision[^\n]*/;
 const DEFAULTS: Partial<ProfileFields> = { espProposals: ['default'] };
 
+const PLAIN: Setting = { gateway: { espProposals: 'aes256gcm16-x25519' }, profile: { espProposals: ['aes256gcm16'] } };
+
 /** Of the gateway alone: we offer all we have. */
 function esp(espProposals: string): Setting {
   return { gateway: { espProposals }, profile: DEFAULTS };
@@ -80,6 +82,9 @@ export const rekeys: readonly Case[] = [
   rekey('child-by-us-gateway-wants-another-group', 'child', 'us', { ...esp('aes256gcm16-ecp384'), logged: /N\(INVAL_KE\)/ }),
   rekey('child-by-gateway-with-another-group', 'child', 'gateway', esp('aes256gcm16-modp3072')),
   rekey('child-by-us-gateway-wants-pfs', 'child', 'us', esp('aes256gcm16-x25519')),
+  // The profile names no group, and nothing of IKE_AUTH says that the gateway wants one.
+  rekey('child-by-us-gateway-wants-pfs-of-a-profile-without', 'child', 'us', { ...PLAIN, rounds: 2 }),
+  rekey('child-by-gateway-wants-pfs-of-a-profile-without', 'child', 'gateway', { ...PLAIN, rounds: 2 }),
   rekey('child-by-us-gateway-wants-none', 'child', 'us', esp('aes256gcm16')),
   rekey('child-by-gateway-wants-none', 'child', 'gateway', esp('aes256gcm16')),
   rekey('child-by-us-gateway-takes-either', 'child', 'us', esp('aes256gcm16-ecp256-modpnone')),
