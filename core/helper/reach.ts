@@ -190,14 +190,15 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     tell({ kind: 'looked-up', gateway });
   }
 
-  async function begin(target: Target, tcpPorts = profile.tcpPorts): Promise<void> {
+  /** `before`: what became of another TCP port. */
+  async function begin(target: Target, tcpPorts = profile.tcpPorts, before = ''): Promise<void> {
     const made = await makeTalk(target, tcpPorts).catch((fault) => failure('internal', String(fault)));
     if (made === undefined || isDecided()) {
       if (made && !('code' in made)) void made.line?.close();
       return;
     }
     if ('code' in made) {
-      problems.push(made);
+      problems.push(before === '' ? made : { ...made, evidence: `${before}; ${made.evidence ?? made.what}` });
       tell({ kind: 'failed', target });
       return;
     }
@@ -294,7 +295,8 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     }
     const left = cause.code === 'no-answer' ? portsAfter(talk) : [];
     if (left.length > 0) {
-      void begin(talk.target, left);
+      const port = `TCP port ${talk.line?.connection.port}: `;
+      void begin(talk.target, left, cause.evidence.startsWith(port) ? cause.evidence : `${port}${cause.evidence}`);
       return;
     }
     // Of two that were silent UDP is the one to tell of.

@@ -1,7 +1,7 @@
 /** A gateway whose port 500 answers and whose port 4500 does not: TCP beside it, and who of the two goes on. */
 import assert from 'node:assert/strict';
 import { mock, type TestContext, test } from 'node:test';
-import { ok } from '../../../core/bytes/result.ts';
+import { err, ok } from '../../../core/bytes/result.ts';
 import type { Proof } from '../../../core/helper/proof.ts';
 import { type Memory, type Reached, startReach } from '../../../core/helper/reach.ts';
 import type { Stage } from '../../../core/helper/stage.ts';
@@ -18,13 +18,15 @@ const REFUSAL = 3;
 interface Options {
   readonly tcp?: TcpUse;
   readonly udpBlocked?: boolean;
+  readonly tcpPorts?: readonly number[];
 }
 
-async function world(context: TestContext, { tcp = 'auto', udpBlocked = false }: Options = {}) {
+async function world(context: TestContext, { tcp = 'auto', udpBlocked = false, tcpPorts = [4500] }: Options = {}) {
   mock.timers.enable({ apis: ['setTimeout'] });
   context.after(() => mock.timers.reset());
   let now = 0;
   const calls: string[] = [];
+  const evidence: (string | undefined)[] = [];
   const reached: Reached[] = [];
   const memory: Memory = { addresses: new Map(), avoided: new Set(), udpBlocked };
   let machines = 0;
@@ -52,6 +54,7 @@ async function world(context: TestContext, { tcp = 'auto', udpBlocked = false }:
     attach: async () => {},
     connect: async (address, [port]) => {
       calls.push(`connect ${address} ${port}`);
+      if (port !== 4500) return err(`port ${port}: ECONNREFUSED`);
       return ok({ fd: 99, port, local: { address: '127.0.0.1', port: 40_000 } });
     },
     disconnect: async (fd) => {
@@ -86,7 +89,7 @@ async function world(context: TestContext, { tcp = 'auto', udpBlocked = false }:
       version: 'test',
     },
     {
-      profile: sampleProfile({ gateway: '127.0.0.1', tcp, tcpPorts: [4500] }),
+      profile: sampleProfile({ gateway: '127.0.0.1', tcp, tcpPorts }),
       ready: Promise.resolve(true),
       proofFor: () => ok(proof),
       memory,
@@ -96,7 +99,10 @@ async function world(context: TestContext, { tcp = 'auto', udpBlocked = false }:
         calls.push(`reached ${one.remote.transport ?? 'udp'}`);
         reached.push(one);
       },
-      onLost: ({ failure }) => calls.push(`lost ${failure.code}`),
+      onLost: ({ failure }) => {
+        calls.push(`lost ${failure.code}`);
+        evidence.push(failure.evidence);
+      },
     },
   );
   context.after(() => reach.stop());
@@ -116,10 +122,11 @@ async function world(context: TestContext, { tcp = 'auto', udpBlocked = false }:
   };
   const since = () => calls.splice(0);
   await settle();
+  if (tcp === 'always') return { reach, memory, reached, evidence, pass, say, settle, since };
   assert.deepEqual(since(), ['try udp', 'send ike']);
   await say(1, SA_INIT, 'ike');
   assert.deepEqual(since(), ['reached udp', 'send natt']);
-  return { reach, memory, reached, pass, say, since };
+  return { reach, memory, reached, evidence, pass, say, settle, since };
 }
 
 test('nothing comes from port 4500: TCP beside it, and the other ends before the gateway is told who we are', async (context) => {
@@ -195,4 +202,14 @@ test('what ends meanwhile takes the connection with it', async (context) => {
   reach.stop();
   await pass(60_000);
   assert.deepEqual(since(), ['tcp terminate', 'disconnect 99']);
+});
+
+// Libreswan takes the connection and closes it where its kernel cannot do TCP.
+test('one TCP port takes the connection and breaks it, the other takes none: both are told of', async (context) => {
+  const { reach, evidence, settle, since } = await world(context, { tcp: 'always', tcpPorts: [4500, 443] });
+  assert.deepEqual(since(), ['connect 127.0.0.1 4500', 'try tcp', 'send tcp']);
+  reach.streamOver(99, 'closed by the peer');
+  await settle();
+  assert.deepEqual(since(), ['disconnect 99', 'connect 127.0.0.1 443', 'lost no-answer']);
+  assert.deepEqual(evidence, ['TCP port 4500: closed by the peer; 127.0.0.1: no TCP connection: port 443: ECONNREFUSED']);
 });
