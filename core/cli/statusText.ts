@@ -195,6 +195,7 @@ const strayDrops: readonly (readonly [DropReason, string])[] = [
   ['send-failed', 'not sent'],
   ['ike-full', 'IKE messages too many'],
   ['kernel', 'by the kernel'],
+  ['queue-full', 'by a full queue'],
 ];
 
 function dropText(number: number | undefined, why: string): string | undefined {

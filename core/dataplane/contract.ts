@@ -151,8 +151,13 @@ export type GlobalDrop =
   | 'keepalive-in'
   | 'tun-full'
   | 'send-failed'
-  /** Runs of datagrams that the kernel dropped in our stead: nobody's (core/dataplane/earlyDrop.ts), or the queue was full. */
+  /**
+   * Runs of datagrams that the kernel dropped in our stead (core/dataplane/earlyDrop.ts): of an unknown SPI, too short, keepalives, what is
+   * marked as IKE and is none; in a flood replays, forgeries and strangers' IKE too.
+   */
   | 'kernel'
+  /** Runs of datagrams that found the socket's queue full: genuine ones may be among them (core/dataplane/kernelDrops.ts says how it is known). */
+  | 'queue-full'
   /** IKE messages that came faster than the main thread takes them. */
   | 'ike-full';
 

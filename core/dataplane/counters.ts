@@ -36,7 +36,7 @@ const fields = {
 export type ChildField = keyof typeof fields;
 
 /** The kernel counts its own. */
-type LaneDrop = Exclude<GlobalDrop, 'kernel'>;
+type LaneDrop = Exclude<GlobalDrop, 'kernel' | 'queue-full'>;
 
 const drops = {
   'unknown-spi': 0,

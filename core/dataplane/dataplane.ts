@@ -11,6 +11,7 @@ import { packSockaddr } from '../system/linux/sockaddr.ts';
 import { filterSocket, kernelDrops } from '../system/linux/socketFilter.ts';
 import { prepareTcp } from '../system/linux/tcpStream.ts';
 import { LinuxUdp, prepareUdp } from '../system/linux/udp.ts';
+import { udpOverflows } from '../system/linux/udpOverflows.ts';
 import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 import { longestFrame } from '../system/streamFrames.ts';
 import type { LaneChild, Report } from './commands.ts';
@@ -27,6 +28,7 @@ import type {
 import { Counters, knownIke, type LaneName, maxChildren } from './counters.ts';
 import { earlyDrop, earlyDropIke, type FilteredSa, type Flood, mostIkeInRuns } from './earlyDrop.ts';
 import type { EchoRoute } from './echoRound.ts';
+import { KernelDrops } from './kernelDrops.ts';
 import { type CommandBody, type LaneCommon, LaneThread } from './laneThread.ts';
 import type { LimitKind } from './limits.ts';
 import { type ChildMtu, PathKeepers, type Way } from './pathKeeper.ts';
@@ -73,6 +75,7 @@ class Lanes implements Dataplane {
   #ike: readonly number[] = [];
   /** Drops of sockets that were let go. */
   #kernelDrops = 0;
+  readonly #kernel = new KernelDrops(udpOverflows);
   readonly #message = new Uint8Array(maxDatagram);
   readonly #paths: PathKeepers;
 
@@ -130,6 +133,7 @@ class Lanes implements Dataplane {
       udp: new LinuxUdp(socket.fd, socket.features),
       dropsBefore: kernelDrops(socket.fd),
     }));
+    this.#lookAtDrops(); // full queues of before were not theirs
     this.#sockets = [...this.#sockets, ...mine];
     this.#filter();
     await this.#all({ kind: 'sockets', sockets: ready });
@@ -258,9 +262,8 @@ class Lanes implements Dataplane {
   }
 
   globalCounters(): Readonly<Record<GlobalDrop, number>> {
-    let kernel = this.#kernelDrops;
-    for (const socket of this.#sockets) kernel += dropsSince(socket);
-    return { ...this.#counters.global(), kernel };
+    this.#lookAtDrops();
+    return { ...this.#counters.global(), kernel: this.#kernel.filtered, 'queue-full': this.#kernel.full };
   }
 
   offload(): UdpFeatures | undefined {
@@ -392,7 +395,12 @@ class Lanes implements Dataplane {
       this.#filter();
     }, strictFor).unref();
     this.#flood = flood;
+    this.#lookAtDrops();
     this.#filter();
+  }
+
+  #lookAtDrops(): void {
+    this.#kernel.look(this.#sockets.reduce((sum, socket) => sum + dropsSince(socket), this.#kernelDrops));
   }
 
   #segmentationLost(fd: number): void {

@@ -406,8 +406,10 @@ export type DropReason =
   | 'send-failed'
   /** IKE messages that came too fast. */
   | 'ike-full'
-  /** Dropped by the kernel in our stead: nobody's, or the socket's queue was full. Counted in runs of datagrams. */
-  | 'kernel';
+  /** Dropped by the kernel in our stead, because it is nobody's: unknown SPIs, keepalives, what is too short, floods. Counted in runs of datagrams. */
+  | 'kernel'
+  /** Found the socket's queue full: genuine packets may be among them. Counted in runs of datagrams. */
+  | 'queue-full';
 
 export interface IkeStatus {
   /** 16 hex digits. */

@@ -62,6 +62,7 @@ test('by itself: the kernel does what it can, and the status has every figure th
     'kernel',
     'no-policy',
     'not-ip',
+    'queue-full',
     'send-failed',
     'short-packet',
     'tun-full',

@@ -119,6 +119,7 @@ const STRAYS: readonly StrayDrop[] = [
   'send-failed',
   'ike-full',
   'kernel',
+  'queue-full',
 ];
 
 const FIGURES: ReadonlySet<ColumnKey> = new Set([

@@ -122,6 +122,7 @@ export const statistics: readonly Case[] = [
       assert.equal(figure(drops['Lost to congestion']), status.children[0]?.dropsCongestion);
       assert.equal(figure(strays['Unknown SPI']), status.drops?.['unknown-spi']);
       assert.equal(figure(strays['By the kernel']), status.drops?.kernel);
+      assert.equal(figure(strays['By a full queue']), status.drops?.['queue-full']);
       return `${path['Kernel offload']} | ${protection['Cipher code']}`;
     },
   },

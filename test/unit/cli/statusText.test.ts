@@ -123,8 +123,8 @@ test('only drops that happened are shown, and NAT keepalives are none', () => {
   const dropped = { ...child, dropsReplay: 1, dropsTooBig: 2, dropsCongestion: 3 };
   assert.deepEqual(rows({ children: [dropped] }, 'Dropped'), ['1 replayed, 2 too large for the path, 3 lost to congestion']);
   assert.deepEqual(rows({ drops: { 'unknown-spi': 0, 'keepalive-in': 9 } }, 'Dropped besides'), []);
-  assert.deepEqual(rows({ drops: { 'unknown-spi': 1, 'not-ip': 0, kernel: 12_000 } }, 'Dropped besides'), [
-    '1 for an unknown SPI, 12,000 by the kernel',
+  assert.deepEqual(rows({ drops: { 'unknown-spi': 1, 'not-ip': 0, kernel: 12_000, 'queue-full': 5 } }, 'Dropped besides'), [
+    '1 for an unknown SPI, 12,000 by the kernel, 5 by a full queue',
   ]);
 });
 

@@ -223,7 +223,7 @@ test('what the kernel does, who carries the SA and every drop; an older helper l
   const none = { tun: { headers: false, tcp: false, udp: false }, socket: { segmentation: false, coalescing: false } };
   const told = status({
     offload: all,
-    drops: { 'unknown-spi': 3, 'keepalive-in': 8, kernel: 0 },
+    drops: { 'unknown-spi': 3, 'keepalive-in': 8, kernel: 0, 'queue-full': 4 },
     children: [child({ backend: 'ipsec-mb vaes_avx512', dropsTooBig: 8, dropsCongestion: 0 })],
   });
   assert.deepEqual(cell(told, 'path', 'offload'), { kind: 'text', text: 'TUN checksums, TSO, USO, UDP GSO, UDP GRO' });
@@ -233,6 +233,7 @@ test('what the kernel does, who carries the SA and every drop; an older helper l
   assert.deepEqual(cell(told, 'drops', 'dropsCongestion'), { kind: 'count', count: 0 });
   assert.deepEqual(cell(told, 'strays', 'unknown-spi'), { kind: 'count', count: 3 });
   assert.deepEqual(cell(told, 'strays', 'kernel'), { kind: 'count', count: 0 });
+  assert.deepEqual(cell(told, 'strays', 'queue-full'), { kind: 'count', count: 4 });
   assert.equal(cell(told, 'strays', 'keepalive-in'), undefined);
   const old = status();
   for (const [table, key] of [

@@ -201,6 +201,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       'send-failed': 0,
       'ike-full': 0,
       kernel: 0,
+      'queue-full': 0,
     }),
     offload: () => ({ segmentation: true, coalescing: true }),
     backend: () => 'fake',

@@ -177,6 +177,7 @@ const strays = {
   'send-failed': 0,
   'ike-full': 0,
   kernel: 7,
+  'queue-full': 2,
 };
 const offload = {
   tun: { headers: true, tcp: true, udp: false },
