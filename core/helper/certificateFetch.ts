@@ -3,7 +3,7 @@
  * themselves first (RFC 7296 §2.16); then goodbye. Nothing is proven to the gateway and nothing is told of the user: IDi is our own
  * address, as other clients' EAP has it, and no EAP identity is ever asked for, as the conversation ends before.
  */
-import { createSocket, type Socket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
 import { err, ok, type Result } from '../bytes/result.ts';
 import { sha1 } from '../crypto/hash.ts';
 import type { IkeAsk } from '../ike/auth/contract.ts';
@@ -19,6 +19,7 @@ import { failure, hostFailure, ikeFailure } from '../tunnel/explain.ts';
 import type { Address } from '../tunnel/race.ts';
 import { createDriver, type Driver } from './driver.ts';
 import { localAddressTowards, resolveGateway } from './gatewayPath.ts';
+import { adopt } from './udpDescriptor.ts';
 
 export interface FetchRequest {
   /** Who asks. What is logged of it is theirs, as a profile may be behind it. */
@@ -213,18 +214,6 @@ function fetchConfig(
     forceEncapsulation: true,
     fragmentation: 'yes',
     timing: TIMING,
-  });
-}
-
-/** The descriptor is the socket's from here on. */
-function adopt(family: 4 | 6, fd: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket(family === 4 ? 'udp4' : 'udp6');
-    socket.once('error', reject);
-    socket.bind({ fd }, () => {
-      socket.removeListener('error', reject);
-      resolve(socket);
-    });
   });
 }
 

@@ -20,7 +20,7 @@ import { ChildSas } from './childSas.ts';
 import type { Credentials } from './credentials.ts';
 import { createCutOff } from './cutOff.ts';
 import type { Driver, IkeEvent } from './driver.ts';
-import { type LookUp, learn } from './gatewayNames.ts';
+import { type LookUp, learn, type Outside, whileHeld } from './gatewayNames.ts';
 import { resolveGateway } from './gatewayPath.ts';
 import { planHost } from './hostPlan.ts';
 import { furtherSelectors } from './ikeConfig.ts';
@@ -45,6 +45,8 @@ export interface ConnectionDeps extends StageDeps {
   readonly version: string;
   /** The computer's own resolver when absent. */
   readonly lookUp?: LookUp;
+  /** Past the tunnel, and whom this computer asks for names now. */
+  readonly outside?: Outside;
   /** In [0, 1); Math.random when absent. */
   readonly random?: () => number;
   readonly onChange: () => void;
@@ -124,8 +126,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   const children = new ChildSas(deps, profile);
   const wallTime = createWallTime(deps.now, deps.monotonic);
   let rekeyIkeAt: number | undefined;
-  const { stage } = request;
-  const { lookUp = resolveGateway } = deps;
+  const { stage, memory } = request;
+  const { lookUp = resolveGateway, outside } = deps;
   let reach: Reach | undefined;
   let driver: Driver | undefined;
   /** What it goes over, where that is TCP. */
@@ -161,6 +163,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   /** The names are looked up while the device is made. */
   async function prepare(): Promise<void> {
     deps.log('info', 'tunnel', 'connecting', { profile: profile.name, gateway: request.redirect?.to ?? profile.gateway });
+    if (outside && !stage.holds()) memory.nameServers = outside.nameServers();
     const parts = Promise.all([stage.device(), request.signer]);
     let signer: SigningKey | undefined;
     const ready = parts.then(([device, opened]) => {
@@ -178,7 +181,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         onEvent,
         onAsk: answer,
         trafficArrived: () => children.trafficArrived(),
-        lookUp,
+        lookUp: outside && !request.beside ? whileHeld(lookUp, outside, stage, memory) : lookUp,
         random: deps.random ?? Math.random,
         onLate: request.onLate,
         onRoundTrip: (milliseconds) => {
@@ -188,7 +191,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       },
       {
         profile,
-        memory: request.memory,
+        memory,
         tickets: request.tickets,
         beside: request.beside,
         redirect: request.redirect,
@@ -274,7 +277,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         break;
       case 'configured':
         facts.configuration = event.configuration;
-        request.memory.inside = event.configuration.addresses.map(({ address }) => address);
+        memory.inside = event.configuration.addresses.map(({ address }) => address);
         break;
       case 'install-child':
         if (event.replaces !== undefined) facts.rekeyingAt = deps.now();
@@ -383,7 +386,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   /** While the tunnel carries the question, be it to the office's own servers. */
   async function redirecting(name: string): Promise<void> {
     const found = await lookUp(name);
-    if (found.ok) learn(request.memory.addresses, name, found.value, true);
+    if (found.ok) learn(memory.addresses, name, found.value, true);
     driver?.give({ kind: 'leave' });
   }
 
@@ -397,7 +400,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
           const bound = await stage.sockets(family);
           return bound.ok ? bound.value : undefined;
         },
-        named: () => request.memory.addresses.get(facts.gateway.name)?.map(({ address }) => address) ?? [],
+        named: () => memory.addresses.get(facts.gateway.name)?.map(({ address }) => address) ?? [],
         tell: (paths) => {
           // RFC 9329 §7.1: of a session over TCP these are ways back to UDP.
           if (!line || profile.tcp === 'auto') driver?.paths(paths);
@@ -439,7 +442,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   function leave(open: Line): void {
     line = undefined;
     left = { line: open, timer: setTimeout(() => void open.close(), LINGER) };
-    request.memory.udpBlocked = false;
+    memory.udpBlocked = false;
     children.probe(children.spis[0], facts.configuration);
   }
 

@@ -2,7 +2,7 @@
  * The engine: everything that speaks to users and to networks, without a privilege. It starts as root only to load its code (a
  * checkout may be readable by its owner alone), gives root up for ever, and serves only then.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { warmUp } from '../crypto/selfTest.ts';
@@ -32,6 +32,7 @@ import { createLogRing, type LogRing } from './logRing.ts';
 import { connectMonitor } from './monitorClient.ts';
 import { ENGINE_LOCK_FD, ENGINE_MONITOR_FD, ENGINE_RPC_FD, EXIT_OPTIONS } from './monitorContract.ts';
 import { createNetworkPorts } from './networkPorts.ts';
+import { createOutsideLookUp, nameServers } from './outsideLookUp.ts';
 import { dropPrivileges } from './privileges.ts';
 import { createProofPorts } from './proofPorts.ts';
 import { createPublisher } from './publisher.ts';
@@ -139,6 +140,13 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     createMachine: machine(keyLog !== undefined),
     proof,
     network: createNetworkPorts(logs.log),
+    outside: {
+      lookUp: createOutsideLookUp({
+        openUdp: (family) => monitor.bindUdp(family, 0),
+        randomId: () => randomInt(0x1_0000),
+      }),
+      nameServers,
+    },
     openKey: (pkcs8) => openAgentKey(agent, pkcs8),
     closeDescriptor: (fd) => {
       close(fd);

@@ -4,8 +4,16 @@ import type { Result } from '../bytes/result.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
 import type { Address } from '../tunnel/race.ts';
+import type { OutsideLookUp } from './outsideLookUp.ts';
+import type { Stage } from './stage.ts';
 
 export type LookUp = (name: string) => Promise<Result<readonly Address[], Failure>>;
+
+/** Past the tunnel, and whom this computer asks for names now. */
+export interface Outside {
+  readonly lookUp: OutsideLookUp;
+  readonly nameServers: () => readonly string[];
+}
 
 export type GatewayAddresses = Map<string, readonly Address[]>;
 
@@ -27,4 +35,30 @@ export function learn(known: GatewayAddresses, name: string, found: readonly Add
 /** Names that a tunnel of this profile may have to look up. */
 export function namesOf({ gateway, gateways }: Pick<Profile, 'gateway' | 'gateways'>): readonly string[] {
   return [gateway, ...gateways].filter((name) => isIP(name) === 0);
+}
+
+/**
+ * While traffic is held back the computer's resolver has a way only to name servers of the LAN, or for names that are not the office's:
+ * then name servers from before the tunnel, and those of the network where it is now, are asked past it.
+ */
+export function whileHeld(
+  lookUp: LookUp,
+  outside: Outside,
+  stage: Pick<Stage, 'holds' | 'plan'>,
+  memory: { readonly nameServers?: readonly string[] },
+): LookUp {
+  const servers = (): readonly string[] => {
+    const plan = stage.plan();
+    // The office's own are inside, and what they are asked is theirs. After an engine that died nobody here knows which those are.
+    const office = plan?.dns?.servers ?? [];
+    const present = plan ? outside.nameServers().filter((server) => !office.includes(server)) : [];
+    return [...new Set([...present, ...(memory.nameServers ?? [])])];
+  };
+  return async (name) => {
+    if (!stage.holds() || isIP(name) !== 0) return lookUp(name);
+    const [usual, past] = [lookUp(name), outside.lookUp(name, servers())];
+    const first = await Promise.race([usual, past]);
+    if (first.ok) return first;
+    return (await past).ok ? past : usual;
+  };
 }

@@ -30,6 +30,8 @@ export interface Memory {
   preferred?: string;
   /** What the names stood for: while a tunnel is held, nobody can be asked. */
   readonly addresses: GatewayAddresses;
+  /** Whom this computer asked for names before there was a tunnel. */
+  nameServers?: readonly string[];
   /** UDP was silent, and TCP was answered. */
   udpBlocked?: boolean;
   /** Those that answered IKE_SA_INIT and nothing after it. */

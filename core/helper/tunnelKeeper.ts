@@ -105,8 +105,8 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     const onChange = () => {
       session?.observe();
       if (session && connection.facts().readyAt !== undefined && whenLost !== 'end') {
-        const { addresses, inside = [] } = memoryOf(id);
-        const wanted = { profile: id, owner: user, addresses: [...addresses], inside };
+        const { addresses, inside = [], nameServers = [] } = memoryOf(id);
+        const wanted = { profile: id, owner: user, addresses: [...addresses], inside, nameServers };
         const text = JSON.stringify(wanted);
         if (text !== kept) options.wanted.keep(wanted);
         kept = text;
@@ -180,6 +180,7 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       const memory = memoryOf(profile.id);
       for (const [name, addresses] of was.addresses) memory.addresses.set(name, addresses);
       memory.inside = was.inside;
+      memory.nameServers = was.nameServers ?? [];
       // What only the user can bring back waits for them where it is locked; elsewhere they are asked, and an answer that does not come ends it.
       const untilTold = locked && (was.tried === true || !hasAllSecrets(profile, secrets));
       if (locked) options.wanted.keep({ ...was, tried: true });

@@ -13,10 +13,12 @@ export interface WantedTunnel {
   readonly profile: string;
   /** Uid. */
   readonly owner: number;
-  /** What the gateway's names stood for: while traffic is held, nobody can be asked. */
+  /** What the gateway's names stood for: while traffic is held, hardly anybody can be asked. */
   readonly addresses: readonly (readonly [name: string, addresses: readonly Address[]])[];
   /** Our addresses inside: with the same ones, what ran through the tunnel runs on. */
   readonly inside: readonly string[];
+  /** Whom the computer asked for names before there was a tunnel. */
+  readonly nameServers?: readonly string[];
   /** An engine took it up already, and died before it was up again. */
   readonly tried?: boolean;
 }
@@ -36,6 +38,7 @@ const file = v.strictObject({
   owner: v.number(),
   addresses: v.array(v.tuple([v.string(), v.array(address)])),
   inside: v.array(v.string()),
+  nameServers: v.optional(v.array(v.string())),
   tried: v.optional(v.boolean()),
 });
 

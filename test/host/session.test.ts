@@ -161,10 +161,10 @@ test('a gateway that stands in is found when the first is silent', { skip }, asy
   await scene.down();
 });
 
-/** Counts at the other end of the laptop's wire what is no message of the tunnel's. */
-async function watchWire(): Promise<() => Promise<number>> {
+/** Counts at the other end of the laptop's wire what is no message of the tunnel's, nor one of `these`. */
+async function watchWire(these = ''): Promise<() => Promise<number>> {
   const { router } = scene.lab;
-  const ours = `ip daddr ${addresses.office.wan4} udp dport { 500, 4500 }`;
+  const ours = `${these} ip daddr ${addresses.office.wan4} udp dport { 500, 4500 }`;
   const rules = [
     'table ip wire {',
     `  chain judge { ${ours} accept; ip daddr 224.0.0.0/4 accept; counter; }`,
@@ -177,6 +177,44 @@ async function watchWire(): Promise<() => Promise<number>> {
     return Number(/counter packets ([0-9]+)/.exec(text)?.[1]);
   };
 }
+
+test('a gateway whose name leads elsewhere by now is found while traffic is held, and only that name is asked for', {
+  skip,
+}, async () => {
+  const gateway = 'away.office.test';
+  const server = addresses.router.lan4;
+  const { laptop, router } = scene.lab;
+  await scene.open({ addresses: [addresses.office.wan4, addresses.office.wan6] });
+  // The last to bind is who hears.
+  const names = (...where: readonly string[]) =>
+    scene.serve('test/gateway/dns.ts', JSON.stringify({ listen: [server], names: { [gateway]: where } }));
+  const first = await names(addresses.office.wan4);
+  const profile = await scene.profile({ ...psk, gateway, remoteId: 'vpn.office.test', tcp: 'never' });
+  assert.equal(await scene.up(profile), 'connected');
+  assert.equal(scene.status().gateway?.address, addresses.office.wan4);
+  await first.stop();
+  const second = await names(addresses.office.wan6);
+  const wire = await watchWire(`ip daddr ${server} udp dport 53 accept;`);
+  await router.must(['nft', 'add', 'chain', 'ip', 'wire', 'gone', '{ type filter hook forward priority 0; }']);
+  await router.must(['nft', 'add', 'rule', 'ip', 'wire', 'gone', 'ip', 'daddr', addresses.office.wan4, 'drop']);
+  const pings = [inside, addresses.router.wan4].map((address) =>
+    laptop.spawn(['ping', '-n', '-q', '-i', '0.01', address], { stdio: 'ignore' }),
+  );
+  try {
+    send({ do: 'terminate' });
+    await untilBack(20_000);
+    assert.equal(scene.status().gateway?.address, addresses.office.wan6);
+    assert.equal(await wire(), 0);
+    await second.next(({ name, type }) => name === gateway && type === 28, 1_000);
+    await assert.rejects(second.next(({ name }) => name !== undefined && name !== gateway, 100));
+  } finally {
+    for (const ping of pings) ping.kill('SIGKILL');
+    await router.must(['nft', 'delete', 'table', 'ip', 'wire']);
+    await second.stop();
+    await scene.down();
+    await scene.open({});
+  }
+});
 
 test('an engine that is killed leaves the tunnel to the next, and not one packet leaves in clear meanwhile', {
   skip,

@@ -492,7 +492,8 @@ export const session: readonly Case[] = [
       await world.state('connected');
       await world.ping(1);
       await world.openOffice({ users: [{ identity: VISITOR.identity, psk: OTHER_KEY }] });
-      await world.state('failed', 90_000);
+      // Who refuses it has proven nothing: the traffic stays held back.
+      await world.state('blocked', 90_000);
       await card(app).waitFor();
       assert.equal((await world.status()).failure?.code, 'authentication-failed');
       const heard = async (): Promise<unknown> => {
