@@ -6,6 +6,7 @@
  */
 import { err, type Result } from '../bytes/result.ts';
 import type { Channel, Configuration, Endpoint } from '../ike/sa/contract.ts';
+import { afterSleep } from '../ike/sa/lifetimes.ts';
 import type { Profile, ProfileSecret } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
 import { failure, reasonOf } from '../tunnel/explain.ts';
@@ -80,13 +81,6 @@ export interface Attempts {
   end(reason?: Failure): Promise<void>;
   readonly over: Promise<void>;
 }
-
-/**
- * How long a gateway may take to answer after a wake-up before the connection is made anew: three sendings, or as long as the machine
- * takes to give up where the user would be asked again. Milliseconds.
- */
-const QUICK = 1_700;
-const PATIENT = 60_000;
 
 /** How often the names of the gateways are looked up while it is up, milliseconds: where they lead can hardly be asked once it is lost. */
 const NAMES_EVERY = 600_000;
@@ -345,7 +339,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
 
   function resumed(): void {
     if (ending) return;
-    tell({ kind: 'resumed', patience: credentials.replayable() ? QUICK : PATIENT });
+    tell({ kind: 'resumed', patience: credentials.replayable() ? afterSleep.quick : afterSleep.patient });
     connection?.woke();
   }
 

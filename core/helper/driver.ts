@@ -5,6 +5,7 @@
 import { toHex } from '../bytes/bytes.ts';
 import type { IkeAnswer, IkeAsk } from '../ike/auth/contract.ts';
 import type { Channel, Endpoint, IkeInput, IkeMachine, IkeOutput, Path } from '../ike/sa/contract.ts';
+import { afterSleep } from '../ike/sa/lifetimes.ts';
 import { createRoundTrips } from './roundTrips.ts';
 
 export type IkeEvent = Exclude<IkeOutput, { readonly kind: 'transmit' | 'ask' }>;
@@ -49,8 +50,6 @@ const BUDGET = 16;
 const MOST_WAITING = 256;
 /** setTimeout's limit is 2^31 - 1. */
 const LONGEST_SLEEP = 0x7fff_ffff;
-/** A timer that is so late was not run while it should have been: the computer slept, or this process stood still. Milliseconds. */
-const LATE = 5_000;
 
 export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
   const waiting: Extract<IkeInput, { readonly kind: 'datagram' }>[] = [];
@@ -101,7 +100,7 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
   /** Late is for the timer alone to tell: whoever is told says in turn that we woke (`woke`), and to tell them again would have no end. */
   function ring(): void {
     const due = machine.deadline();
-    if (due !== undefined && !stopped && ports.now() - due >= LATE) ports.onLate();
+    if (due !== undefined && !stopped && ports.now() - due >= afterSleep.late) ports.onLate();
     catchUp();
   }
 

@@ -2,8 +2,8 @@
 import { err, ok, type Result } from '../bytes/result.ts';
 import { parseIdentity } from '../ike/identity.ts';
 import { parseProposals } from '../ike/proposals.ts';
-import type { Channel, IkeConfig, IkeTicket, IkeTiming } from '../ike/sa/contract.ts';
-import { defaultLifetimes, type Lifetimes, lifetime } from '../ike/sa/lifetimes.ts';
+import type { Channel, IkeConfig, IkeTicket } from '../ike/sa/contract.ts';
+import { defaultLifetimes, type Lifetimes, lifetime, usualTiming } from '../ike/sa/lifetimes.ts';
 import type { TrafficSelector } from '../ike/wire/message.ts';
 import { selectorFromCidr } from '../ike/wire/selectorText.ts';
 import type { Profile } from '../profile/model.ts';
@@ -18,15 +18,6 @@ export interface Path {
   /** The gateway's port, where it is reached by TCP (RFC 9329). */
   readonly tcpPort?: number;
 }
-
-/** With these a gateway that is silent is given up after about 30 s, and 20 % of loss both ways fails one connect in thousands. */
-const TIMING: Omit<IkeTiming, 'livenessAfter'> = {
-  retransmitFirst: 500,
-  retransmitFactor: 1.8,
-  retransmitMax: 6_000,
-  retransmitTries: 8,
-  establishWithin: 60_000,
-};
 
 /** What came before this connection. */
 export interface Before {
@@ -91,7 +82,7 @@ export function ikeConfig(
     lifetimes: lifetimesOf(profile),
     ...(profile.redirect && { redirect: redirectedFrom === undefined ? {} : { from: redirectedFrom } }),
     ...(profile.resumption && { resumption: ticket === undefined ? {} : { ticket } }),
-    timing: { ...TIMING, livenessAfter: profile.liveness * 1000 },
+    timing: { ...usualTiming, livenessAfter: profile.liveness * 1000 },
   });
 }
 

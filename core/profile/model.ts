@@ -1,6 +1,6 @@
 /** A profile: everything about one gateway and how to reach it. One model, whatever file it came from. */
 import type { EapMethodName } from '../ike/auth/eap/contract.ts';
-import { defaultLifetimes } from '../ike/sa/lifetimes.ts';
+import { defaultLifetimes, usualTiming } from '../ike/sa/lifetimes.ts';
 import type {
   AdditionalChild,
   AuthMethod,
@@ -120,7 +120,7 @@ export const DEFAULTS = {
   proposals: ['default'],
   mtu: 1400,
   natKeepalive: 20,
-  liveness: 30,
+  liveness: usualTiming.livenessAfter / 1000,
   replayWindow: 1024,
   whenLost: 'hold',
   fragmentation: 'yes',

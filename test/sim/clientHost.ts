@@ -3,6 +3,7 @@
  * its place, and those that say goodbye; as core/helper/attempts.ts wires them.
  */
 import type { Channel, Endpoint, IkeOutput, IkeTicket, Path } from '../../core/ike/sa/contract.ts';
+import { afterSleep } from '../../core/ike/sa/lifetimes.ts';
 import { createSession, type Ending, type Session, type SessionInput } from '../../core/tunnel/session.ts';
 import type { Dice } from './dice.ts';
 import { Link } from './link.ts';
@@ -12,8 +13,6 @@ import type { Plane } from './plane.ts';
 import type { Referee } from './referee.ts';
 import type { Deed, Scenario } from './scenario.ts';
 
-/** As core/helper/attempts.ts: three sendings. */
-const QUICK = 1_700;
 const never = Number.POSITIVE_INFINITY;
 
 export interface ClientPorts {
@@ -115,7 +114,7 @@ export class ClientHost {
 
   resume(now: number): void {
     this.awake = true;
-    this.#tell({ kind: 'resumed', patience: QUICK }, now);
+    this.#tell({ kind: 'resumed', patience: afterSleep.quick }, now);
     this.wake(now);
   }
 

@@ -1,21 +1,12 @@
 /** From a scenario to what both machines are given. */
 import { fromUtf8 } from '../../core/bytes/bytes.ts';
 import { pskBothWays } from '../../core/ike/auth/psk.ts';
-import type { IkeConfig, IkeTicket, IkeTiming } from '../../core/ike/sa/contract.ts';
-import { defaultLifetimes, type Lifetimes } from '../../core/ike/sa/lifetimes.ts';
+import type { IkeConfig, IkeTicket } from '../../core/ike/sa/contract.ts';
+import { defaultLifetimes, type Lifetimes, usualTiming } from '../../core/ike/sa/lifetimes.ts';
 import type { HeadOfficeConfig } from '../gateway/config.ts';
 import { clientConfig, officeConfig, proposals, SECRET, selector } from '../gateway/fixtures.ts';
 import { officeAddress, ports } from './network.ts';
 import type { ClientPlan, Life, OfficePlan, SuiteName } from './scenario.ts';
-
-/** As core/helper/ikeConfig.ts has it, so that the bounds of referee.ts are those of the product. */
-export const timing: Omit<IkeTiming, 'livenessAfter'> = {
-  retransmitFirst: 500,
-  retransmitFactor: 1.8,
-  retransmitMax: 6_000,
-  retransmitTries: 8,
-  establishWithin: 60_000,
-};
 
 interface Algorithms {
   readonly ike: IkeConfig['ikeProposals'];
@@ -77,7 +68,7 @@ export function clientOf(plan: ClientPlan, { address, suite, ticket }: Whereabou
     initialContact: plan.initialContact,
     reauthenticateEvery: plan.reauthenticateEvery,
     ...(plan.resumption && { resumption: ticket ? { ticket } : {} }),
-    timing: { ...timing, livenessAfter: plan.liveness },
+    timing: { ...usualTiming, livenessAfter: plan.liveness },
     lifetimes: { ...lifetimesOf(plan), rehearse: plan.rehearse },
   };
 }
@@ -98,7 +89,7 @@ export function officeOf(plan: OfficePlan, suite: SuiteName): HeadOfficeConfig {
     tickets: { lifetime: 600 },
     answerUnknownSpis: plan.unknown !== 'silent',
     ...(plan.unknown === 'token' && { crashSecret }),
-    timing: { ...timing, livenessAfter: plan.liveness },
+    timing: { ...usualTiming, livenessAfter: plan.liveness },
     lifetimes: lifetimesOf(plan),
     keyLog: true,
   };

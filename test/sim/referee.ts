@@ -13,8 +13,7 @@
  * While nothing but rekeying happens (`calm`): no session ends, nothing expires (`torn`), and no packet comes too late for its SA (`late`).
  */
 import type { IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
-import { graceFor, redundantFor } from '../../core/ike/sa/lifetimes.ts';
-import { timing } from './parties.ts';
+import { graceFor, redundantFor, usualTiming } from '../../core/ike/sa/lifetimes.ts';
 import type { Plane } from './plane.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -67,10 +66,10 @@ export function patienceOf({
  */
 export function boundsOf({ client, office }: Scenario): Bounds {
   // Two rounds of repetitions where packets of the peer still come (ikeSa.ts).
-  const patience = 2 * patienceOf(timing);
+  const patience = 2 * patienceOf(usualTiming);
   return {
     patience,
-    recovery: Math.max(client.liveness, office.liveness) + 2 * patience + 2 * LONGEST_RETRY + timing.establishWithin,
+    recovery: Math.max(client.liveness, office.liveness) + 2 * patience + 2 * LONGEST_RETRY + usualTiming.establishWithin,
     duplicate: redundantFor + graceFor + 3 * patience,
     duplicateWhenFair: redundantFor + graceFor + patience,
   };

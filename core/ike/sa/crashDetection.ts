@@ -10,14 +10,14 @@ import { NOTIFY } from '../wire/constants.ts';
 import type { Message } from '../wire/message.ts';
 import { allNotifies, findNotify, findPayload } from '../wire/payloads.ts';
 import { spiNumber } from '../wire/spi.ts';
+import { hintsEvery } from './lifetimes.ts';
 
 /** RFC 6290 §5: 16 to 128 octets. */
 const tokenOctets = { least: 16, most: 128 } as const;
 /** RFC 6290 §5: some earlier tokens may be kept; §4.5: at least four of a message are looked at. */
 const tokensKept = 4;
 const tokensRead = 8;
-/** RFC 7296 §2.4, RFC 6290 §8.1: hints are rate limited. Milliseconds, and messages looked at in that time. */
-const pause = 10_000;
+/** In the time in which one hint is believed. */
 const messagesRead = 10;
 
 /** Of the IKE SA in use. */
@@ -55,7 +55,7 @@ export class CrashDetection {
     if (!isAbout(message, known)) return undefined;
     const shown = allNotifies(message.payloads, NOTIFY.QUICK_CRASH_DETECTION).slice(0, tokensRead);
     if (shown.length > 0 && this.#mayRead(now) && shown.some(({ data }) => this.#knows(data))) return 'restarted';
-    if (now < this.#checkedAt + pause) return undefined;
+    if (now < this.#checkedAt + hintsEvery) return undefined;
     this.#checkedAt = now;
     return 'check';
   }
@@ -65,7 +65,7 @@ export class CrashDetection {
   }
 
   #mayRead(now: number): boolean {
-    if (now >= this.#countingSince + pause) {
+    if (now >= this.#countingSince + hintsEvery) {
       this.#countingSince = now;
       this.#read = 0;
     }

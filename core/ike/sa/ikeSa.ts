@@ -30,6 +30,7 @@ import type { Installed } from './childLife.ts';
 import { type Child, type ChildFacts, ChildTable } from './childTable.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
 import { Delivery } from './delivery.ts';
+import { afterSleep, mostRounds } from './lifetimes.ts';
 import { MessageSecurity } from './messageSecurity.ts';
 import type { Narrator } from './narrator.ts';
 import { PeerRequests } from './peerRequests.ts';
@@ -43,10 +44,6 @@ export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
 const DELETE_WITHIN = 5000;
 /** So often a request goes the ways that it is to try first (`OutgoingExchange.first`): with the usual timing for 1.4 s. */
 const TRIALS = 2;
-/** A request is sent in so many rounds of repetitions where the peer's packets say that it is there. */
-const MOST_ROUNDS = 2;
-/** Nobody slept for long since a request of this age, by a clock that counts it. Milliseconds. */
-const RECENTLY = 5_000;
 
 export class IkeSa {
   readonly #setup: IkeSaSetup;
@@ -257,7 +254,8 @@ export class IkeSa {
    */
   checkLiveness(now: number, quick = false): void {
     if (this.#state !== 'established') return;
-    if (quick) this.#awaited = this.#requests.nextId - (this.#requests.busy && now - this.#askedAt <= RECENTLY ? 1 : 0);
+    if (quick)
+      this.#awaited = this.#requests.nextId - (this.#requests.busy && now - this.#askedAt <= afterSleep.recently ? 1 : 0);
     if (this.#requests.busy) {
       if (quick) this.#repeatNow(now);
       return;
@@ -436,7 +434,7 @@ export class IkeSa {
   #isWorthMore(now: number): boolean {
     const { timing, narrator } = this.#setup;
     const heard = now - this.#heardAt <= timing.retransmitMax && this.remote.transport !== 'tcp';
-    if (this.#state !== 'established' || !heard || this.#rounds >= MOST_ROUNDS) return false;
+    if (this.#state !== 'established' || !heard || this.#rounds >= mostRounds) return false;
     this.#rounds++;
     narrator.log('info', 'no answer, but the peer sends: going on to ask');
     return true;

@@ -1,11 +1,13 @@
 /**
- * How long keys live and how soon a silent gateway is noticed: all numbers of it in one place, none of them the protocol's (RFC 7296 §2.8
- * leaves lifetimes to each side). At the soft limit an SA is rekeyed, at the hard one it ends. The soft limit comes early by a random part
- * (`jitter`), so that two sides with the same numbers seldom rekey at once, and a thousand clients of a gateway do not.
+ * How long keys live and how soon a silent gateway is noticed: all numbers of it in one place, none of them the protocol's (RFC 7296 §2.4 and
+ * §2.8 leave them to each side). When a connection that was lost is tried again is in core/tunnel/retry.ts.
+ *
+ * At the soft limit an SA is rekeyed, at the hard one it ends. The soft limit comes early by a random part (`jitter`), so that two sides with
+ * the same numbers seldom rekey at once, and a thousand clients of a gateway do not.
  */
 import type { Random } from '../../crypto/types.ts';
 import type { ChildSuite } from '../negotiation.ts';
-import type { TrafficLimits } from './contract.ts';
+import type { IkeTiming, TrafficLimits } from './contract.ts';
 
 /** Milliseconds; Infinity is never. */
 export interface Lifetime {
@@ -83,3 +85,30 @@ export function limitsOf({ esn }: Pick<ChildSuite, 'esn'>, { octets, packets }: 
   const least = { soft: Math.min(packets.soft, counted.soft), hard: Math.min(packets.hard, counted.hard) };
   return { ...(octets.hard < never.hard && { octets }), ...(least.hard < never.hard && { packets: least }) };
 }
+
+// --- a silent gateway ------------------------------------------------------------------------------------------------------------
+
+/**
+ * A gateway of which nothing is heard for `livenessAfter` is asked. With the others, one that is silent is given up after 35 s, and 20 %
+ * of loss both ways fails one connect in thousands.
+ */
+export const usualTiming: IkeTiming = {
+  livenessAfter: 30_000,
+  retransmitFirst: 500,
+  retransmitFactor: 1.8,
+  retransmitMax: 6_000,
+  retransmitTries: 8,
+  establishWithin: 60_000,
+};
+/** A request is sent in so many rounds of repetitions where the gateway's packets say that it is there. */
+export const mostRounds = 2;
+/** RFC 7296 §2.4, RFC 6290 §8.1: what anybody may have sent is a reason to ask the gateway this often at most. Milliseconds. */
+export const hintsEvery = 10_000;
+
+/**
+ * After a sleep, milliseconds. A timer that is so `late` was not run while it should have been: the computer slept, or this process stood
+ * still. The gateway is asked at once, and has as long for its answer as three sendings take (`quick`), or as long as a request is repeated
+ * (`patient`) where the user would have to log in again. An answer to what was first sent more than `recently` ago, by a clock that
+ * counts the sleep, may have waited all through it.
+ */
+export const afterSleep = { late: 5_000, quick: 1_700, patient: 60_000, recently: 5_000 } as const;

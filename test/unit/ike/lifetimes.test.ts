@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { byKeyword } from '../../../core/crypto/transforms.ts';
-import { defaultLifetimes, lifetime, limitsOf } from '../../../core/ike/sa/lifetimes.ts';
+import { afterSleep, defaultLifetimes, lifetime, limitsOf, usualTiming } from '../../../core/ike/sa/lifetimes.ts';
 
 const never = { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
 
@@ -31,4 +31,15 @@ test('without extended sequence numbers packets have a limit whatever the profil
   assert.equal(limitsOf(short, wide).packets?.soft, 3 * 2 ** 30);
   assert.equal(limitsOf(long, wide).packets?.soft, 1e12);
   assert.equal(limitsOf(long, wide).octets?.soft, 5e6);
+});
+
+test('a silent gateway: given up after 35 s; after a sleep when the third sending had time for its answer', () => {
+  const { retransmitFirst, retransmitFactor, retransmitMax, retransmitTries, livenessAfter, establishWithin } = usualTiming;
+  const pauses = [retransmitFirst];
+  while (pauses.length <= retransmitTries) pauses.push(Math.min((pauses.at(-1) ?? 0) * retransmitFactor, retransmitMax));
+  const sum = (some: readonly number[]) => some.reduce((before, one) => before + one, 0);
+  assert.equal(Math.round(sum(pauses) / 1_000), 35);
+  const third = sum(pauses.slice(0, 2));
+  assert.ok(afterSleep.quick >= third + 250 && afterSleep.quick < sum(pauses.slice(0, 3)));
+  assert.ok(afterSleep.patient >= sum(pauses) && establishWithin >= sum(pauses) && livenessAfter <= 30_000);
 });
