@@ -101,6 +101,8 @@ test('asleep for an hour: usable within three seconds, by the session that the g
     for (const [hours, forgets] of [
       [1, false],
       [2, true],
+      // Six more: longer than any IKE SA lives.
+      [8, true],
     ] as const) {
       const { ike, children } = scene.status();
       const engine = scene.enginePid();
@@ -119,6 +121,7 @@ test('asleep for an hour: usable within three seconds, by the session that the g
       const fresh = ({ children: now }: Status) => now.length === 1 && now[0]?.spiIn !== children[0]?.spiIn;
       await scene.until('keys that are not an hour old', fresh, 10_000);
       assert.equal(another(scene.status()), forgets);
+      assert.equal(scene.enginePid(), engine, 'the helper that fell asleep');
     }
   } finally {
     await scene.down();
