@@ -139,6 +139,8 @@ export type HeadOfficeInput =
   | { readonly kind: 'forget'; readonly id?: string }
   /** Rekey the IKE SA, or all CHILD SAs, of one initiator or of all. */
   | { readonly kind: 'rekey-ike' | 'rekey-child'; readonly id?: string }
+  /** DELETE a CHILD SA, of any IKE SA, as soon as nothing else is under way. */
+  | { readonly kind: 'delete-child'; readonly spiIn: number }
   /** DELETE one IKE SA, or all. */
   | { readonly kind: 'terminate'; readonly id?: string };
 

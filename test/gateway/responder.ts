@@ -91,7 +91,7 @@ class Office implements HeadOffice {
   /** The SAs a command is for: one, the one that owns a CHILD SA, or all. */
   #addressed(input: Exclude<HeadOfficeInput, DatagramInput>): readonly ResponderSa[] {
     const all = [...this.#sas.values()];
-    if (input.kind === 'inbound-traffic') return all.filter((sa) => sa.ownsChild(input.spiIn));
+    if (input.kind === 'inbound-traffic' || input.kind === 'delete-child') return all.filter((sa) => sa.ownsChild(input.spiIn));
     if (input.kind === 'tick' || input.id === undefined) return all;
     return all.filter((sa) => sa.id === input.id);
   }

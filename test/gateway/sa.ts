@@ -189,6 +189,9 @@ export class ResponderSa {
       case 'rekey-child':
         for (const { spiIn } of this.#ike.children) this.#session.rekeyChild(spiIn, now);
         return;
+      case 'delete-child':
+        this.#session.limit(input.spiIn, 'hard', now);
+        return;
       case 'tell':
         this.#tell(input.payloads, now);
         return;

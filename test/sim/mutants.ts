@@ -54,6 +54,13 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     scenario: 'packets-under-way',
     invariant: 'late',
   },
+  'deleted for good': {
+    file: 'core/ike/sa/childKeeper.ts',
+    from: 'if (life && !last) this.#miss(life, now);',
+    to: 'if (life?.expired && !last) this.#miss(life, now);',
+    scenario: 'one-of-several-deleted',
+    invariant: 'missing',
+  },
   'keys of the wrong direction': {
     file: 'core/ike/sa/childLife.ts',
     from: '? [keys.initiatorToResponder, keys.responderToInitiator]',

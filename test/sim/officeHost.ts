@@ -5,7 +5,7 @@ import { createHeadOffice } from '../gateway/responder.ts';
 import { TicketStore } from '../gateway/standing.ts';
 import type { Dice } from './dice.ts';
 import { officeOf } from './parties.ts';
-import { Plane } from './plane.ts';
+import { type Installed, Plane } from './plane.ts';
 import type { Referee } from './referee.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -20,6 +20,8 @@ export class OfficeHost {
   readonly #ports: OfficePorts;
   readonly #planes = new Map<string, Plane>();
   readonly #traffic = new Set<number>();
+  /** SAs that are to be deleted on purpose, and are there until the client has answered. */
+  readonly #doomed = new Set<Installed>();
   #tickets = new TicketStore();
   #office: HeadOffice;
 
@@ -54,6 +56,28 @@ export class OfficeHost {
     this.#ports.referee.forgotten('office');
     if (!this.#scenario.office.keepsTickets) this.#tickets = new TicketStore();
     this.#office = this.#open();
+  }
+
+  /** The CHILD SA of this number, of each client; the clients to which nothing is left. */
+  deleteChild(which: number, now: number): { readonly alone: readonly string[] } {
+    const alone: string[] = [];
+    for (const [id, plane] of this.#planes) {
+      const candidates = plane.installed.filter((sa) => !this.#doomed.has(sa));
+      if (candidates.length === 0) continue;
+      const victim = candidates[which % candidates.length];
+      this.#doomed.add(victim);
+      this.#ports.referee.deleted(victim);
+      if (!plane.destinations.some((destination) => this.#lasts(plane, destination))) alone.push(id);
+      this.give({ kind: 'delete-child', spiIn: victim.spiIn }, now);
+    }
+    return { alone };
+  }
+
+  /** The newest of its SAs, which the others make way for, is not to be deleted. */
+  #lasts({ installed }: Plane, destination: string): boolean {
+    const all = installed.filter(({ selectors }) => selectors === destination);
+    const newest = all.reduce((one, other) => (other.installedAt > one.installedAt ? other : one));
+    return !this.#doomed.has(newest);
   }
 
   /** A packet for each destination of each client. */

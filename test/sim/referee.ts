@@ -14,7 +14,7 @@
  */
 import type { IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
 import { graceFor, redundantFor, usualTiming } from '../../core/ike/sa/lifetimes.ts';
-import type { Plane } from './plane.ts';
+import type { Installed, Plane } from './plane.ts';
 import type { Scenario } from './scenario.ts';
 
 export type Side = 'client' | 'office';
@@ -115,6 +115,8 @@ export class Referee {
   readonly #current = new Map<string, { readonly spis: string; readonly since: number }>();
   readonly #closed = new Set<string>();
   readonly #repeats = new Map<string, number>();
+  /** SPIs of what was deleted on purpose, while it was in use. */
+  readonly #deleted = new Set<number>();
   #steps = 0;
   #troubledUntil = 0;
 
@@ -168,6 +170,11 @@ export class Referee {
     for (const key of [...this.#current.keys()]) if (key.startsWith(side)) this.#current.delete(key);
   }
 
+  /** With nothing in its place, so packets are on their way for which it is too late. */
+  deleted({ spiIn, spiOut }: Pick<Installed, 'spiIn' | 'spiOut'>): void {
+    this.#deleted.add(spiIn).add(spiOut);
+  }
+
   /** A packet came that is not opened. */
   refused(
     side: Side,
@@ -177,7 +184,7 @@ export class Referee {
   ): void {
     this.counts.refused++;
     if (why === 'keys') this.fail('keys', `the ${side} has other keys for SPI ${of.spi}`, now);
-    else if (why === 'gone' && of.sameConnection && this.calm(now))
+    else if (why === 'gone' && of.sameConnection && this.calm(now) && !this.#deleted.has(of.spi))
       this.fail('late', `a packet to SPI ${of.spi} of the ${side}`, now);
   }
 

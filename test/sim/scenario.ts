@@ -75,6 +75,8 @@ export type Deed =
       readonly what: 'office';
       readonly does: 'rekey-ike' | 'rekey-child' | 'check-liveness' | 'terminate' | 'forget' | 'restart';
     }
+  /** On purpose: the CHILD SA of this number, counted round and round, of each client. */
+  | { readonly what: 'office'; readonly does: 'delete-child'; readonly which: number }
   | { readonly what: 'weather'; readonly weather: Weather }
   | { readonly what: 'partition'; readonly way: 'both' | 'up' | 'down'; readonly lasts: number }
   /** The NAT forgets all it knows. */
@@ -125,7 +127,7 @@ export function scenarioOf(seed: number): Scenario {
   const office = officeOf(dice);
   // Only questions after silence show what a NAT does (RFC 4555 §3.8); where the IKE SA is rekeyed more often there are none.
   const asks = [client, office].every(({ ike, jitter }) => ike.soft * (1 - jitter) > client.liveness + timeToAsk);
-  return {
+  const scenario: Scenario = {
     seed,
     suite: dice.chance(0.5) ? 'plain' : dice.pick(suites),
     sites: [dice.pick([0, 30_000, 120_000]), 0, dice.pick([0, 20_000, 60_000])].map((nat) => ({ nat: asks ? nat : 0 })),
@@ -136,6 +138,7 @@ export function scenarioOf(seed: number): Scenario {
     happenings,
     calm: Math.max(calm, end),
   };
+  return deletions(createDice(seed ^ 0xde1e7e), scenario);
 }
 
 function weatherOf(dice: Dice): Weather {
@@ -212,6 +215,21 @@ function happeningsOf(dice: Dice, within: number, weather: Weather, wild: boolea
   happenings.sort((a, b) => a.at - b.at);
   const ends = happenings.map((one) => one.at + ('lasts' in one ? one.lasts : 0) + ('told' in one ? one.told : 0));
   return { happenings, end: Math.max(0, ...ends) + 1_000 };
+}
+
+/** Now and then the office deletes a CHILD SA. Of dice of their own, so that what else a seed stands for stays. */
+function deletions(dice: Dice, scenario: Scenario): Scenario {
+  const { client, weather, happenings, calm } = scenario;
+  if (!dice.chance(client.more > 0 ? 0.4 : 0.05)) return scenario;
+  const deeds: Happening[] = [];
+  for (let count = dice.pick([1, 1, 2, 3]); count > 0; count--) {
+    // Half of them cross what happens anyway.
+    const beside = happenings.length > 0 && dice.chance(0.5) ? dice.pick(happenings).at : undefined;
+    const at = beside ?? dice.between(3_000, calm - 1_000);
+    const soon = dice.fraction() * 2 * (weather.delay + weather.jitter);
+    deeds.push({ at: Math.min(calm, Math.floor(at + soon)), what: 'office', does: 'delete-child', which: dice.between(0, 2) });
+  }
+  return { ...scenario, happenings: [...happenings, ...deeds].sort((a, b) => a.at - b.at) };
 }
 
 function trouble(dice: Dice): Deed {

@@ -24,6 +24,8 @@ export const SETTLED = 12_000;
 /** Of a packet on its way, in a good network. */
 const FRESH = 2_500;
 const INSPECTION = 1_000;
+/** The longest pause before a CHILD SA that was deleted is asked for again, and the asking. */
+const MADE_AGAIN = 100_000;
 /** Losses below this do not end a session: nine sendings in a row are never all lost. */
 const HARMLESS_LOSS = 0.05;
 /** With less between soft and hard limit a slow network is a reason to expire. */
@@ -61,6 +63,8 @@ class Simulation {
   /** No SA is there that has a successor. */
   #tidy = false;
   #missedNews = false;
+  /** What the office deleted is there again. */
+  #wholeBy = 0;
 
   constructor(scenario: Scenario, tracing: boolean) {
     this.#scenario = scenario;
@@ -136,7 +140,8 @@ class Simulation {
         client.command(happening.does, now);
         return;
       case 'office':
-        this.#officeDoes(happening.does, now);
+        if (happening.does === 'delete-child') this.#officeDeletes(happening.which, now);
+        else this.#officeDoes(happening.does, now);
         return;
       case 'weather':
         network.weather = happening.weather;
@@ -175,7 +180,14 @@ class Simulation {
     }
   }
 
-  #officeDoes(does: Extract<Happening, { what: 'office' }>['does'], now: number): void {
+  /** Of several the others stay, and it is made again; with the only one the session ends. */
+  #officeDeletes(which: number, now: number): void {
+    const { alone } = this.#office.deleteChild(which, now);
+    if (alone.length > 0) this.referee.trouble(now);
+    this.#wholeBy = Math.max(this.#wholeBy, now + MADE_AGAIN);
+  }
+
+  #officeDoes(does: Exclude<Extract<Happening, { what: 'office' }>['does'], 'delete-child'>, now: number): void {
     if (does === 'restart' || does === 'terminate' || does === 'forget') this.referee.trouble(now);
     if (does === 'restart') this.#office.restart(now);
     else this.#office.give({ kind: does }, now);
@@ -221,6 +233,7 @@ class Simulation {
   #isDone(): boolean {
     if (this.#fairSince === undefined || this.#agenda.length > 0) return false;
     if (this.#client.over) return this.#client.links.every(({ closed }) => closed);
+    if (this.now < this.#wholeBy) return false;
     return this.#tidy && this.#settledSince !== undefined && this.now - this.#settledSince >= SETTLED;
   }
 
