@@ -268,6 +268,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     connection = next;
     told = undefined;
     promote();
+    next.alone();
   }
 
   async function goesOn(ended: Connection): Promise<boolean> {

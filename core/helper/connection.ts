@@ -93,6 +93,8 @@ export interface Connection {
   rekey(what: 'ike' | 'child'): boolean;
   /** Asks the gateway now whether it is there. */
   check(): void;
+  /** There is none beside it any more: what it has is used. */
+  alone(): void;
   /** The computer slept: what is due is done now. */
   woke(): void;
   /** Ends it, with a reason unless the user wanted it; `silently`, without a word to the gateway. Resolves when it is over. */
@@ -105,6 +107,8 @@ export interface Connection {
   elsewhere(): boolean;
 }
 
+/** How long a connection beside another waits for the CHILD SAs after its first. Milliseconds. */
+const WHOLE_WITHIN = 5_000;
 /** How long `down` waits for the gateway's answer to DELETE. */
 const GOODBYE = 1_500;
 /** How long a TCP connection is read after the session has left it: the gateway sends there until it has seen where we are. Milliseconds. */
@@ -149,6 +153,12 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     machineClosed = resolve;
   });
   let installing: Promise<unknown> = Promise.resolve();
+  /** What the host was set up for. */
+  let first: ChildSa | undefined;
+  let host: Promise<Failure | undefined> | undefined;
+  /** CHILD SAs to come, or to be refused, before it is used. Beside another all: that one has them, until this takes its place. */
+  let missing = request.beside ? 1 + profile.additionalChildren.length : 1;
+  let wholeBy: NodeJS.Timeout | undefined;
   let tunFeatures: TunFeatures | undefined;
 
   const ended = () => facts.endingAt !== undefined;
@@ -329,6 +339,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         return;
       case 'child-refused':
         children.refused(event);
+        if (missing > 0) {
+          missing--;
+          installing = use();
+        }
         break;
       case 'closed':
         machineClosed();
@@ -349,12 +363,21 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     deps.onChange();
   }
 
-  /** Both at once: neither waits for the other, and only with both is the tunnel up. */
   async function install(child: ChildSa, how: { readonly replaces?: number; readonly standby?: true }): Promise<void> {
     if (ended()) return;
     const carried = children.install(child, how);
-    const host = facts.plan ? undefined : prepareHost(child);
-    const results = await Promise.allSettled([carried, host]);
+    first ??= child;
+    if (missing > 0 && how.replaces === undefined) missing--;
+    if (missing > 0) wholeBy ??= setTimeout(useWhatIsThere, WHOLE_WITHIN);
+    await use(carried);
+  }
+
+  /** Both at once: neither waits for the other, and only with both is the tunnel up. */
+  async function use(carried?: Promise<unknown>): Promise<void> {
+    if (ended()) return;
+    if (first && missing === 0) host ??= prepareHost(first);
+    const prepared = host;
+    const results = await Promise.allSettled([carried, prepared]);
     if (ended()) return;
     const [dataplane, applied] = results;
     const problem =
@@ -367,15 +390,22 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       void end(problem);
       return;
     }
-    // Replies to echoes come to our address inside, which the host has now. A later SA goes on with what is known.
-    if (host !== undefined) children.probe(child.spiIn, facts.configuration);
-    if (facts.readyAt !== undefined) {
+    if (prepared === undefined || facts.readyAt !== undefined) {
       deps.onChange();
       return;
     }
+    clearTimeout(wholeBy);
+    // Replies to echoes come to our address inside, which the host has now. A later SA goes on with what is known.
+    children.probe(children.spis[0], facts.configuration);
     facts.readyAt = deps.now();
     deps.log('info', 'tunnel', 'connected', { profile: profile.name, gateway: facts.gateway.address ?? profile.gateway });
     deps.onChange();
+  }
+
+  function useWhatIsThere(): void {
+    if (missing === 0) return;
+    missing = 0;
+    installing = use();
   }
 
   function due(event: Extract<IkeEvent, { readonly kind: 'rekey-due' }>, at: number): void {
@@ -507,6 +537,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     await goodbye;
     driver?.stop();
     clearTimeout(left?.timer);
+    clearTimeout(wholeBy);
     await Promise.all([line?.close(), left?.line.close()]);
     await children.removeAll();
     request.psk?.fill(0);
@@ -562,6 +593,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       else for (const spiIn of children.spis) driver?.give({ kind: 'rekey-child', spiIn });
       return true;
     },
+    alone: useWhatIsThere,
     woke: () => driver?.woke(),
     end: (reason, silently) => end(reason, silently),
     over,

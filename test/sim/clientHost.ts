@@ -13,6 +13,8 @@ import type { Plane } from './plane.ts';
 import type { Referee } from './referee.ts';
 import type { Deed, Scenario } from './scenario.ts';
 
+/** As core/helper/connection.ts: how long one beside another waits for the CHILD SAs after its first. */
+const WHOLE_WITHIN = 5_000;
 const never = Number.POSITIVE_INFINITY;
 
 export interface ClientPorts {
@@ -30,6 +32,11 @@ export class ClientHost {
   #current: Link | undefined;
   /** Beside it, with a new login. */
   #successor: Link | undefined;
+  /** CHILD SAs that it has or was refused, and when it takes the other's place all the same. */
+  #settled = 0;
+  #wholeBy = never;
+  /** Becomes `#ticket` with it. */
+  #nextTicket: IkeTicket | undefined;
   readonly #leaving = new Set<Link>();
   /** The session was told that this one is up. */
   #told: Link | undefined;
@@ -70,11 +77,12 @@ export class ClientHost {
 
   deadline(): number {
     if (!this.awake) return never;
-    return Math.min(this.#sessionDue(), ...this.links.map((link) => link.deadline()));
+    return Math.min(this.#sessionDue(), this.#wholeDue(), ...this.links.map((link) => link.deadline()));
   }
 
   wake(now: number): void {
     for (const link of this.links) if (link.deadline() <= now) link.wake(now);
+    if (this.#successor && this.#wholeDue() <= now) this.#succeed(this.#successor, now);
     if (this.#sessionDue() > now) return;
     this.#tell({ kind: 'tick' }, now);
     this.#ports.referee.progressed('session', this.#sessionDue(), now);
@@ -83,6 +91,10 @@ export class ClientHost {
   /** As of core/helper/attempts.ts: who is to end asks nothing of it any more. */
   #sessionDue(): number {
     return this.#over || this.#unwanted ? never : (this.#session.deadline() ?? never);
+  }
+
+  #wholeDue(): number {
+    return this.#successor ? this.#wholeBy : never;
   }
 
   get #paths(): readonly Path[] {
@@ -208,6 +220,9 @@ export class ClientHost {
       this.#tell({ kind: 'renewal-ended', why: { code: 'no-route', evidence: 'there is no network' } }, now);
       return;
     }
+    this.#settled = 0;
+    this.#wholeBy = never;
+    this.#nextTicket = undefined;
     this.#successor = this.#open(undefined, true);
     this.#successor.give({ kind: 'start' }, now);
   }
@@ -232,29 +247,44 @@ export class ClientHost {
   }
 
   #heard(link: Link, out: IkeOutput, now: number): void {
-    if (link === this.#successor && out.kind === 'install-child') {
-      this.#succeed(link, now);
-      return;
-    }
+    if (link === this.#successor && out.kind === 'ticket') this.#nextTicket = out.ticket;
+    else if (link === this.#successor) this.#settles(link, out, now);
     if (link !== this.#current) return;
-    if (out.kind === 'install-child' && this.#told !== link) {
-      this.#told = link;
-      this.#tell({ kind: 'up' }, now);
-    } else if (out.kind === 'ticket') this.#ticket = out.ticket;
+    if (out.kind === 'install-child' && this.#told !== link) this.#up(link, now);
+    else if (out.kind === 'ticket') this.#ticket = out.ticket;
     else if (out.kind === 'alive') this.#tell({ kind: 'alive' }, now);
     else if (out.kind === 'reauthenticate') this.#tell({ kind: 'reauthenticate', within: out.within }, now);
+  }
+
+  #up(link: Link, now: number): void {
+    this.#told = link;
+    this.#tell({ kind: 'up' }, now);
+  }
+
+  /** It takes the other's place with all CHILD SAs that there will be, or a while after its first. */
+  #settles(next: Link, out: IkeOutput, now: number): void {
+    const one = out.kind === 'install-child' && out.replaces === undefined;
+    if (!one && out.kind !== 'child-refused') return;
+    this.#settled++;
+    if (one) this.#wholeBy = Math.min(this.#wholeBy, now + WHOLE_WITHIN);
+    if (this.#settled > this.#scenario.client.more) this.#succeed(next, now);
   }
 
   /** What was beside is in use from here on; what was in use says goodbye. */
   #succeed(next: Link, now: number): void {
     const before = this.#current;
-    this.#current = next;
-    this.#successor = undefined;
+    this.#adopt(next);
     this.#told = next;
     this.#tell({ kind: 'renewed' }, now);
     if (!before) return;
     this.#leaving.add(before);
     before.end(now);
+  }
+
+  #adopt(next: Link): void {
+    this.#current = next;
+    this.#successor = undefined;
+    this.#ticket = this.#nextTicket;
   }
 
   #ended(link: Link, why: Ending | undefined, now: number): void {
@@ -264,9 +294,10 @@ export class ClientHost {
       this.#successor = undefined;
       this.#tell({ kind: 'renewal-ended', why: told }, now);
     } else if (this.#successor) {
-      this.#current = this.#successor;
-      this.#successor = undefined;
+      const next = this.#successor;
+      this.#adopt(next);
       this.#tell({ kind: 'ended', why: told }, now);
+      if (this.#wholeBy < never) this.#up(next, now);
     } else {
       this.#current = undefined;
       if (this.#unwanted) this.#finish(undefined, now);

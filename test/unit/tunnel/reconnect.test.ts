@@ -1,17 +1,29 @@
 /** Connections that are lost and brought back, through the wiring of the helper with a machine that does as told. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type Attempts, newMemory, startAttempts } from '../../../core/helper/attempts.ts';
 import type { IkeConfig, IkeFailure, IkeInput, IkeOutput, IkeTicket } from '../../../core/ike/sa/contract.ts';
 import { defaultTrust, type Profile } from '../../../core/profile/model.ts';
 import type { Status } from '../../../core/rpc/contract.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
 import { sampleProfile } from '../helper/sampleProfile.ts';
-import { comesUp, establishedSa, fakeWorld, neverAnswers, ownSecret, type Script, scriptedMachine } from './fakes.ts';
+import {
+  childSa,
+  comesUp,
+  establishedSa,
+  fakeWorld,
+  network,
+  neverAnswers,
+  ownSecret,
+  type Script,
+  scriptedMachine,
+} from './fakes.ts';
 
 const octets = (text: string) => new TextEncoder().encode(text);
 /** First octet of the datagram at which the machine wants a new login. */
 const LOGIN = 9;
+/** All octets of one that is for the machine of a new login to say what it does. */
+const MORE = 7;
 const from = { address: '127.0.0.1', port: 4500 };
 
 /** A gateway that comes up; a datagram makes it end with what `dies` says. */
@@ -50,7 +62,7 @@ function run(
         return scriptedMachine((input: IkeInput, emit: (output: IkeOutput) => void) => {
           inputs.push(input.kind);
           if (input.kind === 'datagram' && input.bytes[0] === LOGIN) emit({ kind: 'reauthenticate', within: 60_000 });
-          else if (input.kind === 'datagram') emit({ kind: 'closed', failure: dies });
+          else if (input.kind === 'datagram' && input.bytes[0] !== MORE) emit({ kind: 'closed', failure: dies });
           else told(input, emit);
         });
       },
@@ -93,6 +105,10 @@ function run(
     die(why?: IkeFailure) {
       if (why) dies = why;
       attempts.datagram(new Uint8Array(28), 'natt', from);
+    },
+    /** A message of the gateway for a new login. */
+    more() {
+      attempts.datagram(new Uint8Array(28).fill(MORE), 'natt', from);
     },
     /** The login runs out. */
     logInAgain() {
@@ -430,6 +446,103 @@ test('a new login is made beside the one in use, which ends only when the new on
     [true, false],
     'the gateway must not drop the one in use',
   );
+  await it.attempts.end();
+  assert.equal(it.open.size, 0);
+});
+
+const additionalChildren = [{ remoteNetworks: ['10.7.0.0/16'] }, { remoteNetworks: ['10.8.0.0/16'] }];
+
+/** Each datagram brings the next of three CHILD SAs, or the word that there is none for the last. */
+function severally(count: number): Script {
+  const networks = ['10.1.0.0/16', '10.7.0.0/16', '10.8.0.0/16'];
+  let next = 1;
+  const child = (index: number) => ({ ...childSa([networks[index]]), spiIn: 0x1000 * (count + 1) + index });
+  return (input, emit) => {
+    comesUp(input, (output) => emit(output.kind === 'install-child' ? { ...output, child: child(0) } : output));
+    if (input.kind === 'start' && count === 0) for (const index of [1, 2]) emit({ kind: 'install-child', child: child(index) });
+    else if (input.kind === 'start') emit({ kind: 'transmit', bytes: new Uint8Array(28).fill(MORE), channel: 'natt', to: from });
+    if (input.kind !== 'datagram') return;
+    if (next === 1) emit({ kind: 'install-child', child: child(1) });
+    else emit({ kind: 'child-refused', remoteSelectors: [network(networks[2])], evidence: 'TS_UNACCEPTABLE' });
+    next++;
+  };
+}
+
+/** A new login beside one with three CHILD SAs, which has its first; from then on time stands still where there is a context. */
+async function withTheFirst(context?: TestContext) {
+  const it = run({ additionalChildren }, (_, count) => severally(count));
+  await it.reaches('connected');
+  await it.until(() => it.status().children.length === 3);
+  it.calls.length = 0;
+  it.inputs.length = 0;
+  context?.mock.timers.enable({ apis: ['setTimeout'] });
+  it.logInAgain();
+  await it.until(() => it.calls.some((call) => call.startsWith('installChild')));
+  await turns();
+  assert.equal(it.machines(), 2);
+  return it;
+}
+
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+}
+
+test('a new login takes the place of the one in use once it has all CHILD SAs that the gateway makes', async () => {
+  const it = await withTheFirst();
+  const unchanged = () => {
+    assert.deepEqual([it.status().state, it.status().children.map(({ spiIn }) => spiIn)], ['rekeying', before]);
+    assert.equal(it.inputs.includes('terminate'), false);
+    assert.equal(it.calls.includes('apply'), false, 'nor has the host the address of the new one');
+  };
+  const before = ['0x00001000', '0x00001001', '0x00001002'];
+  unchanged();
+  it.more();
+  await turns();
+  unchanged();
+  it.more();
+  await it.reaches('connected');
+  assert.deepEqual(
+    it.status().children.map(({ spiIn }) => spiIn),
+    ['0x00002000', '0x00002001'],
+  );
+  assert.equal(it.inputs.includes('terminate'), true);
+  await it.until(() => it.calls.filter((call) => call === 'removeChild').length === 3);
+  assert.deepEqual(
+    it
+      .status()
+      .warnings?.map(({ code }) => code)
+      .includes('network-refused'),
+    true,
+  );
+  await it.attempts.end();
+  assert.equal(it.open.size, 0);
+});
+
+test('… and for the rest it waits five seconds at most', async (context) => {
+  const it = await withTheFirst(context);
+  context.mock.timers.tick(4_900);
+  assert.equal(it.status().state, 'rekeying');
+  context.mock.timers.tick(100);
+  await it.reaches('connected');
+  assert.deepEqual(
+    it.status().children.map(({ spiIn }) => spiIn),
+    ['0x00002000'],
+  );
+  context.mock.timers.reset();
+  await it.attempts.end();
+});
+
+test('… and not at all when the one in use ends meanwhile', async () => {
+  const it = await withTheFirst();
+  it.die();
+  await it.reaches('connected');
+  assert.deepEqual(
+    it.status().children.map(({ spiIn }) => spiIn),
+    ['0x00002000'],
+  );
+  it.more();
+  await it.until(() => it.status().children.length === 2);
+  assert.equal(it.machines(), 2);
   await it.attempts.end();
   assert.equal(it.open.size, 0);
 });
