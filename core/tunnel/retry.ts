@@ -118,6 +118,16 @@ export function againAfter(code: string): Again {
   return isReason(code) ? table[code] : 'never';
 }
 
+/**
+ * We did not believe it: whoever it was may be gone, and another try tells nobody more than this one did. Unlike a refusal by somebody
+ * unproven, which may be the gateway's after all.
+ */
+export function isDisbelief(code: string): boolean {
+  return /^gateway-(authentication-failed|identity|no-certificate|untrusted|wrong-name|signature-refused|cert-)|^eap-before-/.test(
+    code,
+  );
+}
+
 function isReason(code: string): code is ReasonCode {
   return Object.hasOwn(table, code);
 }

@@ -7,7 +7,7 @@
  */
 import type { WhenLost } from '../rpc/contract.ts';
 import type { ReasonCode } from './reasons.ts';
-import { type Again, againAfter, waitBefore } from './retry.ts';
+import { type Again, againAfter, isDisbelief, waitBefore } from './retry.ts';
 
 /** Why a connection ended; `code` is a reason. */
 export interface Ending {
@@ -179,12 +179,14 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
   }
 
   function finish(reason: Ending, now: number): void {
-    // What is locked stays shut until the user says so. What nobody has proven is no reason to let traffic out in clear, either: in
-    // another network it may be another who answers. Only no password is tried there.
+    // What is locked stays shut until the user says so. What nobody has proven is no reason to let traffic out in clear, either: later, or
+    // in another network, it may be another who answers. Only no password is tried there.
     if (everUp && (whenLost === 'lock' || (whenLost === 'hold' && reason.unproven))) {
       why = reason;
       final = whenLost === 'lock' || reason.told === true;
       enter('stuck', now);
+      failed += 1;
+      if (!final && online && isDisbelief(reason.code)) retryAt = now + waitBefore('later', failed, random());
       return;
     }
     enter('over', now);
@@ -237,7 +239,7 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
     if (!usable) {
       // A check that nothing can carry says nothing of the gateway.
       checkBy = undefined;
-      if (phase === 'waiting') enter('stuck', now);
+      if (phase === 'waiting' || phase === 'stuck') enter('stuck', now);
       return;
     }
     if (phase === 'waiting' || (phase === 'stuck' && !final)) {

@@ -130,9 +130,25 @@ test('what nobody has proven ends nothing that is held back: another network, or
     it.up(60_000);
     const over = whenLost === 'hold' ? [] : ['over gateway-untrusted'];
     assert.deepEqual(it.give({ kind: 'ended', why }), over);
-    assert.deepEqual(it.pass(86_400_000), []);
+    assert.deepEqual(
+      [it.session.lost()?.stuck, it.session.lost()?.final],
+      whenLost === 'hold' ? [true, false] : [undefined, undefined],
+    );
+    it.pass(20_000);
     assert.deepEqual(it.give({ kind: 'network', usable: true }), whenLost === 'hold' ? ['connect'] : []);
   }
+  const there = at();
+  there.up(60_000);
+  there.give({ kind: 'ended', why });
+  assert.deepEqual(there.pass(600_000), ['59999: connect'], 'who pretends may be gone');
+  there.give({ kind: 'ended', why });
+  there.give({ kind: 'network', usable: false });
+  assert.deepEqual(there.pass(600_000), [], 'not without a network');
+  const refused = at();
+  refused.up(60_000);
+  refused.give({ kind: 'ended', why: { ...why, code: 'authentication-failed' } });
+  assert.deepEqual(refused.pass(86_400_000), [], 'it may be the gateway that refuses');
+  assert.deepEqual(refused.give({ kind: 'network', usable: true }), ['connect']);
   const told = at();
   told.up(60_000);
   assert.deepEqual(told.give({ kind: 'ended', why: { ...why, told: true } }), []);
