@@ -131,7 +131,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   const wallTime = createWallTime(deps.now, deps.monotonic);
   let rekeyIkeAt: number | undefined;
   const { stage, memory } = request;
-  const { lookUp = resolveGateway, outside } = deps;
+  const { lookUp = (name: string) => resolveGateway(name), outside } = deps;
   let reach: Reach | undefined;
   let driver: Driver | undefined;
   /** What it goes over, where that is TCP. */

@@ -1,5 +1,6 @@
 /** What the names of gateways stand for, as far as it was learnt: while the traffic of a tunnel is held back, hardly anybody can be asked. */
 import { isIP } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Result } from '../bytes/result.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
@@ -7,7 +8,8 @@ import type { Address } from '../tunnel/race.ts';
 import type { OutsideLookUp } from './outsideLookUp.ts';
 import type { Stage } from './stage.ts';
 
-export type LookUp = (name: string) => Promise<Result<readonly Address[], Failure>>;
+/** `wanted`: the answer is still of use. */
+export type LookUp = (name: string, wanted?: () => boolean) => Promise<Result<readonly Address[], Failure>>;
 
 /** Past the tunnel, and whom this computer asks for names now. */
 export interface Outside {
@@ -16,6 +18,9 @@ export interface Outside {
 }
 
 export type GatewayAddresses = Map<string, readonly Address[]>;
+
+/** How long what is known of a name is tried before anybody is asked past the tunnel, milliseconds. */
+const KNOWN_FIRST = 3_000;
 
 /** Of one name: what was found outside the tunnel, and what was found through it. */
 const MOST_KNOWN = 16;
@@ -45,7 +50,7 @@ export function whileHeld(
   lookUp: LookUp,
   outside: Outside,
   stage: Pick<Stage, 'holds' | 'plan'>,
-  memory: { readonly nameServers?: readonly string[] },
+  memory: { readonly nameServers?: readonly string[]; readonly addresses: GatewayAddresses },
 ): LookUp {
   const servers = (): readonly string[] => {
     const plan = stage.plan();
@@ -54,9 +59,14 @@ export function whileHeld(
     const present = plan ? outside.nameServers().filter((server) => !office.includes(server)) : [];
     return [...new Set([...present, ...(memory.nameServers ?? [])])];
   };
-  return async (name) => {
+  return async (name, wanted = () => true) => {
     if (!stage.holds() || isIP(name) !== 0) return lookUp(name);
-    const [usual, past] = [lookUp(name), outside.lookUp(name, servers())];
+    const usual = lookUp(name);
+    const ask = async (): ReturnType<LookUp> => {
+      if (memory.addresses.has(name)) await sleep(KNOWN_FIRST);
+      return wanted() ? outside.lookUp(name, servers()) : usual;
+    };
+    const past = ask();
     const first = await Promise.race([usual, past]);
     if (first.ok) return first;
     return (await past).ok ? past : usual;

@@ -183,7 +183,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
   async function lookUp(gateway: number, name: string): Promise<void> {
     const before = memory.addresses.get(name);
     if (before) tell({ kind: 'addresses', gateway, addresses: before });
-    const found = await ports.lookUp(name);
+    const found = await ports.lookUp(name, () => !isDecided());
     if (found.ok) {
       // Beside one that is up, names are looked up through that.
       learn(memory.addresses, name, found.value, request.beside === true);

@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { err, ok } from '../../../core/bytes/result.ts';
 import { dnsQuery, readDnsAnswer } from '../../../core/helper/dnsMessage.ts';
-import { whileHeld } from '../../../core/helper/gatewayNames.ts';
+import { type GatewayAddresses, whileHeld } from '../../../core/helper/gatewayNames.ts';
 import { createOutsideLookUp, nameServers } from '../../../core/helper/outsideLookUp.ts';
 import { openUdp } from '../../../core/system/linux/udp.ts';
 import type { HostPlan } from '../../../core/system/ports.ts';
@@ -121,6 +121,7 @@ test('who is asked: not a stub of this computer, and none twice', (context) => {
 test('past the tunnel only while traffic is held, and never at the servers of the office', async () => {
   const asked: (readonly string[])[] = [];
   const dns = { servers: ['10.1.0.53'], searchDomains: [], matchDomains: [] };
+  const addresses: GatewayAddresses = new Map();
   let plan: HostPlan | undefined;
   let holds = false;
   const lookUp = whileHeld(
@@ -133,7 +134,7 @@ test('past the tunnel only while traffic is held, and never at the servers of th
       },
     },
     { holds: () => holds, plan: () => plan },
-    { nameServers: ['192.0.2.53'] },
+    { nameServers: ['192.0.2.53'], addresses },
   );
   assert.equal((await lookUp(NAME)).ok, false);
   holds = true;
@@ -142,4 +143,10 @@ test('past the tunnel only while traffic is held, and never at the servers of th
   assert.equal((await lookUp(NAME)).ok, true);
   assert.equal((await lookUp('192.0.2.7')).ok, false);
   assert.deepEqual(asked, [['192.0.2.53'], ['192.168.1.1', '192.0.2.53']]);
+  // What is known is tried first, and may be enough.
+  addresses.set(NAME, [{ address: '192.0.2.1', family: 4 }]);
+  assert.equal((await lookUp(NAME, () => false)).ok, false);
+  assert.equal(asked.length, 2);
+  assert.equal((await lookUp(NAME)).ok, true);
+  assert.equal(asked.length, 3);
 });
