@@ -26,7 +26,7 @@ import type {
   GlobalDrop,
 } from './contract.ts';
 import { Counters, knownIke, type LaneName, maxChildren } from './counters.ts';
-import { earlyDrop, earlyDropIke, type FilteredSa, type Flood, mostIkeInRuns } from './earlyDrop.ts';
+import { earlyDrop, earlyDropIke, type FilteredSa, type Flood, mostIkeInRuns, type Wanted } from './earlyDrop.ts';
 import type { EchoRoute } from './echoRound.ts';
 import { KernelDrops } from './kernelDrops.ts';
 import { type CommandBody, type LaneCommon, LaneThread } from './laneThread.ts';
@@ -37,6 +37,8 @@ const defaultKeepalive = 20_000;
 const defaultWindow = 1024;
 /** Milliseconds that the socket's filter is strict after the lane told of a flood. */
 const strictFor = 3_000;
+/** From whom runs that begin with no IKE pass on port 500: gateways that are raced. */
+const mostIkePeers = 8;
 /** UDP over IPv6 carries no more, non-ESP marker included. */
 const maxDatagram = 65_527;
 
@@ -73,6 +75,8 @@ class Lanes implements Dataplane {
   #floodEnds: NodeJS.Timeout | undefined;
   /** First halves of the initiators' SPIs of IKE SAs that we sent something of or were told of, the latest first. */
   #ike: readonly number[] = [];
+  /** Where something was sent to from an `ike` socket, the latest first. */
+  #ikePeers: readonly Endpoint[] = [];
   /** Drops of sockets that were let go. */
   #kernelDrops = 0;
   readonly #kernel = new KernelDrops(udpOverflows);
@@ -125,8 +129,7 @@ class Lanes implements Dataplane {
       fd,
       channel,
       family,
-      // Runs are for ESP: an IKE message is judged on its own, whatever came before it.
-      features: prepareUdp(fd, family, channel === 'ike' ? 'plain' : this.#offload),
+      features: prepareUdp(fd, family, this.#offload),
     }));
     const mine = ready.map((socket) => ({
       ...socket,
@@ -166,6 +169,7 @@ class Lanes implements Dataplane {
     const sockaddr = packSockaddr(to);
     const marker = channel === 'natt' ? 4 : 0; // RFC 3948 §2.2: four zero octets
     if (socket === undefined || sockaddr === undefined || bytes.length + marker > maxDatagram) return false;
+    if (channel === 'ike') this.#rememberPeer(to);
     this.#rememberIke(bytes);
     this.#message.fill(0, 0, marker);
     this.#message.set(bytes, marker);
@@ -318,6 +322,12 @@ class Lanes implements Dataplane {
     if (spi !== undefined) this.#rememberIke(spi);
   }
 
+  #rememberPeer({ address, port }: Endpoint): void {
+    if (this.#ikePeers.some((peer) => peer.address === address && peer.port === port)) return;
+    this.#ikePeers = [{ address, port }, ...this.#ikePeers].slice(0, mostIkePeers);
+    this.#filter();
+  }
+
   /** RFC 7296 §3.1: the initiator's SPI comes first. Those of long ago are forgotten until something of them is sent again. */
   #rememberIke(message: Uint8Array): void {
     if (message.length < 8) return;
@@ -371,20 +381,19 @@ class Lanes implements Dataplane {
 
   /** Tells the kernel whose datagrams are wanted. A kernel that cannot, or too many SAs: the lane then drops it all. */
   #filter(): void {
-    const wanted = { ike: this.#ike, ...(this.#flood !== undefined && { flood: this.#flood }) };
-    for (const { fd, channel, family } of this.#sockets) {
-      if (channel === 'ike') filterSocket(fd, earlyDropIke(wanted));
-      else this.#programs(family).some((program) => filterSocket(fd, program));
-    }
+    for (const { fd, channel, family } of this.#sockets)
+      this.#programs(channel, family).some((program) => filterSocket(fd, program));
   }
 
   /** Those that will do, the best first: an older kernel may find one too long. */
-  #programs(family: 4 | 6): readonly ReturnType<typeof earlyDrop>[] {
+  #programs(channel: Channel, family: 4 | 6): readonly ReturnType<typeof earlyDrop>[] {
     const sas = [...this.#installed.values()];
     const flood = this.#flood;
     const ike = this.#ike;
-    if (flood === undefined) return [earlyDrop(family, sas, { ike })];
-    return [2, 1, 0].map((sizes) => earlyDrop(family, sas, { ike, flood: { ...flood, sizes: flood.sizes.slice(0, sizes) } }));
+    const program = (wanted: Wanted): ReturnType<typeof earlyDrop> =>
+      channel === 'ike' ? earlyDropIke(family, this.#ikePeers, wanted) : earlyDrop(family, sas, wanted);
+    if (flood === undefined) return [program({ ike })];
+    return [2, 1, 0].map((sizes) => program({ ike, flood: { ...flood, sizes: flood.sizes.slice(0, sizes) } }));
   }
 
   /** For a while; the lane sees enough to tell whether the flood goes on. */

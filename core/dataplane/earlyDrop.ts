@@ -9,7 +9,7 @@
  *
  * Several datagrams of one sender may come as one run (UDP_GRO), and the program sees it as a whole. Somebody who writes the gateway's
  * address on his packets could put garbage in front of genuine ones, so runs that come from the address of a peer pass as they are; those of
- * anybody else are judged by the first. On the `ike` sockets nothing comes in runs.
+ * anybody else are judged by the first. On `ike` sockets all passes that comes from where we sent something.
  *
  * In a flood (floodWatch.ts) also what names an SA of ours is judged, by its sequence number: what is left of the replay window is a replay
  * whatever else it is, and no number of a genuine packet is millions ahead. A run, whoever sent it, is dropped when none of its datagrams
@@ -78,9 +78,7 @@ export function earlyDrop(
     if (sample) program.push(...passSample());
     if (spis.length > mostSasInRuns) return [...program, ret(0)];
     const latest = ike.slice(0, mostIkeInRuns);
-    for (const [i, size] of flood.sizes.entries())
-      program.push(...passMixed(size, spis, latest, flood, i === flood.sizes.length - 1));
-    return [...program, ret(0)];
+    return [...program, ...passMixed(flood, (at) => passOurs(at, spis, latest, flood)), ret(0)];
   }
   program.push(load(length), jump(atLeast, udpHeader + longestSingle, 1, 0), ret(0));
   for (const { remote } of sas) program.push(...passFrom(family, remote));
@@ -88,11 +86,17 @@ export function earlyDrop(
   return program;
 }
 
-/** For an `ike` socket. */
-export function earlyDropIke({ ike, flood, sample = true }: Wanted): readonly FilterInstruction[] {
+/** For an `ike` socket of this family; `peers` are those that we sent something to. */
+export function earlyDropIke(
+  family: 4 | 6,
+  peers: readonly Endpoint[],
+  { ike, flood, sample = true }: Wanted,
+): readonly FilterInstruction[] {
   const program = passIke(udpHeader, ike, flood !== undefined, 0);
-  if (flood !== undefined && sample) program.push(...passSample());
-  return [...program, ret(0)];
+  if (flood === undefined) return [...program, ...peers.flatMap((peer) => passFrom(family, peer)), ret(0)];
+  if (sample) program.push(...passSample());
+  const latest = ike.slice(0, mostIkeInRuns);
+  return [...program, ...passMixed(flood, (at) => passIke(at, latest, true, 0)), ret(0)];
 }
 
 function passSample(): readonly FilterInstruction[] {
@@ -130,23 +134,21 @@ function passIke(at: number, ike: readonly number[], strict: boolean, further: n
   return [load(word, at), ...known, ...others];
 }
 
-/** Passes a run of datagrams of so many octets when one behind its first does; goes on otherwise, or drops it when it is the `last` size. */
-function passMixed(
-  size: number,
-  spis: readonly number[],
-  ike: readonly number[],
-  flood: Flood,
-  last: boolean,
-): readonly FilterInstruction[] {
-  let looks: FilterInstruction[] = [];
-  const segments = Math.min(mostSegments, Math.floor(mostOctets / size));
-  for (let i = segments - 1; i > 0; i--) {
-    const at = udpHeader + i * size;
-    const look = [...passOurs(at, spis, ike, flood), ...looks];
-    // A load beyond the run's end drops it, which is right for the last size.
-    looks = last ? look : [load(length), jump(atLeast, at + 8, 1, 0), skip(look.length), ...look];
-  }
-  return looks;
+/** Passes a run of datagrams of a size that was seen when one behind its first does (`look`, of eight octets); goes on otherwise, or drops it. */
+function passMixed({ sizes }: Flood, look: (at: number) => readonly FilterInstruction[]): readonly FilterInstruction[] {
+  return sizes.flatMap((size, which) => {
+    const looks: FilterInstruction[][] = [];
+    let behind = 0;
+    for (let i = Math.min(mostSegments, Math.floor(mostOctets / size)) - 1; i > 0; i--) {
+      const at = udpHeader + i * size;
+      const one = [...look(at)];
+      // A load beyond the run's end drops it, which is right for the last size.
+      if (which < sizes.length - 1) one.unshift(load(length), jump(atLeast, at + 8, 1, 0), skip(one.length + behind));
+      behind += one.length;
+      looks.unshift(one);
+    }
+    return looks.flat();
+  });
 }
 
 /** Passes what comes from there; goes on otherwise. */

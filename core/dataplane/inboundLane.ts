@@ -179,7 +179,7 @@ export class InboundLane {
     const { offset, length, segment } = this.#batch;
     const end = offset[i] + length[i];
     const step = segment[i] === 0 ? length[i] : segment[i];
-    if (step < length[i] && channel === 'natt' && this.#isBad(offset[i])) this.#flood.badRun(step);
+    if (step < length[i] && this.#isBad(offset[i], channel)) this.#flood.badRun(step);
     let at = offset[i];
     do {
       this.#datagram(i, at, Math.min(step, end - at), channel);
@@ -189,7 +189,8 @@ export class InboundLane {
   }
 
   /** Whether the datagram is one that the kernel is to drop in a flood (earlyDrop.ts). */
-  #isBad(offset: number): boolean {
+  #isBad(offset: number, channel: Channel): boolean {
+    if (channel === 'ike') return !this.#knowsIke(offset);
     const { bytes } = this.#memory;
     const spi = readU32(bytes, offset);
     if (spi === 0) return !this.#knowsIke(offset + 4);

@@ -235,7 +235,8 @@ test('IKE of those we talk to passes whatever it is, in a flood too; of stranger
   const heads = (datagrams: readonly string[]): readonly string[] => datagrams.map((hex) => hex.slice(0, 16));
   for (const family of [4, 6] as const) {
     const bare = [...known, ...strangers].map((message) => ikeMessage(...message));
-    const ike = (during?: Flood) => () => earlyDropIke({ ike: spis, sample: false, ...(during && { flood: during }) });
+    const ike = (during?: Flood) => () =>
+      earlyDropIke(family, [], { ike: spis, sample: false, ...(during && { flood: during }) });
     const expected = [...known, ...second].map((message) => ikeMessage(...message));
     assert.deepEqual((await passProgram(family, ike(), [...bare, ...garbage])).passed, heads(expected));
     const strict = await passProgram(family, ike(flood), [...garbage, ...bare]);
@@ -250,5 +251,29 @@ test('IKE of those we talk to passes whatever it is, in a flood too; of stranger
     assert.deepEqual((await pass(family, () => [stranger], [...zeros, ...natt], undefined, false, spis)).passed, heads(behind));
     const inFlood = await pass(family, () => [stranger], [...zeros, ...natt], flood, false, spis);
     assert.deepEqual(inFlood.passed, heads(behind.slice(0, known.length)));
+  }
+});
+
+test('a message in a run on port 500 that begins with garbage: heard from a peer, and in a flood wherever it lies', async () => {
+  const octets = 400;
+  const garbage = '5a'.repeat(octets);
+  const known = ikeMessage('12345678', { octets });
+  const strange = ikeMessage('abababab', { octets });
+  const run = (message: string, at: number): string =>
+    Array.from({ length: 64 }, (_, i) => (i === at ? message : garbage)).join('');
+  for (const family of [4, 6] as const) {
+    const passes = async (datagrams: readonly string[], peer: boolean, flood?: Flood): Promise<readonly boolean[]> => {
+      const program = (port: number): readonly FilterInstruction[] => {
+        const peers = [{ address: loopback[family], port: peer ? port : port ^ 1 }];
+        return earlyDropIke(family, peers, { ike: [0x99999999, 0x12345678], sample: false, ...(flood && { flood }) });
+      };
+      const each = datagrams.map(async (datagram) => (await passProgram(family, program, [datagram])).passed.length > 0);
+      return await Promise.all(each);
+    };
+    const runs = [run(known, 0), run(known, 1), run(known, 63), run(strange, 7), run(garbage, 0)];
+    assert.deepEqual(await passes(runs, true), [true, true, true, true, true]);
+    assert.deepEqual(await passes(runs, false), [true, false, false, false, false]);
+    for (const sizes of [[octets], [1432, octets], [octets, 1432]])
+      assert.deepEqual(await passes(runs, true, { sizes, sas: [] }), [true, true, true, false, false], String(sizes));
   }
 });

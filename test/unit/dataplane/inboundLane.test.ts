@@ -341,6 +341,18 @@ test('the size of a run that begins with a message of a stranger is told, and of
   }
 });
 
+test('on port 500 too', () => {
+  const fixture = inbound(child);
+  const known = octets(80, 3);
+  fixture.counters.rememberIke(readU32(known, 0), readU32(known, 4));
+  for (let i = 0; i < 500; i++) {
+    runOf(fixture, ...times(4, () => octets(70, 9)));
+    runOf(fixture, ...times(4, () => known));
+    while (fixture.lane.receive(fixture.udp, 'ike') > 0);
+  }
+  assert.deepEqual(fixture.floods[0]?.sizes, [70]);
+});
+
 test('without a flood each packet of each run is looked at', () => {
   const fixture = inbound(child);
   const seal = peer();
