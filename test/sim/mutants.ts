@@ -75,4 +75,18 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     scenario: 'both-rekey-at-once',
     invariant: 'unsettled',
   },
+  'an update ends with its IKE SA': {
+    file: 'core/ike/sa/mobike.ts',
+    from: 'if (this.#agreed && this.#known !== this.#generation) this.#update(now);',
+    to: '',
+    scenario: 'update-lost-with-the-ike-sa',
+    invariant: 'unsettled',
+  },
+  'told where it may not be known': {
+    file: 'core/ike/sa/mobike.ts',
+    from: 'return [this.#setup.before(now), this.#setup.current()]',
+    to: 'return [this.#setup.current()]',
+    scenario: 'update-where-the-peer-knows-of-none',
+    invariant: 'torn',
+  },
 };

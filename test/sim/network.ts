@@ -1,6 +1,6 @@
 /**
  * The network between the client and the office, on the simulation's clock: what is lost, doubled, late and overtaken, NATs whose mappings
- * end, partitions, and a client that is now here and now there. A datagram is something to deliver; IKE and ESP go the same way.
+ * end, partitions, and a client that is now here and now there, and for a moment in both places. A datagram is something to deliver; IKE and ESP go the same way.
  */
 import type { Channel, Endpoint } from '../../core/ike/sa/contract.ts';
 import type { Dice } from './dice.ts';
@@ -77,6 +77,8 @@ export class Network {
   /** By time, and for one time in the order in which they left. */
   readonly #flights: Flight[] = [];
   #place = 0;
+  /** Where the client was, and how long it still hears what comes there. */
+  #before: { readonly place: number; readonly until: number }[] = [];
   /** The client has an interface that is up. */
   online = true;
   #blockedUp = 0;
@@ -118,6 +120,15 @@ export class Network {
 
   move(to: number): void {
     this.#place = to % this.#places.length;
+    this.#before = [];
+  }
+
+  /** The client sends from there, and where it was still hears until then. */
+  roam(to: number, until: number): void {
+    const before = { place: this.#place, until };
+    const others = [...this.#before, before];
+    this.move(to);
+    this.#before = others.filter(({ place }) => place !== this.#place);
   }
 
   rebind(): void {
@@ -144,13 +155,20 @@ export class Network {
   ): void {
     if (now < this.#blockedDown) return;
     this.#send(now, (at) => {
-      const inside = this.online ? this.#here.inward(to, at) : undefined;
+      const inside = this.online ? this.#inward(to, at) : undefined;
       if (inside) deliver(inside, { address: officeAddress, port: ports[channel] }, at);
     });
   }
 
   get #here(): Place {
     return this.#places[this.#place];
+  }
+
+  #inward(to: Endpoint, now: number): Channel | undefined {
+    const inside = this.#here.inward(to, now);
+    if (inside) return inside;
+    const there = this.#before.filter(({ until }) => now < until).map(({ place }) => this.#places[place].inward(to, now));
+    return there.find((one) => one !== undefined);
   }
 
   #send(now: number, deliver: Flight['deliver']): void {

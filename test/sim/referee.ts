@@ -10,7 +10,7 @@
  * - `memory`: no more SAs than `most` at once, none left over at the end, or for longer than `Bounds.duplicate` beside the one in use
  * - `unjust`: in an honest world no session ends for a reason of dishonesty
  *
- * While nothing but rekeying happens (`calm`): no session ends, nothing expires (`torn`), and no packet comes too late for its SA (`late`).
+ * While nothing but rekeying happens, and moves that MOBIKE follows (`calm`): no session ends, nothing expires (`torn`), and no packet comes too late for its SA (`late`).
  */
 import type { IkeOutput, IkeTiming } from '../../core/ike/sa/contract.ts';
 import { graceFor, redundantFor, usualTiming } from '../../core/ike/sa/lifetimes.ts';

@@ -83,6 +83,11 @@ export type Deed =
   | { readonly what: 'rebind' }
   /** The client learns of it so much later. */
   | { readonly what: 'move'; readonly to: number; readonly told: number }
+  /**
+   * The client is there after `gap`, and knows it; what is sent to where it was arrives for `lasts` still. At the edge of the one network,
+   * and for `dead` in the next, nothing passes that it sends.
+   */
+  | { readonly what: 'roam'; readonly to: number; readonly gap: number; readonly dead: number; readonly lasts: number }
   /** No network, and then the same one again. */
   | { readonly what: 'offline'; readonly lasts: number }
   /** The client's computer sleeps: it hears nothing, and its clock jumps. */
@@ -122,7 +127,7 @@ export function scenarioOf(seed: number): Scenario {
   const calm = dice.pick([15_000, 25_000, 40_000, 80_000]);
   const weather = weatherOf(dice);
   const wild = dice.chance(0.6);
-  const { happenings, end } = happeningsOf(dice, calm, weather, wild);
+  const happenings = happeningsOf(dice, calm, weather, wild);
   const client = clientOf(dice);
   const office = officeOf(dice);
   // Only questions after silence show what a NAT does (RFC 4555 §3.8); where the IKE SA is rekeyed more often there are none.
@@ -136,9 +141,20 @@ export function scenarioOf(seed: number): Scenario {
     office,
     traffic: dice.pick([0, 250, 500, 1_000, 5_000]),
     happenings,
-    calm: Math.max(calm, end),
+    calm,
   };
-  return deletions(createDice(seed ^ 0xde1e7e), scenario);
+  // With dice of their own: most seeds mean what they meant before there was any.
+  return deletions(createDice(seed ^ 0xde1e7e), untilOver(roaming(createDice(seed ^ 0x90a3), scenario)));
+}
+
+/** When the last of it happens. */
+export function overAt(one: Happening): number {
+  const lasts = 'lasts' in one ? one.lasts : 0;
+  return one.at + lasts + ('told' in one ? one.told : 0) + ('gap' in one ? one.gap : 0);
+}
+
+function untilOver(scenario: Scenario): Scenario {
+  return { ...scenario, calm: Math.max(scenario.calm, Math.max(0, ...scenario.happenings.map(overAt)) + 1_000) };
 }
 
 function weatherOf(dice: Dice): Weather {
@@ -199,8 +215,7 @@ const exchanges: readonly Deed[] = [
   { what: 'office', does: 'check-liveness' },
 ];
 
-/** `end`: when the last of it is over. */
-function happeningsOf(dice: Dice, within: number, weather: Weather, wild: boolean): { happenings: Happening[]; end: number } {
+function happeningsOf(dice: Dice, within: number, weather: Weather, wild: boolean): Happening[] {
   const happenings: Happening[] = [];
   const add = (at: number, deed: Deed) => happenings.push({ at: Math.max(0, Math.floor(at)), ...deed });
   const from = dice.chance(0.9) ? 3_000 : 0;
@@ -212,9 +227,32 @@ function happeningsOf(dice: Dice, within: number, weather: Weather, wild: boolea
   }
   if (wild) for (let count = dice.between(1, 4); count > 0; count--) add(dice.between(from, within), trouble(dice));
   if (dice.chance(0.05)) add(dice.between(0, within), { what: 'client', does: 'terminate' });
-  happenings.sort((a, b) => a.at - b.at);
-  const ends = happenings.map((one) => one.at + ('lasts' in one ? one.lasts : 0) + ('told' in one ? one.told : 0));
-  return { happenings, end: Math.max(0, ...ends) + 1_000 };
+  return happenings.sort((a, b) => a.at - b.at);
+}
+
+/** Now and then one in which the client goes from network to network, both there for a while, and both sides ask for something just then. */
+function roaming(dice: Dice, scenario: Scenario): Scenario {
+  if (!dice.chance(0.2)) return scenario;
+  const { client, office, weather } = scenario;
+  const happenings: Happening[] = [];
+  const soon = () => Math.floor(dice.fraction() * 3 * (weather.delay + weather.jitter + 50));
+  for (let count = dice.between(1, 3); count > 0; count--) {
+    const at = dice.between(3_000, 12_000);
+    if (dice.chance(0.6)) happenings.push({ at: at + soon(), what: 'office', does: 'rekey-ike' });
+    if (dice.chance(0.5)) happenings.push({ at: at + soon(), ...dice.pick(exchanges) });
+    const [gap, dead] = [dice.pick([0, 0, 100, 300]), dice.pick([0, 0, 40, 200, 400])];
+    const lasts = dice.pick([0, 300, 2_000, 10_000, 30_000]);
+    happenings.push({ at: at + soon(), what: 'roam', to: dice.between(0, 2), gap, dead, lasts });
+  }
+  // Mostly there is nothing else, so that no session has a reason to end.
+  const alone = dice.chance(0.7) && { mobike: true, ...longLife };
+  const others = alone ? [] : scenario.happenings;
+  return {
+    ...scenario,
+    client: { ...client, ...alone },
+    office: { ...office, ...alone },
+    happenings: [...others, ...happenings].sort((a, b) => a.at - b.at),
+  };
 }
 
 /** Now and then the office deletes a CHILD SA. Of dice of their own, so that what else a seed stands for stays. */

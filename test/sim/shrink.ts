@@ -1,5 +1,5 @@
 /** Makes a scenario that fails smaller, as long as it fails in the same way: fewer happenings, a better network, simpler parties. */
-import { goodWeather, type Happening, longLife, type Scenario } from './scenario.ts';
+import { goodWeather, longLife, overAt, type Scenario } from './scenario.ts';
 import { simulate } from './simulation.ts';
 
 /** Simulations at most. */
@@ -66,6 +66,6 @@ function* smaller(scenario: Scenario): Generator<Scenario> {
 
 /** It is calm a moment after the last happening, and not long after nothing. */
 function ended(scenario: Scenario): Scenario {
-  const over = scenario.happenings.map((one: Happening) => one.at + ('lasts' in one ? one.lasts : 0));
-  return { ...scenario, calm: Math.min(scenario.calm, Math.max(15_000, ...over.map((at) => at + 10_000))) };
+  const over = scenario.happenings.map((one) => overAt(one) + 10_000);
+  return { ...scenario, calm: Math.min(scenario.calm, Math.max(15_000, ...over)) };
 }

@@ -160,6 +160,14 @@ class Simulation {
         network.move(happening.to);
         this.#plan(now + happening.told, () => this.#news());
         return;
+      case 'roam':
+        if (!this.#isFollowed()) this.referee.trouble(now + happening.gap + happening.dead);
+        network.block('up', now + happening.gap + happening.dead);
+        this.#plan(now + happening.gap, () => {
+          network.roam(happening.to, this.now + happening.lasts);
+          this.#news();
+        });
+        return;
       case 'offline':
         this.referee.trouble(now + happening.lasts);
         network.online = false;
@@ -178,6 +186,12 @@ class Simulation {
           if (this.#missedNews) this.#news();
         });
     }
+  }
+
+  /** RFC 4555: a session that stands goes on somewhere else, if there is not much else that is wrong. */
+  #isFollowed(): boolean {
+    const { client, office } = this.#scenario;
+    return client.mobike && office.mobike && this.#client.link?.ready === true;
   }
 
   /** Of several the others stay, and it is made again; with the only one the session ends. */
@@ -291,5 +305,5 @@ function isTroubled({ client, office, sites, weather }: Scenario): boolean {
 
 /** Milliseconds in which the client can do nothing. */
 function asleep({ happenings }: Scenario): number {
-  return happenings.reduce((sum, one) => sum + ('lasts' in one ? one.lasts : 0), 0);
+  return happenings.reduce((sum, one) => sum + ('lasts' in one && one.what !== 'roam' ? one.lasts : 0), 0);
 }
