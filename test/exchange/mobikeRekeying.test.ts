@@ -1,4 +1,4 @@
-/** Addresses that change while the office rekeys the IKE SA (RFC 4555 §3.5, RFC 7296 §2.18): whichever it takes for the one in use, it learns. */
+/** Addresses that change while an IKE SA is made or rekeyed (RFC 4555 §3.3, §3.5, RFC 7296 §2.18): the office learns of the last one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultLifetimes } from '../../core/ike/sa/lifetimes.ts';
@@ -77,4 +77,21 @@ test('a move at any moment of a rekeying by the office, with the old address ali
       }
     }
   }
+});
+
+test('elsewhere for a moment of IKE_AUTH: the office took the address from there, and learns that we are back (§3.3)', () => {
+  const road = new Road({ client: { lifetimes }, office: { lifetimes } });
+  road.passes = (by) => by === 'client' || road.messages().length < 3;
+  road.tell({ kind: 'start' });
+  road.run(100, () => road.messages().some((line) => line.startsWith('sent IKE_AUTH')));
+  // The first IKE_AUTH is lost with the network, the second goes from the next one, the answer does not come back.
+  road.streets = [cafe];
+  road.run(1_000);
+  assert.equal(road.officeSends?.address, cafe.from);
+  road.streets = [home];
+  road.passes = () => true;
+  road.run(5_000);
+  assert.equal(road.outputs('established').length, 1);
+  assert.deepEqual(road.officeSends, { address: home.from, port: 4500 });
+  assert.equal(road.outputs('closed').length, 0);
 });

@@ -62,6 +62,7 @@ export class IkeSa {
   #heardAt = 0;
   /** Of the request in flight. */
   #rounds = 1;
+  #hasRepeated = false;
   /** When the request in flight, or the last one, was first sent. */
   #askedAt = 0;
   /** Somebody wants to know when the peer answers a request with this id or a later one. */
@@ -145,6 +146,11 @@ export class IkeSa {
     return this.#requests.busy || this.#queue.length > 0;
   }
 
+  /** A request of ours went out more than once: which of them the peer took, and from where, is not known. */
+  get hasRepeated(): boolean {
+    return this.#hasRepeated;
+  }
+
   get children(): readonly Child[] {
     return this.#children.all;
   }
@@ -188,6 +194,7 @@ export class IkeSa {
     else if (again) {
       const name = exchangeName(this.#requests.context?.exchange ?? 0);
       const { datagrams, id: messageId, sent } = again;
+      this.#hasRepeated = true;
       if (again.smaller) this.#security.sendSmaller();
       const how = again.smaller ? ' in smaller fragments' : '';
       this.#setup.narrator.log('debug', `repeating ${name} request${how}`, { messageId, sent, datagrams: datagrams.length });

@@ -400,7 +400,7 @@ class Initiator implements IkeMachine {
     } else this.#session?.wantFirst(wanted, now);
     for (const { localSelectors, remoteSelectors } of this.#config.additionalChildren ?? [])
       this.#session?.want({ local: localSelectors, remote: remoteSelectors }, now);
-    if (this.#config.mobike) this.#mobike?.established(notifies);
+    if (this.#config.mobike) this.#mobike?.established(notifies, now);
     this.#standing = new Standing(
       {
         config: this.#config,

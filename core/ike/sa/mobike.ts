@@ -121,11 +121,15 @@ export class Mobike implements Roads {
   }
 
   /** The notifies of the last response of IKE_AUTH. */
-  established(notifies: readonly PayloadOf<'N'>[]): void {
+  established(notifies: readonly PayloadOf<'N'>[], now: number): void {
     this.#agreed = findNotify(notifies, NOTIFY.MOBIKE_SUPPORTED) !== undefined;
     if (!this.#agreed) return;
     const additional = readAllAdditional(notifies) ?? [];
     if (additional.length > 0) this.#setup.emit({ kind: 'peer-addresses', addresses: additional });
+    // §3.3: the gateway took our address from the request that it saw first, and we may have been elsewhere for that moment.
+    if (!this.#setup.current()?.hasRepeated || this.#isOverTcp()) return;
+    this.#generation++;
+    this.#update(now);
   }
 
   /** What the network gives us now. */
