@@ -69,14 +69,8 @@ export class ChildSas {
   }
 
   /** There is none for these networks, though the profile wants one. */
-  refused({
-    remoteSelectors,
-    evidence,
-  }: {
-    readonly remoteSelectors: ChildSa['remoteSelectors'];
-    readonly evidence: string;
-  }): void {
-    this.#refused.set(remoteSelectors.map(selectorText).join(', '), evidence);
+  refused(wanted: Pick<ChildSa, 'remoteSelectors'> & { readonly evidence: string }): void {
+    this.#refused.set(networksText(wanted), wanted.evidence);
   }
 
   warnings(): readonly Warning[] {

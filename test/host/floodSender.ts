@@ -6,12 +6,12 @@
  * Sends until its standard input ends; then prints one JSON line {"datagrams","seconds"}. `{"pause":ms}` leaves time between calls. Runs of
  * datagrams go out with UDP_SEGMENT, several runs in one sendmmsg: nothing an ordinary process does is faster.
  */
-import { IOVEC, MMSGHDR, MSGHDR } from '../../core/system/ffi/layouts.ts';
-import { errno, errnoName, sendmmsg, setsockopt } from '../../core/system/ffi/libc.ts';
+import { errno, errnoName, setsockopt } from '../../core/system/ffi/libc.ts';
 import { Pinned } from '../../core/system/ffi/memory.ts';
-import { packSockaddr, sockaddrLength } from '../../core/system/linux/sockaddr.ts';
+import { packSockaddr } from '../../core/system/linux/sockaddr.ts';
 import { openUdp } from '../../core/system/linux/udp.ts';
 import { type FloodTarget, floodKinds } from './floodKinds.ts';
+import { SendBatch } from './sendBatch.ts';
 
 export interface FloodOrder extends FloodTarget {
   readonly kind: string;
@@ -47,21 +47,9 @@ const segment = new Pinned(4);
 segment.view.setInt32(0, kind.octets, true);
 if (setsockopt(fd, SOL_UDP, UDP_SEGMENT, segment.address, 4) < 0) throw new Error(`UDP_SEGMENT: ${errnoName(errno())}`);
 
-const runOctets = segments * kind.octets;
-const data = new Pinned(runsPerCall * runOctets);
-const name = new Pinned(to);
-const vectors = new Pinned(runsPerCall * IOVEC.size);
-const headers = new Pinned(runsPerCall * MMSGHDR.size);
-for (let i = 0; i < data.bytes.length; i++) data.bytes[i] = (i * 31 + (i >>> 8)) & 0xff;
-for (let run = 0; run < runsPerCall; run++) {
-  vectors.setPointer(run * IOVEC.size + IOVEC.offset.base, data.address + run * runOctets);
-  vectors.setSize(run * IOVEC.size + IOVEC.offset.length, runOctets);
-  const at = run * MMSGHDR.size;
-  headers.setPointer(at + MSGHDR.offset.name, name.address);
-  headers.view.setUint32(at + MSGHDR.offset.nameLength, sockaddrLength(to), true);
-  headers.setPointer(at + MSGHDR.offset.iov, vectors.address + run * IOVEC.size);
-  headers.setSize(at + MSGHDR.offset.iovLength, 1);
-}
+const batch = new SendBatch(to, runsPerCall, segments * kind.octets);
+const { bytes } = batch.data;
+for (let i = 0; i < bytes.length; i++) bytes[i] = (i * 31 + (i >>> 8)) & 0xff;
 
 let serial = 0;
 let sent = 0;
@@ -76,9 +64,9 @@ turn();
 
 function turn(): void {
   for (let call = 0; call < callsPerTurn; call++) {
-    for (let at = 0; at < data.bytes.length; at += kind.octets) kind.fill(data.bytes, at, serial++, order);
+    for (let at = 0; at < bytes.length; at += kind.octets) kind.fill(bytes, at, serial++, order);
     // Waits for room in the queue: what a sender can, no more. ECONNREFUSED and the like are reports about datagrams before.
-    const runs = sendmmsg(fd, headers.address, runsPerCall, 0);
+    const runs = batch.send(fd);
     if (runs > 0) sent += runs * segments;
   }
   if (!ended) {

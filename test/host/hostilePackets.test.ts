@@ -177,7 +177,7 @@ test('in a flood of messages of strangers those of whom we talk to are heard, on
     fromHex(`${spis}2e20250000000000${serial.toString(16).padStart(8, '0')}`) ?? new Uint8Array(0);
   assert.ok(await scene.laptop.call('sendIke', 'natt', { address: outer.office, port: 4500 }, toHex(message(0))));
   const serials = Array.from({ length: 50 }, (_, i) => i);
-  const flood = await scene.flood('ike-strangers-small', false);
+  const flood = await scene.flood('ike-strangers', false);
   const began = (await counted()).globals;
   let seen = '';
   // Until the rule holds the queue may be full.

@@ -7,11 +7,10 @@
  */
 import { parseAddress } from '../../core/bytes/address.ts';
 import { AF_INET, SOCK_CLOEXEC, SOCK_RAW } from '../../core/system/ffi/constants.ts';
-import { IOVEC, MMSGHDR, MSGHDR } from '../../core/system/ffi/layouts.ts';
-import { errno, errnoName, sendmmsg, socket } from '../../core/system/ffi/libc.ts';
-import { Pinned } from '../../core/system/ffi/memory.ts';
-import { packSockaddr, sockaddrLength } from '../../core/system/linux/sockaddr.ts';
+import { errno, errnoName, socket } from '../../core/system/ffi/libc.ts';
+import { packSockaddr } from '../../core/system/linux/sockaddr.ts';
 import { internetChecksum } from '../unit/ip/judge.ts';
+import { SendBatch } from './sendBatch.ts';
 
 export interface ReportOrder {
   /** `address:port`, IPv4: who is told, and whom their datagram is said to have been for. */
@@ -32,19 +31,8 @@ const [victim] = order.about.split(':');
 const name = packSockaddr({ address: victim, port: 0 });
 if (name === undefined) throw new Error(order.about);
 
-const data = new Pinned(message);
-const to = new Pinned(name);
-const vectors = new Pinned(perCall * IOVEC.size);
-const headers = new Pinned(perCall * MMSGHDR.size);
-for (let i = 0; i < perCall; i++) {
-  vectors.setPointer(i * IOVEC.size + IOVEC.offset.base, data.address);
-  vectors.setSize(i * IOVEC.size + IOVEC.offset.length, message.length);
-  const at = i * MMSGHDR.size;
-  headers.setPointer(at + MSGHDR.offset.name, to.address);
-  headers.view.setUint32(at + MSGHDR.offset.nameLength, sockaddrLength(name), true);
-  headers.setPointer(at + MSGHDR.offset.iov, vectors.address + i * IOVEC.size);
-  headers.setSize(at + MSGHDR.offset.iovLength, 1);
-}
+const batch = new SendBatch(name, perCall, message.length);
+for (let i = 0; i < perCall; i++) batch.data.bytes.set(message, i * message.length);
 
 let sent = 0;
 let ended = false;
@@ -56,7 +44,7 @@ process.stdout.write('ready\n');
 turn();
 
 function turn(): void {
-  for (let call = 0; call < callsPerTurn; call++) sent += Math.max(0, sendmmsg(fd, headers.address, perCall, 0));
+  for (let call = 0; call < callsPerTurn; call++) sent += Math.max(0, batch.send(fd));
   if (!ended) {
     setImmediate(turn);
     return;
