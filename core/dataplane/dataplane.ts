@@ -8,10 +8,8 @@ import { type EspShape, espShape } from '../esp/size.ts';
 import type { Channel, ChildSa, Endpoint } from '../ike/sa/contract.ts';
 import type { EchoSession } from '../ip/echo.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
-import { filterSocket, kernelDrops } from '../system/linux/socketFilter.ts';
 import { prepareTcp } from '../system/linux/tcpStream.ts';
 import { LinuxUdp, prepareUdp } from '../system/linux/udp.ts';
-import { udpOverflows } from '../system/linux/udpOverflows.ts';
 import type { TunFeatures, UdpFeatures } from '../system/ports.ts';
 import { longestFrame } from '../system/streamFrames.ts';
 import type { LaneChild, Report } from './commands.ts';
@@ -25,20 +23,16 @@ import type {
   DataplaneStream,
   GlobalDrop,
 } from './contract.ts';
-import { Counters, knownIke, type LaneName, maxChildren } from './counters.ts';
-import { earlyDrop, earlyDropIke, type FilteredSa, type Flood, mostIkeInRuns, type Wanted } from './earlyDrop.ts';
+import { Counters, type LaneName, maxChildren } from './counters.ts';
+import type { FilteredSa } from './earlyDrop.ts';
+import { EarlyFilters } from './earlyFilters.ts';
 import type { EchoRoute } from './echoRound.ts';
-import { KernelDrops } from './kernelDrops.ts';
 import { type CommandBody, type LaneCommon, LaneThread } from './laneThread.ts';
 import type { LimitKind } from './limits.ts';
 import { type ChildMtu, PathKeepers, type Way } from './pathKeeper.ts';
 
 const defaultKeepalive = 20_000;
 const defaultWindow = 1024;
-/** Milliseconds that the socket's filter is strict after the lane told of a flood. */
-const strictFor = 3_000;
-/** From whom runs that begin with no IKE pass on port 500: gateways that are raced. */
-const mostIkePeers = 8;
 /** UDP over IPv6 carries no more, non-ESP marker included. */
 const maxDatagram = 65_527;
 
@@ -70,16 +64,7 @@ class Lanes implements Dataplane {
   readonly #offload: 'all' | 'plain';
   /** What was reported of the device at hand. */
   readonly #troubles = new Set<string>();
-  /** What the lane told of a flood last, while that holds. */
-  #flood: Flood | undefined;
-  #floodEnds: NodeJS.Timeout | undefined;
-  /** First halves of the initiators' SPIs of IKE SAs that we sent something of or were told of, the latest first. */
-  #ike: readonly number[] = [];
-  /** Where something was sent to from an `ike` socket, the latest first. */
-  #ikePeers: readonly Endpoint[] = [];
-  /** Drops of sockets that were let go. */
-  #kernelDrops = 0;
-  readonly #kernel = new KernelDrops(udpOverflows);
+  readonly #filters = new EarlyFilters(() => [...this.#installed.values()]);
   readonly #message = new Uint8Array(maxDatagram);
   readonly #paths: PathKeepers;
 
@@ -98,7 +83,7 @@ class Lanes implements Dataplane {
     const onReport = (report: Report): void => {
       if (report.kind === 'trouble') this.#trouble(report.detail, onFailure);
       if (report.kind === 'segmentation-lost') this.#segmentationLost(report.fd);
-      if (report.kind === 'flood') this.#filterStrictly(report);
+      if (report.kind === 'flood') this.#filters.beStrict(report);
       if (report.kind === 'path-mtu') this.#paths.reported(report.remote, report.mtu);
       if (report.kind === 'doubt') this.#paths.suspect(report.spiIn, report.silent);
       if (report.kind === 'limit') this.#limit(report.spiIn, report.which, onLimit);
@@ -134,18 +119,15 @@ class Lanes implements Dataplane {
     const mine = ready.map((socket) => ({
       ...socket,
       udp: new LinuxUdp(socket.fd, socket.features),
-      dropsBefore: kernelDrops(socket.fd),
     }));
-    this.#lookAtDrops(); // full queues of before were not theirs
     this.#sockets = [...this.#sockets, ...mine];
-    this.#filter();
+    this.#filters.attach(mine);
     await this.#all({ kind: 'sockets', sockets: ready });
   }
 
   async releaseSockets(fds: readonly number[]): Promise<void> {
-    const released = this.#sockets.filter(({ fd }) => fds.includes(fd));
-    for (const socket of released) this.#kernelDrops += dropsSince(socket);
-    this.#sockets = this.#sockets.filter((socket) => !released.includes(socket));
+    this.#filters.release(fds);
+    this.#sockets = this.#sockets.filter(({ fd }) => !fds.includes(fd));
     await this.#all({ kind: 'release', fds });
   }
 
@@ -169,7 +151,7 @@ class Lanes implements Dataplane {
     const sockaddr = packSockaddr(to);
     const marker = channel === 'natt' ? 4 : 0; // RFC 3948 §2.2: four zero octets
     if (socket === undefined || sockaddr === undefined || bytes.length + marker > maxDatagram) return false;
-    if (channel === 'ike') this.#rememberPeer(to);
+    if (channel === 'ike') this.#filters.rememberPeer(to);
     this.#rememberIke(bytes);
     this.#message.fill(0, 0, marker);
     this.#message.set(bytes, marker);
@@ -190,7 +172,7 @@ class Lanes implements Dataplane {
     const slot = this.#freeSlots.pop();
     if (slot === undefined) throw new Error(`more than ${maxChildren} SAs`);
     this.#counters.clear(slot);
-    if (this.#flood !== undefined) this.#flood = { ...this.#flood, sas: this.#flood.sas.filter(({ spi }) => spi !== spiIn) };
+    this.#filters.forgetNumbers(spiIn);
     const installed: Installed = {
       spi: spiIn,
       shape: espShape(child.encr, child.integ),
@@ -201,7 +183,7 @@ class Lanes implements Dataplane {
       retired: undefined,
     };
     this.#installed.set(spiIn, installed);
-    this.#filter();
+    this.#filters.renew();
     const path = this.#keepPath(installed, wayOf(child, options.interfaceMtu), options.mtu);
     const inbound = { ...laneChild(child, 'inbound', slot), ...options, ...path };
     const outbound = this.#outboundChildren({ ...laneChild(child, 'outbound', slot), ...options });
@@ -233,7 +215,7 @@ class Lanes implements Dataplane {
     }
     clearTimeout(child.retired);
     this.#installed.delete(spiIn);
-    this.#filter();
+    this.#filters.renew();
     await this.#all({ kind: 'remove', spiIn });
     this.#freeSlots.push(child.slot);
   }
@@ -243,7 +225,7 @@ class Lanes implements Dataplane {
     const child = this.#installed.get(spiIn);
     if (child === undefined || child.retired !== undefined) return;
     child.remote = { ...remote };
-    this.#filter();
+    this.#filters.renew();
     const { session, routes = [] } = this.#movePath(child, path);
     const command = { kind: 'path', spiIn, remote: child.remote, ...(session !== undefined && { session }) } as const;
     const inbound = this.#inbound.send({ ...command, keepalive });
@@ -266,8 +248,7 @@ class Lanes implements Dataplane {
   }
 
   globalCounters(): Readonly<Record<GlobalDrop, number>> {
-    this.#lookAtDrops();
-    return { ...this.#counters.global(), kernel: this.#kernel.filtered, 'queue-full': this.#kernel.full };
+    return { ...this.#counters.global(), ...this.#filters.drops() };
   }
 
   offload(): UdpFeatures | undefined {
@@ -295,7 +276,7 @@ class Lanes implements Dataplane {
     const released = [...this.#installed.values()].map(({ slot }) => slot);
     this.#forgetAll();
     this.#paths.clear();
-    for (const socket of this.#sockets) this.#kernelDrops += dropsSince(socket);
+    this.#filters.release(this.#sockets.map(({ fd }) => fd));
     this.#sockets = [];
     this.#streams.clear();
     this.#tun = undefined;
@@ -322,21 +303,14 @@ class Lanes implements Dataplane {
     if (spi !== undefined) this.#rememberIke(spi);
   }
 
-  #rememberPeer({ address, port }: Endpoint): void {
-    if (this.#ikePeers.some((peer) => peer.address === address && peer.port === port)) return;
-    this.#ikePeers = [{ address, port }, ...this.#ikePeers].slice(0, mostIkePeers);
-    this.#filter();
-  }
-
-  /** RFC 7296 §3.1: the initiator's SPI comes first. Those of long ago are forgotten until something of them is sent again. */
+  /** RFC 7296 §3.1: the initiator's SPI comes first. */
   #rememberIke(message: Uint8Array): void {
     if (message.length < 8) return;
     const half = readU32(message, 0);
     const other = readU32(message, 4);
+    if (half === 0 && other === 0) return;
     this.#counters.rememberIke(half, other);
-    if ((half === 0 && other === 0) || this.#ike.slice(0, mostIkeInRuns).includes(half)) return;
-    this.#ike = [half, ...this.#ike.filter((older) => older !== half)].slice(0, knownIke);
-    this.#filter();
+    this.#filters.rememberIke(half);
   }
 
   /** An IKE message into the newest connection to this peer. */
@@ -377,39 +351,6 @@ class Lanes implements Dataplane {
     const share = (index: number): readonly number[] =>
       index < sharers ? fds.filter((_, queue) => queue % sharers === index) : [];
     await Promise.all(this.#outbound.map((lane, index) => lane.send({ kind: 'tun', fds: share(index), features })));
-  }
-
-  /** Tells the kernel whose datagrams are wanted. A kernel that cannot, or too many SAs: the lane then drops it all. */
-  #filter(): void {
-    for (const { fd, channel, family } of this.#sockets)
-      this.#programs(channel, family).some((program) => filterSocket(fd, program));
-  }
-
-  /** Those that will do, the best first: an older kernel may find one too long. */
-  #programs(channel: Channel, family: 4 | 6): readonly ReturnType<typeof earlyDrop>[] {
-    const sas = [...this.#installed.values()];
-    const flood = this.#flood;
-    const ike = this.#ike;
-    const program = (wanted: Wanted): ReturnType<typeof earlyDrop> =>
-      channel === 'ike' ? earlyDropIke(family, this.#ikePeers, wanted) : earlyDrop(family, sas, wanted);
-    if (flood === undefined) return [program({ ike })];
-    return [2, 1, 0].map((sizes) => program({ ike, flood: { ...flood, sizes: flood.sizes.slice(0, sizes) } }));
-  }
-
-  /** For a while; the lane sees enough to tell whether the flood goes on. */
-  #filterStrictly(flood: Flood): void {
-    clearTimeout(this.#floodEnds);
-    this.#floodEnds = setTimeout(() => {
-      this.#flood = undefined;
-      this.#filter();
-    }, strictFor).unref();
-    this.#flood = flood;
-    this.#lookAtDrops();
-    this.#filter();
-  }
-
-  #lookAtDrops(): void {
-    this.#kernel.look(this.#sockets.reduce((sum, socket) => sum + dropsSince(socket), this.#kernelDrops));
   }
 
   #segmentationLost(fd: number): void {
@@ -509,11 +450,6 @@ interface AttachedStream extends DataplaneStream {
 interface AttachedSocket extends DataplaneSocket {
   readonly features: UdpFeatures;
   readonly udp: LinuxUdp;
-  readonly dropsBefore: number;
-}
-
-function dropsSince({ fd, dropsBefore }: { readonly fd: number; readonly dropsBefore: number }): number {
-  return (kernelDrops(fd) - dropsBefore) >>> 0;
 }
 
 /** One lane's half of a CHILD SA, with copies of everything, so that no array of somebody else's is cloned or transferred. */

@@ -1,10 +1,10 @@
 /** The product as installed: monitor, engine and command line as processes in a namespace of their own. */
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { end, runs } from '../lab/daemon.ts';
 import { Namespace } from '../lab/namespace.ts';
 import { differences, type HostSnapshot, snapshot } from '../lab/snapshot.ts';
 import type { Ended } from './command.ts';
@@ -78,7 +78,7 @@ export class RealHelper {
     monitor.stderr?.on('data', (piece) => {
       this.#said += String(piece);
     });
-    while (monitor.exitCode === null) {
+    while (runs(monitor)) {
       if ((await this.cli(['status'])).code === 0) return;
       await sleep(50);
     }
@@ -113,10 +113,7 @@ export class RealHelper {
 
   async stop(): Promise<void> {
     const monitor = this.#monitor;
-    if (monitor && monitor.exitCode === null) {
-      monitor.kill('SIGTERM');
-      await once(monitor, 'exit');
-    }
+    if (monitor) await end(monitor);
   }
 
   async remove(): Promise<void> {

@@ -7,8 +7,9 @@
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { RCODE, RECORD } from '../../core/helper/dnsMessage.ts';
 import { addressOctets } from './addresses.ts';
-import { encodeAnswer, parseQuestion, RCODE, RECORD } from './dnsCodec.ts';
+import { encodeAnswer, parseQuestion } from './dnsCodec.ts';
 
 export interface DnsConfig {
   readonly listen: readonly string[];

@@ -4,17 +4,7 @@
  */
 import { Reader } from '../../core/bytes/reader.ts';
 import { Writer } from '../../core/bytes/writer.ts';
-
-/** RFC 1035 §3.2.2, RFC 3596 §2.1. */
-export const RECORD = { A: 1, AAAA: 28, ANY: 255 } as const;
-/** RFC 1035 §4.1.1. */
-export const RCODE = { NOERROR: 0, FORMERR: 1, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const;
-
-const CLASS_IN = 1;
-const FLAG_RESPONSE = 0x8000;
-const FLAG_AUTHORITATIVE = 0x0400;
-const FLAG_RECURSION_DESIRED = 0x0100;
-const OPCODE_MASK = 0x7800;
+import { CLASS_IN, FLAGS, RECORD } from '../../core/helper/dnsMessage.ts';
 
 export interface Question {
   readonly id: number;
@@ -33,7 +23,7 @@ export function parseQuestion(datagram: Uint8Array): Question | undefined {
   const flags = reader.u16();
   const questions = reader.u16();
   reader.bytes(6); // counts of the other sections: EDNS and cookies are ignored, as RFC 6891 §7 lets an old server do
-  if (reader.short || (flags & (FLAG_RESPONSE | OPCODE_MASK)) !== 0 || questions !== 1) return undefined;
+  if (reader.short || (flags & (FLAGS.response | FLAGS.opcode)) !== 0 || questions !== 1) return undefined;
   const from = reader.offset;
   const labels: string[] = [];
   for (;;) {
@@ -47,13 +37,13 @@ export function parseQuestion(datagram: Uint8Array): Question | undefined {
   const classNumber = reader.u16();
   if (reader.short || classNumber !== CLASS_IN) return undefined;
   const section = datagram.slice(from, reader.offset);
-  return { id, recursionDesired: (flags & FLAG_RECURSION_DESIRED) !== 0, name: labels.join('.'), type, section };
+  return { id, recursionDesired: (flags & FLAGS.recursionDesired) !== 0, name: labels.join('.'), type, section };
 }
 
 /** An answer to `question`: `addresses` are 4 or 16 octets each and become A or AAAA records. */
 export function encodeAnswer(question: Question, rcode: number, addresses: readonly Uint8Array[], ttl: number): Uint8Array {
   const writer = new Writer(512);
-  const flags = FLAG_RESPONSE | FLAG_AUTHORITATIVE | (question.recursionDesired ? FLAG_RECURSION_DESIRED : 0) | rcode;
+  const flags = FLAGS.response | FLAGS.authoritative | (question.recursionDesired ? FLAGS.recursionDesired : 0) | rcode;
   writer.u16(question.id).u16(flags).u16(1).u16(addresses.length).u16(0).u16(0).bytes(question.section);
   for (const address of addresses) {
     writer.u16(0xc00c); // pointer to offset 12: the question's name

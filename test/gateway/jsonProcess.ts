@@ -1,7 +1,7 @@
 /** A process in a namespace that talks JSON lines: start it, wait until it is ready, send lines, wait for lines, end it. */
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { end } from '../lab/daemon.ts';
 import type { Namespace } from '../lab/namespace.ts';
 
 export type Line = Readonly<Record<string, unknown>>;
@@ -19,7 +19,6 @@ export interface JsonProcess {
 
 /** A machine that does much else loads a program in seconds. */
 const READY_WITHIN_MS = 40_000;
-const STOP_WITHIN_MS = 4_000;
 /** Lines kept for somebody who asks later. */
 const KEEP = 1_000;
 
@@ -63,14 +62,6 @@ export async function startJson(namespace: Namespace, argv: readonly string[], l
       });
     }
   };
-  const stop = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, 'exit');
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
-    await exit;
-    clearTimeout(timer);
-  };
   await next((line) => line.ready === true, READY_WITHIN_MS).catch((fault: unknown) => {
     // What failed, or hangs, would keep its device and its ports from the next.
     child.kill('SIGKILL');
@@ -81,5 +72,5 @@ export async function startJson(namespace: Namespace, argv: readonly string[], l
       .slice(-40)
       .map((line) => JSON.stringify(line))
       .join('\n')}\n${complaint}`;
-  return { child, recent, send: (line) => void child.stdin?.write(`${JSON.stringify(line)}\n`), next, stop };
+  return { child, recent, send: (line) => void child.stdin?.write(`${JSON.stringify(line)}\n`), next, stop: () => end(child) };
 }

@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { connectRpc, type RpcClient } from '../../core/rpc/client.ts';
 import type { Status } from '../../core/rpc/contract.ts';
 import { startOffice, VISITOR } from '../gateway/office.ts';
+import { end, runs } from '../lab/daemon.ts';
 import { createLab, type Lab } from '../lab/lab.ts';
 import { differences, type HostSnapshot, snapshot } from '../lab/snapshot.ts';
 import { Stalls } from '../lab/stalls.ts';
@@ -101,7 +102,7 @@ async function oneRound(laptop: Laptop, plan: Pick<Round, 'round' | 'victim' | '
   if (held) verdict = await laptop.back({ ok: true, text: 'held' });
   // `down` may have ended it just before the kill; elsewhere it was up and stays wanted.
   if (verdict.ok && plan.moment === 'connected') verdict = await laptop.back(verdict);
-  if (cli.exitCode === null && cli.signalCode === null && plan.victim === 'cli') await once(cli, 'exit');
+  if (runs(cli) && plan.victim === 'cli') await once(cli, 'exit');
   const after = await laptop.tidy(cli);
   if (after !== undefined) verdict = { ok: false, text: `${verdict.text}; afterwards: ${after}` };
   const late = verdict.ok && !held && settled > WITHIN_MS;
@@ -246,7 +247,7 @@ class Laptop {
     try {
       await this.#patiently('the helper to become idle', async () => {
         const state = (await this.status())?.state;
-        if (state === 'idle' || state === 'failed') return cli.exitCode !== null || cli.signalCode !== null;
+        if (state === 'idle' || state === 'failed') return !runs(cli);
         await this.#ask((helper) => helper.call('tunnel.down', {}));
         return false;
       });
@@ -261,10 +262,7 @@ class Laptop {
   async stop(): Promise<void> {
     this.#stopping = true;
     const monitor = this.#monitor;
-    if (monitor !== undefined && monitor.exitCode === null && monitor.signalCode === null) {
-      monitor.kill('SIGTERM');
-      await once(monitor, 'exit');
-    }
+    if (monitor !== undefined) await end(monitor);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

@@ -1,7 +1,6 @@
 /** A monitor with the fake engine in folders of its own, and how to talk to them, for tests that are `isolated`. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { HostPlan } from '../../core/system/ports.ts';
+import { end } from '../lab/daemon.ts';
 import { hostState } from './isolated.ts';
 
 export const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -104,9 +104,7 @@ export class Scene {
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
     const { monitor } = this;
     assert(monitor !== undefined);
-    if (monitor.exitCode !== null || monitor.signalCode !== null) return monitor.exitCode;
-    monitor.kill(signal);
-    await once(monitor, 'exit');
+    await end(monitor, signal);
     return monitor.exitCode;
   }
 

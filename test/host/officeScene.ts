@@ -4,7 +4,6 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +13,7 @@ import { followStatus } from '../../core/rpc/follow.ts';
 import { type Authority, authority, type Entity } from '../authority/authority.ts';
 import { type JsonProcess, startJson } from '../gateway/jsonProcess.ts';
 import { type Office, type OfficeOptions, startOffice } from '../gateway/office.ts';
+import { end } from '../lab/daemon.ts';
 import { createLab, type Lab } from '../lab/lab.ts';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
@@ -117,10 +117,7 @@ export class OfficeScene {
     const monitor = this.#monitor;
     this.#rpc?.close();
     this.#rpc = undefined;
-    if (!monitor || monitor.exitCode !== null || monitor.signalCode !== null) return;
-    const exit = once(monitor, 'exit');
-    monitor.kill('SIGTERM');
-    await exit;
+    if (monitor) await end(monitor);
   }
 
   /** In place of the one before. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addresses } from '../lab/addresses.ts';
+import { runs } from '../lab/daemon.ts';
 import { type Namespace, run } from '../lab/namespace.ts';
 
 export interface Judgement {
@@ -146,7 +147,7 @@ export class Capture {
   }
 
   async discard(): Promise<void> {
-    if (this.#tcpdump.exitCode === null && this.#tcpdump.signalCode === null) await this.#stop();
+    if (runs(this.#tcpdump)) await this.#stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

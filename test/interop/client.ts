@@ -1,12 +1,10 @@
 /** The product itself on the laptop: the real helper and the real command line, as root of the namespace uses them. */
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connectRpc, type RpcClient } from '../../core/rpc/client.ts';
 import type { LogLine, Method, Params, Results, Status } from '../../core/rpc/contract.ts';
+import { Daemon } from '../lab/daemon.ts';
 import type { ExecResult, Namespace } from '../lab/namespace.ts';
 
 /** The fields of a profile file (core/profile/schema.ts) that cases vary. */
@@ -53,9 +51,8 @@ const UUID = '6f1c2f5e-8c1f-4c0e-9a54-0d5b2f7c9e11';
 export class Client {
   readonly #laptop: Namespace;
   readonly #folder: string;
-  #helper: ChildProcess | undefined;
+  #helper: Daemon | undefined;
   readonly #monitorArgs: readonly string[];
-  #errors = '';
   #imported = '';
   #direct: RpcClient | undefined;
 
@@ -88,29 +85,26 @@ export class Client {
     ];
     // As the service unit does.
     const env = { ...process.env, NODE_COMPILE_CACHE: join(this.#folder, 'compiled') };
-    const helper = this.#laptop.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'], env });
-    this.#helper = helper;
-    const hear = (data: Buffer): void => {
-      this.#errors = `${this.#errors}${data.toString()}`.slice(-20_000);
-    };
-    helper.stdout?.on('data', hear);
-    helper.stderr?.on('data', hear);
-    for (let tries = 0; ; tries++) {
-      const asked = await this.cli(['status'], 3_000);
-      if (asked.code === 0) return;
-      if (helper.exitCode !== null || tries > 50) throw new Error(`the helper does not answer: ${asked.stderr}\n${this.#errors}`);
-      await sleep(100);
-    }
+    this.#helper = new Daemon(this.#laptop, argv, { label: 'the helper', env });
+    let answered = '';
+    await this.#helper.ready(
+      async () => {
+        const { code, stderr } = await this.cli(['status'], 3_000);
+        answered = stderr;
+        return code === 0;
+      },
+      () => `${answered}\n${this.output}`,
+    );
   }
 
   /** The monitor's, while it runs. */
   get pid(): number | undefined {
-    return this.#helper?.pid;
+    return this.#helper?.child.pid;
   }
 
   /** What the helper wrote to its standard output and error, the last of it. */
   get output(): string {
-    return this.#errors;
+    return this.#helper?.said ?? '';
   }
 
   async stop(): Promise<void> {
@@ -122,14 +116,7 @@ export class Client {
   async end(): Promise<void> {
     this.#direct?.close();
     this.#direct = undefined;
-    const helper = this.#helper;
-    if (helper !== undefined && helper.exitCode === null && helper.signalCode === null) {
-      const ended = once(helper, 'exit');
-      helper.kill('SIGTERM');
-      const timer = setTimeout(() => helper.kill('SIGKILL'), 5_000);
-      await ended;
-      clearTimeout(timer);
-    }
+    await this.#helper?.end();
   }
 
   /** `sallyport --json ARGS…`. */

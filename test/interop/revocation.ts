@@ -1,12 +1,12 @@
 /** Where the office publishes who is revoked: CRL and OCSP over HTTP, at the gateway's own address outside. */
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Authority, Entity } from '../authority/authority.ts';
 import { makeCrl } from '../authority/crl.ts';
 import type { RevocationMainAnswer, RevocationMainConfig } from '../authority/revocationMain.ts';
 import { addresses } from '../lab/addresses.ts';
+import { end } from '../lab/daemon.ts';
 import type { Namespace } from '../lab/namespace.ts';
 
 const MAIN = resolve(import.meta.dirname, '..', 'authority', 'revocationMain.ts');
@@ -52,12 +52,7 @@ export async function publish(
   await ready(child, asked);
   return {
     asked,
-    async stop() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-    },
+    stop: () => end(child, 'SIGKILL'),
   };
 }
 

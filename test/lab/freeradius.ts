@@ -2,12 +2,10 @@
  * Real FreeRADIUS 3.2 in a namespace of the lab, for a strongSwan that leaves EAP to it (eap-radius): its own configuration and log,
  * nothing of it outside a temporary folder. Debian package: freeradius.
  */
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Daemon } from './daemon.ts';
 import type { Namespace } from './namespace.ts';
 
 export interface RadiusConfig {
@@ -28,8 +26,7 @@ export const RADIUS = { address: '127.0.0.1', port: 1812, secret: 'a secret betw
 export class FreeRadius {
   readonly #namespace: Namespace;
   readonly #folder: string;
-  #process: ChildProcess | undefined;
-  #output = '';
+  #daemon: Daemon | undefined;
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace;
@@ -39,45 +36,26 @@ export class FreeRadius {
 
   /** Starts it with this configuration, ending the one before; resolves when it is ready for requests. */
   async start(config: RadiusConfig): Promise<void> {
-    await this.#end();
-    this.#output = '';
+    await this.#daemon?.end();
     for (const [name, content] of Object.entries(this.#files(config))) {
       writeFileSync(join(this.#folder, name), content, { mode: 0o600 });
     }
-    const child = this.#namespace.spawn(['freeradius', '-f', '-l', 'stdout', '-d', this.#folder, '-n', 'radiusd'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    this.#process = child;
-    const hear = (data: Buffer): void => {
-      this.#output = `${this.#output}${data.toString()}`.slice(-100_000);
-    };
-    child.stdout?.on('data', hear);
-    child.stderr?.on('data', hear);
-    for (let tries = 0; !this.log().includes('Ready to process requests'); tries++) {
-      if (child.exitCode !== null || tries > 500) throw new Error(`freeradius did not start:\n${this.log()}`);
-      await sleep(20);
-    }
+    const argv = ['freeradius', '-f', '-l', 'stdout', '-d', this.#folder, '-n', 'radiusd'];
+    this.#daemon = new Daemon(this.#namespace, argv, { label: 'freeradius' });
+    await this.#daemon.ready(
+      () => this.log().includes('Ready to process requests'),
+      () => this.log(),
+    );
   }
 
   log(): string {
     const file = join(this.#folder, 'radius.log');
-    return this.#output + (existsSync(file) ? readFileSync(file, 'utf8') : '');
+    return (this.#daemon?.said ?? '') + (existsSync(file) ? readFileSync(file, 'utf8') : '');
   }
 
   async stop(): Promise<void> {
-    await this.#end();
+    await this.#daemon?.end();
     rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  async #end(): Promise<void> {
-    const child = this.#process;
-    this.#process = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
-    await ended;
-    clearTimeout(timer);
   }
 
   #files(config: RadiusConfig): Readonly<Record<string, string>> {

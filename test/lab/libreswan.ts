@@ -2,12 +2,11 @@
  * Real Libreswan 4.10 (pluto) in a namespace of the lab: its own configuration, NSS database, control socket and log, nothing of it outside a
  * temporary folder. Its IKE is whole; no packet of data passes (standIns/xfrm.c).
  */
-import { type ChildProcess, execFileSync } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Entity } from '../authority/authority.ts';
+import { Daemon } from './daemon.ts';
 import type { Namespace } from './namespace.ts';
 import { removeFolder, rootOf, standInOf, temporaryFolder } from './unpacked.ts';
 
@@ -28,8 +27,7 @@ export const LIBRESWAN_CONNECTION = 'office';
 export class Libreswan {
   readonly #namespace: Namespace;
   readonly #folder: string;
-  #process: ChildProcess | undefined;
-  #log = '';
+  #pluto: Daemon | undefined;
 
   private constructor(namespace: Namespace) {
     this.#namespace = namespace;
@@ -57,20 +55,12 @@ export class Libreswan {
   }
 
   get log(): string {
-    return this.#log;
+    return this.#pluto?.said ?? '';
   }
 
   /** SIGTERM: it says goodbye to its peers. */
   async stop(): Promise<void> {
-    const child = this.#process;
-    this.#process = undefined;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
-      await ended;
-      clearTimeout(timer);
-    }
+    await this.#pluto?.end();
     removeFolder(this.#folder);
   }
 
@@ -104,20 +94,11 @@ export class Libreswan {
     ];
     const manner = ['--nofork', '--stderrlog', '--log-no-audit', '--no-dnssec', '--nhelpers', '0'];
     const pluto = ['/usr/libexec/ipsec/pluto', ...manner, ...places, ...options];
-    const child = this.#namespace.spawn(['sh', '-c', script, 'sh', rootOf('libreswan'), ...pluto], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    this.#pluto = new Daemon(this.#namespace, ['sh', '-c', script, 'sh', rootOf('libreswan'), ...pluto], {
+      label: 'pluto',
       env: { ...process.env, LD_PRELOAD: standInOf('libreswan') },
     });
-    this.#process = child;
-    const hear = (data: Buffer): void => {
-      this.#log += data.toString();
-    };
-    child.stdout?.on('data', hear);
-    child.stderr?.on('data', hear);
-    for (let tries = 0; !existsSync(this.#socket); tries++) {
-      if (child.exitCode !== null || tries > 500) throw new Error(`pluto did not start:\n${this.#log}`);
-      await sleep(20);
-    }
+    await this.#pluto.ready(() => existsSync(this.#socket));
     await this.whack('--listen');
     const added = await this.#tool('addconn', ['--config', this.#path('ipsec.conf'), LIBRESWAN_CONNECTION]);
     if (added.code !== 0) throw new Error(`addconn: ${added.code} ${added.stdout}${added.stderr}`);

@@ -2,12 +2,11 @@
  * Real OpenIKED 7.2 (iked) in a namespace of the lab: its own /etc, control socket and log, nothing of it outside a temporary folder. Its IKE is
  * whole; no packet of data passes (standIns/pfkey.c).
  */
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Entity } from '../authority/authority.ts';
+import { Daemon } from './daemon.ts';
 import type { Namespace } from './namespace.ts';
 import { removeFolder, rootOf, standInOf, temporaryFolder } from './unpacked.ts';
 
@@ -28,8 +27,7 @@ const READY = /ca_reload: (loaded|local cert)|config_getmode/;
 export class OpenIked {
   readonly #namespace: Namespace;
   readonly #folder: string;
-  #process: ChildProcess | undefined;
-  #log = '';
+  #iked: Daemon | undefined;
 
   private constructor(namespace: Namespace) {
     this.#namespace = namespace;
@@ -53,24 +51,16 @@ export class OpenIked {
   /** `ikectl ARGS…`; what it says. Throws when it refuses. */
   ctl(...args: readonly string[]): Promise<string> {
     // Its socket is in a /run of its own.
-    const enter = ['nsenter', '--mount', '--target', String(this.#process?.pid)];
+    const enter = ['nsenter', '--mount', '--target', String(this.#iked?.child.pid)];
     return this.#namespace.must([...enter, join(rootOf('openiked'), 'usr/sbin/ikectl'), ...args], { timeoutMs: 10_000 });
   }
 
   get log(): string {
-    return this.#log;
+    return this.#iked?.said ?? '';
   }
 
   async stop(): Promise<void> {
-    const child = this.#process;
-    this.#process = undefined;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
-      await ended;
-      clearTimeout(timer);
-    }
+    await this.#iked?.end();
     removeFolder(this.#folder);
   }
 
@@ -94,20 +84,12 @@ export class OpenIked {
   async #run(): Promise<void> {
     const script = 'mount -t tmpfs tmpfs /run && mkdir /run/empty && mount --bind "$1" /etc && shift && exec "$@"';
     const iked = [join(rootOf('openiked'), 'usr/sbin/iked'), '-d', '-vv', '-f', '/etc/iked.conf'];
-    const child = this.#namespace.spawn(['sh', '-c', script, 'sh', this.#folder, ...iked], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const daemon = new Daemon(this.#namespace, ['sh', '-c', script, 'sh', this.#folder, ...iked], {
+      label: 'iked',
       env: { ...process.env, LD_PRELOAD: standInOf('openiked') },
     });
-    this.#process = child;
-    const hear = (data: Buffer): void => {
-      this.#log += data.toString();
-    };
-    child.stdout?.on('data', hear);
-    child.stderr?.on('data', hear);
-    for (let tries = 0; !READY.test(this.#log); tries++) {
-      if (child.exitCode !== null || tries > 500) throw new Error(`iked did not start:\n${this.#log}`);
-      await sleep(20);
-    }
+    this.#iked = daemon;
+    await daemon.ready(() => READY.test(daemon.said));
     // Its processes tell each other of the sockets; it says nothing of that.
     await sleep(150);
   }

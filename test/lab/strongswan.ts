@@ -3,12 +3,10 @@
  * own configuration, vici socket and log, nothing of it outside a temporary folder. Debian packages: strongswan-charon
  * strongswan-swanctl libcharon-extra-plugins libcharon-extauth-plugins libstrongswan-extra-plugins.
  */
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Daemon } from './daemon.ts';
 import { RADIUS } from './freeradius.ts';
 import type { ExecResult, Namespace } from './namespace.ts';
 import { parseVici, type SaList, toSaList } from './vici.ts';
@@ -35,7 +33,7 @@ const PLUGIN_SETTINGS: Readonly<Record<string, Section>> = {
 export class StrongSwan {
   readonly #namespace: Namespace;
   readonly #folder: string;
-  #process: ChildProcess | undefined;
+  #charon: Daemon | undefined;
 
   private constructor(namespace: Namespace) {
     this.#namespace = namespace;
@@ -55,16 +53,15 @@ export class StrongSwan {
     await this.kill();
     rmSync(this.#socket, { force: true });
     writeFileSync(this.#path('strongswan.conf'), renderConfig(this.#settings(settings)));
-    this.#process = this.#namespace.spawn([CHARON], {
+    this.#charon = new Daemon(this.#namespace, [CHARON], {
+      label: 'charon',
       privateRun: true,
-      stdio: 'ignore',
       env: { ...process.env, STRONGSWAN_CONF: this.#path('strongswan.conf') },
     });
-    for (let tries = 0; ; tries++) {
-      if (existsSync(this.#socket) && (await this.swanctl(['--version'])).code === 0) return;
-      if (this.#process.exitCode !== null || tries > 500) throw new Error(`charon did not start:\n${this.log()}`);
-      await sleep(10);
-    }
+    await this.#charon.ready(
+      async () => existsSync(this.#socket) && (await this.swanctl(['--version'])).code === 0,
+      () => this.log(),
+    );
   }
 
   /**
@@ -94,7 +91,7 @@ export class StrongSwan {
 
   /** charon's, while it runs. */
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#charon?.child.pid;
   }
 
   initiate(child: string): Promise<ExecResult> {
@@ -131,15 +128,10 @@ export class StrongSwan {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    const child = this.#process;
-    this.#process = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill(signal);
-    const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
-    await ended;
-    clearTimeout(timer);
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const charon = this.#charon;
+    this.#charon = undefined;
+    await charon?.end(signal);
   }
 
   #path(name: string): string {

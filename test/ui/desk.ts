@@ -3,12 +3,12 @@
  * load from elsewhere finds a server that writes down who came (stranger.ts), and no way out of the machine.
  */
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Browser, type CDPSession, chromium, selectors } from 'playwright-core';
 import { type JsonProcess, startJson } from '../gateway/jsonProcess.ts';
+import { end } from '../lab/daemon.ts';
 import { Namespace } from '../lab/namespace.ts';
 import type { Answered, Asked } from './stranger.ts';
 
@@ -83,12 +83,7 @@ export class Desk {
       url,
       stop: async () => {
         this.#bridges.delete(bridge);
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        const exit = once(child, 'exit');
-        child.kill('SIGTERM');
-        const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
-        await exit;
-        clearTimeout(timer);
+        await end(child);
       },
     };
     this.#bridges.add(bridge);

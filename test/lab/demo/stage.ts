@@ -4,12 +4,12 @@
  */
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type JsonProcess, startJson } from '../../gateway/jsonProcess.ts';
 import { type Office, type OfficeOptions, startOffice, VISITOR } from '../../gateway/office.ts';
+import { Daemon } from '../daemon.ts';
 import { createLab, type Lab } from '../lab.ts';
 import type { ExecResult } from '../namespace.ts';
 
@@ -39,8 +39,6 @@ const cliProgram = join(repository, 'core/cli/main.ts');
 const monitorProgram = join(repository, 'core/helper/monitor.ts');
 /** With the pid of the demo in the name. */
 const FOLDERS = '/run/sallyport-demo-';
-const HELPER_WITHIN_MS = 15_000;
-const STOP_WITHIN_MS = 6_000;
 
 /** Debian packages of the programs the demo runs. */
 const PROGRAMS: Readonly<Record<string, string>> = {
@@ -85,7 +83,7 @@ export async function buildStage(options: OfficeOptions, say: (step: string) => 
     const cli = (...args: string[]): Promise<ExecResult> => lab.laptop.exec(argv(args));
     say('starting the helper on the laptop');
     let helper = startHelper(lab, folder);
-    undo.push(() => helper.stop());
+    undo.push(() => helper.end());
     await helperAnswers(cli, helper);
     const profile = await importProfile(cli, lab, folder);
     writeWrappers(lab, folder, argv([]));
@@ -97,11 +95,11 @@ export async function buildStage(options: OfficeOptions, say: (step: string) => 
       profile,
       cli,
       spawnCli: (...args) => lab.laptop.spawn(argv(args), { stdio: ['ignore', 'pipe', 'ignore'], detached: true }),
-      helperSaid: () => helper.said(),
+      helperSaid: () => helper.said.slice(-8_000),
       socket,
-      stopHelper: () => helper.stop(),
+      stopHelper: () => helper.end(),
       startHelper: async () => {
-        await helper.stop();
+        await helper.end();
         helper = startHelper(lab, folder);
         await helperAnswers(cli, helper);
       },
@@ -121,46 +119,19 @@ function sweepFolders(): void {
   }
 }
 
-interface Helper {
-  said(): string;
-  ended(): boolean;
-  stop(): Promise<void>;
-}
-
-function startHelper(lab: Lab, folder: string): Helper {
+function startHelper(lab: Lab, folder: string): Daemon {
   const dirs = ['--run-dir', join(folder, 'run'), '--state-dir', join(folder, 'state')];
-  // `detached`: Ctrl-C in the terminal is for the demo, which then takes down the helper in order.
-  const child = lab.laptop.spawn([process.execPath, monitorProgram, ...dirs], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (text: string) => {
-      output = `${output}${text}`.slice(-8_000);
-    });
-  }
-  const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  const stop = async (): Promise<void> => {
-    if (ended()) return;
-    const exit = once(child, 'exit');
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
-    await exit;
-    clearTimeout(timer);
-  };
-  return { said: () => output, ended, stop };
+  return new Daemon(lab.laptop, [process.execPath, monitorProgram, ...dirs], { label: 'the helper', detached: true });
 }
 
-async function helperAnswers(cli: Stage['cli'], helper: Helper): Promise<void> {
-  const until = performance.now() + HELPER_WITHIN_MS;
-  for (;;) {
-    const asked = await cli('--json', 'status');
-    if (asked.code === 0) return;
-    const why = `${asked.stdout}${asked.stderr}`.trim();
-    if (helper.ended() || performance.now() > until) throw new Error(`the helper does not answer: ${why}\n${helper.said()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+async function helperAnswers(cli: Stage['cli'], helper: Daemon): Promise<void> {
+  let answered = '';
+  const answers = async (): Promise<boolean> => {
+    const { code, stdout, stderr } = await cli('--json', 'status');
+    answered = `${stdout}${stderr}`.trim();
+    return code === 0;
+  };
+  await helper.ready(answers, () => `${answered}\n${helper.said}`);
 }
 
 /** Imports the profile a user of this office would have been given; returns its name. */
