@@ -8,7 +8,7 @@
  *  - rekeys an SA that we are rekeying: both go through; the SA with the lowest of the four nonces is deleted by who asked for it (§2.8.1)
  *  - rekeys an SA that is not there: CHILD_SA_NOT_FOUND
  *  - deletes an SA that we are rekeying: as usual; what our request brings then stands alone
- *  - deletes an SA before the answer has come that tells us of it: it is not taken, and another is asked for
+ *  - deletes an SA before the answer has come that tells us of it: it is not taken, what it was to replace is deleted, and another is asked for
  *  - deletes one of several that we wanted, and nothing comes in its place: it is asked for again after a pause, later and later
  *  - asks for anything while we rekey the IKE SA: TEMPORARY_FAILURE (§2.25.2)
  *
@@ -167,7 +167,8 @@ export class ChildKeeper {
     this.#lives.delete(spiIn);
     // A successor may have gone before it.
     const last = this.#lives.size === 0 && !this.pending;
-    if (life?.replacedBy !== undefined || life?.ours) return { grace: graceFor, empty: last };
+    if (life && (life.replacedBy !== undefined || life.ours || this.#wanted.isAsked(life.lineage)))
+      return { grace: graceFor, empty: last };
     // Of several one had its time because nobody could rekey it, or the peer deleted it: the others stay, and it is asked for anew.
     if (life && !last) this.#miss(life, now);
     return { empty: last && life?.expired === true };
@@ -317,7 +318,7 @@ export class ChildKeeper {
       case 'refused':
         if (theirs) succeed(life, theirs, now);
         else if (verdict.type === NOTIFY.CHILD_SA_NOT_FOUND) {
-          if (living) this.#startAnew(sa, life);
+          if (living) this.#startAnew(sa, life, now, verdict === deletedAlready);
         } else if (!this.#asksOtherwise(sa, verdict.type)) this.#postpone(sa, life, verdict.evidence, now);
     }
   }
@@ -363,12 +364,21 @@ export class ChildKeeper {
     sa.deleteChild(life.spiIn, now);
   }
 
-  /** RFC 7296 §2.25.1: CHILD_SA_NOT_FOUND. It is forgotten without a word, and another is asked for. */
-  #startAnew(sa: IkeSa, life: Life): void {
-    sa.narrator.log('info', 'the peer does not know the CHILD SA any more; asking for another', { spiIn: spiText(life.spiIn) });
+  /**
+   * Another is asked for in its place. RFC 7296 §2.25.1: after CHILD_SA_NOT_FOUND it is forgotten without a word. `known`: to the peer it is an
+   * SA with a successor, which it waits for us to delete.
+   */
+  #startAnew(sa: IkeSa, life: Life, now: number, known: boolean): void {
+    const { spiIn } = life;
+    const what = known ? 'the peer has deleted what was to replace the CHILD SA' : 'the peer does not know the CHILD SA any more';
+    sa.narrator.log('info', `${what}; asking for another`, { spiIn: spiText(spiIn) });
     this.#wanted.add(life.selectors, 'further', life.lineage);
-    this.#lives.delete(life.spiIn);
-    sa.forgetChild(life.spiIn);
+    if (known) {
+      sa.deleteChild(spiIn, now);
+      return;
+    }
+    this.#lives.delete(spiIn);
+    sa.forgetChild(spiIn);
   }
 
   /** It ended without a successor, and the IKE SA is of use without it. */

@@ -67,11 +67,16 @@ export class WantedChildren {
     return pause;
   }
 
+  /** One to come after these. */
+  isAsked(lineage: Lineage): boolean {
+    return this.#wanted.some((one) => one.lineage === lineage);
+  }
+
   /** There is one in its place, or one is asked for. One that the peer made for the very same traffic counts as ours from then on. */
   #isServed({ local, remote }: Selectors, lineage: Lineage): boolean {
     const traffic = trafficText({ local, remote });
     const usable = [...this.#lives.values()].filter(({ replacedBy, expired }) => replacedBy === undefined && !expired);
-    if ([...this.#wanted, ...usable].some((one) => one.lineage === lineage)) return true;
+    if (this.isAsked(lineage) || usable.some((one) => one.lineage === lineage)) return true;
     const same = usable.find(({ selectors }) => trafficText(selectors) === traffic);
     if (same) same.lineage = lineage;
     return same !== undefined;
