@@ -16,9 +16,9 @@ import type { Ending } from '../tunnel/session.ts';
 import type { TunnelFacts } from '../tunnel/status.ts';
 import { createWallTime } from '../tunnel/wallTime.ts';
 import type { SigningKey } from './asks.ts';
+import { createCarrier } from './carrier.ts';
 import { ChildSas } from './childSas.ts';
 import type { Credentials } from './credentials.ts';
-import { createCutOff } from './cutOff.ts';
 import type { Driver, IkeEvent } from './driver.ts';
 import { type LookUp, learn, type Outside, whileHeld } from './gatewayNames.ts';
 import { resolveGateway } from './gatewayPath.ts';
@@ -26,9 +26,9 @@ import { planHost } from './hostPlan.ts';
 import { furtherSelectors } from './ikeConfig.ts';
 import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
 import { type Memory, type Place, type Reach, type Reached, startReach, type Unreached } from './reach.ts';
-import { type NetworkPorts, type Roaming, startRoaming } from './roaming.ts';
+import { createReadiness } from './readiness.ts';
+import type { NetworkPorts } from './roaming.ts';
 import type { Stage, StageDeps } from './stage.ts';
-import type { Line } from './tcpLine.ts';
 import type { TicketHolder } from './ticketHolder.ts';
 
 export interface ConnectionDeps extends StageDeps {
@@ -107,13 +107,8 @@ export interface Connection {
   elsewhere(): boolean;
 }
 
-/** How long a connection beside another waits for the CHILD SAs after its first. Milliseconds. */
-const WHOLE_WITHIN = 5_000;
 /** How long `down` waits for the gateway's answer to DELETE. */
 const GOODBYE = 1_500;
-/** How long a TCP connection is read after the session has left it: the gateway sends there until it has seen where we are. Milliseconds. */
-const LINGER = 2_000;
-
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function startConnection(deps: ConnectionDeps, request: ConnectionRequest): Connection {
@@ -134,14 +129,6 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   const { lookUp = (name: string) => resolveGateway(name), outside } = deps;
   let reach: Reach | undefined;
   let driver: Driver | undefined;
-  /** What it goes over, where that is TCP. */
-  let line: Line | undefined;
-  /** What it went over before. */
-  let left: { readonly line: Line; readonly timer: NodeJS.Timeout } | undefined;
-  let roaming: Roaming | undefined;
-  /** An address of ours leads to the gateway, as far as anybody knows. */
-  let online = true;
-  const cutOff = createCutOff(deps.now, deps.onChange);
   let proof: Proof | undefined;
   let why: Ending | undefined;
   /** The gateway has proven who it is. */
@@ -152,16 +139,29 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   const machineOver = new Promise<void>((resolve) => {
     machineClosed = resolve;
   });
-  let installing: Promise<unknown> = Promise.resolve();
-  /** What the host was set up for. */
-  let first: ChildSa | undefined;
-  let host: Promise<Failure | undefined> | undefined;
-  /** CHILD SAs to come, or to be refused, before it is used. Beside another all: that one has them, until this takes its place. */
-  let missing = request.beside ? 1 + profile.additionalChildren.length : 1;
-  let wholeBy: NodeJS.Timeout | undefined;
   let tunFeatures: TunFeatures | undefined;
 
   const ended = () => facts.endingAt !== undefined;
+
+  const carrier = createCarrier(deps, {
+    profile,
+    stage,
+    memory,
+    where: facts,
+    onPaths: (paths) => driver?.paths(paths),
+    onReconnected: () => driver?.command('reconnected'),
+    onUdp: () => children.probe(children.spis[0], facts.configuration),
+  });
+  const readiness = createReadiness(
+    {
+      carry: (child, how) => children.install(child, how),
+      prepareHost,
+      onReady,
+      onChange: deps.onChange,
+      onFailure: (problem) => void end(problem),
+    },
+    request.beside ? 1 + profile.additionalChildren.length : 1,
+  );
 
   let resolveOver: () => void = () => {};
   const over = new Promise<void>((resolve) => {
@@ -235,15 +235,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   function onReached(reached: Reached): void {
     onTry(reached);
     driver = reached.driver;
-    line = reached.line;
-    if (line) {
-      line.onBack = (here) => {
-        if (facts.gateway.transport === 'tcp') facts.local = here;
-        reached.driver.command('reconnected');
-        lookAtWay();
-        deps.onChange();
-      };
-    }
+    carrier.over(reached.line);
     proof = reached.proof;
   }
 
@@ -283,7 +275,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         facts.ike = event.sa;
         facts.gateway = { name: facts.gateway.name, ...event.sa.remote };
         facts.local = { address: event.sa.local.address, port: event.sa.local.port };
-        if (!ended()) roam(event.sa);
+        if (!ended()) carrier.roam(facts.interface?.name ?? '', event.sa);
         break;
       case 'configured':
         facts.configuration = event.configuration;
@@ -291,7 +283,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         break;
       case 'install-child':
         if (event.replaces !== undefined) facts.rekeyingAt = deps.now();
-        installing = install(event.child, event).finally(() => {
+        void readiness.install(event.child, event).finally(() => {
           delete facts.rekeyingAt;
         });
         break;
@@ -316,7 +308,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         void redirecting(event.gateway);
         return;
       case 'peer-addresses':
-        roaming?.peerAddresses(event.addresses);
+        carrier.peerAddresses(event.addresses);
         return;
       case 'rekeying':
         if (event.underWay) facts.rekeyingAt ??= deps.now();
@@ -339,10 +331,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         return;
       case 'child-refused':
         children.refused(event);
-        if (missing > 0) {
-          missing--;
-          installing = use();
-        }
+        readiness.refused();
         break;
       case 'closed':
         machineClosed();
@@ -363,49 +352,12 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     deps.onChange();
   }
 
-  async function install(child: ChildSa, how: { readonly replaces?: number; readonly standby?: true }): Promise<void> {
-    if (ended()) return;
-    const carried = children.install(child, how);
-    first ??= child;
-    if (missing > 0 && how.replaces === undefined) missing--;
-    if (missing > 0) wholeBy ??= setTimeout(useWhatIsThere, WHOLE_WITHIN);
-    await use(carried);
-  }
-
-  /** Both at once: neither waits for the other, and only with both is the tunnel up. */
-  async function use(carried?: Promise<unknown>): Promise<void> {
-    if (ended()) return;
-    if (first && missing === 0) host ??= prepareHost(first);
-    const prepared = host;
-    const results = await Promise.allSettled([carried, prepared]);
-    if (ended()) return;
-    const [dataplane, applied] = results;
-    const problem =
-      dataplane.status === 'rejected'
-        ? failure('dataplane-failed', String(dataplane.reason))
-        : applied.status === 'rejected'
-          ? failure('internal', String(applied.reason))
-          : applied.value;
-    if (problem) {
-      void end(problem);
-      return;
-    }
-    if (prepared === undefined || facts.readyAt !== undefined) {
-      deps.onChange();
-      return;
-    }
-    clearTimeout(wholeBy);
+  function onReady(): void {
     // Replies to echoes come to our address inside, which the host has now. A later SA goes on with what is known.
     children.probe(children.spis[0], facts.configuration);
     facts.readyAt = deps.now();
     deps.log('info', 'tunnel', 'connected', { profile: profile.name, gateway: facts.gateway.address ?? profile.gateway });
     deps.onChange();
-  }
-
-  function useWhatIsThere(): void {
-    if (missing === 0) return;
-    missing = 0;
-    installing = use();
   }
 
   function due(event: Extract<IkeEvent, { readonly kind: 'rekey-due' }>, at: number): void {
@@ -420,33 +372,6 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     driver?.give({ kind: 'leave' });
   }
 
-  // --- moving --------------------------------------------------------------------------------------------------------------------
-
-  function roam(path: { readonly local: Endpoint; readonly remote: Endpoint }): void {
-    roaming = startRoaming(
-      {
-        network: deps.network,
-        sockets: async (family) => {
-          const bound = await stage.sockets(family);
-          return bound.ok ? bound.value : undefined;
-        },
-        named: () => memory.addresses.get(facts.gateway.name)?.map(({ address }) => address) ?? [],
-        tell: (paths) => {
-          // RFC 9329 §7.1: of a session over TCP these are ways back to UDP.
-          if (!line || profile.tcp === 'auto') driver?.paths(paths);
-          // A TCP connection from an address that is gone would be silent for a quarter of an hour.
-          if (line && (!line.isOpen || paths.every(({ local }) => local.address !== facts.local?.address))) line.renew();
-          online = paths.length > 0;
-          lookAtWay();
-        },
-        log: deps.log,
-      },
-      facts.interface?.name ?? '',
-      path,
-      profile.gatewayPorts,
-    );
-  }
-
   /** Routes and rules of the host know nothing of addresses outside: they stay. */
   function moved({ local, remote, natLocal, settled }: Extract<IkeEvent, { readonly kind: 'moved' }>): void {
     if (settled) delete facts.roamingAt;
@@ -455,25 +380,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     facts.gateway = { name: facts.gateway.name, ...remote };
     if (facts.ike) facts.ike = { ...facts.ike, local, remote, natLocal };
     children.move({ local, remote, natLocal });
-    if (line && settled && remote.transport !== 'tcp') leave(line);
-    lookAtWay();
-  }
-
-  /** Whether anything can pass, by what is known without asking the gateway. */
-  function lookAtWay(): void {
-    const { address = '', port, transport } = facts.gateway;
-    const passes = transport === 'tcp' && line ? line.isOpen : online;
-    if (passes) cutOff.now(undefined);
-    else if (!online) cutOff.now({ why: failure('no-route', `no address of this computer leads to ${address}`), stuck: true });
-    else cutOff.now({ why: failure('gateway-lost', `the TCP connection to ${address}, port ${port}, is broken`), stuck: false });
-  }
-
-  /** RFC 9329 §7.1: the connection is closed when all goes over UDP. Of that path nobody knows anything yet. */
-  function leave(open: Line): void {
-    line = undefined;
-    left = { line: open, timer: setTimeout(() => void open.close(), LINGER) };
-    memory.udpBlocked = false;
-    children.probe(children.spis[0], facts.configuration);
+    carrier.moved(settled);
   }
 
   async function prepareHost(child: ChildSa): Promise<Failure | undefined> {
@@ -515,8 +422,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
     }
     reach?.stop();
-    roaming?.stop();
-    cutOff.stop();
+    carrier.stop();
     proof?.asks.end();
     // Whoever is logged in asks nothing more: then it is the question of the one beside.
     if (facts.establishedAt === undefined) request.retract();
@@ -533,12 +439,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     if (quiet) driver?.command('terminate');
     const goodbye = driver && !quiet ? farewell(driver) : Promise.resolve();
     // Steps already on their way put things in place that must then be taken away.
-    await Promise.allSettled([installing]);
+    await readiness.stop();
     await goodbye;
     driver?.stop();
-    clearTimeout(left?.timer);
-    clearTimeout(wholeBy);
-    await Promise.all([line?.close(), left?.line.close()]);
+    await carrier.close();
     await children.removeAll();
     request.psk?.fill(0);
     request.ppk?.fill(0);
@@ -563,7 +467,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   return {
     facts: () => {
       const up = facts.readyAt !== undefined && !ended();
-      const lost = up ? cutOff.lost() : undefined;
+      const lost = up ? carrier.lost() : undefined;
       const carrying = up && { drops: children.drops(), offload: offload(), ...(lost && { lost }) };
       const shown = proof && { ...proof.asks.facts(), warnings: [...proof.warnings(), ...children.warnings()] };
       const due = rekeyIkeAt !== undefined && { rekeyIkeAt: wallTime(rekeyIkeAt) };
@@ -574,17 +478,12 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     },
     knows: (bytes) => reach?.knows(bytes) ?? false,
     streamOver(fd, cause) {
-      if (line?.has(fd)) {
-        line.broken(cause);
-        lookAtWay();
-      } else if (left?.line.has(fd)) void left.line.close();
-      else reach?.streamOver(fd, cause);
+      if (!carrier.streamOver(fd, cause)) reach?.streamOver(fd, cause);
     },
     check() {
       driver?.check();
       // Over a new TCP connection the question goes out again (RFC 9329 §6.2).
-      line?.renew();
-      lookAtWay();
+      carrier.renew();
     },
     limit: (spiIn, which) => driver?.give({ kind: 'limit', spiIn, which }),
     rekey(what) {
@@ -593,7 +492,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       else for (const spiIn of children.spis) driver?.give({ kind: 'rekey-child', spiIn });
       return true;
     },
-    alone: useWhatIsThere,
+    alone: () => readiness.useWhatIsThere(),
     woke: () => driver?.woke(),
     end: (reason, silently) => end(reason, silently),
     over,

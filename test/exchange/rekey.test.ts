@@ -448,6 +448,32 @@ each('the old SA is deleted before the answer that tells of the new one has come
   assert.deepEqual([two.side(one).closed, two.side(other).closed], [false, false]);
 });
 
+each(
+  'the new SA is deleted before the answer that tells of it has come: the old one is deleted too, and another made',
+  (one, other) => {
+    const two = new Two({ [one]: { closeWithoutChild: true } });
+    const old = two.spiIn(one);
+    two.rekeyChild(one);
+    two.carry(one);
+    const late = two.take(other);
+    // INFORMATIONAL request: D, and its answer
+    two.deleteChild(other, 1);
+    two.carry(other);
+    two.carry(one);
+    assert.deepEqual([two.side(one).living.size, two.spiIn(one)], [1, old]);
+  two.deliver(other, late);
+    two.settle();
+    two.agree(1);
+    assert.notEqual(two.spiIn(one), old);
+    assert.deepEqual(
+      both.map((who) => two.side(who).leaving.size),
+      [1, 1],
+      'packets under way are taken',
+    );
+    assert.equal(said(two, one, /INFORMATIONAL request: D/), 1);
+  },
+);
+
 each('the SA that is rekeyed is deleted, and nothing comes in its place: that was the end', (one, other) => {
   const two = new Two({ [one]: { closeWithoutChild: true } });
   two.rekeyChild(one);
