@@ -16,8 +16,8 @@ import { createWallTime } from '../tunnel/wallTime.ts';
 import type { SigningKey } from './asks.ts';
 import { type Connection, type ConnectionDeps, type ConnectionRequest, startConnection } from './connection.ts';
 import { createCredentials, type Recallable, type Rememberable } from './credentials.ts';
-import { learn, namesOf } from './gatewayNames.ts';
 import { resolveGateway } from './gatewayPath.ts';
+import { watchWays } from './gatewayWays.ts';
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
 import type { Memory } from './reach.ts';
 import { createStage, type Stage } from './stage.ts';
@@ -81,9 +81,6 @@ export interface Attempts {
   end(reason?: Failure): Promise<void>;
   readonly over: Promise<void>;
 }
-
-/** How often the names of the gateways are looked up while it is up, milliseconds: where they lead can hardly be asked once it is lost. */
-const NAMES_EVERY = 600_000;
 
 export function newMemory(): Memory {
   return { addresses: new Map(), avoided: new Set() };
@@ -417,38 +414,21 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     return { in: total('in'), out: total('out') };
   }
 
-  // --- the network ---------------------------------------------------------------------------------------------------------------
-
-  /** Only what makes a difference to the gateway: our own device and routes come and go too. */
-  function ways(): string {
-    const known = [...memory.addresses.values()].flat();
-    if (known.length === 0) return 'unknown';
-    return known
-      .map(({ address }) => deps.network.sourceTowards(address) ?? '')
-      .join(' ')
-      .trim();
-  }
-
-  let way = ways();
-  const watch = deps.network.watch('', () => {
-    const now = ways();
-    if (now === way) return;
-    way = now;
-    tell({ kind: 'network', usable: now !== '' });
-  });
-
-  async function refresh(name: string): Promise<void> {
-    const found = await (deps.lookUp ?? resolveGateway)(name);
-    if (!ending && found.ok && learn(memory.addresses, name, found.value, isUp())) deps.onChange();
-  }
-
   function isUp(): boolean {
     return told !== undefined && told === connection && session.lost() === undefined && !session.paused();
   }
 
-  const names = setInterval(() => {
-    if (isUp()) for (const name of namesOf(profile)) void refresh(name);
-  }, NAMES_EVERY);
+  const watch = watchWays(
+    {
+      network: deps.network,
+      lookUp: (name) => (deps.lookUp ?? resolveGateway)(name),
+      isUp,
+      onWays: (usable) => tell({ kind: 'network', usable }),
+      onNames: deps.onChange,
+    },
+    profile,
+    memory,
+  );
 
   // --- the end -------------------------------------------------------------------------------------------------------------------
 
@@ -457,8 +437,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     ending = { at: connection?.facts().endingAt ?? deps.now(), reason };
     if (reason && !connection) deps.log('warn', 'tunnel', reason.what, { code: reason.code, evidence: reason.evidence });
     clearTimeout(timer);
-    clearInterval(names);
-    watch.close();
+    watch.stop();
     prompter.withdraw();
     deps.onChange();
     wind(reason)

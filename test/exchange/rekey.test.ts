@@ -461,7 +461,7 @@ each(
     two.carry(other);
     two.carry(one);
     assert.deepEqual([two.side(one).living.size, two.spiIn(one)], [1, old]);
-  two.deliver(other, late);
+    two.deliver(other, late);
     two.settle();
     two.agree(1);
     assert.notEqual(two.spiIn(one), old);
