@@ -10,7 +10,7 @@ import { afterSleep } from '../ike/sa/lifetimes.ts';
 import type { Profile, ProfileSecret } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
 import { failure, reasonOf } from '../tunnel/explain.ts';
-import { createSession, type Ending, type SessionInput } from '../tunnel/session.ts';
+import { createSession, type Ending, holdsTraffic, type SessionInput } from '../tunnel/session.ts';
 import type { Lost, TunnelFacts } from '../tunnel/status.ts';
 import { createWallTime } from '../tunnel/wallTime.ts';
 import type { SigningKey } from './asks.ts';
@@ -291,7 +291,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
 
   /** The host stays set up, so that nothing meant for the tunnel goes another way. */
   function held(): boolean {
-    return stage?.holds() === true && (profile.whenLost === 'hold' || profile.whenLost === 'lock');
+    return stage?.holds() === true && holdsTraffic(profile.whenLost);
   }
 
   async function closeStage(): Promise<void> {

@@ -9,6 +9,7 @@ import type { Profile } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
 import type { HostPlan } from '../system/ports.ts';
 import { failure } from '../tunnel/explain.ts';
+import { holdsTraffic } from '../tunnel/session.ts';
 
 const MOST_ROUTES = 500;
 
@@ -50,7 +51,7 @@ export function planHost(
     plan: {
       interface: { name: interfaceName, mtu: profile.mtu, addresses },
       routes,
-      ...((whenLost === 'hold' || whenLost === 'lock') && { whenLost }),
+      ...(holdsTraffic(whenLost) && { whenLost }),
       ...(profile.dns &&
         servers.length > 0 && {
           dns: { servers, searchDomains: configuration.domains, matchDomains: whole ? [] : configuration.domains },

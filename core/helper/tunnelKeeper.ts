@@ -7,6 +7,7 @@ import type { ProfileStore } from '../profile/store.ts';
 import type { ProfileSummary, Status, TunnelState } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
 import { failure } from '../tunnel/explain.ts';
+import { holdsTraffic } from '../tunnel/session.ts';
 import { stateOf, statusFor, type TunnelFacts } from '../tunnel/status.ts';
 import { type Attempts, type AttemptsDeps, type Before, newMemory, startAttempts } from './attempts.ts';
 import type { Recallable, Rememberable } from './credentials.ts';
@@ -175,7 +176,7 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       const { profile, secrets } = stored;
       const log = options.logs.logFor(was.owner);
       const locked = profile.whenLost === 'lock';
-      const held = locked || profile.whenLost === 'hold';
+      const held = holdsTraffic(profile.whenLost);
       if (!held) letGo();
       const memory = memoryOf(profile.id);
       for (const [name, addresses] of was.addresses) memory.addresses.set(name, addresses);

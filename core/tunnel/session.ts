@@ -97,6 +97,11 @@ const BETWEEN_RENEWALS = 1_000;
 const MOST_REDIRECTS = 5;
 const REDIRECT_PERIOD = 300_000;
 
+/** While it is lost, what is meant for the tunnel goes nowhere else: the host stays as it was set up for it. */
+export function holdsTraffic(whenLost: WhenLost): whenLost is 'hold' | 'lock' {
+  return whenLost === 'hold' || whenLost === 'lock';
+}
+
 type Phase = 'idle' | 'trying' | 'up' | 'waiting' | 'stuck' | 'over';
 
 export function createSession({ whenLost, before, untilTold, random }: SessionOptions): Session {

@@ -4,7 +4,7 @@
  */
 import type { Channel, Endpoint, IkeOutput, IkeTicket, Path } from '../../core/ike/sa/contract.ts';
 import { afterSleep } from '../../core/ike/sa/lifetimes.ts';
-import { createSession, type Ending, type Session, type SessionInput } from '../../core/tunnel/session.ts';
+import { createSession, type Ending, holdsTraffic, type Session, type SessionInput } from '../../core/tunnel/session.ts';
 import type { Dice } from './dice.ts';
 import { Link } from './link.ts';
 import { type Network, officeAddress, ports } from './network.ts';
@@ -13,7 +13,9 @@ import type { Plane } from './plane.ts';
 import type { Referee } from './referee.ts';
 import type { Deed, Scenario } from './scenario.ts';
 
-/** As core/helper/connection.ts: how long one beside another waits for the CHILD SAs after its first. */
+/** Of the profile. */
+const WHEN_LOST = 'hold';
+/** As core/helper/readiness.ts: how long one beside another waits for the CHILD SAs after its first. */
 const WHOLE_WITHIN = 5_000;
 const never = Number.POSITIVE_INFINITY;
 
@@ -44,12 +46,15 @@ export class ClientHost {
   #ticket: IkeTicket | undefined;
   #over: { readonly why: Ending | undefined } | undefined;
   #unwanted = false;
+  #wasUp = false;
+  /** Routes lead into the tunnel's device. */
+  #routed = false;
   awake = true;
 
   constructor(scenario: Scenario, ports: ClientPorts) {
     this.#scenario = scenario;
     this.#ports = ports;
-    this.#session = createSession({ whenLost: 'hold', random: () => ports.dice.fraction() });
+    this.#session = createSession({ whenLost: WHEN_LOST, random: () => ports.dice.fraction() });
   }
 
   get link(): Link | undefined {
@@ -68,6 +73,11 @@ export class ClientHost {
   /** The user wants it to end. */
   get unwanted(): boolean {
     return this.#unwanted;
+  }
+
+  /** What is meant for the tunnel leaves in clear, though it was up and is wanted still. */
+  get exposed(): boolean {
+    return this.#wasUp && !this.#routed && !this.#unwanted;
   }
 
   /** For people. */
@@ -258,6 +268,8 @@ export class ClientHost {
 
   #up(link: Link, now: number): void {
     this.#told = link;
+    this.#wasUp = true;
+    this.#routed = true;
     this.#tell({ kind: 'up' }, now);
   }
 
@@ -300,6 +312,7 @@ export class ClientHost {
       if (this.#wholeBy < never) this.#up(next, now);
     } else {
       this.#current = undefined;
+      if (!holdsTraffic(WHEN_LOST)) this.#routed = false;
       if (this.#unwanted) this.#finish(undefined, now);
       else this.#tell({ kind: 'ended', why: told }, now);
     }
@@ -320,6 +333,7 @@ export class ClientHost {
 
   #finish(why: Ending | undefined, now: number): void {
     this.#over = { why };
+    this.#routed = false;
     this.#ports.referee.note(now, `over: ${why?.code ?? 'as wanted'}`);
   }
 }

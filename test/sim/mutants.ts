@@ -42,10 +42,31 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'no grace while both rekey': {
     file: 'core/ike/sa/childKeeper.ts',
-    from: 'if (life?.replacedBy !== undefined || life?.ours) return',
-    to: 'if (life?.replacedBy !== undefined) return',
+    from: 'if (life && (life.replacedBy !== undefined || life.ours || this',
+    to: 'if (life && (life.replacedBy !== undefined || this',
     scenario: 'deleted-while-both-rekey',
     invariant: 'late',
+  },
+  'forgotten, and known to the peer': {
+    file: 'core/ike/sa/childKeeper.ts',
+    from: 'if (living) this.#startAnew(sa, life, now, verdict === deletedAlready);',
+    to: 'if (living) this.#startAnew(sa, life, now, false);',
+    scenario: 'replacement-deleted-first',
+    invariant: 'late',
+  },
+  'let out while it is lost': {
+    file: 'core/tunnel/session.ts',
+    from: "return whenLost === 'hold' || whenLost === 'lock';",
+    to: "return whenLost === 'lock';",
+    scenario: 'moved-after-resumption',
+    invariant: 'clear',
+  },
+  'over where it could be brought back': {
+    file: 'core/tunnel/session.ts',
+    from: "if (again === 'never' || !survives(reason.code)) {",
+    to: "if (again !== 'now') {",
+    scenario: 'moved-after-resumption',
+    invariant: 'clear',
   },
   'no grace': {
     file: 'core/ike/sa/lifetimes.ts',

@@ -8,6 +8,7 @@
  * - `keys`: what one side sends on an SA the other opens with the same keys; of one IKE SA both have the same keys
  * - `duplicate`: no two CHILD SAs for one selector set for longer than `Bounds.duplicate`
  * - `memory`: no more SAs than `most` at once, none left over at the end, or for longer than `Bounds.duplicate` beside the one in use
+ * - `clear`: once it was up, and until the user wants its end, nothing that is meant for the tunnel leaves in clear
  * - `unjust`: in an honest world no session ends for a reason of dishonesty
  *
  * While nothing but rekeying happens, and moves that MOBIKE follows (`calm`): no session ends, nothing expires (`torn`), and no packet comes too late for its SA (`late`).

@@ -224,6 +224,7 @@ class Simulation {
 
   #traffic(now: number): void {
     this.#trafficAt = now + (this.#fairSince !== undefined ? FAIR_TRAFFIC : this.#scenario.traffic);
+    if (this.#client.exposed) this.referee.fail('clear', this.#client.state, now);
     this.#client.send(now, (spi, keys, id) =>
       this.#network.fromClient('natt', now, (from, at) =>
         this.#came('office', id, this.#office.receive(spi, keys, id, from, at), at),
