@@ -8,7 +8,7 @@ import { additionalAddresses, bringsBack, copyCookie2, noNatsAllowed } from '../
 import { natDetection } from '../../core/ike/nat.ts';
 import type { Endpoint, IkeOutput } from '../../core/ike/sa/contract.ts';
 import type { IkeSa } from '../../core/ike/sa/ikeSa.ts';
-import type { NotifyTaken, OutgoingExchange, Route } from '../../core/ike/sa/setup.ts';
+import type { NotifyTaken, OutgoingExchange, Route, Spis } from '../../core/ike/sa/setup.ts';
 import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload, PayloadOf } from '../../core/ike/wire/message.ts';
 import { deleteIkeSa, findNotify, notify } from '../../core/ike/wire/payloads.ts';
@@ -52,19 +52,21 @@ export class OfficeMobike {
   }
 
   /** A notify in a request of the client. */
-  notified(notice: PayloadOf<'N'>, way: Route): NotifyTaken | undefined {
+  notified(notice: PayloadOf<'N'>, way: Route, of: Spis): NotifyTaken | undefined {
     const { policy, local } = this.#ports;
     const { changeAnswer = (payloads: readonly Payload[]) => payloads } = policy;
     switch (notice.type) {
       case NOTIFY.UPDATE_SA_ADDRESSES:
         if (policy.accepts?.(way.remote) === false) return { answer: changeAnswer([notify(NOTIFY.UNACCEPTABLE_ADDRESSES)]) };
+        // What comes in an IKE SA that was replaced may be older than what came in the one in its place, which has the CHILD SAs.
+        if (!equalBytes(of.spiI, this.#ports.ike().spis.spiI)) return { answer: changeAnswer([]) };
         return { answer: changeAnswer([]), after: (now) => this.#follow(way, now) };
       case NOTIFY.COOKIE2: {
         const copy = copyCookie2(notice);
         return copy && { answer: changeAnswer([copy]) };
       }
       case NOTIFY.NAT_DETECTION_SOURCE_IP:
-        return { answer: changeAnswer(natDetection(this.#ports.ike().spis, local, way.remote)) };
+        return { answer: changeAnswer(natDetection(of, local, way.remote)) };
       case NOTIFY.NO_NATS_ALLOWED: {
         const expected = noNatsAllowed(way.remote, local);
         const fine = expected !== undefined && equalBytes(expected, notice.data);

@@ -89,7 +89,7 @@ export class ResponderSa {
       ...{ timing: config.timing, lifetimes: config.lifetimes, keyLog: config.keyLog, version: config.version },
       ...{ ikeProposals: config.ikeProposals, espProposals: config.espProposals },
       ...{ random, newSpiIn, emit },
-      notified: (notice, _, way) => this.#notified(notice) ?? this.#mobike?.notified(notice, way),
+      notified: (notice, _, way, of) => this.#notified(notice) ?? this.#mobike?.notified(notice, way, of),
       rekeyed: (_, at) => {
         this.#tellToken(at);
         this.#mobike?.rekeyed(at);

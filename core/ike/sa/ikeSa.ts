@@ -35,7 +35,7 @@ import { MessageSecurity } from './messageSecurity.ts';
 import type { Narrator } from './narrator.ts';
 import { PeerRequests } from './peerRequests.ts';
 import type { Role } from './protect.ts';
-import type { IkeSaSetup, OutgoingExchange, Route } from './setup.ts';
+import type { IkeSaSetup, OutgoingExchange, Route, Spis } from './setup.ts';
 import { RequestWindow } from './window.ts';
 
 export type IkeSaState = 'half-open' | 'established' | 'closing' | 'closed';
@@ -132,7 +132,7 @@ export class IkeSa {
     return this.#setup.role;
   }
 
-  get spis(): { readonly spiI: Uint8Array; readonly spiR: Uint8Array } {
+  get spis(): Spis {
     const { spiI, spiR } = this.#setup;
     return { spiI, spiR };
   }

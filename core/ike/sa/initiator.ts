@@ -308,7 +308,7 @@ class Initiator implements IkeMachine {
       ...{ timing: config.timing, lifetimes: config.lifetimes, version: config.request.version },
       ...{ ikeProposals: config.ikeProposals, espProposals: config.espProposals },
       ...{ random: this.#ports.random, keyLog: this.#ports.keyLog },
-      notified: (notice, now, way) => this.#standing?.notified(notice, now) ?? mobike.notified(notice, way),
+      notified: (notice, now, way, of) => this.#standing?.notified(notice, now) ?? mobike.notified(notice, way, of),
       roads: mobike,
       rekeyed: (notifies, now) => {
         mobike.rekeyed(now);

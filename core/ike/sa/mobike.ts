@@ -35,7 +35,7 @@ import { deleteIkeSa, findNotify, notify } from '../wire/payloads.ts';
 import type { Endpoint, IkeFailure, IkeOutput, Path } from './contract.ts';
 import type { IkeSa } from './ikeSa.ts';
 import type { Narrator } from './narrator.ts';
-import type { NotifyTaken, OutgoingExchange, Roads, Route } from './setup.ts';
+import type { NotifyTaken, OutgoingExchange, Roads, Route, Spis } from './setup.ts';
 import { UdpTrials } from './udpTrials.ts';
 
 export interface MobikeSetup {
@@ -213,7 +213,7 @@ export class Mobike implements Roads {
 
   question(sa: IkeSa): readonly Payload[] {
     // RFC 9329 §6.5: over TCP nothing follows from it.
-    return this.#agreed && !this.#isOverTcp() ? this.#natDetection(sa) : [];
+    return this.#agreed && !this.#isOverTcp() ? this.#natDetection(sa.spis) : [];
   }
 
   lives(payloads: readonly Payload[], now: number, sa: IkeSa): void {
@@ -225,7 +225,7 @@ export class Mobike implements Roads {
   }
 
   /** A notify in a request of the gateway. */
-  notified(notice: PayloadOf<'N'>, arrival: Route): NotifyTaken | undefined {
+  notified(notice: PayloadOf<'N'>, arrival: Route, of: Spis): NotifyTaken | undefined {
     if (!this.#agreed) return undefined;
     switch (notice.type) {
       case NOTIFY.COOKIE2: {
@@ -234,7 +234,7 @@ export class Mobike implements Roads {
       }
       // RFC 4555 §3.8: if the request has them, the answer has them.
       case NOTIFY.NAT_DETECTION_SOURCE_IP:
-        return { answer: this.#natDetection(this.#setup.current()) };
+        return { answer: this.#natDetection(of) };
       case NOTIFY.NAT_DETECTION_DESTINATION_IP:
         return {};
       case NOTIFY.NO_NATS_ALLOWED: {
@@ -324,7 +324,7 @@ export class Mobike implements Roads {
         this.#toldIn.set(sa, generation);
         return [
           notify(NOTIFY.UPDATE_SA_ADDRESSES),
-          ...this.#natDetection(sa),
+          ...this.#natDetection(sa.spis),
           notify(NOTIFY.COOKIE2, cookie),
           ...this.#announcement(),
         ];
@@ -414,11 +414,11 @@ export class Mobike implements Roads {
 
   // --- what the gateway sees -------------------------------------------------------------------------------------------------------
 
-  #natDetection(sa: IkeSa | undefined): readonly Payload[] {
+  #natDetection(spis: Spis): readonly Payload[] {
     const { disguise, random } = this.#setup;
     const { local, remote } = this.#way;
     const hidden = disguise && !this.#isOverTcp();
-    return sa ? natDetection(sa.spis, local, remote, hidden ? random(natHashOctets).slice() : undefined) : [];
+    return natDetection(spis, local, remote, hidden ? random(natHashOctets).slice() : undefined);
   }
 
   /**

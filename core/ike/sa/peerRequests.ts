@@ -164,7 +164,7 @@ export class PeerRequests {
   }
 
   #notice(notice: PayloadOf<'N'>, now: number, way: Route): NotifyTaken[] {
-    const taken = this.#setup.notified?.(notice, now, way);
+    const taken = this.#setup.notified?.(notice, now, way, this.#setup);
     if (taken) return [taken];
     this.#setup.narrator.log('warn', `peer reports ${nameOf(NOTIFY, notice.type)}`);
     return [];

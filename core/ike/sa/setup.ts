@@ -42,9 +42,16 @@ export type RequestHandler = (payloads: readonly Payload[], now: number, way: Ro
 
 /**
  * A notify of a protected INFORMATIONAL request that ends nothing. Gives what the answer has besides, and what is to be done when it is
- * out; undefined: the notify means nothing here, and is only told to the log.
+ * out; undefined: the notify means nothing here, and is only told to the log. `of` is the IKE SA that it came in, which may be one that was
+ * replaced.
  */
-export type NotifyHandler = (notify: PayloadOf<'N'>, now: number, arrival: Route) => NotifyTaken | undefined;
+export type NotifyHandler = (notify: PayloadOf<'N'>, now: number, arrival: Route, of: Spis) => NotifyTaken | undefined;
+
+/** Of an IKE SA. */
+export interface Spis {
+  readonly spiI: Uint8Array;
+  readonly spiR: Uint8Array;
+}
 
 /** Where a message goes to, or came from. */
 export interface Route {
