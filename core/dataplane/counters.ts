@@ -8,8 +8,13 @@ import type { ChildCounters, GlobalDrop } from './contract.ts';
 /** SAs at once; an install beyond it is refused. */
 export const maxChildren = 1024;
 
-/** IKE messages that may wait for the main thread: far more than an honest peer sends, and 16 MiB at the very most. */
-export const maxIkeQueued = 256;
+/**
+ * Octets of IKE messages that may wait for the main thread: far more than an honest peer sends. Somebody who sees our messages can put a thousand
+ * forged fragments in front of the genuine ones in a moment, which are then to wait, and not to be lost.
+ */
+export const maxIkeQueued = 2 ** 21;
+/** What a message costs besides. */
+const ikeOverhead = 256;
 
 export type LaneName = 'inbound' | 'outbound';
 
@@ -184,17 +189,17 @@ export class Counters {
     return false;
   }
 
-  /** Inbound thread: whether one more IKE message may be posted; counts it when so. */
-  tryQueueIke(): boolean {
+  /** Inbound thread: whether an IKE message of so many octets may be posted too; counts it when so. */
+  tryQueueIke(octets: number): boolean {
     // Both numbers wrap at 2^32 alike, so their difference stays right.
     if (((Atomics.load(this.#queue, 0) - Atomics.load(this.#queue, 1)) | 0) >= maxIkeQueued) return false;
-    Atomics.add(this.#queue, 0, 1);
+    Atomics.add(this.#queue, 0, octets + ikeOverhead);
     return true;
   }
 
-  /** Main thread: one posted message was dealt with. */
-  ikeTaken(): void {
-    Atomics.add(this.#queue, 1, 1);
+  /** Main thread: a posted message of so many octets was dealt with. */
+  ikeTaken(octets: number): void {
+    Atomics.add(this.#queue, 1, octets + ikeOverhead);
   }
 
   #sum(at: number): number {

@@ -90,7 +90,7 @@ class Lanes implements Dataplane {
       if (report.kind === 'echo') this.#paths.answer(report.spiIn, report.packet);
       if (report.kind === 'stream-over') this.#streamOver(report.fd, () => onStreamOver?.(report.fd, report.why));
       if (report.kind !== 'ike') return;
-      this.#counters.ikeTaken();
+      this.#counters.ikeTaken(report.bytes.length);
       if (this.#sockets.length === 0 && this.#streams.size === 0) return; // it was under way when the sockets were let go
       onIke({ bytes: report.bytes, channel: report.channel, from: report.from });
     };

@@ -225,7 +225,7 @@ export class InboundLane {
     if (length < ikeHeaderBytes) {
       this.#counters.drop('inbound', 'short-packet');
       this.#flood.bad();
-    } else if (!this.#mayQueueIke(offset)) {
+    } else if (!this.#mayQueueIke(offset, length)) {
       this.#counters.drop('inbound', 'ike-full');
     } else {
       const bytes = this.#memory.bytes.slice(offset, offset + length);
@@ -234,7 +234,7 @@ export class InboundLane {
   }
 
   /** Those whom we talk to have the queue of the main thread; strangers a share of it that does not keep it busy. */
-  #mayQueueIke(offset: number): boolean {
+  #mayQueueIke(offset: number, length: number): boolean {
     if (!this.#knowsIke(offset)) {
       const second = Math.floor(this.#now / 1000);
       if (second !== this.#strangerSecond) {
@@ -247,7 +247,7 @@ export class InboundLane {
       }
       this.#strangers++;
     }
-    return this.#counters.tryQueueIke();
+    return this.#counters.tryQueueIke(length);
   }
 
   #knowsIke(offset: number): boolean {

@@ -169,7 +169,7 @@ function inboundLoop(backend: EspBackend): LaneLoop {
     onIke: (bytes, channel, slot) => {
       const from = readingStream ?? unpackSockaddr(slot);
       if (from !== undefined) report({ kind: 'ike', bytes, channel, from }, [bytes.buffer]);
-      else counters.ikeTaken();
+      else counters.ikeTaken(bytes.length);
     },
   });
   let sockets: readonly (Pick<DataplaneSocket, 'channel' | 'family'> & {
