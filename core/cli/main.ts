@@ -9,7 +9,7 @@ import { fieldsHelp } from './fields.ts';
 import { createOutput, surviveClosedPipes } from './output.ts';
 import type { ImportOptions } from './profiles.ts';
 import type { Session } from './session.ts';
-import type { UpOptions } from './tunnel.ts';
+import type { AnswerCommandOptions, UpOptions } from './tunnel.ts';
 
 surviveClosedPipes();
 // Commander's own parse comes later; how its errors are printed must be known before.
@@ -91,21 +91,22 @@ function build(finish: (exitCode: number) => void): Command {
     });
   addEditing(program, session, finish);
   addCertificates(program, session, finish);
-  program
+  const up = program
     .command('up')
     .argument('<profile>', 'name or id')
     .description('connect; Ctrl-C cancels')
     .option('--timeout <seconds>', 'give up after so long', seconds)
     .option('--ask-secret', 'ask for key or password although the profile has one')
-    .option('--user <name>', 'user name, if it is asked for')
-    .option('--secret-file <file>', 'take the pre-shared key from a file, or - for standard input')
-    .option('--password-file <file>', 'take the password from a file, or - for standard input')
-    .option('--code-file <file>', 'take the code from a file, or - for standard input')
-    .option('--pin-file <file>', 'take the PIN from a file, or - for standard input')
-    .option('--remember', 'keep what was asked for, once it was right')
     .action(async (profile: string, options: UpOptions) => {
       finish(await (await import('./tunnel.ts')).upCommand(session(), profile, options));
     });
+  const answer = program
+    .command('answer')
+    .description('answer what is asked now: a login that is made anew while connected, or `up` somewhere else')
+    .action(async (options: AnswerCommandOptions) => {
+      finish(await (await import('./tunnel.ts')).answerCommand(session(), options));
+    });
+  for (const command of [up, answer]) addAnswers(command);
   program
     .command('down')
     .description('disconnect')
@@ -267,6 +268,17 @@ function upTo(most: number): (text: string) => number {
     if (!/^\d+$/.test(text) || value < 1 || value > most) throw new InvalidArgumentError(`Expected 1 to ${most}.`);
     return value;
   };
+}
+
+/** Where the answers to the helper's questions come from, when not from the terminal. */
+function addAnswers(command: Command): void {
+  command
+    .option('--user <name>', 'user name, if it is asked for')
+    .option('--secret-file <file>', 'take the pre-shared key from a file, or - for standard input')
+    .option('--password-file <file>', 'take the password from a file, or - for standard input')
+    .option('--code-file <file>', 'take the code from a file, or - for standard input')
+    .option('--pin-file <file>', 'take the PIN from a file, or - for standard input')
+    .option('--remember', 'keep what was asked for, once it was right');
 }
 
 function exitCodes(): string {

@@ -97,6 +97,8 @@ export function statusText(status: Status, now: number): string[] {
       prompt.text,
       attemptText(prompt.attempt),
     );
+  // Whoever waits in `up` is asked there.
+  if (prompt && isUp(status.state)) row('Answer with', '`sallyport answer`');
   // Of a connection that stands, though nothing passes, there is nothing to tell of how it came up.
   if (!isUp(status.state) && status.steps.some(({ state }) => state !== 'done'))
     row('Steps', ...status.steps.map((step) => stepText(step, now)));

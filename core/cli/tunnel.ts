@@ -1,10 +1,10 @@
-/** `up`, `down` and `rekey`. */
+/** `up`, `answer`, `down` and `rekey`. */
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { RpcError, Status } from '../rpc/contract.ts';
 import { followStatus } from '../rpc/follow.ts';
 import { printable } from '../tunnel/explain.ts';
 import { isUp } from '../tunnel/states.ts';
-import { answerPrompts } from './prompts.ts';
+import { type AnswerOptions, answerPrompts } from './prompts.ts';
 import { readSecrets } from './secret.ts';
 import { cliError, type Session, SUCCESS, withHelper } from './session.ts';
 import { stateText } from './statusText.ts';
@@ -12,9 +12,7 @@ import { stateText } from './statusText.ts';
 /** How an attempt came to its end. */
 type Outcome = Result<Status, RpcError>;
 
-export interface UpOptions {
-  readonly timeout?: number;
-  readonly askSecret?: boolean;
+export interface AnswerCommandOptions {
   readonly secretFile?: string;
   readonly passwordFile?: string;
   readonly codeFile?: string;
@@ -23,12 +21,24 @@ export interface UpOptions {
   readonly remember?: boolean;
 }
 
-export async function upCommand(session: Session, profile: string, options: UpOptions): Promise<number> {
-  const { output } = session;
+export interface UpOptions extends AnswerCommandOptions {
+  readonly timeout?: number;
+  readonly askSecret?: boolean;
+}
+
+type Answers = AnswerOptions['answers'];
+
+async function answersOf(options: AnswerCommandOptions): Promise<Result<Answers, RpcError>> {
   const { secretFile: psk, passwordFile: password, codeFile: code, pinFile: pin, user } = options;
   const fromFiles = await readSecrets({ psk, password, code, pin });
-  if (!fromFiles.ok) return output.error(fromFiles.error);
-  const answers = { ...fromFiles.value, ...(user !== undefined && { identity: user }) };
+  return fromFiles.ok ? ok({ ...fromFiles.value, ...(user !== undefined && { identity: user }) }) : fromFiles;
+}
+
+export async function upCommand(session: Session, profile: string, options: UpOptions): Promise<number> {
+  const { output } = session;
+  const given = await answersOf(options);
+  if (!given.ok) return output.error(given.error);
+  const answers = given.value;
   return withHelper(session, async (helper) => {
     let decide: (outcome: Outcome) => void = () => {};
     const outcome = new Promise<Outcome>((resolve) => {
@@ -90,6 +100,46 @@ export async function upCommand(session: Session, profile: string, options: UpOp
     const line = `Connected: ${started.value.profile.name} through ${at}, address ${virtualIps.join(' and ')}, in ${seconds.toFixed(1)} s.`;
     output.line(output.style('good', printable(line)));
     output.object({ connected: true, seconds: Number(seconds.toFixed(3)), profile: started.value.profile, status: result.value });
+    return SUCCESS;
+  });
+}
+
+/**
+ * What is asked of the user now, whoever ran `up`: a login that is made anew while connected asks too. Ends when nothing is asked any more and
+ * none is under way.
+ */
+export async function answerCommand(session: Session, options: AnswerCommandOptions): Promise<number> {
+  const { output } = session;
+  const answers = await answersOf(options);
+  if (!answers.ok) return output.error(answers.error);
+  return withHelper(session, async (helper) => {
+    let decide: (outcome: Outcome) => void = () => {};
+    const outcome = new Promise<Outcome>((resolve) => {
+      decide = resolve;
+    });
+    const prompts = answerPrompts(helper, { ...options, answers: answers.value }, (error) => decide(err(error)));
+    let asked = false;
+    const judge = (status: Status) => {
+      const { prompt, state } = status;
+      prompts.show(prompt);
+      if (prompt) asked = true;
+      else if (!asked) decide(cliError('prompt-unknown', 'nothing is asked now'));
+      else if (state === 'connected') decide(ok(status));
+      else if (state === 'failed' || state === 'blocked') decide(failureOf(status));
+      else if (state === 'idle') decide(cliError('cancelled', 'somebody ran `sallyport down`'));
+    };
+    const follower = await followStatus(helper, judge);
+    if (!follower.ok) return follower;
+    helper.closed.then((reason) => {
+      if (reason) decide(err(reason));
+    });
+    const stopListening = onInterrupt(() => decide(err({ code: 'cancelled', detail: '' })));
+    const result = await outcome;
+    stopListening();
+    prompts.stop();
+    if (!result.ok) return result;
+    output.line(output.style('good', 'Answered, and connected.'));
+    output.object({ answered: true, status: result.value });
     return SUCCESS;
   });
 }

@@ -64,8 +64,12 @@ after(async () => {
   for (const helper of helpers) await helper.close();
 });
 
-async function helperAsking(...questions: readonly (readonly [Want, string, string])[]): Promise<FakeHelper> {
-  const helper = await startFakeHelper({ script: gatewayAsking(...questions) });
+function helperAsking(...questions: readonly (readonly [Want, string, string])[]): Promise<FakeHelper> {
+  return helperWith(gatewayAsking(...questions));
+}
+
+async function helperWith(script: Script): Promise<FakeHelper> {
+  const helper = await startFakeHelper({ script });
   helpers.push(helper);
   const fields = ['name=Office', 'gateway=127.0.0.1', 'ipv6=no', 'auth=eap', 'eap={"methods":["mschapv2","gtc"]}'];
   const created = await command(helper.socket, ['create', ...fields]);
@@ -137,4 +141,39 @@ test('scripts answer from files, each question once', { skip }, async () => {
   );
   assert.equal((await command(socket, ['status'])).stdout, 'Not connected\n');
   for (const secret of [PASSWORD, WRONG, CODE]) assert.equal(journal.join('').includes(secret), false);
+});
+
+test('what is asked elsewhere is answered by `answer`: a new login while connected, and an `up` that waits', {
+  skip,
+}, async () => {
+  const asking = gatewayAsking(['code', 'Enter the code on your token', CODE]);
+  // Any datagram is the word that the login runs out.
+  const helper = await helperWith((input, emit) => {
+    if (input.kind === 'datagram') emit({ kind: 'reauthenticate', within: 60_000 });
+    else asking(input, emit);
+  });
+  const { socket, tunnel, journal } = helper;
+  assertRefused(await command(socket, ['answer']), 'prompt-unknown', /nothing is asked now/);
+
+  const up = terminal(socket, 'up', 'Office');
+  await up.says('Code of alice: ');
+  const wrong = await command(socket, ['answer', '--code-file', '-'], `${WRONG}\n`);
+  assertRefused(wrong, 'eap-refused', /not the right one|refused/);
+  const right = await command(socket, ['--json', 'answer', '--code-file', '-'], `${CODE}\n`);
+  assert.equal(right.code, 0, right.stderr);
+  assert.deepEqual([JSON.parse(right.stdout).answered, JSON.parse(right.stdout).status.state], [true, 'connected']);
+  assert.equal(await up.ended, 0, up.said());
+
+  tunnel.datagram(new Uint8Array(28), 'natt', { address: '127.0.0.1', port: 4500 });
+  const it = terminal(socket, 'answer');
+  await it.says('The gateway says: Enter the code on your token. Code of alice: ');
+  const { state, children } = JSON.parse((await command(socket, ['--json', 'status'])).stdout);
+  assert.deepEqual([state, children.length], ['rekeying', 1], 'it is connected all the while');
+  assert.match((await command(socket, ['status'])).stdout, /^ {2}Answer with +`sallyport answer`$/m);
+  it.type(`${CODE}\r`);
+  assert.equal(await it.ended, 0, it.said());
+  assert.match(it.said(), /Answered, and connected\./);
+  assert.equal(`${it.said()}${journal.join('')}`.includes(CODE), false);
+  assertRefused(await command(socket, ['answer', '--code-file', '-'], `${CODE}\n`), 'prompt-unknown', /nothing is asked now/);
+  assert.equal((await command(socket, ['down'])).code, 0);
 });
