@@ -194,10 +194,10 @@ class Simulation {
     return client.mobike && office.mobike && this.#client.link?.ready === true;
   }
 
-  /** Of several the others stay, and it is made again; with the only one the session ends. */
+  /** Of several the others stay, and it is made again; with the only one the session ends. That may be one of two where the other is still to be made again. */
   #officeDeletes(which: number, now: number): void {
     const { alone } = this.#office.deleteChild(which, now);
-    if (alone.length > 0) this.referee.trouble(now);
+    if (alone.length > 0 || now < this.#wholeBy) this.referee.trouble(now);
     this.#wholeBy = Math.max(this.#wholeBy, now + MADE_AGAIN);
   }
 
