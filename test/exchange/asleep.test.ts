@@ -66,6 +66,19 @@ each('the other rekeys the IKE SA meanwhile: the question that is in flight is s
   two.agree(1);
 });
 
+each('the other rekeyed the IKE SA, and does not know yet that it did: it is asked in the one before', (two, sleeper, other) => {
+  two.rekeyIke(other);
+  two.carry(other);
+  two.take(sleeper);
+  wakes(two, sleeper, 300);
+  // INFORMATIONAL request, and its answer
+  two.carry(sleeper);
+  two.carry(other);
+  assert.equal(alive(two, sleeper), 1);
+  two.pass(30_000);
+  two.agree(1);
+});
+
 each('told of one wake-up twice, it asks once; of two, twice', (two, sleeper, other) => {
   wakes(two, sleeper);
   wakes(two, sleeper, 20);

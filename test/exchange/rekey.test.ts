@@ -665,6 +665,18 @@ each('rekeying the IKE SA while the other deletes a CHILD SA (§2.25.1)', (one, 
   assert.ok(ikeRekeyed(two, one).length > 0);
 });
 
+each('ended while the other does not know yet that it rekeyed the IKE SA: it is told in the one before', (one, other) => {
+  const two = new Two();
+  two.rekeyIke(other);
+  two.carry(other);
+  two.take(one);
+  two.side(one).session.terminate(two.now);
+  two.settle();
+  assert.equal(two.side(other).closed, true);
+  two.pass(60_000);
+  assert.equal(two.side(one).closed, true);
+});
+
 each('rekeying the IKE SA while the other makes a CHILD SA: TEMPORARY_FAILURE on both sides (§2.25.1, §2.25.2)', (one, other) => {
   const two = new Two();
   two.rekeyIke(one);

@@ -63,6 +63,8 @@ class Simulation {
   /** No SA is there that has a successor. */
   #tidy = false;
   #missedNews = false;
+  /** When the office deleted CHILD SAs that may not be there again yet. */
+  #deletedAt: readonly number[] = [];
   /** What the office deleted is there again. */
   #wholeBy = 0;
 
@@ -194,10 +196,11 @@ class Simulation {
     return client.mobike && office.mobike && this.#client.link?.ready === true;
   }
 
-  /** Of several the others stay, and it is made again; with the only one the session ends. That may be one of two where the other is still to be made again. */
+  /** Of several the others stay, and it is made again; with the only one, or with all one after the other, the session ends. */
   #officeDeletes(which: number, now: number): void {
     const { alone } = this.#office.deleteChild(which, now);
-    if (alone.length > 0 || now < this.#wholeBy) this.referee.trouble(now);
+    this.#deletedAt = [...this.#deletedAt.filter((at) => now < at + MADE_AGAIN), now];
+    if (alone.length > 0 || this.#deletedAt.length > this.#scenario.client.more) this.referee.trouble(now);
     this.#wholeBy = Math.max(this.#wholeBy, now + MADE_AGAIN);
   }
 

@@ -162,6 +162,8 @@ export class Session {
 
   checkLiveness(now: number, quick = false): void {
     this.#now = now;
+    // What cannot wait is asked where the peer is known to hear it.
+    if (quick) this.before(now)?.checkLiveness(now, true);
     this.#current?.checkLiveness(now, quick);
   }
 
@@ -202,6 +204,8 @@ export class Session {
     this.#now = now;
     const again = this.#current === undefined || this.#current.state === 'closing';
     if (again) for (const sa of [...this.#others.keys()]) sa.close();
+    // A peer that knows no other would keep it for long.
+    else this.before(now)?.finish([deleteIkeSa()], undefined, now);
     this.#current?.terminate(now);
   }
 
