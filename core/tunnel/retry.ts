@@ -13,7 +13,7 @@ import type { ReasonCode } from './reasons.ts';
  */
 export type Again = 'now' | 'soon' | 'later' | 'never';
 
-const table: { readonly [C in ReasonCode]: Again } = {
+const table: { readonly [C in ReasonCode]: Again | 'disbelieved' } = {
   'address-changed': 'now',
   // Gone, and perhaps back.
   'gateway-lost': 'soon',
@@ -60,17 +60,18 @@ const table: { readonly [C in ReasonCode]: Again } = {
   'eap-no-common-method': 'never',
   'eap-not-allowed': 'never',
   'prompt-expired': 'never',
-  // Perhaps somebody else.
-  'gateway-authentication-failed': 'never',
-  'gateway-identity': 'never',
-  'gateway-no-certificate': 'never',
-  'gateway-untrusted': 'never',
-  'gateway-cert-expired': 'never',
-  'gateway-cert-revoked': 'never',
-  'gateway-wrong-name': 'never',
-  'gateway-cert-invalid': 'never',
-  'gateway-signature-refused': 'never',
-  'eap-before-gateway': 'never',
+  // Perhaps somebody else, whom we did not believe.
+  'gateway-authentication-failed': 'disbelieved',
+  'gateway-identity': 'disbelieved',
+  'gateway-no-certificate': 'disbelieved',
+  'gateway-untrusted': 'disbelieved',
+  'gateway-cert-expired': 'disbelieved',
+  'gateway-cert-revoked': 'disbelieved',
+  'gateway-wrong-name': 'disbelieved',
+  'gateway-cert-invalid': 'disbelieved',
+  'gateway-signature-refused': 'disbelieved',
+  'eap-before-gateway': 'disbelieved',
+  // Perhaps somebody else, to whom something was said.
   'eap-server-unproven': 'never',
   'eap-server-certificate': 'never',
   'eap-protocol': 'never',
@@ -115,7 +116,8 @@ const table: { readonly [C in ReasonCode]: Again } = {
 
 /** A code of a newer part of the program is not tried again. */
 export function againAfter(code: string): Again {
-  return isReason(code) ? table[code] : 'never';
+  const again = isReason(code) ? table[code] : 'never';
+  return again === 'disbelieved' ? 'never' : again;
 }
 
 /**
@@ -123,9 +125,7 @@ export function againAfter(code: string): Again {
  * unproven, which may be the gateway's after all.
  */
 export function isDisbelief(code: string): boolean {
-  return /^gateway-(authentication-failed|identity|no-certificate|untrusted|wrong-name|signature-refused|cert-)|^eap-before-/.test(
-    code,
-  );
+  return isReason(code) && table[code] === 'disbelieved';
 }
 
 function isReason(code: string): code is ReasonCode {
