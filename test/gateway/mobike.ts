@@ -43,6 +43,8 @@ export class OfficeMobike {
   /** Where the client says that it is, and where it was seen last. */
   #wanted: Route | undefined;
   #shown: Route | undefined;
+  /** The initiator's SPI of the IKE SA that it said so in last. */
+  #toldIn: Uint8Array | undefined;
   /** A check of that waits to be sent. */
   #queued = false;
 
@@ -58,8 +60,9 @@ export class OfficeMobike {
     switch (notice.type) {
       case NOTIFY.UPDATE_SA_ADDRESSES:
         if (policy.accepts?.(way.remote) === false) return { answer: changeAnswer([notify(NOTIFY.UNACCEPTABLE_ADDRESSES)]) };
-        // What comes in an IKE SA that was replaced may be older than what came in the one in its place, which has the CHILD SAs.
-        if (!equalBytes(of.spiI, this.#ports.ike().spis.spiI)) return { answer: changeAnswer([]) };
+        // What comes in an IKE SA that was replaced may be older than what came in the one in its place.
+        if (this.#isCurrent(this.#toldIn) && !this.#isCurrent(of.spiI)) return { answer: changeAnswer([]) };
+        this.#toldIn = of.spiI;
         return { answer: changeAnswer([]), after: (now) => this.#follow(way, now) };
       case NOTIFY.COOKIE2: {
         const copy = copyCookie2(notice);
@@ -85,6 +88,10 @@ export class OfficeMobike {
   /** Another IKE SA has taken the place of the one that a check is in flight in: that one may end before it is answered. */
   rekeyed(now: number): void {
     if (this.#wanted !== this.#shown && !this.#queued) this.#ports.ike().request(this.#check(), now);
+  }
+
+  #isCurrent(spiI: Uint8Array | undefined): boolean {
+    return spiI !== undefined && equalBytes(spiI, this.#ports.ike().spis.spiI);
   }
 
   /** §3.7: packets go there when somebody there has shown that they arrive. */
