@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Namespace } from './namespace.ts';
 
 /** A machine that does much else starts a program in seconds. Milliseconds. */
-const READY_WITHIN = 15_000;
+const READY_WITHIN = 40_000;
 const ENDS_WITHIN = 6_000;
 /** Characters, the last of all that it said. */
 const KEEP = 200_000;
