@@ -54,6 +54,13 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     scenario: 'replacement-deleted-first',
     invariant: 'late',
   },
+  'quiet as long as any is left': {
+    file: 'core/ike/sa/session.ts',
+    from: 'sa === this.#before || this.#others.size === 0',
+    to: 'this.#others.size === 0',
+    scenario: 'quiet-for-the-oldest',
+    invariant: 'torn',
+  },
   'let out while it is lost': {
     file: 'core/tunnel/session.ts',
     from: "return whenLost === 'hold' || whenLost === 'lock';",

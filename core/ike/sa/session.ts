@@ -261,7 +261,8 @@ export class Session {
       this.#ended = { failure };
       // Those that say goodbye themselves may finish that; nobody else will have a use.
       for (const other of [...this.#others.keys()]) if (other.state !== 'closing') other.close();
-    } else if (this.#others.size === 0) this.#current?.mayAsk(this.#now); // the peer has deleted the one before
+      // The peer has deleted the one before; one from before that may still be there, as its DELETE was lost.
+    } else if (sa === this.#before || this.#others.size === 0) this.#current?.mayAsk(this.#now);
     if (this.#ended === undefined || this.#others.size > 0) return;
     const { failure: why } = this.#ended;
     this.#ended = undefined;
