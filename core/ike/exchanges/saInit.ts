@@ -22,8 +22,8 @@ import { isErrorNotify, siftPayloads } from './rules.ts';
 
 /** RFC 7296 §2.10: at least half the key size of the PRF; 32 octets suit every PRF here. */
 export const NONCE_OCTETS = 32;
-/** A gateway under load asks once, perhaps again when its secret changes; then once more, of a new IKE SA. */
-const MAX_COOKIES = 5;
+/** A gateway under load asks once, and again when its secret or our address changes, of a new IKE SA: four times on a bad day. */
+const MAX_COOKIES = 9;
 /** Transmissions of one request that must have been refused in the same way before it is believed to go on like that. */
 const MAX_REFUSALS = 3;
 /** Answers with a proposal that are looked into; each costs a key exchange, and anybody on the path can make them. */
