@@ -7,7 +7,7 @@ import { createDice } from './dice.ts';
 import { Network } from './network.ts';
 import { OfficeHost } from './officeHost.ts';
 import { Referee, type Violation } from './referee.ts';
-import { goodWeather, type Happening, type Life, type Scenario } from './scenario.ts';
+import { goodWeather, type Happening, type Life, type Scenario, type Weather } from './scenario.ts';
 
 export interface Outcome {
   readonly violation: Violation | undefined;
@@ -147,7 +147,8 @@ class Simulation {
         return;
       case 'weather':
         network.weather = happening.weather;
-        if (happening.weather.loss > HARMLESS_LOSS) this.referee.trouble(this.#scenario.calm);
+        if (happening.weather.loss > HARMLESS_LOSS || isSlow(happening.weather, this.#scenario))
+          this.referee.trouble(this.#scenario.calm);
         return;
       case 'partition':
         this.referee.trouble(now + happening.lasts);
@@ -299,12 +300,17 @@ class Simulation {
 }
 
 /** There is more to it than rekeying, from beginning to end. */
-function isTroubled({ client, office, sites, weather }: Scenario): boolean {
+function isTroubled(scenario: Scenario): boolean {
+  const { client, office, sites, weather } = scenario;
   const tight = ({ child, ike }: Life) => Math.min(child.hard - child.soft, ike.hard - ike.soft) < AMPLE;
-  const slow = weather.delay + weather.jitter > (client.packets > 0 ? 300 : 1_000);
   const reauthenticates = client.reauthenticateEvery > 0 || office.authLifetime > 0;
   const translated = sites.some(({ nat }) => nat > 0 && nat < LASTING_MAPPING);
-  return tight(client) || tight(office) || slow || reauthenticates || translated;
+  return tight(client) || tight(office) || isSlow(weather, scenario) || reauthenticates || translated;
+}
+
+/** Lifetimes end while exchanges wait for each other, those of so many packets first. */
+function isSlow({ delay, jitter }: Weather, { client }: Pick<Scenario, 'client'>): boolean {
+  return delay + jitter > (client.packets > 0 ? 300 : 1_000);
 }
 
 /** Milliseconds in which the client can do nothing. */
