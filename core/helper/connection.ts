@@ -434,12 +434,13 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   }
 
   async function takeDown(): Promise<void> {
+    const placed = readiness.stop();
     driver?.command('terminate');
     // The second one ends the machine at once.
     if (quiet) driver?.command('terminate');
     const goodbye = driver && !quiet ? farewell(driver) : Promise.resolve();
     // Steps already on their way put things in place that must then be taken away.
-    await readiness.stop();
+    await placed;
     await goodbye;
     driver?.stop();
     await carrier.close();

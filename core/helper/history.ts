@@ -159,7 +159,7 @@ function load(directory: string, log: Log): Map<number, readonly Stored[]> {
 
 function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
     return undefined;
   }

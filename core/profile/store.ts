@@ -282,7 +282,7 @@ function load(directory: string, entries: Map<string, Entry>, log: Log): void {
 
 function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
     return undefined;
   }

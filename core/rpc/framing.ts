@@ -78,7 +78,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 /** The JSON value of a frame's body; undefined when it is not UTF-8 or not JSON (no JSON value is undefined). */
 export function decodeFrame(frame: Uint8Array): unknown {
   try {
-    return JSON.parse(utf8.decode(frame)) as unknown;
+    return JSON.parse(utf8.decode(frame));
   } catch {
     return undefined;
   }

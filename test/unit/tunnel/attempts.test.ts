@@ -7,7 +7,7 @@ import type { Profile } from '../../../core/profile/model.ts';
 import type { Prompt, Status } from '../../../core/rpc/contract.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
 import { profileText } from '../profile/sample.ts';
-import { comesUp, type FakeWorld, fakeWorld, ownSecret, scriptedMachine } from './fakes.ts';
+import { comesUp, type FakeWorld, fakeWorld, lookout, ownSecret, scriptedMachine } from './fakes.ts';
 
 const RIGHT = 'the right key of this gateway';
 
@@ -66,14 +66,14 @@ function run(options: Options = {}): Run {
   const lines: string[] = [];
   const remembered: string[] = [];
   const states: string[] = [];
-  const looks = new Set<() => void>();
+  const { look: lookAround, until } = lookout();
   const status = () => statusFor(attempts.facts(), 1000, 0);
   let ready = false;
   const look = () => {
     if (!ready) return;
     const { state } = status();
     if (states.at(-1) !== state) states.push(state);
-    for (const one of looks) one();
+    lookAround();
   };
   const attempts = startAttempts(
     {
@@ -92,14 +92,6 @@ function run(options: Options = {}): Run {
     },
   );
   ready = true;
-  const until = (reached: () => boolean) =>
-    new Promise<void>((resolve) => {
-      const one = () => {
-        if (reached()) resolve();
-      };
-      looks.add(one);
-      one();
-    });
   void attempts.over.then(() => {
     assert.equal(fake.open.size, 0, 'every descriptor is closed');
     assert.ok(

@@ -8,7 +8,7 @@ import { defaultTrust } from '../../../core/profile/model.ts';
 import type { Prompt, Status } from '../../../core/rpc/contract.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
 import { sampleProfile } from '../helper/sampleProfile.ts';
-import { comesUp, fakeWorld, scriptedMachine } from './fakes.ts';
+import { comesUp, fakeWorld, lookout, scriptedMachine } from './fakes.ts';
 
 const RIGHT = 'the right word';
 
@@ -30,14 +30,14 @@ function run(options: Options = {}) {
   const lines: string[] = [];
   const remembered: string[] = [];
   const states: string[] = [];
-  const looks = new Set<() => void>();
+  const { look: lookAround, until } = lookout();
   let ready = false;
   const status = (): Status => statusFor(attempts.facts(), 1000, 0);
   const look = () => {
     if (!ready) return;
     const { state } = status();
     if (states.at(-1) !== state) states.push(state);
-    for (const one of [...looks]) one();
+    lookAround();
   };
   const attempts: Attempts = startAttempts(
     {
@@ -94,16 +94,6 @@ function run(options: Options = {}) {
     },
   );
   ready = true;
-  const until = (reached: () => boolean) =>
-    new Promise<void>((resolve) => {
-      const one = () => {
-        if (!reached()) return;
-        looks.delete(one);
-        resolve();
-      };
-      looks.add(one);
-      one();
-    });
   void attempts.over.then(() => {
     assert.equal(fake.open.size, 0, 'every descriptor is closed');
     const secrets = lines.join('\n').includes(RIGHT) || lines.join('\n').includes('a wrong word');

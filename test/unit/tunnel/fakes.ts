@@ -266,3 +266,23 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
   };
   return Object.assign(world, { deps });
 }
+
+/** Who waits for something to be reached; `look` whenever anything may have changed. */
+export function lookout(): { look(): void; until(reached: () => boolean): Promise<void> } {
+  const waiting = new Set<() => void>();
+  return {
+    look: () => {
+      for (const one of [...waiting]) one();
+    },
+    until: (reached) =>
+      new Promise((resolve) => {
+        const one = (): void => {
+          if (!reached()) return;
+          waiting.delete(one);
+          resolve();
+        };
+        waiting.add(one);
+        one();
+      }),
+  };
+}

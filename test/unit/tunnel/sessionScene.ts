@@ -4,7 +4,7 @@ import type { Profile } from '../../../core/profile/model.ts';
 import type { Status } from '../../../core/rpc/contract.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
 import { sampleProfile } from '../helper/sampleProfile.ts';
-import { comesUp, establishedSa, fakeWorld, ownSecret, type Script, scriptedMachine } from './fakes.ts';
+import { comesUp, establishedSa, fakeWorld, lookout, ownSecret, type Script, scriptedMachine } from './fakes.ts';
 
 export const octets = (text: string) => new TextEncoder().encode(text);
 /** First octet of the datagram at which the machine wants a new login. */
@@ -22,7 +22,7 @@ export function startSession(
   const fake = fakeWorld();
   const states: string[] = [];
   const lines: string[] = [];
-  const looks = new Set<() => void>();
+  const { look: lookAround, until } = lookout();
   const secrets: Uint8Array[] = [];
   const inputs: string[] = [];
   let dies: IkeFailure = { code: 'gateway-lost', evidence: 'no answer to INFORMATIONAL' };
@@ -33,7 +33,7 @@ export function startSession(
     if (!ready) return;
     const { state } = status();
     if (states.at(-1) !== state) states.push(state);
-    for (const one of [...looks]) one();
+    lookAround();
   };
   let machines = 0;
   const attempts: Attempts = startAttempts(
@@ -67,16 +67,6 @@ export function startSession(
     },
   );
   ready = true;
-  const until = (reached: () => boolean) =>
-    new Promise<void>((resolve) => {
-      const one = () => {
-        if (!reached()) return;
-        looks.delete(one);
-        resolve();
-      };
-      looks.add(one);
-      one();
-    });
   return {
     ...fake,
     attempts,

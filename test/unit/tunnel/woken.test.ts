@@ -13,7 +13,7 @@ import type { HeadOfficeConfig } from '../../gateway/config.ts';
 import { clientConfig, officeConfig, seededRandom } from '../../gateway/fixtures.ts';
 import { createHeadOffice } from '../../gateway/responder.ts';
 import { sampleProfile } from '../helper/sampleProfile.ts';
-import { fakeWorld } from './fakes.ts';
+import { fakeWorld, lookout } from './fakes.ts';
 
 const HOUR = 3_600_000;
 
@@ -29,7 +29,7 @@ function live({ office: officeChanges, client }: Setting = {}) {
   const lines: string[] = [];
   /** What the office said and did not get through. */
   const kept: Uint8Array[] = [];
-  const looks = new Set<() => void>();
+  const { look: lookAround, until } = lookout();
   let leapt = 0;
   let passes = (_: Channel) => true;
   let timer: NodeJS.Timeout | undefined;
@@ -84,7 +84,7 @@ function live({ office: officeChanges, client }: Setting = {}) {
       random: () => 0,
       log: (_level, _area, text) => lines.push(text),
       onChange: () => {
-        for (const one of [...looks]) one();
+        lookAround();
       },
     },
     {
@@ -101,16 +101,7 @@ function live({ office: officeChanges, client }: Setting = {}) {
     attempts,
     lines,
     status,
-    reaches: (state: string) =>
-      new Promise<void>((resolve) => {
-        const one = () => {
-          if (status().state !== state) return;
-          looks.delete(one);
-          resolve();
-        };
-        looks.add(one);
-        one();
-      }),
+    reaches: (state: string) => until(() => status().state === state),
     leap: (milliseconds: number) => {
       leapt += milliseconds;
     },
