@@ -1,7 +1,7 @@
 /**
- * Cheaper cryptography for millions of handshakes, in place of core/crypto/noble: AES-GCM and HMAC by OpenSSL, octet for octet the same; and
- * key exchanges of the right lengths that agree and are no secret to anybody. Chosen by `node --import ./test/sim/cheap.ts`; without it all
- * is as in the product. The protocol above is the same in both cases, and the same seeds lead to the same ends.
+ * Cheaper cryptography for millions of handshakes, in place of core/crypto/noble: ciphers, HMAC and key exchanges of the right lengths that
+ * agree, tell other keys and other octets, and are no secret to anybody. Chosen by `node --import ./test/sim/cheap.ts`; without it all is as
+ * in the product. The protocol above is the same in both cases, and the same seeds lead to the same ends.
  */
 import { registerHooks } from 'node:module';
 

@@ -1,9 +1,8 @@
-/** HMAC (RFC 2104) of OpenSSL's hashes, in the shape of core/crypto/noble/hmac.ts. */
-import { hash as digest } from 'node:crypto';
-import { concat } from '../../core/bytes/bytes.ts';
+/** Something of the lengths of HMAC, in the shape of core/crypto/noble/hmac.ts. */
 import type { HashName, HmacWithKey } from '../../core/crypto/noble/hmac.ts';
+import { mixed } from './mixing.ts';
 
-const blockBytes: Readonly<Record<HashName, number>> = { sha1: 64, sha256: 64, sha384: 128, sha512: 128 };
+const lengths: Readonly<Record<HashName, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
 
 export function hmacWithKey(hash: HashName, key: Uint8Array): HmacWithKey {
   const own = key.slice();
@@ -11,13 +10,5 @@ export function hmacWithKey(hash: HashName, key: Uint8Array): HmacWithKey {
 }
 
 export function hmacOnce(hash: HashName, key: Uint8Array, data: readonly Uint8Array[]): Uint8Array {
-  const size = blockBytes[hash];
-  const short = key.length <= size ? key : digest(hash, key, 'buffer');
-  const inner = new Uint8Array(size).fill(0x36);
-  const outer = new Uint8Array(size).fill(0x5c);
-  for (let i = 0; i < short.length; i++) {
-    inner[i] ^= short[i];
-    outer[i] ^= short[i];
-  }
-  return new Uint8Array(digest(hash, concat(outer, digest(hash, concat(inner, ...data), 'buffer')), 'buffer'));
+  return mixed(lengths[hash], key, data);
 }

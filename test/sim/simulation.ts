@@ -98,25 +98,24 @@ class Simulation {
     this.#client.start(0);
     const end = this.#scenario.calm + this.referee.bounds.recovery;
     while (!this.referee.violation && !this.#isDone()) {
-      const next = Math.min(
-        ...[this.#network.nextAt, this.#client.deadline(), this.#office.deadline()],
-        ...[this.#agenda[0]?.at ?? Number.POSITIVE_INFINITY, this.#trafficAt, this.#inspectAt],
-      );
+      const due = { client: this.#client.deadline(), office: this.#office.deadline() };
+      const hosts = Math.min(this.#network.nextAt, due.client, due.office);
+      const next = Math.min(hosts, this.#agenda[0]?.at ?? Number.POSITIVE_INFINITY, this.#trafficAt, this.#inspectAt);
       this.now = Math.max(this.now, next);
       if (this.now > end) {
         const { state } = this.#client;
         this.referee.fail('unsettled', `${this.referee.bounds.recovery} ms after the last happening: ${state}`, this.now);
         return;
       }
-      this.#step(this.now);
+      this.#step(this.now, due);
     }
     if (!this.referee.violation) this.#finalInspection(this.now);
   }
 
-  #step(now: number): void {
+  #step(now: number, due: { readonly client: number; readonly office: number }): void {
     if (this.#network.deliver(now)) return;
-    if (this.#client.deadline() <= now) this.#client.wake(now);
-    if (this.#office.deadline() <= now) this.#office.wake(now);
+    if (due.client <= now) this.#client.wake(now);
+    if (due.office <= now) this.#office.wake(now);
     if (this.#agenda[0] && this.#agenda[0].at <= now) this.#agenda.shift()?.run();
     if (this.#trafficAt <= now) this.#traffic(now);
     if (this.#inspectAt <= now) this.#inspect(now);

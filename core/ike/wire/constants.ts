@@ -182,8 +182,19 @@ export const TS_TYPE = { IPV4_ADDR_RANGE: 7, IPV6_ADDR_RANGE: 8 } as const;
 /** RFC 7427 §4 and RFC 8420 §2: content of SIGNATURE_HASH_ALGORITHMS. */
 export const HASH_ALGORITHM = { SHA1: 1, SHA2_256: 2, SHA2_384: 3, SHA2_512: 4, IDENTITY: 5 } as const;
 
-/** The name of `value` in one of the tables above, or its number as text. */
+/** The tables above by number: every line of the log asks. */
+const named = new WeakMap<Readonly<Record<string, number>>, ReadonlyMap<number, string>>();
+
+/** The name of `value` in one of the tables above, the first if it has several, or its number as text. */
 export function nameOf(table: Readonly<Record<string, number>>, value: number): string {
-  for (const [name, number] of Object.entries(table)) if (number === value) return name;
-  return String(value);
+  let names = named.get(table);
+  if (names === undefined) {
+    names = new Map(
+      Object.entries(table)
+        .map(([name, number]): [number, string] => [number, name])
+        .reverse(),
+    );
+    named.set(table, names);
+  }
+  return names.get(value) ?? String(value);
 }
