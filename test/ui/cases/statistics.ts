@@ -9,10 +9,11 @@ import { connectedScene } from '../scenes.ts';
 import type { World } from '../world.ts';
 import { hearCopies } from './failures.ts';
 
-/** The cells of a table's first row, by what names them: a header, or the name in the cell. */
+/** The cells of a table's first row, by what names them: a header, or the name in the cell. None when it is not there, as while nothing is connected. */
 export async function table(app: App, name: string): Promise<Readonly<Record<string, string>>> {
   return app.run(`(() => {
     const grid = document.querySelector('[data-test="table-${name}"]');
+    if (grid === null) return {};
     const text = (cell) => cell.innerText.replace(/\\s+/g, ' ').trim();
     const headers = [...grid.querySelectorAll('thead th')].map(text);
     return Object.fromEntries([...grid.querySelectorAll('tbody tr:first-child td')].map((cell, index) => {
