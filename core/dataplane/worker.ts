@@ -6,9 +6,9 @@ import type { LaneStart } from './commands.ts';
 import { runLane } from './laneLoop.ts';
 import { warmUp } from './warmUp.ts';
 
-const { backend }: LaneStart = workerData;
+const { backend, lane }: LaneStart = workerData;
 const choice = chooseBackend(backend === undefined ? {} : { only: backend });
-warmUp(choice.backend);
+warmUp(choice.backend, lane);
 // A lane never returns to the event loop, which would do it in the end.
 keepCompiled();
 runLane(choice);

@@ -176,6 +176,6 @@ test('a lane that fails is reported once, the other one goes on, and the process
   await new Promise((resolve) => setTimeout(resolve, 200));
   const failures = await office.call('failures');
   assert.equal(failures.length, 1, failures.join());
-  assert.match(failures[0], /^outbound 2 lane: a descriptor of the outbound lane is not open any more/);
+  assert.match(failures[0], /^outbound 2 lane: a descriptor of the lane is not open any more/);
   for (const peer of [laptop, office]) assert.equal(await peer.end(), 0);
 });

@@ -2,14 +2,17 @@
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_SEQPACKET } from '../ffi/constants.ts';
 import { close, socketpair } from '../ffi/libc.ts';
 import { Pinned } from '../ffi/memory.ts';
+import type { TunFeatures } from '../ports.ts';
 import { Poller } from './poll.ts';
 import { LinuxTun } from './tun.ts';
 import { LinuxUdp, openUdp, prepareUdp } from './udp.ts';
 
 const address = '127.0.0.1';
+/** As a device of a kernel of today: what is written and read has a virtio header. */
+const features: TunFeatures = { headers: true, tcp: true, udp: true };
 
 export class Loopback {
-  /** In place of the device, without virtio headers. */
+  /** In place of the device. */
   readonly tun: LinuxTun;
   /** The host's side of it. */
   readonly host: LinuxTun;
@@ -19,8 +22,8 @@ export class Loopback {
   readonly #pollers: { readonly tun: Poller; readonly udp: Poller };
 
   private constructor(pair: readonly [number, number], fd: number, port: number) {
-    this.tun = new LinuxTun(pair[0]);
-    this.host = new LinuxTun(pair[1]);
+    this.tun = new LinuxTun(pair[0], features);
+    this.host = new LinuxTun(pair[1], features);
     this.udp = new LinuxUdp(fd, prepareUdp(fd, 4));
     this.endpoint = { address, port };
     this.#pollers = { tun: new Poller([pair[0]]), udp: new Poller([fd]) };

@@ -4,11 +4,11 @@ import { nodeEspBackend } from '../../../core/crypto/node/esp.ts';
 import { warmUp } from '../../../core/dataplane/warmUp.ts';
 
 test('packets go through both lanes and come out as they went in', () => {
-  assert.equal(warmUp(nodeEspBackend), true);
+  for (const direction of ['inbound', 'outbound'] as const) assert.equal(warmUp(nodeEspBackend, direction), true);
 });
 
 test('a backend that spoils packets, or has none of the ciphers, is found out', () => {
-  assert.throws(() => warmUp({ name: 'none', cipher: () => undefined }), /do not start: no cipher/);
+  assert.throws(() => warmUp({ name: 'none', cipher: () => undefined }, 'inbound'), /do not start: no cipher/);
   const spoiling: typeof nodeEspBackend = {
     name: 'spoiling',
     cipher(suite, keys) {
@@ -27,5 +27,5 @@ test('a backend that spoils packets, or has none of the ciphers, is found out', 
       };
     },
   };
-  assert.throws(() => warmUp(spoiling), /spoil packets/);
+  assert.throws(() => warmUp(spoiling, 'outbound'), /spoil packets/);
 });
