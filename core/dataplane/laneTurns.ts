@@ -13,7 +13,7 @@ export interface LaneLoop {
   fds(): number[];
   /** Reads what is at a descriptor, and in its error queue when `reported`; false when there was nothing to read. */
   serve(index: number, reported: boolean): boolean;
-  /** All that were ready had their turn. */
+  /** All that were ready had their turn, or none was. */
   served(): void;
   /** Packets found since this was asked last. */
   found(): number;

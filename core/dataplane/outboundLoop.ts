@@ -59,16 +59,17 @@ export function outboundLoop({ backend, counters, keepaliveInterval, report, wak
       return true;
     },
     found: () => lane.takeFound(),
-    served: () => lane.sendRest(),
+    served() {
+      lane.sendRest();
+      // Behind the packets, which then need not wait for it.
+      lane.keepAlive();
+    },
     timeout() {
       const flush = streams.timeout();
       const keepalive = lane.timeout();
       return flush < 0 || (keepalive >= 0 && keepalive < flush) ? keepalive : flush;
     },
-    afterWait() {
-      streams.flush();
-      lane.keepAlive();
-    },
+    afterWait: () => streams.flush(),
     obey(command) {
       switch (command.kind) {
         case 'stream':

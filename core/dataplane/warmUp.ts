@@ -20,7 +20,7 @@ import { datagramBatch } from './datagrams.ts';
 import { InboundLane } from './inboundLane.ts';
 import { inboundLoop } from './inboundLoop.ts';
 import type { CommandBody } from './laneThread.ts';
-import { type LaneSetup, LaneTurns } from './laneTurns.ts';
+import { type LaneLoop, type LaneSetup, LaneTurns } from './laneTurns.ts';
 import { OutboundLane } from './outboundLane.ts';
 import { outboundLoop } from './outboundLoop.ts';
 import { ikeMessage, longestPacket, packets, warmUpChild } from './warmUpTraffic.ts';
@@ -45,7 +45,11 @@ export function warmUp(backend: EspBackend, direction: LaneName): boolean {
       const loopback = Loopback.open();
       if (loopback === undefined) return false;
       try {
-        return pass({ backend, direction, loopback, wake, count, variant });
+        const scene = new Scene({ backend, direction, loopback, wake, variant });
+        if (!scene.begin()) return false;
+        for (let round = 0; round < count; round++) if (!scene.carry(packets[round % packets.length])) return false;
+        scene.end();
+        return true;
       } finally {
         loopback.close();
       }
@@ -55,89 +59,117 @@ export function warmUp(backend: EspBackend, direction: LaneName): boolean {
   }
 }
 
-interface Pass {
+interface SceneOptions {
   readonly backend: EspBackend;
   readonly direction: LaneName;
   readonly loopback: Loopback;
   readonly wake: EventFd;
-  readonly count: number;
   readonly variant: number;
 }
 
-function pass({ backend, direction, loopback, wake, count, variant }: Pass): boolean {
-  const { tun, host, udp, endpoint } = loopback;
-  const setup: LaneSetup = {
-    ...{ backend, wake, keepaliveInterval, counters: new Counters(), replayWindow: 1024, capacity: 1 },
-    ...{ report: () => {}, obeyInstalls: () => false },
-  };
-  const sends = direction === 'outbound';
-  const lane = sends ? outboundLoop(setup) : inboundLoop(setup);
-  const other = sends ? receiver(backend, loopback) : sender(backend, loopback);
-  const turns = new LaneTurns(lane, wake.fd, () => {});
-  // As it comes from the main thread: to the compiler an object that was cloned is of another kind.
-  const obey = (body: CommandBody): void => {
-    wake.signal();
-    turns.turn();
-    wake.drain();
-    const refused = lane.obey(structuredClone({ ...body, id: 0 }));
-    if (refused !== undefined) throw new Error(`the lanes do not start: ${refused}`);
-    turns.renew();
-  };
-  const child = (end: 'first' | 'second'): LaneChild => warmUpChild(endpoint, end, variant);
-  const memory = packetMemory(2 * room);
-  const write = (packet: Uint8Array): void => {
-    memory.bytes.fill(0, 0, virtioHeaderBytes);
-    memory.bytes.set(packet, virtioHeaderBytes);
-    host.write(memory, { offset: Uint32Array.of(0), length: Uint32Array.of(virtioHeaderBytes + packet.length), count: 1 });
-  };
-  const say = (): void => {
-    const sockaddr = packSockaddr(endpoint);
-    const batch = datagramBatch(1);
-    memory.bytes.set(ikeMessage);
-    batch.length[0] = ikeMessage.length;
-    batch.count = 1;
-    if (sockaddr !== undefined) udp.send(memory, batch, sockaddr);
-  };
-  obey({ kind: 'tun', fds: [tun.fd], features: tun.features });
-  obey({ kind: 'sockets', sockets: [{ fd: udp.fd, channel: 'natt', family: 4, features: udp.features }] });
-  // What comes before there is an SA: the host says hello to its new network, and the peer speaks IKE.
-  if (sends) write(packets[0]);
-  else say();
-  if (!loopback.await(sends ? 'tun' : 'udp', patience)) return false;
-  turns.turn();
-  const own = child(sends ? 'first' : 'second');
-  obey({ kind: 'install', child: own });
-  other.install(child(sends ? 'second' : 'first'));
-  for (let round = 0; round < count; round++) {
-    const packet = packets[round % packets.length];
-    write(packet);
-    if (sends) turns.turn();
-    else other.serve();
+/** A lane with its host, its network and its peer. */
+class Scene {
+  readonly #loopback: Loopback;
+  readonly #wake: EventFd;
+  readonly #sends: boolean;
+  readonly #lane: LaneLoop;
+  readonly #turns: LaneTurns;
+  readonly #peer: Peer;
+  /** What goes in, and behind it what comes out. */
+  readonly #memory = packetMemory(2 * room);
+  readonly #children: { readonly own: LaneChild; readonly peers: LaneChild };
+
+  constructor({ backend, direction, loopback, wake, variant }: SceneOptions) {
+    const setup: LaneSetup = {
+      ...{ backend, wake, keepaliveInterval, counters: new Counters(), replayWindow: 1024, capacity: 1 },
+      ...{ report: () => {}, obeyInstalls: () => false },
+    };
+    this.#loopback = loopback;
+    this.#wake = wake;
+    this.#sends = direction === 'outbound';
+    this.#lane = this.#sends ? outboundLoop(setup) : inboundLoop(setup);
+    this.#turns = new LaneTurns(this.#lane, wake.fd, () => {});
+    this.#peer = this.#sends ? receiver(backend, loopback) : sender(backend, loopback);
+    const [first, second] = (['first', 'second'] as const).map((end) => warmUpChild(loopback.endpoint, end, variant));
+    this.#children = this.#sends ? { own: first, peers: second } : { own: second, peers: first };
+  }
+
+  /** False when the loopback device carries nothing. */
+  begin(): boolean {
+    const { tun, udp } = this.#loopback;
+    this.#obey({ kind: 'tun', fds: [tun.fd], features: tun.features });
+    this.#obey({ kind: 'sockets', sockets: [{ fd: udp.fd, channel: 'natt', family: 4, features: udp.features }] });
+    // What comes before there is an SA: the host says hello to its new network, and the peer speaks IKE.
+    if (this.#sends) this.#write(packets[0]);
+    else this.#sayIke();
+    if (!this.#loopback.await(this.#sends ? 'tun' : 'udp', patience)) return false;
+    this.#turns.turn();
+    this.#obey({ kind: 'install', child: this.#children.own });
+    this.#peer.install(this.#children.peers);
+    return true;
+  }
+
+  /** False as above. */
+  carry(packet: Uint8Array): boolean {
+    this.#write(packet);
+    if (this.#sends) this.#turns.turn();
+    else this.#peer.serve();
     // Anybody on this machine may send to the socket too; what they send is dropped as it would be later.
     let length = 0;
     for (let strangers = 0; length === 0; strangers++) {
-      if (strangers === maxStrangers || !loopback.await('udp', patience)) return false;
-      if (sends) other.serve();
-      else turns.turn();
-      length = host.read(memory, room, room);
+      if (strangers === maxStrangers || !this.#loopback.await('udp', patience)) return false;
+      if (this.#sends) this.#peer.serve();
+      else this.#turns.turn();
+      length = this.#loopback.host.read(this.#memory, room, room);
     }
-    const out = memory.bytes.subarray(room + virtioHeaderBytes, room + length);
+    const out = this.#memory.bytes.subarray(room + virtioHeaderBytes, room + length);
     if (!equalBytes(out, packet)) throw new Error('the lanes spoil packets');
+    return true;
   }
-  obey({ kind: 'remove', spiIn: own.spiIn });
-  other.remove(own.spiIn);
-  return true;
+
+  end(): void {
+    this.#obey({ kind: 'remove', spiIn: this.#children.own.spiIn });
+    this.#peer.remove(this.#children.peers.spiIn);
+  }
+
+  /** As it comes from the main thread: to the compiler an object that was cloned is of another kind. */
+  #obey(body: CommandBody): void {
+    this.#wake.signal();
+    this.#turns.turn();
+    this.#wake.drain();
+    const refused = this.#lane.obey(structuredClone({ ...body, id: 0 }));
+    if (refused !== undefined) throw new Error(`the lanes do not start: ${refused}`);
+    this.#turns.renew();
+  }
+
+  /** By the host, into the TUN. */
+  #write(packet: Uint8Array): void {
+    const memory = this.#memory;
+    const length = virtioHeaderBytes + packet.length;
+    memory.bytes.fill(0, 0, virtioHeaderBytes);
+    memory.bytes.set(packet, virtioHeaderBytes);
+    this.#loopback.host.write(memory, { offset: Uint32Array.of(0), length: Uint32Array.of(length), count: 1 });
+  }
+
+  #sayIke(): void {
+    const sockaddr = packSockaddr(this.#loopback.endpoint);
+    const batch = datagramBatch(1);
+    this.#memory.bytes.set(ikeMessage);
+    batch.length[0] = ikeMessage.length;
+    batch.count = 1;
+    if (sockaddr !== undefined) this.#loopback.udp.send(this.#memory, batch, sockaddr);
+  }
 }
 
-/** The other end of the lane that is warmed. */
-interface Other {
+/** A lane of the other direction, without turns. */
+interface Peer {
   install(child: LaneChild): void;
   remove(spiIn: number): void;
   /** Takes one packet that is there from the TUN, or from the socket. */
   serve(): void;
 }
 
-function sender(backend: EspBackend, { tun, udp }: Loopback): Other {
+function sender(backend: EspBackend, { tun, udp }: Loopback): Peer {
   const lane = new OutboundLane({
     ...{ backend, keepaliveInterval, counters: new Counters(), random: (length) => new Uint8Array(length) },
     ...{ clock: Date.now, monotonic: () => performance.now() },
@@ -151,7 +183,7 @@ function sender(backend: EspBackend, { tun, udp }: Loopback): Other {
   };
 }
 
-function receiver(backend: EspBackend, { tun, udp }: Loopback): Other {
+function receiver(backend: EspBackend, { tun, udp }: Loopback): Peer {
   const lane = new InboundLane({ backend, counters: new Counters(), window: 64, clock: Date.now, onIke: () => {}, capacity: 1 });
   lane.tun = tun;
   return {
