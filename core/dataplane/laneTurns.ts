@@ -49,8 +49,8 @@ export class LaneTurns {
   readonly #wakeFd: number;
   readonly #sleep: (microseconds: number) => void;
   readonly #moderation = new Moderation();
+  #count = 0;
   #poller: Poller;
-  #count: number;
   #futile = 0;
 
   /** `sleep` lets packets gather. */
@@ -58,16 +58,12 @@ export class LaneTurns {
     this.#lane = lane;
     this.#wakeFd = wakeFd;
     this.#sleep = sleep;
-    const fds = lane.fds();
-    this.#poller = new Poller([wakeFd, ...fds]);
-    this.#count = fds.length;
+    this.#poller = this.#newPoller();
   }
 
   /** The lane has other descriptors, or may have. */
   renew(): void {
-    const fds = this.#lane.fds();
-    this.#poller = new Poller([this.#wakeFd, ...fds]);
-    this.#count = fds.length;
+    this.#poller = this.#newPoller();
   }
 
   /** Waits once, and serves what is ready; true when it was woken. Throws when a descriptor was closed under it. */
@@ -87,6 +83,12 @@ export class LaneTurns {
     const pause = this.#moderation.pauseAfter(lane.found(), performance.now());
     if (pause > 0) this.#sleep(pause);
     return false;
+  }
+
+  #newPoller(): Poller {
+    const fds = this.#lane.fds();
+    this.#count = fds.length;
+    return new Poller([this.#wakeFd, ...fds]);
   }
 }
 

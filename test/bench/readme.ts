@@ -25,7 +25,7 @@ export function writeReadme(figures: readonly Figure[], rounds: number): void {
 
 function merged(before: string, figures: readonly Figure[], rounds: number): string {
   const suites = new Map(read(before));
-  const how = `${machine()}; medians of ${rounds} rounds`;
+  const how = `${machine()}; --rounds ${rounds}`;
   for (const suite of new Set(figures.map((figure) => figure.suite)))
     suites.set(suite, { how, rows: figures.filter((figure) => figure.suite === suite && isTold(figure)).map(row) });
   const sources = Map.groupBy(suites, ([, told]) => told.how);
