@@ -29,9 +29,11 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+const hexOfOctet: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'));
+
 export function toHex(bytes: Uint8Array): string {
   let out = '';
-  for (const octet of bytes) out += octet.toString(16).padStart(2, '0');
+  for (let i = 0; i < bytes.length; i++) out += hexOfOctet[bytes[i]];
   return out;
 }
 

@@ -30,7 +30,7 @@ export function startKeyExchange(transform: KeTransform, random: Random): KeyExc
     const octets = random(length);
     if (octets.length !== length) throw new RangeError(`random gave ${octets.length} octets instead of ${length}`);
     // A copy, because the private value is overwritten after use and the array may be the caller's.
-    return Uint8Array.from(octets);
+    return new Uint8Array(octets);
   };
   const bytesGroup = ecpAgreements.get(transform.id) ?? xdhAgreements.get(transform.id);
   if (bytesGroup !== undefined) return makeExchange(transform, bytesGroup, exactly, (secret) => secret.fill(0));

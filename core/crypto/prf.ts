@@ -17,7 +17,7 @@ export function prfPlus(transform: PrfTransform, key: Uint8Array, seed: Uint8Arr
   let previous = new Uint8Array(0);
   for (let counter = 1; counter <= blocks; counter++) {
     // T1 = prf(K, S | 0x01), Tn = prf(K, Tn-1 | S | n)
-    const block = Uint8Array.from(hmacOnce(transform.hash, key, [previous, seed, Uint8Array.of(counter)]));
+    const block = new Uint8Array(hmacOnce(transform.hash, key, [previous, seed, Uint8Array.of(counter)]));
     const at = (counter - 1) * transform.outBytes;
     out.set(block.subarray(0, Math.min(block.length, length - at)), at);
     previous.fill(0);

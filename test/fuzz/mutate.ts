@@ -37,7 +37,11 @@ export function createPrng(seed: number): Prng {
     below,
     oneIn: (n) => below(n) === 0,
     pick: (list) => list[below(list.length)],
-    octets: (length) => Uint8Array.from({ length }, u32),
+    octets: (length) => {
+      const out = new Uint8Array(length);
+      for (let i = 0; i < length; i++) out[i] = u32();
+      return out;
+    },
   };
 }
 

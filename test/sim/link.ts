@@ -33,6 +33,8 @@ export class Link {
   #closed = false;
   #why: Ending | undefined;
   #traffic = false;
+  /** The machine's deadline, which only what is given to it can change. */
+  #machineDue: number | undefined;
   #goodbyeBy = never;
   #keepaliveAt = never;
 
@@ -61,7 +63,8 @@ export class Link {
 
   /** Of the machine alone. */
   due(): number {
-    return this.#machine.deadline() ?? never;
+    this.#machineDue ??= this.#machine.deadline() ?? never;
+    return this.#machineDue;
   }
 
   wake(now: number): void {
@@ -84,6 +87,7 @@ export class Link {
     if (this.#closed) return;
     this.#ports.referee.step('client', now);
     this.#machine.handle(input, now);
+    this.#machineDue = undefined;
     for (let out = this.#machine.poll(); out; out = this.#machine.poll()) this.#heard(out, now);
   }
 

@@ -24,6 +24,8 @@ export class OfficeHost {
   readonly #doomed = new Set<Installed>();
   #tickets = new TicketStore();
   #office: HeadOffice;
+  /** Its deadline, which only what is given to it can change. */
+  #due: number | undefined;
 
   constructor(scenario: Scenario, ports: OfficePorts) {
     this.#scenario = scenario;
@@ -37,7 +39,8 @@ export class OfficeHost {
   }
 
   deadline(): number {
-    return this.#office.deadline() ?? Number.POSITIVE_INFINITY;
+    this.#due ??= this.#office.deadline() ?? Number.POSITIVE_INFINITY;
+    return this.#due;
   }
 
   wake(now: number): void {
@@ -56,6 +59,7 @@ export class OfficeHost {
     this.#ports.referee.forgotten('office');
     if (!this.#scenario.office.keepsTickets) this.#tickets = new TicketStore();
     this.#office = this.#open();
+    this.#due = undefined;
   }
 
   /** The CHILD SA of this number, of each client; the clients to which nothing is left. */
@@ -112,6 +116,7 @@ export class OfficeHost {
     this.#ports.referee.step('office', now);
     const office = this.#office;
     office.handle(input, now);
+    this.#due = undefined;
     for (let out = office.poll(); out; out = office.poll()) this.#heard(out, now);
   }
 

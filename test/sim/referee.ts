@@ -76,6 +76,11 @@ export function boundsOf({ client, office }: Scenario): Bounds {
   };
 }
 
+interface Current {
+  readonly spis: string;
+  readonly since: number;
+}
+
 interface Sa {
   readonly id: string;
   readonly line: string;
@@ -113,8 +118,8 @@ export class Referee {
   /** IKE SAs by their SPIs, those whose end was not told. */
   readonly #sas: Readonly<Record<Side, Map<string, Sa>>> = { client: new Map(), office: new Map() };
   /** The one in use of each connection, and since when. */
-  readonly #current = new Map<string, { readonly spis: string; readonly since: number }>();
-  readonly #closed = new Set<string>();
+  readonly #current: Readonly<Record<Side, Map<string, Current>>> = { client: new Map(), office: new Map() };
+  readonly #closed: Readonly<Record<Side, Set<string>>> = { client: new Set(), office: new Set() };
   readonly #repeats = new Map<string, number>();
   /** SPIs of what was deleted on purpose, while it was in use. */
   readonly #deleted = new Set<number>();
@@ -168,7 +173,7 @@ export class Referee {
   /** The computer lost its memory. */
   forgotten(side: Side): void {
     this.#sas[side].clear();
-    for (const key of [...this.#current.keys()]) if (key.startsWith(side)) this.#current.delete(key);
+    this.#current[side].clear();
   }
 
   /** With nothing in its place, so packets are on their way for which it is too late. */
@@ -191,10 +196,9 @@ export class Referee {
 
   /** An output, before it is carried out. */
   heard(side: Side, id: string, out: IkeOutput, plane: Plane, now: number): void {
-    const key = `${side} ${id}`;
     if (this.#tracing) this.#write(side, id, out, now);
     if (id === '') return;
-    if (this.#closed.has(key)) {
+    if (this.#closed[side].has(id)) {
       this.fail('after-closed', `${out.kind} of the ${side}`, now);
       return;
     }
@@ -207,7 +211,7 @@ export class Referee {
         return;
       case 'established':
       case 'ike-rekeyed':
-        this.#current.set(key, { spis: `${out.sa.spiI},${out.sa.spiR}`, since: now });
+        this.#current[side].set(id, { spis: `${out.sa.spiI},${out.sa.spiR}`, since: now });
         if (out.kind === 'ike-rekeyed') this.counts.ikeRekeyed++;
         return;
       case 'child-rekeyed':
@@ -228,7 +232,7 @@ export class Referee {
     const spis = line.slice(0, 33);
     const other = this.#sas[side === 'client' ? 'office' : 'client'].get(spis);
     // RFC 9370: with additional key exchanges there are several keys, one after the other, and not on both sides at once.
-    const first = !this.#current.has(`${side} ${id}`);
+    const first = !this.#current[side].has(id);
     if (other && other.line !== line && !first) this.fail('keys', `of the IKE SA ${spis}`, now);
     this.#sas[side].set(spis, { id, line, bornAt: now });
     const own = [...this.#sas[side].values()].filter((sa) => sa.id === id).length;
@@ -238,8 +242,8 @@ export class Referee {
 
   #ended(side: Side, id: string, { failure }: Extract<IkeOutput, { kind: 'closed' }>, plane: Plane, now: number): void {
     this.counts.closed++;
-    this.#closed.add(`${side} ${id}`);
-    this.#current.delete(`${side} ${id}`);
+    this.#closed[side].add(id);
+    this.#current[side].delete(id);
     if (plane.installed.length > 0) this.fail('after-closed', `${plane.installed.length} CHILD SAs of the ${side} are left`, now);
     const left = [...this.#sas[side].entries()].filter(([, sa]) => sa.id === id);
     if (left.length > 0) this.fail('memory', `IKE SA ${left[0][0]} of the ${side} is left over`, now);
@@ -269,7 +273,7 @@ export class Referee {
       if (twins.length > 1 && now - Math.max(since, from) > within)
         this.fail('duplicate', `${twins.length} CHILD SAs of the ${side} for ${sa.selectors}`, now);
     }
-    const current = this.#current.get(`${side} ${id}`);
+    const current = this.#current[side].get(id);
     for (const [spis, sa] of this.#sas[side]) {
       if (!current || sa.id !== id || spis === current.spis) continue;
       tidy = false;

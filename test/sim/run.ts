@@ -3,6 +3,7 @@
  * processes as there are cores. With --json a line for each scenario of the corpus and each that failed, and a last `{"summary"}` line. Exit 1
  * when one failed; its line has the seed and the scenario as it was shrunk. `--seed N --trace` shows what happens in one of them, and
  * `--corpus NAME --trace` in one of the corpus. `--genuine` computes with the product's own cryptography, which takes several times as long.
+ * `--record FILE` writes down what is done, and goes on where the same run was interrupted.
  */
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -16,6 +17,7 @@ interface Options {
   readonly genuine: boolean;
   readonly trace: boolean;
   readonly corpus: string | undefined;
+  readonly record: string | undefined;
 }
 
 /** Seeds that a process is given at a time. */
@@ -31,11 +33,15 @@ if (process.send) (await import('./worker.ts')).serve();
 else if (options.trace) await show(options);
 else process.exitCode = (await campaign(options)) ? 0 : 1;
 
-async function campaign({ seed, count, workers, json, genuine }: Options): Promise<boolean> {
+async function campaign({ seed, count, workers, json, genuine, record: path }: Options): Promise<boolean> {
   const { addTotals, noTotals, totalsOf } = await import('./worker.ts');
   const { readCorpus } = await import('./corpus.ts');
+  const { openRecord } = await import('./record.ts');
   const { simulate } = await import('./simulation.ts');
-  const startedAt = performance.now();
+  const record = path === undefined ? undefined : openRecord(path, { seed, count, genuine });
+  if (typeof record === 'string') refuse(record);
+  const startedAt = performance.now() - 1000 * (record?.done.at(-1)?.seconds ?? 0);
+  const seconds = () => (performance.now() - startedAt) / 1000;
   const totals = noTotals();
   let failed = 0;
   for (const { name, was, scenario } of readCorpus()) {
@@ -45,36 +51,49 @@ async function campaign({ seed, count, workers, json, genuine }: Options): Promi
     say(json, { case: `corpus ${name}`, ok: !outcome.violation, detail: { was, ...outcome.violation } });
   }
   let simulated = 0;
-  await allSeeds({ seed, count, workers, genuine }, (done) => {
+  const take = (done: Done) => {
     addTotals(totals, done.totals);
     failed += done.failures.length;
     simulated += done.job.count;
     if (simulated % PROGRESS === 0) process.stderr.write(`${simulated} of ${count}, ${failed} failed\n`);
     for (const failure of done.failures) report(json, failure);
+  };
+  for (const done of record?.done ?? []) take(done);
+  const recorded = new Set(record?.done.map(({ job }) => job.from));
+  const jobs = portionsOf(seed, count).filter(({ from }) => !recorded.has(from));
+  await allJobs(jobs, { workers, genuine }, (done) => {
+    record?.add({ ...done, seconds: seconds() });
+    take(done);
   });
-  summarize(json, totals, failed, (performance.now() - startedAt) / 1000, seed);
+  summarize(json, totals, failed, seconds(), seed);
   return failed === 0;
 }
 
-function allSeeds(
-  { seed, count, workers, genuine }: Pick<Options, 'seed' | 'count' | 'workers' | 'genuine'>,
+function portionsOf(seed: number, count: number): readonly Job[] {
+  return Array.from({ length: Math.ceil(count / PORTION) }, (_, index) => ({
+    from: seed + index * PORTION,
+    count: Math.min(PORTION, count - index * PORTION),
+  }));
+}
+
+function allJobs(
+  jobs: readonly Job[],
+  { workers, genuine }: Pick<Options, 'workers' | 'genuine'>,
   take: (done: Done) => void,
 ): Promise<unknown> {
-  let next = seed;
-  const end = seed + count;
+  const left = [...jobs];
   const work = () =>
     new Promise<void>((resolve, reject) => {
       const child = fork(import.meta.filename, genuine ? ['--genuine'] : []);
       child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
       child.on('message', (message: Done | 'ready') => {
         if (message !== 'ready') take(message);
-        const job: Job = { from: next, count: Math.min(PORTION, end - next) };
-        next += job.count;
-        if (job.count > 0) child.send(job);
+        const job = left.shift();
+        if (job) child.send(job);
         else child.disconnect();
       });
     });
-  return Promise.all(Array.from({ length: Math.max(1, Math.min(workers, Math.ceil(count / PORTION))) }, work));
+  return Promise.all(Array.from({ length: Math.max(1, Math.min(workers, jobs.length)) }, work));
 }
 
 async function show({ seed, corpus }: Options): Promise<void> {
@@ -136,7 +155,7 @@ function readOptions(argv: readonly string[]): Options {
   const given = new Map<string, string>();
   for (let at = 0; at < argv.length; at++) {
     const [name, value] = argv[at].split('=', 2);
-    const takes = ['--seed', '--count', '--workers', '--corpus'].includes(name);
+    const takes = ['--seed', '--count', '--workers', '--corpus', '--record'].includes(name);
     if (!takes && !['--json', '--genuine', '--trace'].includes(name)) refuse(`there is no "${name}"`);
     given.set(name, takes ? (value ?? argv[++at] ?? '') : '');
   }
@@ -147,6 +166,7 @@ function readOptions(argv: readonly string[]): Options {
   };
   return {
     ...{ seed: whole('seed'), count: whole('count'), workers: whole('workers'), corpus: given.get('--corpus') },
+    record: given.get('--record'),
     ...{ json: given.has('--json'), genuine: given.has('--genuine'), trace: given.has('--trace') },
   };
 }

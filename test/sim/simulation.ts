@@ -57,8 +57,8 @@ class Simulation {
   #trafficAt: number;
   #inspectAt = INSPECTION;
   #fairSince: number | undefined;
-  /** Last packet by connection, side and destination. */
-  readonly #opened = new Map<string, number>();
+  /** When the last packet of a connection came, by side, connection and destination. */
+  readonly #opened = { client: new Map<string, Map<string, number>>(), office: new Map<string, Map<string, number>>() };
   #settledSince: number | undefined;
   /** No SA is there that has a successor. */
   #tidy = false;
@@ -243,7 +243,9 @@ class Simulation {
   #came(side: 'client' | 'office', id: string, destination: string | undefined, now: number): void {
     if (destination === undefined) return;
     this.referee.counts.opened++;
-    this.#opened.set(`${side} ${id} ${destination}`, now);
+    const connections = this.#opened[side];
+    const opened = connections.get(id) ?? new Map<string, number>();
+    connections.set(id, opened.set(destination, now));
   }
 
   // --- is all well? ----------------------------------------------------------------------------------------------------------------
@@ -281,7 +283,7 @@ class Simulation {
     const theirs = id === undefined ? undefined : this.#office.planes.get(id);
     if (!theirs || !plane || plane.destinations.length === 0) return false;
     const fresh = (side: 'client' | 'office', destinations: readonly string[]) =>
-      destinations.every((one) => now - (this.#opened.get(`${side} ${id} ${one}`) ?? Number.NEGATIVE_INFINITY) < FRESH);
+      destinations.every((one) => now - (this.#opened[side].get(id ?? '')?.get(one) ?? Number.NEGATIVE_INFINITY) < FRESH);
     return fresh('client', plane.destinations) && fresh('office', theirs.destinations);
   }
 

@@ -40,7 +40,7 @@ function mlkem({ oid, keyBytes, ciphertextBytes }: ParameterSet): Encapsulation<
     der.fill(0);
     const spki = createPublicKey(secret).export({ format: 'der', type: 'spki' });
     // The key is the end of the SubjectPublicKeyInfo.
-    return { secret, publicValue: Uint8Array.from(spki.subarray(spki.length - keyBytes)) };
+    return { secret, publicValue: new Uint8Array(spki.subarray(spki.length - keyBytes)) };
   }
 
   /** A ciphertext that was tampered with gives a secret that nobody else has (FIPS 203 §6.3, implicit rejection). */
@@ -56,7 +56,7 @@ function mlkem({ oid, keyBytes, ciphertextBytes }: ParameterSet): Encapsulation<
     if (!isReduced(peer.subarray(0, keyBytes - RHO_BYTES))) return { fault: 'range' } as const;
     const spki = bufferOf(derSequence(algorithm, derBitString(peer)));
     const { ciphertext, sharedKey } = encapsulate(createPublicKey({ key: spki, format: 'der', type: 'spki' }));
-    return { publicValue: Uint8Array.from(ciphertext), shared: taken(sharedKey) };
+    return { publicValue: new Uint8Array(ciphertext), shared: taken(sharedKey) };
   }
 
   return { start, derive, encapsulate: encapsulateTo };
@@ -65,15 +65,15 @@ function mlkem({ oid, keyBytes, ciphertextBytes }: ParameterSet): Encapsulation<
 /** FIPS 203 §4.2.1 (ByteEncode with 12 bits): two coefficients in three octets, each of them below q. */
 function isReduced(polynomials: Uint8Array): boolean {
   for (let at = 0; at + 2 < polynomials.length; at += 3) {
-    const [low = 0, middle = 0, high = 0] = polynomials.subarray(at, at + 3);
-    if ((low | ((middle & 0x0f) << 8)) >= Q || ((middle >>> 4) | (high << 4)) >= Q) return false;
+    const middle = polynomials[at + 1];
+    if ((polynomials[at] | ((middle & 0x0f) << 8)) >= Q || ((middle >>> 4) | (polynomials[at + 2] << 4)) >= Q) return false;
   }
   return true;
 }
 
 /** A copy that its owner can wipe; Node's is overwritten here. */
 function taken(shared: Buffer): Uint8Array {
-  const copy = Uint8Array.from(shared);
+  const copy = new Uint8Array(shared);
   shared.fill(0);
   return copy;
 }
