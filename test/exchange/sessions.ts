@@ -21,6 +21,13 @@ export const otherOf = (who: Who): Who => (who === 'initiator' ? 'responder' : '
 
 const fill = (value: number, length: number) => new Uint8Array(length).fill(value);
 const spis = { spiI: fill(1, 8), spiR: fill(2, 8) };
+
+/** SPIs, suite and keys of the IKE SA that both begin with. */
+export function firstIkeSa() {
+  const suite = ikeSuite({ ...proposals('ike', 'aes128-sha256-x25519')[0] });
+  assert.ok(suite);
+  return { ...spis, suite, keys: deriveIkeKeys(suite, fill(3, 32), { ni: fill(4, 32), nr: fill(5, 32) }, spis) };
+}
 const laptop = [selector('10.7.0.5/32')];
 const office = [selector('10.10.0.0/16')];
 const never = { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
@@ -68,8 +75,6 @@ export class Side {
       return octets;
     };
     const emit = (output: IkeOutput): void => this.#hear(output);
-    const suite = ikeSuite({ ...proposals('ike', 'aes128-sha256-x25519')[0] });
-    assert.ok(suite);
     const [here, there] = who === 'initiator' ? [clientAt('natt'), gatewayAt('natt')] : [gatewayAt('natt'), clientAt('natt')];
     this.session = new Session({
       ...{ timing, lifetimes, random, emit, keyLog: false, version: who, followPeer: false },
@@ -82,15 +87,13 @@ export class Side {
     });
     const sa = this.session.open({
       role: who,
-      ...spis,
-      suite,
-      keys: deriveIkeKeys(suite, fill(3, 32), { ni: fill(4, 32), nr: fill(5, 32) }, spis),
+      ...firstIkeSa(),
       ...{ channel: 'natt', remote: there, nextRequestId: 0, expectedRequestId: 0, handlers: {}, fragmentSize: undefined },
       narrator: new Narrator(emit),
     });
     sa.authenticated(0);
     const facts: IkeSaFacts = {
-      ...{ role: who, spiI: toHex(spis.spiI), spiR: toHex(spis.spiR), ...suite, local: here, remote: there },
+      ...{ role: who, spiI: toHex(spis.spiI), spiR: toHex(spis.spiR), ...sa.suite, local: here, remote: there },
       ...{ localIdentity: who, remoteIdentity: otherOf(who), natLocal: false, natRemote: false, peerVendorIds: [] },
     };
     this.session.established(facts, 0);
@@ -98,6 +101,19 @@ export class Side {
 
   get selectors(): { readonly local: readonly TrafficSelector[]; readonly remote: readonly TrafficSelector[] } {
     return this.who === 'initiator' ? { local: laptop, remote: office } : { local: office, remote: laptop };
+  }
+
+  /** The CHILD SA of that number, which the other side has too. */
+  addChild(number: number): void {
+    const suite = childSuite(proposals('esp', 'aes128gcm16')[0]);
+    assert.ok(suite);
+    const keys = (value: number) => ({ encryption: fill(value, 20), integrity: new Uint8Array(0) });
+    const mine = this.who === 'initiator' ? 1 : 2;
+    const { local, remote } = this.selectors;
+    const at = { local: clientAt('natt'), remote: gatewayAt('natt'), keepalive: false };
+    const spi = { spiIn: mine * 0x10000 + number, spiOut: (3 - mine) * 0x10000 + number };
+    const material = { keysIn: keys(mine), keysOut: keys(3 - mine), localSelectors: local, remoteSelectors: remote };
+    this.session.addChild({ ...spi, ...suite, ...material, ...at }, 0);
   }
 
   /** Kinds of the payloads of all messages sent, in order: `CREATE_CHILD_SA request: N(REKEY_SA) SA NONCE TSi TSr`. */
@@ -249,23 +265,6 @@ export class Two {
   }
 
   #firstChild(number: number): void {
-    const suite = childSuite(proposals('esp', 'aes128gcm16')[0]);
-    assert.ok(suite);
-    const keys = (value: number) => ({ encryption: fill(value, 20), integrity: new Uint8Array(0) });
-    for (const who of both) {
-      const mine = who === 'initiator' ? 1 : 2;
-      const { local, remote } = this.side(who).selectors;
-      const at = { local: clientAt('natt'), remote: gatewayAt('natt'), keepalive: false };
-      const spi = { spiIn: mine * 0x10000 + number, spiOut: (3 - mine) * 0x10000 + number };
-      const child = {
-        ...spi,
-        ...suite,
-        keysIn: keys(mine),
-        keysOut: keys(3 - mine),
-        localSelectors: local,
-        remoteSelectors: remote,
-      };
-      this.side(who).session.addChild({ ...child, ...at }, 0);
-    }
+    for (const who of both) this.side(who).addChild(number);
   }
 }

@@ -129,6 +129,7 @@ export class ChildKeeper {
       hardAt: now + hard,
       notBefore: 0,
       attempts: 0,
+      groups: 0,
       method: undefined,
       ours: undefined,
       replacedBy: undefined,
@@ -306,7 +307,7 @@ export class ChildKeeper {
         return;
       case 'group':
         if (theirs) succeed(life, theirs, now);
-        else if (life.attempts < maxGroups) life.method = verdict.method;
+        else if (++life.groups < maxGroups) life.method = verdict.method;
         else this.#postpone(sa, life, `asks for ${verdict.method.keyword}, and for another before`, now);
         return;
       case 'wrong':
@@ -407,8 +408,9 @@ export class ChildKeeper {
       return;
     }
     const attempts = wanted.attempts + 1;
-    if (verdict.kind === 'group' && attempts < maxGroups) {
-      this.#wanted.retry({ ...wanted, method: verdict.method, attempts, notBefore: now });
+    const groups = wanted.groups + 1;
+    if (verdict.kind === 'group' && groups < maxGroups) {
+      this.#wanted.retry({ ...wanted, method: verdict.method, groups, notBefore: now });
       return;
     }
     if (verdict.kind === 'refused' && this.#asksOtherwise(sa, verdict.type)) {
@@ -423,7 +425,8 @@ export class ChildKeeper {
     // The peer deleted the others too meanwhile: a new session has all of them sooner.
     const again = passing && attempts < maxTemporary && !(none && which === 'again');
     sa.narrator.log(again ? 'info' : 'warn', `no ${which === 'first' ? 'first' : 'further'} CHILD SA: ${evidence}`);
-    if (again) this.#wanted.retry({ ...wanted, attempts, notBefore: now + pauseAfter(attempts, Infinity, this.#setup.random) });
+    if (again)
+      this.#wanted.retry({ ...wanted, attempts, groups: 0, notBefore: now + pauseAfter(attempts, Infinity, this.#setup.random) });
     else if (none)
       this.#setup.empty(now, which === 'first' ? whyNone(verdict, evidence) : which === 'again' ? lastDeleted : undefined);
     else this.#setup.emit({ kind: 'child-refused', remoteSelectors: wanted.remote, evidence });
@@ -433,6 +436,7 @@ export class ChildKeeper {
     if (!this.#lives.has(life.spiIn)) return;
     const pause = pauseAfter(life.attempts, life.hardAt - now, this.#setup.random);
     life.notBefore = now + pause;
+    life.groups = 0;
     life.method = undefined;
     sa.narrator.log('info', `CHILD SA not rekeyed: ${evidence}`, { spiIn: spiText(life.spiIn), retryMs: Math.round(pause) });
     this.#setup.emit({ kind: 'rekey-failed', what: 'child', evidence, retryIn: pause });

@@ -33,6 +33,8 @@ export interface Life {
   /** Rekeying was refused: not before this. */
   notBefore: number;
   attempts: number;
+  /** Methods asked for in a row; other refusals are none of that. */
+  groups: number;
   /** Another method than our first was asked for. */
   method: KeTransform | undefined;
   /** Our own request to rekey it, and what the peer made of its own meanwhile. */

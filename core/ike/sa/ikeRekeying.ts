@@ -70,6 +70,8 @@ export class IkeRekeying {
   #hardAt = Number.POSITIVE_INFINITY;
   #notBefore = 0;
   #attempts = 0;
+  /** Methods asked for in a row; other refusals are none of that. */
+  #groups = 0;
   #method: KeTransform | undefined;
   #isPutOff = false;
 
@@ -100,6 +102,7 @@ export class IkeRekeying {
     this.#tellDue(this.#softAt - now);
     this.#notBefore = 0;
     this.#attempts = 0;
+    this.#groups = 0;
     this.#method = undefined;
     this.#isPutOff = false;
   }
@@ -213,7 +216,7 @@ export class IkeRekeying {
         return false;
       case 'group':
         if (theirs) theirs.adopt(now);
-        else if (this.#attempts < maxGroups) this.#method = verdict.method;
+        else if (++this.#groups < maxGroups) this.#method = verdict.method;
         else this.#postpone(old, `asks for ${verdict.method.keyword}, and for another before`, now);
         return false;
       case 'refused':
@@ -235,6 +238,7 @@ export class IkeRekeying {
   #postpone(sa: IkeSa, evidence: string, now: number): void {
     const pause = pauseAfter(this.#attempts, this.#hardAt - now, this.#setup.random);
     this.#notBefore = now + pause;
+    this.#groups = 0;
     this.#method = undefined;
     sa.narrator.log('info', `IKE SA not rekeyed: ${evidence}`, { retryMs: Math.round(pause) });
     this.#setup.emit({ kind: 'rekey-failed', what: 'ike', evidence, retryIn: pause });

@@ -10,6 +10,8 @@ export interface Wanted extends Selectors {
   readonly lineage: Lineage;
   readonly method?: KeTransform;
   readonly attempts: number;
+  /** Methods asked for in a row. */
+  readonly groups: number;
   readonly notBefore: number;
 }
 
@@ -41,7 +43,7 @@ export class WantedChildren {
   }
 
   add({ local, remote }: Selectors, which: Wanted['which'], lineage = newLineage(false, 0)): void {
-    this.#wanted.push({ local, remote, which, lineage, attempts: 0, notBefore: 0 });
+    this.#wanted.push({ local, remote, which, lineage, attempts: 0, groups: 0, notBefore: 0 });
   }
 
   retry(wanted: Wanted): void {
@@ -63,7 +65,7 @@ export class WantedChildren {
     if (expired || lineage.byPeer) return undefined;
     lineage.deletions = now - lineage.madeAt < wantedFor ? lineage.deletions + 1 : 1;
     const pause = pauseAfter(lineage.deletions, Number.POSITIVE_INFINITY, this.#random);
-    this.retry({ ...selectors, which: 'again', lineage, attempts: 0, notBefore: now + pause });
+    this.retry({ ...selectors, which: 'again', lineage, attempts: 0, groups: 0, notBefore: now + pause });
     return pause;
   }
 

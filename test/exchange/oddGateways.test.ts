@@ -1,0 +1,73 @@
+/** Gateways that answer rekeying as no session of ours would. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { answerChild, answerIkeRekey } from '../../core/ike/exchanges/createChild.ts';
+import { NOTIFY } from '../../core/ike/wire/constants.ts';
+import type { Payload } from '../../core/ike/wire/message.ts';
+import { findPayload, notify } from '../../core/ike/wire/payloads.ts';
+import { Scripted } from './scripted.ts';
+import { unlimited } from './sessions.ts';
+import { proposals, seededRandom } from './world.ts';
+
+const X25519 = 31;
+const ECP256 = 19;
+
+/** Answers of a gateway that wants ecp256 for all that comes after IKE_SA_INIT. */
+function otherGroup() {
+  const random = seededRandom('other group');
+  let spiIn = 0x9000;
+  return {
+    ike: (payloads: readonly Payload[]) =>
+      answerIkeRekey(payloads, { random, proposals: proposals('ike', 'aes128-sha256-ecp256'), spi: random(8).slice() }).payloads,
+    child: (payloads: readonly Payload[]) =>
+      answerChild(payloads, {
+        ...{ random, proposals: proposals('esp', 'aes128gcm16-ecp256'), spiIn: ++spiIn },
+        narrow: (local, remote) => ({ local, remote }),
+      }).payloads,
+  };
+}
+
+const ours = { ike: 'aes128-sha256-x25519-ecp256', esp: 'aes128gcm16-x25519-ecp256' };
+const methods = (world: Scripted) => world.asked.map((payloads) => findPayload(payloads, 'KE')?.method);
+
+for (const [what, kind] of [
+  ['ike', 'ike-rekeyed'],
+  ['child', 'child-rekeyed'],
+] as const)
+  test(`busy for a while, then another group is wanted (${what}): refusals for other reasons are none of the group (RFC 7296 §1.3)`, () => {
+    const answer = otherGroup()[what];
+    let busy = 5;
+    const lifetimes = { ...unlimited, [what]: { soft: 60_000, hard: 900_000 } };
+    const world = new Scripted({ ...ours, lifetimes }, (payloads) =>
+      busy-- > 0 ? [notify(NOTIFY.TEMPORARY_FAILURE)] : answer(payloads),
+    );
+    const done = () => world.client.outputs(kind).length > 0;
+    for (let minute = 0; minute < 14 && !done(); minute++) world.pass(60_000);
+    assert.ok(done());
+    assert.deepEqual(methods(world).slice(0, 7), [...new Array(6).fill(X25519), ECP256]);
+  });
+
+test('the same of the first CHILD SA (RFC 6023)', () => {
+  const answer = otherGroup().child;
+  let busy = 5;
+  const world = new Scripted(
+    { ...ours, closeWithoutChild: true },
+    (payloads) => (busy-- > 0 ? [notify(NOTIFY.TEMPORARY_FAILURE)] : answer(payloads)),
+    0,
+  );
+  world.client.session.wantFirst(world.client.selectors, world.now);
+  world.pass(300_000);
+  assert.deepEqual(methods(world), [...new Array(6).fill(X25519), ECP256]);
+  assert.deepEqual([world.client.living.size, world.client.closed], [1, false]);
+});
+
+test('one that asks for another group each time is asked a few times in a row, and later again', () => {
+  let turn = 0;
+  const world = new Scripted({ ...ours, lifetimes: { ...unlimited, child: { soft: 60_000, hard: 900_000 } } }, () => [
+    notify(NOTIFY.INVALID_KE_PAYLOAD, Uint8Array.of(0, turn++ % 2 === 0 ? ECP256 : X25519)),
+  ]);
+  world.pass(60_000);
+  assert.equal(world.asked.length, 4);
+  world.pass(700_000);
+  assert.ok(world.asked.length < 80, `${world.asked.length} times`);
+});
