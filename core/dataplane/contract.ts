@@ -149,6 +149,7 @@ export type GlobalDrop =
   | 'no-policy'
   | 'not-ip'
   | 'keepalive-in'
+  /** The device takes no more, is down, or found a packet malformed. */
   | 'tun-full'
   | 'send-failed'
   /**

@@ -362,8 +362,9 @@ export class InboundLane {
   }
 
   #flush(): void {
-    if (this.#tun !== undefined && this.#coalescer.flush(this.#tun)) return;
-    const lost = this.#coalescer.clear();
+    const coalescer = this.#coalescer;
+    let lost = this.#tun !== undefined && coalescer.flush(this.#tun) ? 0 : coalescer.clear();
+    lost += coalescer.takeRefused();
     if (lost > 0) this.#counters.drop('inbound', 'tun-full', lost);
   }
 }

@@ -13,10 +13,13 @@ export class TunQueues implements Tun {
   readonly features: TunFeatures;
   readonly #queues: readonly Tun[];
   readonly #header: number;
+  /** Where the last packet went. */
+  #last: Tun;
 
   /** One at least, of one device. */
   constructor(queues: readonly Tun[]) {
     this.#queues = queues;
+    this.#last = queues[0];
     this.fd = queues[0].fd;
     this.features = queues[0].features;
     this.#header = this.features.headers ? virtioHeaderBytes : 0;
@@ -29,7 +32,12 @@ export class TunQueues implements Tun {
 
   write(memory: PacketMemory, pieces: Pieces): boolean {
     const hash = flowHash(memory.bytes, pieces.offset[0] + this.#header);
-    return this.#queues[((hash >>> 16) * this.#queues.length) >>> 16].write(memory, pieces);
+    this.#last = this.#queues[((hash >>> 16) * this.#queues.length) >>> 16];
+    return this.#last.write(memory, pieces);
+  }
+
+  get refused(): boolean {
+    return this.#last.refused === true;
   }
 }
 

@@ -19,6 +19,8 @@ import { checksumValid, VirtioHeader, virtioHeaderBytes } from './virtio.ts';
 export interface FrameSink {
   /** False when there is no room. */
   write(memory: PacketMemory, pieces: Frame): boolean;
+  /** The last frame was taken and thrown away: nobody can write it. */
+  readonly refused?: boolean;
 }
 
 /** Pieces of a packet memory, in order: together one frame. */
@@ -64,6 +66,8 @@ export class Coalescer {
   readonly #finPsh: Uint16Array;
   #frames = 0;
   #written = 0;
+  /** Packets in frames that the sink refused. */
+  #refused = 0;
 
   // Open flows. `#order` has all slots, the open ones first, the last used foremost.
   readonly #order = new Uint8Array(maxFlows);
@@ -136,6 +140,7 @@ export class Coalescer {
     for (; this.#written < this.#frames; this.#written++) {
       this.#assemble(this.#written);
       if (!sink.write(this.#memory, this.#frame)) return false;
+      if (sink.refused === true) this.#refused += this.#pieces[this.#written];
     }
     this.#reset();
     return true;
@@ -147,6 +152,13 @@ export class Coalescer {
     for (let f = this.#written; f < this.#frames; f++) packets += this.#pieces[f];
     this.#reset();
     return packets;
+  }
+
+  /** Packets that the sink took and threw away since this was asked last. */
+  takeRefused(): number {
+    const refused = this.#refused;
+    this.#refused = 0;
+    return refused;
   }
 
   #reset(): void {

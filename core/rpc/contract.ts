@@ -402,6 +402,7 @@ export type DropReason =
   | 'not-ip'
   /** NAT keepalives, which are meant to be ignored (RFC 3948 §2.3). */
   | 'keepalive-in'
+  /** The TUN device did not take them. */
   | 'tun-full'
   | 'send-failed'
   /** IKE messages that came too fast. */

@@ -27,8 +27,10 @@ export interface Tun {
   readonly features: TunFeatures;
   /** Reads one packet, without waiting. Octets, the virtio header included; 0 when there is none, -1 when the device is gone. */
   read(memory: PacketMemory, at: number, room: number): number;
-  /** Writes one packet from its pieces, the virtio header first. False when the kernel has no room (a packet that it finds malformed counts as taken: nobody can send it). */
+  /** Writes one packet from its pieces, the virtio header first. False when the kernel takes none (a packet that it finds malformed counts as taken: nobody can send it). */
   write(memory: PacketMemory, pieces: Pieces): boolean;
+  /** The kernel found the last packet that it took malformed, and threw it away. */
+  readonly refused?: boolean;
 }
 
 /** Datagrams in a packet memory, in slots for receiving and wherever they lie for sending. */

@@ -41,6 +41,7 @@ export const plainTun: TunFeatures = { headers: false, tcp: false, udp: false };
 export class LinuxTun implements Tun {
   readonly fd: number;
   readonly features: TunFeatures;
+  refused = false;
   readonly #iovecs = new Pinned(PIECES_MAX * IOVEC.size);
   /** The same as 32-bit words; the upper halves of lengths stay 0. */
   readonly #words = new Uint32Array(this.#iovecs.bytes.buffer);
@@ -76,10 +77,13 @@ export class LinuxTun implements Tun {
       words[word + 1] = address > 0xffff_ffff ? high + 1 : high;
       words[word + 2] = length[i];
     }
+    this.refused = false;
     for (;;) {
       if (writev(this.fd, this.#iovecs.address, count) >= 0) return true;
       const number = errno();
-      if (number !== EINTR) return number === EINVAL; // malformed, in the kernel's eyes: nobody can send it
+      if (number === EINTR) continue;
+      this.refused = number === EINVAL; // malformed, in the kernel's eyes: nobody can send it
+      return this.refused;
     }
   }
 

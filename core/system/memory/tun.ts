@@ -10,6 +10,9 @@ export class MemoryTun implements Tun {
   /** Packets the device takes from now on. */
   room = Number.POSITIVE_INFINITY;
   gone = false;
+  /** Whether the kernel would find this packet malformed. */
+  malformed: (packet: Uint8Array) => boolean = () => false;
+  refused = false;
   readonly #waiting: Uint8Array[] = [];
 
   constructor(features: TunFeatures = { headers: false, tcp: false, udp: false }) {
@@ -38,7 +41,8 @@ export class MemoryTun implements Tun {
     for (let i = 0; i < count; i++) octets += length[i];
     const packet = new Uint8Array(octets);
     for (let i = 0, at = 0; i < count; at += length[i++]) packet.set(memory.bytes.subarray(offset[i], offset[i] + length[i]), at);
-    this.written.push(packet);
+    this.refused = this.malformed(packet);
+    if (!this.refused) this.written.push(packet);
     return true;
   }
 }

@@ -9,8 +9,10 @@ import type { ChildCounters, GlobalDrop } from '../../../core/dataplane/contract
 import { maxIkeQueued } from '../../../core/dataplane/counters.ts';
 import { OutboundSa } from '../../../core/esp/outbound.ts';
 import { readU32, writeU32 } from '../../../core/esp/packet.ts';
+import { MemoryTun } from '../../../core/system/memory/tun.ts';
 import { sealOne } from '../esp/one.ts';
 import { keysFor, octets } from '../esp/suites.ts';
+import { packetOf } from '../ip/judge.ts';
 import { type InboundFixture, inbound, inner, laneChild } from './fixtures.ts';
 
 const child = laneChild('aes256gcm16');
@@ -209,6 +211,27 @@ test('step 10: a TUN that takes no more, or none at all', () => {
   const none = inbound(child);
   none.lane.tun = undefined;
   assert.deepEqual(arrive(none, peer()(good)).counts, { ...delivered, 'tun-full': 1 });
+});
+
+test('step 10: what the TUN finds malformed is counted, each packet of a super-packet, and the others pass', () => {
+  for (const headers of [false, true]) {
+    const { lane, counters, udp } = inbound(child);
+    const tun = new MemoryTun({ headers, tcp: headers, udp: headers });
+    lane.tun = tun;
+    const seal = peer();
+    const datagram = (sourcePort: number): Uint8Array =>
+      packetOf({
+        ...{ version: 4, protocol: 'udp', dontFragment: true, payload: new Uint8Array(100) },
+        ...{ source: Uint8Array.of(10, 1, 2, 3), destination: Uint8Array.of(10, 0, 0, 1), sourcePort, destinationPort: 9 },
+      });
+    // The three of port 5 are one super-packet where there are headers.
+    tun.malformed = (frame) => frame[(headers ? 10 : 0) + 21] === 5;
+    for (const port of [5, 6, 5, 5, 6]) udp.arrive(seal(datagram(port)));
+    lane.receive(udp, 'natt');
+    assert.equal(counters.global()['tun-full'], 3);
+    assert.equal(tun.written.length, headers ? 1 : 2);
+    assert.equal(counters.child(0).packetsIn, 5);
+  }
 });
 
 test('a batch mixes everything, and only the good packets come out, in order', () => {

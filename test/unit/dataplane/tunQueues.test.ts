@@ -57,6 +57,9 @@ test('each flow is written on one queue, many flows on all of them about alike, 
       assert.equal(written.length % 3, 0); // a flow is never divided
       assert.ok(written.length > 150 && written.length < 450, `queue ${i}: ${written.length} of 1200`);
     }
+    assert.equal(tun.refused, false);
+    for (const queue of queues) queue.malformed = () => true;
+    assert.deepEqual([tun.write(memory, pieces), tun.refused], [true, true]);
     for (const queue of queues) queue.room = 0;
     assert.equal(tun.write(memory, pieces), false);
   }
