@@ -71,3 +71,38 @@ test('one that asks for another group each time is asked a few times in a row, a
   world.pass(700_000);
   assert.ok(world.asked.length < 80, `${world.asked.length} times`);
 });
+
+for (const what of ['ike', 'child'] as const) {
+  const lifetimes = { ...unlimited, jitter: 0, [what]: { soft: 600_000, hard: 1_200_000 } };
+
+  test(`one that rekeys nothing (${what}): another login is asked for while what there is still carries, once (RFC 7296 §4)`, () => {
+    const world = new Scripted({ lifetimes, closeWithoutChild: true }, () => [notify(NOTIFY.NO_ADDITIONAL_SAS)]);
+    world.pass(1_000_000);
+    assert.deepEqual(world.client.outputs('reauthenticate'), []);
+    world.pass(199_000);
+    const [asked, ...more] = world.client.outputs('reauthenticate');
+    assert.ok(asked && asked.within > 60_000 && asked.within <= 120_000, `${asked?.within}`);
+    assert.deepEqual([more, world.client.closed, world.client.living.size], [[], false, 1]);
+    world.pass(10_000);
+    assert.equal(world.client.outputs('closed')[0]?.failure?.code, 'expired');
+  });
+
+  test(`one that is busy for long (${what}) and then rekeys: nobody logs in again`, () => {
+    const { ike, child } = otherGroup();
+    let busy = 12;
+    const answer = what === 'ike' ? ike : child;
+    const world = new Scripted({ ...ours, lifetimes, closeWithoutChild: true }, (payloads) =>
+      busy-- > 0 ? [notify(NOTIFY.TEMPORARY_FAILURE)] : answer(payloads),
+    );
+    world.pass(1_199_000);
+    assert.deepEqual(world.client.outputs('reauthenticate'), []);
+    assert.equal(world.client.outputs(what === 'ike' ? 'ike-rekeyed' : 'child-rekeyed').length, 1);
+  });
+}
+
+test('who waits for others to log in has none to do it again', () => {
+  const lifetimes = { ...unlimited, child: { soft: 60_000, hard: 120_000 } };
+  const world = new Scripted({ lifetimes }, () => [notify(NOTIFY.NO_ADDITIONAL_SAS)]);
+  world.pass(200_000);
+  assert.deepEqual(world.client.outputs('reauthenticate'), []);
+});

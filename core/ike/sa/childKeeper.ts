@@ -41,7 +41,7 @@ import {
 import type { ChildSa, IkeFailure, IkeOutput } from './contract.ts';
 import { followUp } from './followUp.ts';
 import type { IkeSa } from './ikeSa.ts';
-import { fraction, graceFor, type Lifetimes, limitsOf, pauseAfter, redundantFor } from './lifetimes.ts';
+import { fraction, graceFor, type Lifetimes, lastResort, limitsOf, pauseAfter, redundantFor } from './lifetimes.ts';
 import type { Reply } from './setup.ts';
 import { asking, type Wanted, WantedChildren } from './wantedChildren.ts';
 
@@ -70,6 +70,8 @@ export interface ChildKeeperSetup {
   readonly ikePutOff: () => boolean;
   /** None is left, and none is coming. */
   readonly empty: (now: number, failure?: IkeFailure) => void;
+  /** The peer does not let us rekey one, and it ends within so many milliseconds. */
+  readonly refusedToTheEnd: (within: number) => void;
 }
 
 /** Methods asked for in a row, one after the other, before it is a refusal. */
@@ -434,13 +436,16 @@ export class ChildKeeper {
 
   #postpone(sa: IkeSa, life: Life, evidence: string, now: number): void {
     if (!this.#lives.has(life.spiIn)) return;
-    const pause = pauseAfter(life.attempts, life.hardAt - now, this.#setup.random);
+    const { lifetimes, random, refusedToTheEnd } = this.#setup;
+    const left = life.hardAt - now;
+    const pause = pauseAfter(life.attempts, left, random);
     life.notBefore = now + pause;
     life.groups = 0;
     life.method = undefined;
     sa.narrator.log('info', `CHILD SA not rekeyed: ${evidence}`, { spiIn: spiText(life.spiIn), retryMs: Math.round(pause) });
     this.#setup.emit({ kind: 'rekey-failed', what: 'child', evidence, retryIn: pause });
     this.#tellDue(life.spiIn, pause);
+    if (left <= lastResort(lifetimes.child)) refusedToTheEnd(left);
   }
 
   /** The end of one that has no use, or no time left. */

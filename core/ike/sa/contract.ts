@@ -178,7 +178,7 @@ export type IkeOutput =
   /** A CHILD SA of several that is wanted: there is none. What the peer deleted is asked for again, what it refused is not. */
   | { readonly kind: 'child-refused'; readonly remoteSelectors: readonly TrafficSelector[]; readonly evidence: string }
   /**
-   * The authentication is good for `within` more milliseconds (RFC 4478, or our own limit): another machine is to authenticate anew and to
+   * The authentication is good for `within` more milliseconds (RFC 4478, or our own limit), or what cannot be rekeyed is: another machine is to authenticate anew and to
    * take the place of this one, which is then terminated. At the end of that time it ends by itself.
    */
   | { readonly kind: 'reauthenticate'; readonly within: number }

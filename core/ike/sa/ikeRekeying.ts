@@ -28,7 +28,7 @@ import { allPayloads, deleteIkeSa, notify } from '../wire/payloads.ts';
 import type { IkeOutput } from './contract.ts';
 import { followUp } from './followUp.ts';
 import type { IkeSa } from './ikeSa.ts';
-import { fraction, type Lifetimes, pauseAfter, redundantFor } from './lifetimes.ts';
+import { fraction, type Lifetimes, lastResort, pauseAfter, redundantFor } from './lifetimes.ts';
 import { Narrator } from './narrator.ts';
 import type { IkeSaStart, Reply } from './setup.ts';
 
@@ -50,6 +50,8 @@ export interface IkeRekeyingSetup {
   readonly crowded: () => boolean;
   /** The IKE SA in use is a new one, made by an answer with these notifies. */
   readonly rekeyed: ((notifies: readonly PayloadOf<'N'>[], now: number) => void) | undefined;
+  /** The peer does not let us rekey it, and it ends within so many milliseconds. */
+  readonly refusedToTheEnd: (within: number) => void;
   readonly emit: (output: IkeOutput) => void;
 }
 
@@ -236,13 +238,16 @@ export class IkeRekeying {
   }
 
   #postpone(sa: IkeSa, evidence: string, now: number): void {
-    const pause = pauseAfter(this.#attempts, this.#hardAt - now, this.#setup.random);
+    const { lifetimes, random, refusedToTheEnd } = this.#setup;
+    const left = this.#hardAt - now;
+    const pause = pauseAfter(this.#attempts, left, random);
     this.#notBefore = now + pause;
     this.#groups = 0;
     this.#method = undefined;
     sa.narrator.log('info', `IKE SA not rekeyed: ${evidence}`, { retryMs: Math.round(pause) });
     this.#setup.emit({ kind: 'rekey-failed', what: 'ike', evidence, retryIn: pause });
     this.#tellDue(pause);
+    if (left <= lastResort(lifetimes.ike)) refusedToTheEnd(left);
   }
 
   #tellDue(within: number): void {

@@ -70,6 +70,14 @@ export function pauseAfter(attempts: number, left: number, random: Random): numb
   return Math.max(least / 2, Math.min(pause, left / 4));
 }
 
+/**
+ * Milliseconds before the hard limit of an SA that the peer does not let us rekey, from which on another login is to take its place: while
+ * it still carries, and long enough for a user who has to be asked.
+ */
+export function lastResort({ soft, hard }: Lifetime): number {
+  return Math.min(5 * minute, (hard - soft) / 5);
+}
+
 /** Milliseconds: a CHILD SA that the peer deletes earlier it did not want, and is asked for another one later and later. */
 export const wantedFor = 30_000;
 /** Milliseconds that an SA stays which the peer is to delete, because it replaced it or made it in vain. */

@@ -56,6 +56,8 @@ export class Session {
   #facts: IkeSaFacts | undefined;
   readonly #rekeying: IkeRekeying;
   #hardAt = Number.POSITIVE_INFINITY;
+  /** Another login was asked for in the place of the IKE SA in use. */
+  #isToBeReplaced = false;
   #now = 0;
   /** Why the session ends, once the current IKE SA is gone; others may still say goodbye. */
   #ended: { readonly failure: IkeFailure | undefined } | undefined;
@@ -76,6 +78,7 @@ export class Session {
       rekeyingIke: () => this.#rekeying.underWay,
       ikePutOff: () => this.#rekeying.isPutOff,
       empty: (now, failure) => this.#withoutChild(now, failure),
+      refusedToTheEnd: (within) => this.#makeAnew(within),
     });
     this.#rekeying = new IkeRekeying({
       ...{ random, emit, lifetimes: this.#lifetimes, followups: this.#followups, rekeyed: setup.rekeyed },
@@ -85,6 +88,7 @@ export class Session {
       adopt: (sa, now, by) => this.#adopt(sa, now, by),
       keep: (sa, until) => void this.#others.set(sa, until),
       crowded: () => this.#others.size >= maxOthers,
+      refusedToTheEnd: (within) => this.#makeAnew(within),
     });
   }
 
@@ -278,6 +282,7 @@ export class Session {
   }
 
   #begin(now: number): void {
+    this.#isToBeReplaced = false;
     this.#rekeying.begin(now);
     this.#hardAt = now + this.#lifetimes.ike.hard;
   }
@@ -327,6 +332,19 @@ export class Session {
     if (!this.#setup.closeWithoutChild || sa?.state !== 'established' || sa.children.length > 0 || this.children.pending) return;
     const expired: IkeFailure = { code: 'expired', evidence: 'the last CHILD SA ended without a successor' };
     sa.finish([deleteIkeSa()], failure ?? expired, now);
+  }
+
+  /**
+   * RFC 7296 §4: who does not rekey (NO_ADDITIONAL_SAS) has us make an IKE SA from scratch. That of a client, which can log in again beside
+   * this one; once, since it may be the user who has to.
+   */
+  #makeAnew(within: number): void {
+    if (!this.#setup.closeWithoutChild || this.#isToBeReplaced) return;
+    this.#isToBeReplaced = true;
+    this.#current?.narrator.log('info', 'what cannot be rekeyed ends soon: time to authenticate again', {
+      withinMs: Math.round(within),
+    });
+    this.#setup.emit({ kind: 'reauthenticate', within });
   }
 
   // --- requests of the peer that make something ---------------------------------------------------------------------------------------
