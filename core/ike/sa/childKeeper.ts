@@ -41,7 +41,7 @@ import {
 import type { ChildSa, IkeFailure, IkeOutput } from './contract.ts';
 import { followUp } from './followUp.ts';
 import type { IkeSa } from './ikeSa.ts';
-import { fraction, graceFor, type Lifetimes, lastResort, limitsOf, pauseAfter, redundantFor } from './lifetimes.ts';
+import { fraction, graceFor, hintsEvery, type Lifetimes, lastResort, limitsOf, pauseAfter, redundantFor } from './lifetimes.ts';
 import type { Reply } from './setup.ts';
 import { asking, type Wanted, WantedChildren } from './wantedChildren.ts';
 
@@ -86,6 +86,8 @@ export class ChildKeeper {
   readonly #answers: ChildAnswers;
   /** The peer refused what goes without a key exchange: we ask with one, though our proposals name none. */
   #withKeyExchange = false;
+  /** When it was last said of one in use that the peer does not know it. */
+  #unknownAt = Number.NEGATIVE_INFINITY;
   /** SPIs of the peer's that it deleted meanwhile: the answer that tells us of one may be late. */
   readonly #deleted = new Set<number>();
 
@@ -116,6 +118,25 @@ export class ChildKeeper {
   /** One more is being made, or will be. */
   get pending(): boolean {
     return this.#making || this.#wanted.pending;
+  }
+
+  /**
+   * RFC 7296 §1.5: the peer says, under protection, that it was sent packets of an SA that it does not have; `spi` is its own. Cisco's gateways
+   * do, and else all would go there in vain until the next rekeying. Of one that is in use that is not to be taken for granted, since a gateway
+   * may be slow to set up what it has agreed to: it is rekeyed, and who does not know it says so then (CHILD_SA_NOT_FOUND). True: it was one.
+   */
+  isUnknown(spi: Uint8Array, now: number): boolean {
+    const sa = this.#setup.current();
+    const child = sa?.children.find(({ spiOut }) => spiOut === spiNumber(spi));
+    const life = child && this.#lives.get(child.spiIn);
+    if (!sa || !life || life.replacedBy !== undefined || life.expired) return false;
+    if (life.ours || now < this.#unknownAt + hintsEvery) return true;
+    this.#unknownAt = now;
+    sa.narrator.log('warn', 'the peer does not know the CHILD SA that it is sent to: rekeying it', {
+      spiIn: spiText(life.spiIn),
+    });
+    this.rekey(life.spiIn, now);
+    return true;
   }
 
   /** Its life begins. Every CHILD SA comes by here. */

@@ -110,7 +110,7 @@ export const usualTiming: IkeTiming = {
 };
 /** A request is sent in so many rounds of repetitions where the gateway's packets say that it is there. */
 export const mostRounds = 2;
-/** RFC 7296 §2.4, RFC 6290 §8.1: what anybody may have sent is a reason to ask the gateway this often at most. Milliseconds. */
+/** RFC 7296 §1.5, §2.4, RFC 6290 §8.1: that an SA is not known is a reason to ask the gateway, or to rekey, this often at most. Milliseconds. */
 export const hintsEvery = 10_000;
 
 /**

@@ -222,11 +222,11 @@ export class Session {
   // --- IKE SAs ---------------------------------------------------------------------------------------------------------------------
 
   #make(start: IkeSaStart): IkeSa {
-    const { timing, random, keyLog, version, closeWithoutChild, followPeer, notified, roads } = this.#setup;
+    const { timing, random, keyLog, version, closeWithoutChild, followPeer, roads } = this.#setup;
     const sa: IkeSa = new IkeSa({
       ...start,
       ...{ timing, random, keyLog, version, closeWithoutChild, followPeer },
-      ...(notified && { notified }),
+      notified: (...heard) => this.#notified(...heard),
       ...(roads && { roads }),
       handlers: {
         ...start.handlers,
@@ -243,6 +243,12 @@ export class Session {
       childComing: () => this.children.pending,
     });
     return sa;
+  }
+
+  #notified(...heard: Parameters<NotifyHandler>): ReturnType<NotifyHandler> {
+    const [notice, now] = heard;
+    if (notice.type === NOTIFY.INVALID_SPI && this.children.isUnknown(notice.data, now)) return {};
+    return this.#setup.notified?.(...heard);
   }
 
   #emit(sa: IkeSa, output: IkeOutput): void {
