@@ -9,7 +9,8 @@ import type { Channel, Configuration, Endpoint } from '../ike/sa/contract.ts';
 import { afterSleep } from '../ike/sa/lifetimes.ts';
 import type { Profile, ProfileSecret } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
-import { failure, reasonOf } from '../tunnel/explain.ts';
+import type { HostError } from '../system/ports.ts';
+import { failure, hostFailure, reasonOf } from '../tunnel/explain.ts';
 import { createSession, type Ending, holdsTraffic, type SessionInput } from '../tunnel/session.ts';
 import type { Lost, TunnelFacts } from '../tunnel/status.ts';
 import { createWallTime } from '../tunnel/wallTime.ts';
@@ -115,7 +116,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   const { ending: before, held: inherited, untilTold } = request.before ?? {};
   const session = createSession({ whenLost: profile.whenLost, before, untilTold, random: deps.random ?? Math.random });
   const signer = key && openKey(key);
-  let stage: Stage | undefined = inherited ? createStage(deps, profile, 'held') : undefined;
+  let stage: Stage | undefined = inherited ? createStage(deps, profile, hostLost, 'held') : undefined;
   let connection: Connection | undefined;
   /** Beside it, to take its place. */
   let successor: Connection | undefined;
@@ -181,7 +182,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       psk?.fill(0);
       return false;
     }
-    stage ??= createStage(deps, profile);
+    stage ??= createStage(deps, profile, hostLost);
     // What another took the place of gives its ticket back with its DELETE, and must not take that of the other.
     const take: TicketHolder['take'] = (ticket) => void (connection === current && tickets.take(ticket));
     const current: Connection = start(stage, psk, { redirect, tickets: { held: tickets.held, take } });
@@ -287,6 +288,11 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     if (again) deps.log('info', 'tunnel', 'trying again', { after: cause.code });
     else tell({ kind: 'ended', why: ended.ending(), elsewhere });
     return again;
+  }
+
+  /** By another program, and it cannot be put back. */
+  function hostLost(why: HostError): void {
+    void connection?.end(hostFailure(why));
   }
 
   /** The host stays set up, so that nothing meant for the tunnel goes another way. */

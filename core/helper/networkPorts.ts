@@ -1,6 +1,7 @@
 /** The network as this computer's kernel has it, for roaming.ts. */
 
 import { watchNetwork } from '../system/linux/networkWatch.ts';
+import { missingOf } from '../system/linux/planCheck.ts';
 import { Rtnetlink } from '../system/linux/rtnetlink.ts';
 import type { Log } from '../system/log.ts';
 import { SOCKET_MARK } from '../system/ports.ts';
@@ -11,7 +12,7 @@ export function createNetworkPorts(log: Log): NetworkPorts {
   const opened = Rtnetlink.open();
   if (!opened.ok) {
     log('error', 'tunnel', 'changes of the network cannot be seen', { why: opened.error.detail });
-    return { watch: () => ({ close: () => {} }), sourceTowards: () => undefined };
+    return { watch: () => ({ close: () => {} }), sourceTowards: () => undefined, missing: () => [] };
   }
   const kernel = opened.value;
   return {
@@ -27,5 +28,6 @@ export function createNetworkPorts(log: Log): NetworkPorts {
     },
     // As our own sockets: past the tunnel.
     sourceTowards: (address) => kernel.sourceTowards(address, SOCKET_MARK),
+    missing: (plan) => missingOf(kernel, plan),
   };
 }

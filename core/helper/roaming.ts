@@ -4,16 +4,19 @@
  */
 import type { Channel, Endpoint, Path } from '../ike/sa/contract.ts';
 import type { Log } from '../system/log.ts';
+import type { HostPlan } from '../system/ports.ts';
 
 export interface NetworkPorts {
   /** Calls when the network may have changed; `addresses`: one came or went, and not at the tunnel's own device. */
   readonly watch: (device: string, onChange: (news: { readonly addresses: boolean }) => void) => { close(): void };
   /** The address that our packets to there would come from; undefined where there is no way. */
   readonly sourceTowards: (address: string) => string | undefined;
+  /** What of the plan is not in place any more, in words. */
+  readonly missing: (plan: HostPlan) => readonly string[];
 }
 
 export interface RoamingPorts {
-  readonly network: NetworkPorts;
+  readonly network: Pick<NetworkPorts, 'watch' | 'sourceTowards'>;
   /** Ports of our sockets of this family; undefined where there are none to be had. */
   readonly sockets: (family: 4 | 6) => Promise<Readonly<Record<Channel, number>> | undefined>;
   /** Addresses that the gateway's name stands for. They may be other machines, so they count only where nothing else is left. */

@@ -10,12 +10,15 @@ import type { Channel } from '../ike/sa/contract.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Log } from '../system/log.ts';
 import type { HostError, HostPlan } from '../system/ports.ts';
+import { keepHost } from './hostKeeper.ts';
 import type { MonitorClient, OpenedTun } from './monitorClient.ts';
+import type { NetworkPorts } from './roaming.ts';
 import { connectTcp, type TcpConnection } from './tcpConnection.ts';
 
 export interface StageDeps {
   readonly monitor: Pick<MonitorClient, 'openTun' | 'bindUdp' | 'connectTcp' | 'apply' | 'revert'>;
   readonly dataplane: Pick<Dataplane, 'attachSockets' | 'attachStream' | 'releaseStream' | 'attachTun' | 'detach'>;
+  readonly network: Pick<NetworkPorts, 'watch' | 'missing'>;
   readonly closeDescriptor: (fd: number) => void;
   readonly log: Log;
 }
@@ -48,8 +51,16 @@ export interface Stage {
 
 const CLOSED: HostError = { code: 'failed', detail: 'the tunnel ends' };
 
-/** `held`: an engine that died left in place what holds traffic back, until a plan of ours or the end. */
-export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'localPort'>, held?: 'held'): Stage {
+/**
+ * `onHostLost`: what another program took away could not be put back, and nothing of the plan is in place. `held`: an engine that died left in
+ * place what holds traffic back, until a plan of ours or the end.
+ */
+export function createStage(
+  deps: StageDeps,
+  profile: Pick<Profile, 'mtu' | 'localPort'>,
+  onHostLost: (why: HostError) => void,
+  held?: 'held',
+): Stage {
   const descriptors: number[] = [];
   const sockets = new Map<4 | 6, Promise<Result<Ports, HostError>>>();
   /** Descriptors of TCP connections, and those on their way. */
@@ -63,6 +74,7 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
   let inherited = touched;
   let attached = false;
   let current: HostPlan | undefined;
+  let keeper: ReturnType<typeof keepHost> | undefined;
   let closing: Promise<void> | undefined;
 
   async function openDevice(): Promise<Result<OpenedTun, HostError>> {
@@ -132,7 +144,24 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
     // After an error nothing of any plan is in place (monitorContract.ts).
     current = applied.ok ? plan : undefined;
     inherited = false;
+    if (applied.ok) keeper ??= keepHost(deps.network, plan.interface.name, () => inTurn(mend()));
     return applied;
+  }
+
+  /** What somebody else took away is put back; whether something was. */
+  async function mend(): Promise<boolean> {
+    await applying;
+    const plan = closing ? undefined : current;
+    const missing = plan ? deps.network.missing(plan) : [];
+    if (!plan || missing.length === 0) return false;
+    deps.log('warn', 'host', 'another program changed what was set up for the tunnel: it is put back', {
+      missing: missing.join(', '),
+    });
+    const applied = await deps.monitor.apply(plan);
+    if (applied.ok) return true;
+    current = undefined;
+    onHostLost(applied.error);
+    return false;
   }
 
   async function revert(): Promise<void> {
@@ -153,6 +182,7 @@ export function createStage(deps: StageDeps, profile: Pick<Profile, 'mtu' | 'loc
   async function closeAll(): Promise<void> {
     // What is on its way puts things in place that must then be taken away.
     ended.abort();
+    keeper?.stop();
     await Promise.allSettled([device, ...sockets.values(), ...connecting, attaching, applying]);
     await inTurn(revert()).catch((fault) => deps.log('error', 'tunnel', `revert: ${String(fault)}`));
     if (attached) await deps.dataplane.detach().catch((fault) => deps.log('error', 'tunnel', `detach: ${String(fault)}`));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { closeSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { missingOf } from '../../core/system/linux/planCheck.ts';
 import { openTun } from '../../core/system/linux/tun.ts';
 import { Crash, full, must, Scene, split } from './hostScene.ts';
 import { hostState, ip, isolated, run } from './isolated.ts';
@@ -95,6 +96,43 @@ if (isolated(import.meta.url)) {
       [0, 32766],
       'no rule of a family without routes',
     );
+    must(host.revert());
+    scene.closeTun();
+    assert.deepEqual(hostState(scene.resolvConf), scene.before);
+  });
+
+  test('what another program takes away is found missing, and the same plan puts it back', () => {
+    using scene = new Scene();
+    scene.open();
+    const host = scene.host();
+    const plan = { ...full, whenLost: 'hold' } as const;
+    const missing = (): readonly string[] => missingOf(scene.netlink, plan);
+    assert.deepEqual(
+      missingOf(scene.netlink, { ...plan, interface: { ...plan.interface, name: 'sally9' } }),
+      [],
+      'no such device',
+    );
+    must(host.apply(plan));
+    assert.deepEqual(missing(), []);
+    const during = hostState(scene.resolvConf);
+    for (const [program, gone] of [
+      [
+        ['link', 'set', 'sally0', 'down'],
+        ['sally0 is down', 'address 2001:db8:99::5/128', 'route 0.0.0.0/0', 'route ::/0'],
+      ],
+      [
+        ['addr', 'flush', 'dev', 'sally0'],
+        ['address 10.99.0.5/24', 'address 2001:db8:99::5/128', 'route 0.0.0.0/0'],
+      ],
+      [['route', 'flush', 'table', '23057'], ['route 0.0.0.0/0']],
+      [['-6', 'rule', 'del', 'pref', '5210'], ['rule 5210 for IPv6']],
+    ] as const) {
+      run('ip', ...program);
+      assert.deepEqual(missing(), gone, program.join(' '));
+      must(host.apply(plan));
+      assert.deepEqual(missing(), []);
+      assert.deepEqual(hostState(scene.resolvConf), during, program.join(' '));
+    }
     must(host.revert());
     scene.closeTun();
     assert.deepEqual(hostState(scene.resolvConf), scene.before);

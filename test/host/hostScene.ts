@@ -55,6 +55,12 @@ export class Scene {
     this.#tun = undefined;
   }
 
+  get netlink(): Rtnetlink {
+    this.#netlink ??= Rtnetlink.open();
+    assert(this.#netlink.ok);
+    return this.#netlink.value;
+  }
+
   host(programs: { readonly resolvectl?: string; readonly resolvconf?: string } = {}): LinuxHost {
     this.#journal?.close();
     this.#journal = Journal.open(join(this.folder, 'journal'));
@@ -63,9 +69,7 @@ export class Scene {
       if (this.seen.length === this.crashAt) throw new Crash(what);
       this.seen.push(what);
     };
-    this.#netlink ??= Rtnetlink.open();
-    assert(this.#netlink.ok);
-    return new LinuxHost({ netlink: this.#netlink.value, journal: this.#journal, resolver, checkpoint });
+    return new LinuxHost({ netlink: this.netlink, journal: this.#journal, resolver, checkpoint });
   }
 
   /** An executable that notes how it was called. */

@@ -277,6 +277,24 @@ test('a key that only the user knows: locked over the death of the engine, until
   assert.doesNotMatch(await way(), /sally0/);
 });
 
+test('another program sets the device down, or takes rules and routes away: all is put back at once', { skip }, async () => {
+  assert.equal(await scene.up(await scene.profile(psk)), 'connected');
+  const { spiI } = scene.status().ike ?? {};
+  for (const words of [
+    ['link', 'set', 'sally0', 'down'],
+    ['rule', 'del', 'pref', '5210'],
+    ['route', 'flush', 'table', '23057'],
+  ]) {
+    await scene.lab.laptop.must(['ip', ...words]);
+    const until = performance.now() + 5_000;
+    while (!(await answers())) assert.ok(performance.now() < until, words.join(' '));
+    assert.match(await way(), /dev sally0/);
+  }
+  assert.deepEqual([scene.status().state, scene.status().ike?.spiI], ['connected', spiI]);
+  await scene.down();
+  assert.doesNotMatch(await way(), /sally0/);
+});
+
 test('where nothing is to be brought back, the end is the end', { skip }, async () => {
   const profile = await scene.profile({ ...psk, whenLost: 'end' });
   assert.equal(await scene.up(profile), 'connected');

@@ -15,7 +15,7 @@ import type { HostError, HostPlan } from '../ports.ts';
 import { ROUTE_TABLE } from '../ports.ts';
 import { type DnsMeans, dnsMeans, isDns, type ResolverTools, undoDns } from './dns.ts';
 import { hostErrorOf } from './errors.ts';
-import { allOurRules, familyOf, ruleKey, wantedRules } from './hostRules.ts';
+import { allOurRules, familyOf, routeKey, ruleKey, wantedRoutes, wantedRules } from './hostRules.ts';
 import type { Journal, UndoEntry } from './journal.ts';
 import type { InterfaceAddress, Link, NetlinkError, Route, Rtnetlink } from './rtnetlink.ts';
 import { anyStrictInterface, readSysctl, writeQuietly, writeSysctl } from './sysctl.ts';
@@ -254,18 +254,12 @@ export class LinuxHost {
   #routeSteps(link: Link, plan: HostPlan): Result<readonly Step[], HostError> {
     const current = this.#netlink.routes(ROUTE_TABLE);
     if (!current.ok) return err(fromNetlink(current.error));
-    const key = ({ destination, interface: device, unreachable }: Route): string =>
-      `${destination} ${unreachable === true ? 'unreachable' : device}`;
     const { whenLost } = plan;
-    const wanted = plan.routes.flatMap((destination): Route[] => {
-      const route = { family: familyOf(destination), destination, table: ROUTE_TABLE };
-      const through = { ...route, interface: link.index };
-      return whenLost === undefined ? [through] : [{ ...route, interface: 0, unreachable: true }, through];
-    });
-    const have = new Set(current.value.map(key));
-    const want = new Set(wanted.map(key));
-    const stale = current.value.filter((route) => !want.has(key(route)));
-    const missing = wanted.filter((route) => !have.has(key(route)));
+    const wanted = wantedRoutes(plan, link.index);
+    const have = new Set(current.value.map(routeKey));
+    const want = new Set(wanted.map(routeKey));
+    const stale = current.value.filter((route) => !want.has(routeKey(route)));
+    const missing = wanted.filter((route) => !have.has(routeKey(route)));
     const steps: Step[] = [];
     for (const route of missing) {
       const through = this.#addRoute(route, link);

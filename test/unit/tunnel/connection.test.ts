@@ -30,7 +30,7 @@ function run(world: FakeWorld, wanted: Profile = profile()): Run {
   let look = () => {};
   const log = (_level: string, _area: string, text: string, fields?: object) =>
     lines.push(`${text} ${JSON.stringify(fields ?? {})}`);
-  const stage = createStage({ ...world.deps, log }, wanted);
+  const stage = createStage({ ...world.deps, log }, wanted, () => {});
   const one = startConnection(
     { ...world.deps, log, onChange: () => look() },
     {

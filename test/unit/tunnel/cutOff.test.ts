@@ -28,6 +28,7 @@ test('without a network it is said soon that nothing passes; a change of network
           return { close: () => looks.delete(look) };
         },
         sourceTowards: () => source,
+        missing: () => [],
       },
       log: () => {},
       onChange: () => told(),

@@ -254,7 +254,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       openTls: () => ({ exchange: async () => ({ kind: 'credential-missing', why: 'expired' }), close: () => {} }),
     },
     openKey: async () => err('no key in this test'),
-    network: { watch: () => ({ close: () => {} }), sourceTowards: () => undefined },
+    network: { watch: () => ({ close: () => {} }), sourceTowards: () => undefined, missing: () => [] },
     closeDescriptor: (fd) => {
       calls.push('close');
       open.delete(fd);

@@ -50,7 +50,7 @@ async function up(context: TestContext, zone: Map<string, readonly string[]>, ch
           else (silent.has(config.remote.address) ? neverAnswers : comesUp)(input, emit);
         });
       },
-      network: { watch: () => ({ close: () => {} }), sourceTowards: () => '127.0.0.1' },
+      network: { watch: () => ({ close: () => {} }), sourceTowards: () => '127.0.0.1', missing: () => [] },
       log: () => {},
       onChange: () => {},
     },

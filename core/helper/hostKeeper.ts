@@ -1,0 +1,43 @@
+/**
+ * Keeps the host as it was made for a tunnel. Other programs change it without asking: a device that is set down loses its routes for good, and
+ * systemd-networkd takes away rules that it does not know whenever it starts anew. Nothing passes then, or what is meant for the tunnel leaves
+ * in clear, while IKE goes on as before.
+ */
+import type { NetworkPorts } from './roaming.ts';
+
+/** Two programs that do not agree are not to keep the computer busy. Milliseconds. */
+const rest = 1_000;
+
+/** `mend` looks, makes the host as planned again, and says whether it had to; called one at a time. */
+export function keepHost(network: Pick<NetworkPorts, 'watch'>, device: string, mend: () => Promise<boolean>): { stop(): void } {
+  let busy = false;
+  let again = false;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  function look(): void {
+    again = busy;
+    if (busy || stopped) return;
+    busy = true;
+    void mend().then(
+      (mended) => {
+        timer = setTimeout(go, mended ? rest : 0).unref();
+      },
+      () => go(),
+    );
+  }
+
+  function go(): void {
+    busy = false;
+    if (again) look();
+  }
+
+  const watch = network.watch(device, look);
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+      watch.close();
+    },
+  };
+}
