@@ -69,7 +69,7 @@ class Lanes implements Dataplane {
   readonly #paths: PathKeepers;
 
   constructor(options: DataplaneOptions) {
-    const { onIke, onFailure, onLimit, onStreamOver } = options;
+    const { onIke, onFailure, onDeviceGone = onFailure, onLimit, onStreamOver } = options;
     const { keepaliveInterval = defaultKeepalive, replayWindow = defaultWindow } = options;
     const { backend, worker, lanes = 1 } = options;
     this.#counters = new Counters(lanes);
@@ -81,7 +81,7 @@ class Lanes implements Dataplane {
       ...(backend !== undefined && { backend }),
     };
     const onReport = (report: Report): void => {
-      if (report.kind === 'trouble') this.#trouble(report.detail, onFailure);
+      if (report.kind === 'trouble') this.#trouble(report.detail, onDeviceGone);
       if (report.kind === 'segmentation-lost') this.#segmentationLost(report.fd);
       if (report.kind === 'flood') this.#filters.beStrict(report);
       if (report.kind === 'path-mtu') this.#paths.reported(report.remote, report.mtu);
@@ -424,10 +424,10 @@ class Lanes implements Dataplane {
   }
 
   /** Every lane may find out. */
-  #trouble(detail: string, onFailure: (detail: string) => void): void {
+  #trouble(detail: string, onDeviceGone: (detail: string) => void): void {
     if (this.#troubles.has(detail)) return;
     this.#troubles.add(detail);
-    onFailure(detail);
+    onDeviceGone(detail);
   }
 }
 

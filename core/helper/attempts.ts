@@ -70,6 +70,8 @@ export interface Attempts {
   /** As those of a connection; false when there is none that is up. */
   limit(spiIn: number, which: 'soft' | 'hard'): void;
   rekey(what: 'ike' | 'child'): boolean;
+  /** Another program removed the TUN device: what was meant for it is held as after any other loss, and goes on with another device. */
+  deviceGone(detail: string): void;
   /** The computer is about to sleep. */
   suspending(): void;
   /** It is awake again. */
@@ -483,6 +485,11 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       for (const one of [connection, successor]) one?.limit(spiIn, which);
     },
     rekey: (what) => connection?.rekey(what) ?? false,
+    deviceGone(detail) {
+      if (ending) return;
+      stage?.renewDevice();
+      for (const one of [connection, successor, ...leaving]) void one?.end(failure('device-gone', detail));
+    },
     suspending: () => tell({ kind: 'suspending' }),
     resumed,
     again(askSecret) {

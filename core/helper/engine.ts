@@ -90,6 +90,7 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
     startDataplane({
       onIke: ({ bytes, channel, from }) => tunnel?.datagram(bytes, channel, from),
       onFailure: (detail) => tunnel?.dataplaneFailed(detail),
+      onDeviceGone: (detail) => tunnel?.deviceGone(detail),
       onStreamOver: (fd, why) => tunnel?.streamOver(fd, why),
       onLimit: (spiIn, which) => tunnel?.limit(spiIn, which),
       ...(args.espBackend !== undefined && { backend: args.espBackend }),

@@ -215,6 +215,9 @@ function openDevice(
   const names = new Set(links.value.map((link) => link.name));
   for (const name of ours) if (!names.has(name)) ours.delete(name);
   if (ours.size >= 4) return err({ code: 'busy', detail: `${ours.size} devices are open` });
+  const kept = parked.name();
+  // Another program removed it: what is kept of it would stand in the way of keeping the next one of that name.
+  if (kept !== undefined && !names.has(kept)) parked.leave();
   const left = parked.name();
   const free = Array.from({ length: 100 }, (_, i) => `sally${i}`).find((candidate) => !names.has(candidate));
   const name = left !== undefined && names.has(left) && !ours.has(left) ? left : free;

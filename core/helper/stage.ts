@@ -29,6 +29,8 @@ export type Ports = Readonly<Record<Channel, number>>;
 export interface Stage {
   /** The device; opened by the first who asks. */
   device(): Promise<Result<OpenedTun, HostError>>;
+  /** It is gone; who asks next gets another one. */
+  renewDevice(): void;
   /** The sockets of this family, bound and read by the dataplane; opened by the first who asks. */
   sockets(family: 4 | 6): Promise<Result<Ports, HostError>>;
   /** A TCP connection to the first of these ports that takes it, read by the dataplane (RFC 9329); the error is words. */
@@ -62,6 +64,8 @@ export function createStage(
   held?: 'held',
 ): Stage {
   const descriptors: number[] = [];
+  /** Those of a device that is gone, until no thread uses them. */
+  const stale: number[] = [];
   const sockets = new Map<4 | 6, Promise<Result<Ports, HostError>>>();
   /** Descriptors of TCP connections, and those on their way. */
   const streams = new Set<number>();
@@ -81,6 +85,15 @@ export function createStage(
     const opened = await deps.monitor.openTun(profile.mtu);
     if (opened.ok) descriptors.push(...opened.value.fds);
     return opened;
+  }
+
+  function renewDevice(): void {
+    const gone = device;
+    device = undefined;
+    attaching = undefined;
+    void gone?.then((opened) => {
+      for (const fd of opened.ok ? opened.value.fds : []) stale.push(...descriptors.splice(descriptors.indexOf(fd), 1));
+    });
   }
 
   async function openSockets(family: 4 | 6): Promise<Result<Ports, HostError>> {
@@ -129,6 +142,7 @@ export function createStage(
     if (!opened?.ok || closing) return;
     attached = true;
     await deps.dataplane.attachTun(opened.value.fds, opened.value.features);
+    for (const fd of stale.splice(0)) deps.closeDescriptor(fd);
   }
 
   async function apply(plan: HostPlan): Promise<Result<readonly string[], HostError>> {
@@ -186,7 +200,7 @@ export function createStage(
     await Promise.allSettled([device, ...sockets.values(), ...connecting, attaching, applying]);
     await inTurn(revert()).catch((fault) => deps.log('error', 'tunnel', `revert: ${String(fault)}`));
     if (attached) await deps.dataplane.detach().catch((fault) => deps.log('error', 'tunnel', `detach: ${String(fault)}`));
-    for (const fd of [...descriptors.splice(0), ...streams]) deps.closeDescriptor(fd);
+    for (const fd of [...descriptors.splice(0), ...stale.splice(0), ...streams]) deps.closeDescriptor(fd);
     streams.clear();
   }
 
@@ -196,6 +210,7 @@ export function createStage(
       device ??= openDevice();
       return device;
     },
+    renewDevice,
     sockets(family) {
       if (closing) return Promise.resolve(err(CLOSED));
       const opening = sockets.get(family) ?? openSockets(family);

@@ -42,6 +42,8 @@ export interface TunnelKeeper {
   limit(spiIn: number, which: 'soft' | 'hard'): void;
   /** The dataplane is dead. */
   dataplaneFailed(detail: string): void;
+  /** Another program removed the TUN device. */
+  deviceGone(detail: string): void;
   /** Takes up what an engine that died was doing; what it held back for nobody is let go. */
   resume(): void;
   /** Ends whatever there is, for the end of the engine; `kept` for the next one to take up. */
@@ -230,6 +232,10 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     suspending: () => current?.suspending(),
     resumed: () => current?.resumed(),
     limit: (spiIn, which) => current?.limit(spiIn, which),
+    deviceGone(detail) {
+      options.logs.log('error', 'dataplane', detail);
+      current?.deviceGone(detail);
+    },
     dataplaneFailed(detail) {
       options.logs.log('error', 'dataplane', detail);
       void current?.end(failure('dataplane-failed', detail));

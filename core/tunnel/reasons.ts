@@ -162,6 +162,11 @@ export const reasons = {
     advice: 'Connect again; if it happens again, send the last lines of `sallyport log` to the makers.',
     exitCode: 35,
   },
+  'device-gone': {
+    what: 'Another program removed the network device of the tunnel.',
+    advice: 'Connect again; if it happens again, look for another program that manages the network of this computer.',
+    exitCode: 36,
+  },
   // The tunnel.
   'already-up': { what: 'A tunnel is already up or coming up.', advice: 'Run `sallyport down` first.', exitCode: 40 },
   'used-by-another': {

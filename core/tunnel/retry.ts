@@ -5,7 +5,7 @@
 import type { ReasonCode } from './reasons.ts';
 
 /**
- * - `now`: the gateway is there, and only the way to it is another.
+ * - `now`: the gateway is there, and only the way to it, or the device, is another.
  * - `soon`: the network or the gateway was away, and trying costs nobody anything.
  * - `later`: the gateway is there and does not want us now, or this computer is not ready; each try is work for somebody.
  * - `never`: it would end in the same way, would look like guessing a password (accounts lock themselves after a few), or somebody may be
@@ -15,6 +15,7 @@ export type Again = 'now' | 'soon' | 'later' | 'never';
 
 const table: { readonly [C in ReasonCode]: Again | 'disbelieved' } = {
   'address-changed': 'now',
+  'device-gone': 'now',
   // Gone, and perhaps back.
   'gateway-lost': 'soon',
   'closed-by-gateway': 'soon',

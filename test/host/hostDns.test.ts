@@ -111,6 +111,21 @@ if (isolated(import.meta.url)) {
     assert.equal(scene.calls().at(-1), 'resolvectl revert sally0');
   });
 
+  test('another device of the same name is told anew: its name servers went with the one before', () => {
+    using scene = new Scene((self) => writeFileSync(self.resolvConf, 'nameserver 127.0.0.53\n'));
+    scene.open();
+    const host = scene.host({ resolvectl: scene.program('resolvectl') });
+    must(host.apply(full));
+    const told = scene.calls();
+    must(host.apply(full));
+    assert.deepEqual(scene.calls(), told);
+    scene.closeTun();
+    scene.open();
+    must(host.apply(full));
+    assert.deepEqual(scene.calls(), [...told, ...told]);
+    must(host.revert());
+  });
+
   test('a resolvectl that does not work is passed over for the file', () => {
     using scene = new Scene((self) => writeFileSync(self.resolvConf, 'nameserver 127.0.0.53\n'));
     scene.open();

@@ -295,6 +295,36 @@ test('another program sets the device down, or takes rules and routes away: all 
   assert.doesNotMatch(await way(), /sally0/);
 });
 
+test('another program removes the device: held back, and brought back with another one', { skip }, async () => {
+  for (const whenLost of ['hold', 'lock', 'end'] as const) {
+    assert.equal(await scene.up(await scene.profile({ ...psk, whenLost })), 'connected');
+    const { spiI } = scene.status().ike ?? {};
+    await scene.lab.laptop.must(['ip', 'link', 'delete', 'sally0']);
+    if (whenLost === 'end') {
+      const { failure } = await scene.until('the end', ({ state }) => state === 'failed', 10_000);
+      assert.equal(failure?.code, 'device-gone');
+      break;
+    }
+    // No way at all, or the next device; never that of the network.
+    for (let looks = 0; looks < 20; looks++) {
+      const { stdout } = await scene.lab.laptop.exec(['ip', 'route', 'get', inside]);
+      assert.doesNotMatch(stdout, /eth0/, whenLost);
+    }
+    await scene.until('another', (status) => isConnected(status) && status.ike?.spiI !== spiI, 10_000);
+    assert.match(await way(), /dev sally0/);
+    assert.equal(await answers(), true);
+    // It is kept for the next engine as the first one was.
+    process.kill(scene.enginePid(), 'SIGKILL');
+    await sleep(300);
+    assert.match(await way(), /dev sally0/);
+    await scene.reconnect();
+    await scene.until('brought back', isConnected, 15_000);
+    assert.equal(await answers(), true);
+    await scene.down();
+  }
+  assert.doesNotMatch(await way(), /sally0/);
+});
+
 test('where nothing is to be brought back, the end is the end', { skip }, async () => {
   const profile = await scene.profile({ ...psk, whenLost: 'end' });
   assert.equal(await scene.up(profile), 'connected');

@@ -182,7 +182,7 @@ export class LinuxHost {
       this.#routeSteps(link.value, plan),
       this.#filterSteps(plan),
       this.#ruleSteps(plan),
-      this.#dnsSteps(plan),
+      this.#dnsSteps(link.value, plan),
     ]) {
       if (!part.ok) return part;
       steps.push(...part.value);
@@ -317,12 +317,13 @@ export class LinuxHost {
     return ok(steps);
   }
 
-  #dnsSteps(plan: HostPlan): Result<readonly Step[], HostError> {
+  #dnsSteps({ index }: Link, plan: HostPlan): Result<readonly Step[], HostError> {
     const { dns } = plan;
     if (dns === undefined || dns.servers.length === 0) {
       return ok(this.#dns === '' ? [] : [{ what: 'DNS taken back', run: () => this.#withdrawDns() }]);
     }
-    const key = JSON.stringify([plan.interface.name, dns]);
+    // By its index: whoever manages name servers by the device forgets them with it, and knows nothing of the next one of its name.
+    const key = JSON.stringify([plan.interface.name, index, dns]);
     let means: readonly DnsMeans[];
     try {
       means = dnsMeans(dns, plan.interface.name, this.#resolver);

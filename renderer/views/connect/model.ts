@@ -175,6 +175,7 @@ const remedies: Readonly<Record<string, readonly Remedy[]>> = {
   internal: ['openLog'],
   'host-failed': ['openLog'],
   'dataplane-failed': ['openLog'],
+  'device-gone': ['openLog'],
   'gateway-refused': ['openLog'],
   'gateway-misbehaved': ['openLog'],
 };

@@ -27,6 +27,24 @@ test('lost and brought back: nothing of the host changes, nothing is opened agai
   assert.ok(it.secrets.every((secret) => secret.every((octet) => octet === 0)));
 });
 
+test('a device that another program removed: held, and another one is opened', async () => {
+  const it = startSession();
+  await it.reaches('connected');
+  const open = it.open.size;
+  it.calls.length = 0;
+  it.attempts.deviceGone('the TUN device is gone');
+  assert.equal(it.status().state, 'reconnecting');
+  assert.deepEqual([it.status().held, it.status().failure?.code], [true, 'device-gone']);
+  await it.reaches('connected');
+  assert.deepEqual(
+    it.calls.filter((call) => !call.startsWith('probe')),
+    ['removeChild', 'openTun 1400', 'attachTun', 'close', 'installChild 20000 1024', 'apply'],
+  );
+  assert.equal(it.open.size, open, 'the old one is closed, once nobody uses it');
+  await it.attempts.end();
+  assert.equal(it.open.size, 0);
+});
+
 test('brought back with another address inside: the log says that nothing can go on', async () => {
   const moves = (_config: IkeConfig, count: number): Script => {
     const addresses = [{ address: `10.9.0.${count === 0 ? 2 : 3}`, prefix: 32 }];
