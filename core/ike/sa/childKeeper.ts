@@ -20,7 +20,7 @@ import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { childCode } from '../exchanges/ikeAuthErrors.ts';
 import type { Nonces } from '../keys/ikeKeys.ts';
 import { suiteText, withKeyExchange } from '../negotiation.ts';
-import { selectorsText } from '../selectors.ts';
+import { narrow, selectorsText } from '../selectors.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/message.ts';
 import { allPayloads, deleteChildSas, notify } from '../wire/payloads.ts';
@@ -38,6 +38,7 @@ import {
   succeed,
   wipeChild,
 } from './childLife.ts';
+import type { ChildFacts } from './childTable.ts';
 import type { ChildSa, IkeFailure, IkeOutput } from './contract.ts';
 import { followUp } from './followUp.ts';
 import type { IkeSa } from './ikeSa.ts';
@@ -159,8 +160,10 @@ export class ChildKeeper {
       redundantAt: Number.POSITIVE_INFINITY,
       expired: false,
     });
+    const before = how.replaces === undefined ? undefined : sa.child(how.replaces);
     sa.addChild({ ...child, limits: limitsOf(child, lifetimes) }, how);
     this.#tellDue(child.spiIn, (this.#lives.get(child.spiIn)?.softAt ?? now) - now);
+    if (before) this.#askForRest(sa, before, child, now);
   }
 
   /** One more CHILD SA, when there is time; or the first one. */
@@ -416,6 +419,20 @@ export class ChildKeeper {
     const retryMs = Math.round(pause);
     sa.narrator.log('warn', 'the peer deleted a CHILD SA of several', { remote: selectorsText(remote), retryMs });
     emit({ kind: 'child-refused', remoteSelectors: remote, evidence: 'deleted by the gateway' });
+  }
+
+  /**
+   * RFC 7296 §2.9.2: who rekeys must not leave out what the old one was for. Where the peer does, its packets would go nowhere and nobody would
+   * know: networks of which nothing is left are asked for in a CHILD SA of their own.
+   */
+  #askForRest(sa: IkeSa, before: ChildFacts, child: ChildSa, now: number): void {
+    const { renews, emit } = this.#setup;
+    const remote = before.remoteSelectors.filter((one) => narrow([one], child.remoteSelectors).length === 0);
+    if (!renews || remote.length === 0) return;
+    const pause = this.#wanted.leftOut({ local: before.localSelectors, remote }, now);
+    const retryMs = Math.round(pause);
+    sa.narrator.log('warn', 'the new CHILD SA leaves out networks of the old one', { remote: selectorsText(remote), retryMs });
+    emit({ kind: 'child-refused', remoteSelectors: remote, evidence: 'left out by the gateway when it was rekeyed' });
   }
 
   #created(sa: IkeSa, wanted: Wanted, spiIn: number, verdict: CreateVerdict<AgreedChild>, now: number): void {

@@ -5,7 +5,7 @@ import { type Life, type Lineage, newLineage, type Selectors } from './childLife
 import { pauseAfter, wantedFor } from './lifetimes.ts';
 
 export interface Wanted extends Selectors {
-  /** `again`: the peer has deleted it. */
+  /** `again`: the peer has deleted it, or left it out. */
   readonly which: 'first' | 'further' | 'again';
   readonly lineage: Lineage;
   readonly method?: KeTransform;
@@ -33,7 +33,7 @@ export class WantedChildren {
     this.#lives = lives;
   }
 
-  /** One is to be made; not counted is what the peer has deleted, and may delete again. */
+  /** One is to be made; not counted is what the peer has deleted or left out, and may again. */
   get pending(): boolean {
     return this.#wanted.some(({ which }) => which !== 'again');
   }
@@ -64,6 +64,15 @@ export class WantedChildren {
     // What the peer made of its own accord it may end so.
     if (expired || lineage.byPeer) return undefined;
     lineage.deletions = now - lineage.madeAt < wantedFor ? lineage.deletions + 1 : 1;
+    const pause = pauseAfter(lineage.deletions, Number.POSITIVE_INFINITY, this.#random);
+    this.retry({ ...selectors, which: 'again', lineage, attempts: 0, groups: 0, notBefore: now + pause });
+    return pause;
+  }
+
+  /** The peer made a successor that is not for these any more. Milliseconds until they are asked for: it may be about to do so itself. */
+  leftOut(selectors: Selectors, now: number): number {
+    const lineage = newLineage(false, now);
+    lineage.deletions = 1;
     const pause = pauseAfter(lineage.deletions, Number.POSITIVE_INFINITY, this.#random);
     this.retry({ ...selectors, which: 'again', lineage, attempts: 0, groups: 0, notBefore: now + pause });
     return pause;
