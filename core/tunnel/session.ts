@@ -93,7 +93,7 @@ const GOOD_STRETCH = 60_000;
 const LEAST_TRY = 2_000;
 /** Before a login beside the one in use is tried again. */
 const BETWEEN_RENEWALS = 1_000;
-/** RFC 5685 §6: MAX_REDIRECTS within REDIRECT_LOOP_DETECT_PERIOD. */
+/** RFC 5685 §7: MAX_REDIRECTS within REDIRECT_LOOP_DETECT_PERIOD. */
 const MOST_REDIRECTS = 5;
 const REDIRECT_PERIOD = 300_000;
 
@@ -220,6 +220,8 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
       connect(now);
       return;
     }
+    // That it was up on the way does not end a chain of redirects (RFC 5685 §7): two gateways may send us to each other only then.
+    if (reason.redirect === undefined && !elsewhere) redirects = [];
     const again: Again = againAfter(reason.code);
     if (again === 'never' || !survives(reason.code)) {
       finish(reason, now);
@@ -285,7 +287,6 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
           enter('up', now);
           everUp = true;
           why = undefined;
-          redirects = [];
           break;
         case 'ended':
           if (phase !== 'trying' && phase !== 'up') break;

@@ -304,6 +304,32 @@ test('a redirect is followed at once, five times in five minutes (RFC 5685 §6)'
   }
 });
 
+test('two gateways that send us to each other once we are connected are a loop as well', () => {
+  const it = at();
+  it.up(60_000);
+  const sent = (where: string) => {
+    const said = it.give({ kind: 'ended', why: { code: 'redirected', evidence: 'x', redirect: where } });
+    it.give({ kind: 'up' });
+    it.pass(1_000);
+    return said;
+  };
+  for (const where of ['b.test', 'a.test', 'b.test', 'a.test', 'b.test']) assert.deepEqual(sent(where), [`connect ${where}`]);
+  assert.deepEqual(it.give({ kind: 'ended', why: { code: 'redirected', evidence: 'x', redirect: 'a.test' } }), []);
+  assert.equal(it.session.lost()?.why.code, 'redirected');
+  assert.deepEqual(it.pass(60_000), ['59999: connect']);
+  // A balancer that sends everybody on is no loop for who walks from network to network.
+  const roams = at('hold', 0);
+  roams.up(5_000);
+  for (let moves = 0; moves < 8; moves++) {
+    assert.deepEqual(roams.lost('address-changed'), ['connect']);
+    assert.deepEqual(roams.give({ kind: 'ended', why: { code: 'redirected', evidence: 'x', redirect: 'b.test' } }), [
+      'connect b.test',
+    ]);
+    roams.give({ kind: 'up' });
+    roams.pass(4_000);
+  }
+});
+
 test('when nobody wants it any more it is over, and nothing wakes it', () => {
   const it = at();
   it.up(60_000);
