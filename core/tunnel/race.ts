@@ -82,8 +82,8 @@ export function createRace(options: RaceOptions): Race {
   const running = new Set<Target>();
   const out: RaceOutput[] = [];
   let startedAt: number | undefined;
-  /** When the last address began, and of which gateway. */
-  let last: { readonly at: number; readonly gateway: number } | undefined;
+  /** When the last address of each gateway began. */
+  const begun = new Map<number, number>();
   let over = false;
   /** What is tried over TCP unless UDP is answered before. */
   let fallbacks: readonly { readonly udp: Target; readonly at: number }[] = [];
@@ -94,18 +94,25 @@ export function createRace(options: RaceOptions): Race {
     const target = waiting[gateway]?.[0];
     if (!target) return undefined;
     const before = [...running].some((one) => one.gateway < gateway) || [...looking].some((one) => one < gateway);
-    const since = last?.at ?? startedAt ?? 0;
+    const since = Math.max(startedAt ?? 0, ...begun.values());
     // One that stood in before is not waited for as long.
-    if (before) return { target, at: since + (target.address === preferred ? NEXT_ADDRESS : NEXT_GATEWAY) };
+    if (before && target.address !== preferred)
+      return { target, at: Math.max(since + NEXT_ADDRESS, lastBefore(gateway) + NEXT_GATEWAY) };
     // RFC 8305 §5: at once when what began before has failed.
-    return { target, at: running.size === 0 ? 0 : since + NEXT_ADDRESS };
+    return { target, at: !before && running.size === 0 ? 0 : since + NEXT_ADDRESS };
+  }
+
+  /** When the last address of the gateways before this one began. */
+  function lastBefore(gateway: number): number {
+    const ats = [...begun].filter(([one]) => one < gateway).map(([, at]) => at);
+    return Math.max(startedAt ?? 0, ...ats);
   }
 
   function advance(now: number): void {
     for (let due = next(); due && due.at <= now && !over; due = next()) {
       waiting[due.target.gateway]?.shift();
       running.add(due.target);
-      last = { at: now, gateway: due.target.gateway };
+      begun.set(due.target.gateway, now);
       out.push({ kind: 'begin', target: due.target });
       const wait = udpBlocked ? TCP_AFTER_BLOCKED : TCP_AFTER;
       if (tcp === 'auto' && due.target.transport === undefined) fallbacks = [...fallbacks, { udp: due.target, at: now + wait }];

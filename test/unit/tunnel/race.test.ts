@@ -92,6 +92,18 @@ test('a second gateway joins in after three seconds of silence', () => {
   assert.deepEqual(it.answered('192.0.2.9'), ['drop 192.0.2.1', 'drop 2001:db8::1']);
 });
 
+test('the addresses of the second gateway follow each other as those of the first do', () => {
+  const it = race({ gateways: 2 });
+  it.found([four(1)], 0);
+  it.found([four(8), six(8), four(9)], 1);
+  assert.deepEqual(it.pass(10_000), ['3000: begin 192.0.2.8', '3250: begin 2001:db8::8', '3500: begin 192.0.2.9']);
+  // One that stood in before is tried early; it brings nobody else along.
+  const stoodIn = race({ gateways: 2, preferred: '192.0.2.9' });
+  stoodIn.found([four(1)], 0);
+  stoodIn.found([four(8), four(9)], 1);
+  assert.deepEqual(stoodIn.pass(10_000), ['250: begin 192.0.2.9', '3000: begin 192.0.2.8']);
+});
+
 test('one that stood in last time joins in as soon as an address would', () => {
   const it = race({ gateways: 2, preferred: '192.0.2.9' });
   it.found([four(1)], 0);
