@@ -207,8 +207,13 @@ export function createStage(
   return {
     device() {
       if (closing) return Promise.resolve(err(CLOSED));
-      device ??= openDevice();
-      return device;
+      const opening = device ?? openDevice();
+      device = opening;
+      // While traffic is held the next connection stands on this stage, too, and may find one.
+      void opening.then((opened) => {
+        if (!opened.ok) device = undefined;
+      });
+      return opening;
     },
     renewDevice,
     sockets(family) {

@@ -1,10 +1,13 @@
 /** Connections that are lost and brought back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newMemory } from '../../../core/helper/attempts.ts';
+import { err } from '../../../core/bytes/result.ts';
+import { newMemory, startAttempts } from '../../../core/helper/attempts.ts';
 import type { IkeConfig, IkeTicket } from '../../../core/ike/sa/contract.ts';
 import { defaultTrust } from '../../../core/profile/model.ts';
-import { comesUp, neverAnswers, type Script } from './fakes.ts';
+import { statusFor } from '../../../core/tunnel/status.ts';
+import { sampleProfile } from '../helper/sampleProfile.ts';
+import { comesUp, fakeWorld, lookout, neverAnswers, type Script } from './fakes.ts';
 import { octets, startSession, ticketing } from './sessionScene.ts';
 
 test('lost and brought back: nothing of the host changes, nothing is opened again, nobody is asked', async () => {
@@ -298,4 +301,38 @@ test('a ticket that the machine takes back is not presented; without tickets non
   await none.reaches('connected');
   assert.equal(none.configs[0]?.resumption, undefined);
   await none.attempts.end();
+});
+
+test('a device that could not be had once is asked for again, though what an engine before held stays held', {
+  timeout: 10_000,
+}, async () => {
+  const fake = fakeWorld();
+  const { look, until } = lookout();
+  let fails = 1;
+  const { openTun } = fake.deps.monitor;
+  const attempts = startAttempts(
+    {
+      ...fake.deps,
+      monitor: {
+        ...fake.deps.monitor,
+        openTun: async (mtu) => (fails-- > 0 ? err({ code: 'failed', detail: 'TUNSETIFF: ENOMEM' }) : openTun(mtu)),
+      },
+      random: () => 0.0001,
+      log: () => {},
+      onChange: () => look(),
+    },
+    {
+      owner: 1000,
+      profile: sampleProfile({ gateway: '127.0.0.1' }),
+      secret: { psk: octets('the key of this gateway') },
+      before: { ending: { code: 'engine-restarted', evidence: 'x' }, held: true, untilTold: false },
+      recall: () => undefined,
+      mayRemember: () => false,
+      remember: () => {},
+    },
+  );
+  const state = () => statusFor(attempts.facts(), 1000, 0).state;
+  await until(() => state() === 'connected');
+  await attempts.end();
+  assert.equal(fake.open.size, 0);
 });
