@@ -49,13 +49,20 @@ export function localAddressTowards({ address, family }: Address, port: number):
     };
     socket.once('error', fail);
     socket.once('connect', () => {
-      const local = socket.address().address;
-      socket.close();
       // The kernel's answer has the interface of a link-local address behind it.
-      resolve(ok(local.split('%')[0] ?? local));
+      const [local = ''] = socket.address().address.split('%');
+      socket.close();
+      // RFC 4291 §2.5.6: no router forwards what comes from one.
+      if (isLinkLocal(local) && !isLinkLocal(address)) resolve(err(failure('no-route', `${address}: no address but ${local}`)));
+      else resolve(ok(local));
     });
     socket.connect(port, address);
   });
+}
+
+/** fe80::/10 */
+function isLinkLocal(address: string): boolean {
+  return /^fe[89ab]/i.test(address);
 }
 
 /** Octets of the largest packet of the interface that has this address of ours; undefined where that cannot be told. */

@@ -1,6 +1,7 @@
 /** News of the kernel's about addresses, routes and links, and the address that it would send from. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { localAddressTowards } from '../../core/helper/gatewayPath.ts';
 import { watchNetwork } from '../../core/system/linux/networkWatch.ts';
 import { Rtnetlink } from '../../core/system/linux/rtnetlink.ts';
 import { isolated, run } from './isolated.ts';
@@ -79,5 +80,28 @@ if (isolated(import.meta.url)) {
     run('ip', 'route', 'del', 'default', 'via', '192.0.2.1');
     assert.equal(kernel.sourceTowards('198.51.100.10', 0x5a11), undefined);
     assert.equal(kernel.sourceTowards('vpn.office.test', 0x5a11), undefined);
+  });
+
+  test('a router of IPv6 and no address but the link-local one is no way', async () => {
+    run('ip', '-6', 'address', 'flush', 'dev', 'eth0', 'scope', 'global');
+    run('ip', 'link', 'set', 'eth0', 'down');
+    run('sysctl', '-qw', 'net.ipv6.conf.eth0.accept_dad=1');
+    run('ip', 'link', 'set', 'eth0', 'up');
+    const gateway = '2001:db8:f::10';
+    await until(
+      'a link-local address',
+      () => run('ip', '-6', 'address', 'show', 'dev', 'eth0', '-tentative').includes('fe80') || undefined,
+    );
+    run('ip', '-6', 'route', 'replace', 'default', 'via', 'fe80::1', 'dev', 'eth0');
+    assert.match(run('ip', '-6', 'route', 'get', gateway, 'mark', '0x5a11'), /src fe80/, 'the kernel would send from there');
+    assert.equal(kernel.sourceTowards(gateway, 0x5a11), undefined);
+    const towards = await localAddressTowards({ address: gateway, family: 6 }, 500);
+    assert.equal(!towards.ok && towards.error.code, 'no-route');
+    // Tentative for a second or two (RFC 4862 §5.4).
+    run('ip', 'address', 'add', '2001:db8::7/64', 'dev', 'eth0');
+    assert.equal(kernel.sourceTowards(gateway, 0x5a11), undefined);
+    assert.equal(await until('the address', () => kernel.sourceTowards(gateway, 0x5a11)), '2001:db8::7');
+    // What is on the link itself is reached from it.
+    assert.match(kernel.sourceTowards('fe80::1', 0x5a11) ?? '', /^fe80/);
   });
 }

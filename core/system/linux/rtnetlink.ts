@@ -211,7 +211,9 @@ export class Rtnetlink {
 
   /**
    * The address that the kernel would give to packets with this mark that go there; undefined where there is no way. A route stays when its
-   * cable is pulled, for seconds or for ever, and the kernel goes on using it (`ignore_routes_with_linkdown`): that is none.
+   * cable is pulled, for seconds or for ever, and the kernel goes on using it (`ignore_routes_with_linkdown`): that is none. Nor is one from a
+   * link-local address, of which the kernel knows no better where IPv6 has a router and no address of its own yet (RFC 4862 §5.4), or never
+   * gets one: no router forwards such packets (RFC 4291 §2.5.6).
    */
   sourceTowards(address: string, mark: number): string | undefined {
     const bytes = parseAddress(address);
@@ -228,6 +230,7 @@ export class Rtnetlink {
     const found = route && decodeAttributes(route.body, RTMSG.size);
     const source = found?.get(RTA.PREFSRC);
     const device = readU32(found?.get(RTA.OIF));
+    if (source && isLinkLocal(source) && !isLinkLocal(bytes)) return undefined;
     return source && (device === undefined || this.#hasCarrier(device)) ? formatAddress(source) : undefined;
   }
 
@@ -405,4 +408,9 @@ function ruleRequest(rule: Rule): readonly [Uint8Array, readonly Attribute[]] {
   }
   const family = rule.family === 4 ? AF_INET : AF_INET6;
   return [encodeRuleHeader(family, rule.invert === true ? FIB_RULE_INVERT : 0), attributes];
+}
+
+/** fe80::/10 */
+function isLinkLocal(address: Uint8Array): boolean {
+  return address.length === 16 && address[0] === 0xfe && (address[1] & 0xc0) === 0x80;
 }
