@@ -17,6 +17,7 @@ import { createWallTime } from '../tunnel/wallTime.ts';
 import type { SigningKey } from './asks.ts';
 import { type Connection, type ConnectionDeps, type ConnectionRequest, startConnection } from './connection.ts';
 import { createCredentials, type Recallable, type Rememberable } from './credentials.ts';
+import { type LookUp, whileHeld } from './gatewayNames.ts';
 import { resolveGateway } from './gatewayPath.ts';
 import { watchWays } from './gatewayWays.ts';
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
@@ -426,13 +427,21 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     return told !== undefined && told === connection && session.lost() === undefined && !session.paused();
   }
 
+  const lookUp: LookUp = (name, wanted) => {
+    const usual = deps.lookUp ?? ((one: string) => resolveGateway(one));
+    return deps.outside && stage ? whileHeld(usual, deps.outside, stage, memory)(name, wanted) : usual(name);
+  };
+
   const watch = watchWays(
     {
       network: deps.network,
-      lookUp: (name) => (deps.lookUp ?? resolveGateway)(name),
+      lookUp,
       isUp,
       onWays: (usable) => tell({ kind: 'network', usable }),
-      onNames: deps.onChange,
+      onNames: () => {
+        connection?.namesChanged();
+        deps.onChange();
+      },
     },
     profile,
     memory,

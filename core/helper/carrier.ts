@@ -45,6 +45,8 @@ export interface Carrier {
   roam(device: string, path: { readonly local: Endpoint; readonly remote: Endpoint }): void;
   /** As of `Roaming`. */
   peerAddresses(addresses: readonly string[]): void;
+  /** As of `Roaming`. */
+  namesChanged(): void;
   /** The ends are where `where` says; `settled`: the gateway knows. */
   moved(settled: boolean): void;
   /** A TCP connection of the dataplane is over. False: it was none of these. */
@@ -115,6 +117,7 @@ export function createCarrier(ports: CarrierPorts, request: CarrierRequest): Car
       roaming = startRoaming({ network, log, sockets: portsOf, named, tell }, device, path, profile.gatewayPorts);
     },
     peerAddresses: (addresses) => roaming?.peerAddresses(addresses),
+    namesChanged: () => roaming?.namesChanged(),
     moved(settled) {
       if (line && settled && where.gateway.transport !== 'tcp') leave(line);
       look();

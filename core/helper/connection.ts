@@ -95,6 +95,8 @@ export interface Connection {
   check(): void;
   /** There is none beside it any more: what it has is used. */
   alone(): void;
+  /** Those of the gateway lead elsewhere, too. */
+  namesChanged(): void;
   /** The computer slept: what is due is done now. */
   woke(): void;
   /** Ends it, with a reason unless the user wanted it; `silently`, without a word to the gateway. Resolves when it is over. */
@@ -494,6 +496,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       return true;
     },
     alone: () => readiness.useWhatIsThere(),
+    namesChanged: carrier.namesChanged,
     woke: () => driver?.woke(),
     end: (reason, silently) => end(reason, silently),
     over,

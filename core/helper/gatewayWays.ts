@@ -4,12 +4,19 @@ import { type LookUp, learn, namesOf } from './gatewayNames.ts';
 import type { Memory } from './reach.ts';
 import type { NetworkPorts } from './roaming.ts';
 
+/**
+ * Where no address that is known can be reached, the names are asked anew: a network of IPv6 only has addresses of its own for gateways that
+ * have none (RFC 6147). With each change of the network so often, as name servers are known a little later than addresses; milliseconds between.
+ */
+const SEEK = { times: 3, every: 5_000 } as const;
+
 /** How often the names of the gateways are looked up while it is up, milliseconds: where they lead can hardly be asked once it is lost. */
 const NAMES_EVERY = 600_000;
 
 export interface WaysPorts {
   readonly network: NetworkPorts;
-  readonly lookUp: (name: string) => ReturnType<LookUp>;
+  /** `wanted` as of `LookUp`: it may be asked past the tunnel. */
+  readonly lookUp: LookUp;
   /** Nothing is lost and nothing sleeps: names are to be had. */
   readonly isUp: () => boolean;
   /** The ways are others now; `usable`: there is one. */
@@ -22,6 +29,9 @@ export function watchWays(ports: WaysPorts, profile: Profile, memory: Memory): {
   const { network, lookUp, isUp, onWays, onNames } = ports;
   let stopped = false;
   let before = ways();
+  let seeking = false;
+  let left = 0;
+  let again: NodeJS.Timeout | undefined;
 
   /** Only what makes a difference to the gateway: our own device and routes come and go too. */
   function ways(): string {
@@ -33,19 +43,41 @@ export function watchWays(ports: WaysPorts, profile: Profile, memory: Memory): {
       .trim();
   }
 
-  async function refresh(name: string): Promise<void> {
-    const found = await lookUp(name);
-    if (!stopped && found.ok && learn(memory.addresses, name, found.value, isUp())) onNames();
-  }
-
-  const watch = network.watch('', () => {
+  function look(): void {
     const now = ways();
     if (now === before) return;
     before = now;
     onWays(now !== '');
+  }
+
+  async function refresh(name: string, inside: () => boolean, wanted: () => boolean): Promise<void> {
+    const found = await lookUp(name, wanted);
+    if (!stopped && found.ok && learn(memory.addresses, name, found.value, inside())) onNames();
+  }
+
+  const nowhere = () => !stopped && before === '';
+
+  async function seek(): Promise<void> {
+    clearTimeout(again);
+    if (seeking || left === 0) return;
+    seeking = true;
+    left -= 1;
+    // What was known stays: it is good in the next network.
+    await Promise.all(namesOf(profile).map((name) => refresh(name, () => true, nowhere)));
+    seeking = false;
+    if (stopped) return;
+    look();
+    if (nowhere()) again = setTimeout(() => void seek(), SEEK.every);
+  }
+
+  const watch = network.watch('', () => {
+    look();
+    if (!nowhere()) return;
+    left = SEEK.times;
+    void seek();
   });
   const names = setInterval(() => {
-    if (isUp()) for (const name of namesOf(profile)) void refresh(name);
+    if (isUp()) for (const name of namesOf(profile)) void refresh(name, isUp, () => false);
   }, NAMES_EVERY);
 
   return {
@@ -53,6 +85,7 @@ export function watchWays(ports: WaysPorts, profile: Profile, memory: Memory): {
       stopped = true;
       watch.close();
       clearInterval(names);
+      clearTimeout(again);
     },
   };
 }

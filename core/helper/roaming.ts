@@ -28,6 +28,8 @@ export interface RoamingPorts {
 export interface Roaming {
   /** Other addresses of the gateway than the first. */
   peerAddresses(addresses: readonly string[]): void;
+  /** `named` has others. */
+  namesChanged(): void;
   stop(): void;
 }
 
@@ -84,6 +86,7 @@ export function startRoaming(
       others = [...addresses.filter((address) => address !== first && !later.includes(address)), ...later];
       look(false);
     },
+    namesChanged: () => look(false),
     stop() {
       stopped = true;
       watch.close();

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { err, ok } from '../../../core/bytes/result.ts';
 import { newMemory, startAttempts } from '../../../core/helper/attempts.ts';
 import { type GatewayAddresses, learn, namesOf } from '../../../core/helper/gatewayNames.ts';
+import { watchWays } from '../../../core/helper/gatewayWays.ts';
 import type { IkeOutput } from '../../../core/ike/sa/contract.ts';
 import type { Profile } from '../../../core/profile/model.ts';
 import { failure } from '../../../core/tunnel/explain.ts';
@@ -12,7 +13,7 @@ import { statusFor } from '../../../core/tunnel/status.ts';
 import { sampleProfile } from '../helper/sampleProfile.ts';
 import { comesUp, fakeWorld, neverAnswers, scriptedMachine } from './fakes.ts';
 
-const four = (address: string): Address => ({ address, family: 4 });
+const four = (address: string): Address => ({ address, family: address.includes(':') ? 6 : 4 });
 const texts = (addresses: readonly Address[] | undefined) => addresses?.map(({ address }) => address);
 /** What the gateway says next: a datagram's first octet. */
 const [REDIRECT, LOST] = [1, 2];
@@ -26,6 +27,9 @@ async function up(context: TestContext, zone: Map<string, readonly string[]>, ch
   const silent = new Set<string>();
   let asks = true;
   const inputs: string[] = [];
+  const paths: (readonly string[])[] = [];
+  const watching = new Set<(news: { readonly addresses: boolean }) => void>();
+  let source = (_address: string): string | undefined => '127.0.0.1';
   const attempts = startAttempts(
     {
       ...fake.deps,
@@ -39,6 +43,7 @@ async function up(context: TestContext, zone: Map<string, readonly string[]>, ch
         fake.configs.push(config);
         return scriptedMachine((input, emit) => {
           inputs.push(input.kind);
+          if (input.kind === 'paths') paths.push(input.paths.map(({ remote }) => remote.address));
           const end = (output: IkeOutput) => {
             asks = false;
             emit(output);
@@ -50,7 +55,14 @@ async function up(context: TestContext, zone: Map<string, readonly string[]>, ch
           else (silent.has(config.remote.address) ? neverAnswers : comesUp)(input, emit);
         });
       },
-      network: { watch: () => ({ close: () => {} }), sourceTowards: () => '127.0.0.1', missing: () => [] },
+      network: {
+        watch: (_, onChange) => {
+          watching.add(onChange);
+          return { close: () => watching.delete(onChange) };
+        },
+        sourceTowards: (address) => source(address),
+        missing: () => [],
+      },
       log: () => {},
       onChange: () => {},
     },
@@ -78,7 +90,16 @@ async function up(context: TestContext, zone: Map<string, readonly string[]>, ch
     asked,
     silent,
     inputs,
+    paths,
     until,
+    /** In another network, where these are our addresses. */
+    roams(towards: (address: string) => string | undefined) {
+      source = towards;
+      for (const tell of watching) tell({ addresses: true });
+    },
+    answers: () => {
+      asks = true;
+    },
     connected,
     says: (what: number) => attempts.datagram(new Uint8Array(28).fill(what), 'natt', { address: '127.0.0.1', port: 4500 }),
   };
@@ -122,6 +143,82 @@ test('what the gateways are called is looked up now and then while it is up: an 
   const { length } = it.asked;
   context.mock.timers.tick(600_000);
   assert.equal(it.asked.length, length);
+});
+
+/** A network of IPv6 only, whose name servers tell of IPv4 gateways at addresses of a translator (RFC 6147). */
+const onlySix = (address: string) => (address.includes(':') ? '2001:db8:a::7' : undefined);
+
+test('in a network without a way to what is known, the name is asked anew: connected, it goes on there', async (context) => {
+  const zone = new Map([['first.test', ['192.0.2.1']]]);
+  const it = await up(context, zone);
+  zone.set('first.test', ['192.0.2.1', '64:ff9b::c000:201']);
+  it.roams(onlySix);
+  await it.until(() => it.paths.some((paths) => paths.includes('64:ff9b::c000:201')));
+  assert.deepEqual(it.asked, ['first.test', 'first.test']);
+  await it.attempts.end();
+});
+
+test('and lost, it is tried there', async (context) => {
+  const zone = new Map([['first.test', ['192.0.2.1']]]);
+  const it = await up(context, zone);
+  it.roams(() => undefined);
+  it.says(LOST);
+  await it.until(() => statusFor(it.attempts.facts(), 1000, 0).state === 'blocked');
+  it.answers();
+  it.silent.add('192.0.2.1');
+  zone.set('first.test', ['192.0.2.1', '64:ff9b::c000:201']);
+  it.roams(onlySix);
+  await it.until(() => it.configs.some(({ remote }) => remote.address === '64:ff9b::c000:201') && it.connected());
+  await it.attempts.end();
+});
+
+test('name servers that are known later than the addresses are asked again, and not for ever', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const memory = newMemory();
+  memory.addresses.set('first.test', [four('192.0.2.1')]);
+  const ways: boolean[] = [];
+  let source = (_address: string): string | undefined => '192.0.2.7';
+  let change = (_news: { readonly addresses: boolean }) => {};
+  let asked = 0;
+  let answers = false;
+  const watch = watchWays(
+    {
+      network: {
+        watch: (_, onChange) => {
+          change = onChange;
+          return { close: () => {} };
+        },
+        sourceTowards: (address) => source(address),
+        missing: () => [],
+      },
+      lookUp: async (name) => {
+        asked++;
+        return answers ? ok([four('64:ff9b::c000:201')]) : err(failure('name-not-resolved', name));
+      },
+      isUp: () => false,
+      onWays: (usable) => ways.push(usable),
+      onNames: () => {},
+    },
+    sampleProfile({ gateway: 'first.test' }),
+    memory,
+  );
+  const pass = async (milliseconds: number) => {
+    for (let passed = 0; passed < milliseconds; passed += 1_000) {
+      context.mock.timers.tick(1_000);
+      await new Promise(setImmediate);
+    }
+  };
+  source = onlySix;
+  change({ addresses: true });
+  await pass(60_000);
+  assert.deepEqual([asked, ways], [3, [false]]);
+  change({ addresses: false });
+  await pass(1_000);
+  answers = true;
+  await pass(10_000);
+  assert.deepEqual([asked, ways], [5, [false, true]]);
+  assert.deepEqual(texts(memory.addresses.get('first.test')), ['192.0.2.1', '64:ff9b::c000:201']);
+  watch.stop();
 });
 
 test('the answer from inside is one more, never the only one; outside it is the truth', () => {
