@@ -32,8 +32,9 @@ const MOST_KNOWN = 16;
 export function learn(known: GatewayAddresses, name: string, found: readonly Address[], inside: boolean): boolean {
   const before = known.get(name) ?? [];
   const more = found.filter(({ address }) => before.every((one) => one.address !== address));
+  const fresh = more.slice(0, MOST_KNOWN / 2);
   if (!inside) known.set(name, found);
-  else if (more.length > 0) known.set(name, [...before.slice(0, MOST_KNOWN - more.length), ...more]);
+  else if (more.length > 0) known.set(name, [...before.slice(0, MOST_KNOWN - fresh.length), ...fresh]);
   return more.length > 0;
 }
 

@@ -11,6 +11,7 @@ import type { Address } from '../tunnel/race.ts';
 
 /** The resolver's own patience is a minute and more where name servers are silent. */
 const RESOLVE_WITHIN = 10_000;
+/** Of each family: the one that comes first may be the one that does not get through (RFC 8305 §4). */
 const MOST_ADDRESSES = 8;
 
 /** Addresses of a host name in the resolver's order, at least one; an address is its own answer and asks nobody. */
@@ -25,9 +26,15 @@ export function resolveGateway(name: string, within: number = RESOLVE_WITHIN): P
       clearTimeout(timer);
       if (error) resolve(err(failure('name-not-resolved', `${name}: ${lookupProblem(error)}`)));
       else if (found.length === 0) resolve(err(failure('name-not-resolved', `${name}: the name has no address`)));
-      else resolve(ok(found.slice(0, MOST_ADDRESSES).map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }))));
+      else resolve(ok(few(found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 })))));
     });
   });
+}
+
+/** As many as are worth trying, in their order. */
+export function few(found: readonly Address[]): readonly Address[] {
+  const first = ([4, 6] as const).flatMap((family) => found.filter((one) => one.family === family).slice(0, MOST_ADDRESSES));
+  return found.filter((one) => first.includes(one));
 }
 
 function lookupProblem(error: NodeJS.ErrnoException): string {

@@ -11,6 +11,7 @@ import type { HostError } from '../system/ports.ts';
 import { failure } from '../tunnel/explain.ts';
 import type { Address } from '../tunnel/race.ts';
 import { type DnsAnswer, dnsQuery, type QueryType, readDnsAnswer } from './dnsMessage.ts';
+import { few } from './gatewayPath.ts';
 import { adopt } from './udpDescriptor.ts';
 
 export interface OutsidePorts {
@@ -35,7 +36,7 @@ export function createOutsideLookUp(ports: OutsidePorts): OutsideLookUp {
     for (const server of servers.slice(0, MOST_SERVERS)) {
       const answers = await Promise.all([ask(ports, server, name, 'A'), ask(ports, server, name, 'AAAA')]);
       const found = answers.flatMap((answer) => (answer?.kind === 'addresses' ? answer.addresses : []));
-      if (found.length > 0) return ok(found);
+      if (found.length > 0) return ok(few(found));
       if (answers.some((answer) => answer?.kind === 'no-such-name')) break;
     }
     return err(failure('name-not-resolved', `${name}: not to be found past the tunnel`));

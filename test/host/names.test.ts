@@ -4,6 +4,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { resolveGateway } from '../../core/helper/gatewayPath.ts';
 import { superviseEngine } from '../../core/helper/monitorEngine.ts';
 import { isolated, run } from './isolated.ts';
 import { until } from './monitorScene.ts';
@@ -31,19 +32,40 @@ const engine = (folder: string, core: string) => `
   });`;
 
 if (isolated(import.meta.url)) {
+  // There, and silent: what nobody is there for is told at once.
+  run('ip', 'link', 'set', 'lo', 'up');
+  run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'far0');
+  for (const device of ['eth0', 'far0']) run('ip', 'link', 'set', device, 'up');
+  run('ip', 'address', 'add', '192.0.2.7/24', 'dev', 'eth0');
+  run('ip', 'address', 'add', '2001:db8::7/64', 'dev', 'eth0', 'nodad');
+  run('ip', 'neigh', 'add', '192.0.2.53', 'lladdr', '02:00:00:00:00:01', 'dev', 'eth0');
+
+  test('of a name with many addresses no family is left out', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sallyport-names-'));
+    const hosts = join(folder, 'hosts');
+    const addresses = [...Array.from({ length: 12 }, (_, i) => `2001:db8::${i + 10}`), '192.0.2.10', '192.0.2.11'];
+    writeFileSync(hosts, addresses.map((address) => `${address} many.test\n`).join(''));
+    run('mount', '--bind', hosts, '/etc/hosts');
+    try {
+      const found = await resolveGateway('many.test');
+      assert.ok(found.ok);
+      const families = found.value.map(({ family }) => family);
+      assert.equal(families[0], 6, 'as the resolver sorts them');
+      assert.deepEqual(
+        [families.filter((family) => family === 6).length, families.filter((family) => family === 4).length],
+        [8, 2],
+      );
+    } finally {
+      run('umount', '/etc/hosts');
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   test('a network whose name servers are silent does not keep the next one waiting', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'sallyport-names-'));
     const script = join(folder, 'engine.mjs');
     const found = join(folder, 'found');
     const resolvConf = join(folder, 'resolv.conf');
-    // There, and silent: what nobody is there for is told at once.
-    for (const device of [['lo'], ['eth0', 'type', 'veth', 'peer', 'name', 'far0']]) {
-      if (device.length > 1) run('ip', 'link', 'add', ...device);
-      run('ip', 'link', 'set', device[0] ?? '', 'up');
-    }
-    run('ip', 'link', 'set', 'far0', 'up');
-    run('ip', 'address', 'add', '192.0.2.7/24', 'dev', 'eth0');
-    run('ip', 'neigh', 'add', '192.0.2.53', 'lladdr', '02:00:00:00:00:01', 'dev', 'eth0');
     writeFileSync(resolvConf, 'nameserver 192.0.2.53\n');
     writeFileSync(script, engine(folder, new URL('../../core', import.meta.url).pathname));
     run('mount', '--bind', resolvConf, '/etc/resolv.conf');

@@ -65,6 +65,13 @@ test('both families, past an alias; nothing but the name is told', async (contex
   assert.deepEqual(it.asked.map((query) => Buffer.from(query).toString('hex')).toSorted(), [asked('01'), asked('1c')]);
 });
 
+test('of many addresses as many are taken as are worth trying, of both families', async (context) => {
+  const many = (record: readonly number[]) => Array.from({ length: 20 }, (_, i) => [...record.slice(0, -1), i + 1]);
+  const it = await server(context, (query) => [answer(query, many(isSix(query) ? six : four))]);
+  const found = await it.lookUp(NAME, ['127.0.0.1']);
+  assert.deepEqual(found.ok && [4, 6].map((one) => found.value.filter(({ family }) => family === one).length), [8, 8]);
+});
+
 test('what answers another question, or comes with another id, is not heard', async (context) => {
   const it = await server(context, (query) => {
     const other = new Uint8Array(query);

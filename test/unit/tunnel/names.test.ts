@@ -229,6 +229,9 @@ test('the answer from inside is one more, never the only one; outside it is the 
   for (let i = 0; i < 40; i++) learn(known, 'a.test', [four(`10.0.1.${i}`)], true);
   assert.equal(known.get('a.test')?.length, 16);
   assert.equal(texts(known.get('a.test'))?.[0], '192.0.2.1');
+  const many = Array.from({ length: 16 }, (_, i) => four(`10.0.2.${i}`));
+  assert.equal(learn(known, 'a.test', many, true), true);
+  assert.deepEqual([known.get('a.test')?.length, texts(known.get('a.test'))?.[0]], [16, '192.0.2.1'], 'however many');
   assert.equal(learn(known, 'a.test', [four('192.0.2.9')], false), true);
   assert.deepEqual(texts(known.get('a.test')), ['192.0.2.9']);
   assert.equal(learn(known, 'b.test', [four('192.0.2.9')], true), true);
