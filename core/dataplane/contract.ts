@@ -10,7 +10,7 @@ import type { ChildMtu } from './pathKeeper.ts';
 export interface DataplaneOptions {
   /** An IKE message (non-ESP marker already stripped). The bytes are the receiver's own copy. */
   readonly onIke: (message: { readonly bytes: Uint8Array; readonly channel: Channel; readonly from: Endpoint }) => void;
-  /** A worker ended on its own: nothing is carried any more. Called once at most per cause. */
+  /** A thread ended on its own: nothing is carried any more, and only another process can start one. Called once at most per cause. */
   readonly onFailure: (detail: string) => void;
   /** The TUN device went away under it: another one can be attached. Once per device; `onFailure` when absent. */
   readonly onDeviceGone?: (detail: string) => void;

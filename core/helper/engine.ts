@@ -61,11 +61,7 @@ async function main(): Promise<void> {
     write: (line) => process.stderr.write(line),
     writeLevel: args.value.logLevel,
   });
-  process.on('uncaughtException', (fault) => {
-    logs.log('error', 'engine', 'a fault of our own', { fault: fault.stack ?? fault.message });
-    // Not process.exit: it waits for the dataplane's threads, and those wait for packets.
-    process.kill(process.pid, 'SIGKILL');
-  });
+  process.on('uncaughtException', (fault) => die(logs, fault.stack ?? fault.message));
   await serve(args.value, logs);
 }
 
@@ -89,7 +85,8 @@ async function serve(args: EngineArgs, logs: LogRing): Promise<void> {
   const [dataplane] = await Promise.all([
     startDataplane({
       onIke: ({ bytes, channel, from }) => tunnel?.datagram(bytes, channel, from),
-      onFailure: (detail) => tunnel?.dataplaneFailed(detail),
+      // Only root can start another thread. What is held the monitor holds, until the next engine has threads that live.
+      onFailure: (detail) => die(logs, detail),
       onDeviceGone: (detail) => tunnel?.deviceGone(detail),
       onStreamOver: (fd, why) => tunnel?.streamOver(fd, why),
       onLimit: (spiIn, which) => tunnel?.limit(spiIn, which),
@@ -255,6 +252,13 @@ function openKeyLogOrRefuse(folder: string): KeyLog {
 function refuse(text: string): never {
   complain(text);
   process.exit(EXIT_OPTIONS);
+}
+
+/** The monitor starts another engine, which takes up what was up. */
+function die(logs: LogRing, fault: string): void {
+  logs.log('error', 'engine', 'a fault of our own', { fault });
+  // Not process.exit: it waits for the dataplane's threads, and those wait for packets.
+  process.kill(process.pid, 'SIGKILL');
 }
 
 function fatal(text: string): never {

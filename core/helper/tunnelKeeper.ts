@@ -6,7 +6,6 @@ import { hasAllSecrets, type ProfileSecret, type StoredProfile, summaryOf, wipe 
 import type { ProfileStore } from '../profile/store.ts';
 import type { ProfileSummary, Status, TunnelState } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
-import { failure } from '../tunnel/explain.ts';
 import { holdsTraffic } from '../tunnel/session.ts';
 import { stateOf, statusFor, type TunnelFacts } from '../tunnel/status.ts';
 import { type Attempts, type AttemptsDeps, type Before, newMemory, startAttempts } from './attempts.ts';
@@ -40,8 +39,6 @@ export interface TunnelKeeper {
   resumed(): void;
   /** A CHILD SA has carried as much as it should, or may. */
   limit(spiIn: number, which: 'soft' | 'hard'): void;
-  /** The dataplane is dead. */
-  dataplaneFailed(detail: string): void;
   /** Another program removed the TUN device. */
   deviceGone(detail: string): void;
   /** Takes up what an engine that died was doing; what it held back for nobody is let go. */
@@ -235,10 +232,6 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     deviceGone(detail) {
       options.logs.log('error', 'dataplane', detail);
       current?.deviceGone(detail);
-    },
-    dataplaneFailed(detail) {
-      options.logs.log('error', 'dataplane', detail);
-      void current?.end(failure('dataplane-failed', detail));
     },
     async stop(kept) {
       stopping = true;

@@ -325,6 +325,34 @@ test('another program removes the device: held back, and brought back with anoth
   assert.doesNotMatch(await way(), /sally0/);
 });
 
+test('a fault in a thread of the dataplane: held, and brought back by an engine whose threads live', { skip }, async () => {
+  const dies = join(scene.folder, 'dies');
+  await scene.stopHelper();
+  await scene.startHelper([], ['--import', new URL(`./laneDies.ts?when=${dies}`, import.meta.url).href]);
+  try {
+    assert.equal(await scene.up(await scene.profile({ ...psk, whenLost: 'lock' })), 'connected');
+    const engine = scene.enginePid();
+    writeFileSync(dies, '');
+    await answers();
+    const until = performance.now() + 30_000;
+    while (scene.enginePid() === engine) {
+      assert.ok(performance.now() < until, 'another engine');
+      const { stdout } = await scene.lab.laptop.exec(['ip', 'route', 'get', inside]);
+      assert.doesNotMatch(stdout, /eth0/);
+    }
+    assert.match(scene.said, /inbound lane: as the test wants it/);
+    rmSync(dies);
+    await scene.reconnect();
+    await scene.until('brought back', isConnected, 15_000);
+    assert.equal(await answers(), true);
+    await scene.down();
+  } finally {
+    rmSync(dies, { force: true });
+    await scene.stopHelper();
+    await scene.startHelper();
+  }
+});
+
 test('where nothing is to be brought back, the end is the end', { skip }, async () => {
   const profile = await scene.profile({ ...psk, whenLost: 'end' });
   assert.equal(await scene.up(profile), 'connected');
