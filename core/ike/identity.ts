@@ -23,8 +23,8 @@ export function parseIdentity(text: string): Result<Identity, 'malformed'> {
 }
 
 /** An identity as it came from a peer; the data are copied. */
-export function makeIdentity(type: number, data: Uint8Array): Identity {
-  return { type, data: data.slice(), text: identityText(type, data) };
+export function makeIdentity(type: number, data: Uint8Array, reserved?: number): Identity {
+  return { type, data: data.slice(), text: identityText(type, data), ...(reserved !== undefined && { reserved }) };
 }
 
 /** Printable whatever the octets are; what is not readable comes as hex. At most a few hundred characters. */

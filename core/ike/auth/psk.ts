@@ -19,7 +19,7 @@ export interface SignedParts {
   readonly peerNonce: Uint8Array;
   /** SK_pi when the initiator signs, SK_pr when the responder does. */
   readonly skP: Uint8Array;
-  readonly identity: { readonly type: number; readonly data: Uint8Array };
+  readonly identity: { readonly type: number; readonly data: Uint8Array; readonly reserved?: number };
   /** Of the IKE_INTERMEDIATE exchanges, if there were any (RFC 9242 §3.3.2); the same for both sides. */
   readonly intAuth?: Uint8Array | undefined;
 }
@@ -34,8 +34,10 @@ const keyPad = fromUtf8('Key Pad for IKEv2');
 /** RFC 7296 §2.15: the octets that the signer's AUTH covers, whatever the method. */
 export function signedOctets(parts: SignedParts): Uint8Array {
   const { identity } = parts;
-  // RestOfIDPayload: ID type, three reserved octets, data; without the generic header.
-  const maced = prf(parts.prf, parts.skP, Uint8Array.of(identity.type, 0, 0, 0), identity.data);
+  // RestOfIDPayload: ID type, three reserved octets as they were sent, data; without the generic header.
+  const { type, reserved = 0, data } = identity;
+  const head = Uint8Array.of(type, reserved >>> 16, reserved >>> 8, reserved);
+  const maced = prf(parts.prf, parts.skP, head, data);
   return concat(parts.message, parts.peerNonce, maced, parts.intAuth ?? new Uint8Array(0));
 }
 

@@ -299,7 +299,7 @@ export class IkeAuthExchange {
     if (error !== undefined && (!auth || !idr || isRefusal(error)))
       return err(refused(this.#refusal(error, first?.method ?? 'psk')));
     if (!idr) return err(malformed('no IDr payload'));
-    const identity = makeIdentity(idr.idType, idr.data);
+    const identity = makeIdentity(idr.idType, idr.data, idr.reserved);
     const wanted = config.remoteIdentity;
     if (wanted && !sameIdentity(wanted, identity) && !(auth && this.#namedBySubject(identity)))
       return err(disbelieved({ code: 'gateway-identity', evidence: inAuth(`IDr is ${identity.text} and not ${wanted.text}`) }));

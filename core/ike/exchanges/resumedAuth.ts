@@ -22,7 +22,6 @@ export function* resumedAuth(setup: IkeAuthSetup, ticket: IkeTicket, random: Ran
   const { localIdentity, remoteIdentity } = ticket;
   const child = new FirstChildRequest(setup, random);
   const ours = { prf: suite.prf, message: saInitRequest, peerNonce: nonces.nr, skP: keys.pi, identity: localIdentity };
-  const theirs = { prf: suite.prf, message: saInitResponse, peerNonce: nonces.ni, skP: keys.pr, identity: remoteIdentity };
   const response = yield* exchange([
     { kind: 'IDi', idType: localIdentity.type, data: localIdentity.data },
     { kind: 'IDr', idType: remoteIdentity.type, data: remoteIdentity.data },
@@ -38,10 +37,12 @@ export function* resumedAuth(setup: IkeAuthSetup, ticket: IkeTicket, random: Ran
   const error = errorOf(response);
   if (error !== undefined && (!auth || !idr || isRefusal(error))) return refused(refusal(error, 'authentication-failed'));
   if (!idr || !auth) return malformed(idr ? 'no AUTH payload' : 'no IDr payload');
-  const identity = makeIdentity(idr.idType, idr.data);
+  const identity = makeIdentity(idr.idType, idr.data, idr.reserved);
   // RFC 5723 §4.3.3: it cannot be another one than before.
   if (!sameIdentity(identity, remoteIdentity))
     return disbelieved({ code: 'gateway-identity', evidence: inAuth(`IDr is ${identity.text} and not ${remoteIdentity.text}`) });
+  // The octets of this IDr: that it is the same identity does not make them the same.
+  const theirs = { prf: suite.prf, message: saInitResponse, peerNonce: nonces.ni, skP: keys.pr, identity };
   if (auth.method !== AUTH_METHOD.SHARED_KEY || !equalConstantTime(resumedAuthValue(theirs), auth.data))
     return disbelieved({
       code: 'gateway-authentication-failed',

@@ -34,6 +34,8 @@ export interface Identity {
   readonly type: number;
   readonly data: Uint8Array;
   readonly text: string;
+  /** As in an ID payload (`message.ts`); it makes no other identity. */
+  readonly reserved?: number;
 }
 
 export interface IkeConfig {

@@ -128,7 +128,7 @@ function writeBody(writer: Writer, payload: Payload): void {
         isIdentityLength(payload.idType, payload.data.length),
         `identity ${payload.idType} of ${payload.data.length} octets`,
       );
-      writer.u8(octet(payload.idType)).zeros(3).bytes(payload.data);
+      writer.u32(octet(payload.idType) * 0x1000000 + (payload.reserved ?? 0)).bytes(payload.data);
       return;
     case 'CERT':
     case 'CERTREQ':

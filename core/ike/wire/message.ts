@@ -50,7 +50,8 @@ export interface ConfigAttribute {
 export type Payload =
   | { readonly kind: 'SA'; readonly proposals: readonly Proposal[] }
   | { readonly kind: 'KE'; readonly method: number; readonly data: Uint8Array }
-  | { readonly kind: 'IDi' | 'IDr'; readonly idType: number; readonly data: Uint8Array }
+  /** `reserved`: the three octets behind the type where they are not zero, as one number; AUTH covers them (RFC 7296 §2.15). */
+  | { readonly kind: 'IDi' | 'IDr'; readonly idType: number; readonly data: Uint8Array; readonly reserved?: number }
   | { readonly kind: 'CERT' | 'CERTREQ'; readonly encoding: number; readonly data: Uint8Array }
   | { readonly kind: 'AUTH'; readonly method: number; readonly data: Uint8Array }
   | { readonly kind: 'NONCE'; readonly data: Uint8Array }

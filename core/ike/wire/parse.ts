@@ -184,11 +184,12 @@ function parseKeyExchange(body: Uint8Array): Result<Payload, Fault> {
 function parseIdentification(kind: 'IDi' | 'IDr', body: Uint8Array): Result<Payload, Fault> {
   const reader = new Reader(body);
   const idType = reader.u8();
-  reader.bytes(3); // reserved
+  // MUST be ignored, yet AUTH covers it: it is kept for that.
+  const reserved = reader.u8() * 0x10000 + reader.u16();
   if (reader.short) return fault('syntax', 'short');
   const data = reader.rest();
   if (!isIdentityLength(idType, data.length)) return fault('syntax', `address of ${data.length} octets`);
-  return ok({ kind, idType, data });
+  return ok({ kind, idType, data, ...(reserved !== 0 && { reserved }) });
 }
 
 /** RFC 7296 §3.5: ID_IPV4_ADDR is one address of four octets, ID_IPV6_ADDR one of sixteen. */

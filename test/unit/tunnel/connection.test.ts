@@ -358,6 +358,31 @@ test('a network whose CHILD SA the gateway deletes is warned of until it is made
   await connection.end();
 });
 
+test('the last CHILD SA is lost and another made: the path is asked about through it, as what was known of it is gone', async () => {
+  const child = (spiIn: number) => ({ ...childSa(['10.1.0.0/16']), spiIn });
+  const world = fakeWorld({
+    script: (input, emit) => {
+      comesUp(input, emit);
+      if (input.kind !== 'datagram') return;
+      // A first SA is gone before there is another; in rekeying it is not.
+      if (input.bytes.length === 1) emit({ kind: 'remove-child', spiIn: childSa(['10.1.0.0/16']).spiIn });
+      emit({ kind: 'install-child', child: child(0x7000 + input.bytes.length) });
+    },
+  });
+  const { connection, reaches } = run(world);
+  await reaches('connected');
+  const probes = () => world.calls.filter((call) => call.startsWith('probeThrough')).length;
+  const gateway = { address: '127.0.0.1', port: 4500 };
+  assert.equal(probes(), 1);
+  connection.datagram(new Uint8Array(1), 'natt', gateway);
+  await new Promise(setImmediate);
+  assert.equal(probes(), 2);
+  connection.datagram(new Uint8Array(2), 'natt', gateway);
+  await new Promise(setImmediate);
+  assert.equal(probes(), 2);
+  await connection.end();
+});
+
 test('when keys are renewed is told, and by each SA for itself', async () => {
   const world = fakeWorld({
     script: (input, emit) => {
