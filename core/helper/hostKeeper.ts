@@ -1,7 +1,8 @@
 /**
  * Keeps the host as it was made for a tunnel. Other programs change it without asking: a device that is set down loses its routes for good, and
- * systemd-networkd takes away rules that it does not know whenever it starts anew. Nothing passes then, or what is meant for the tunnel leaves
- * in clear, while IKE goes on as before.
+ * systemd-networkd takes away rules that it does not know whenever it starts anew, and a firewall that is loaded anew makes the reverse-path
+ * filter strict again. Nothing passes then, or what is meant for the tunnel leaves in clear, while IKE goes on as before; or nothing of the
+ * gateway is heard any more, however often it is tried.
  */
 import type { NetworkPorts } from './roaming.ts';
 

@@ -133,8 +133,16 @@ if (isolated(import.meta.url)) {
       assert.deepEqual(missing(), []);
       assert.deepEqual(hostState(scene.resolvConf), during, program.join(' '));
     }
+    const filter = '/proc/sys/net/ipv4/conf/all/rp_filter';
+    const before = readFileSync(filter, 'utf8');
+    writeFileSync(filter, '1');
+    assert.deepEqual(missing(), ['rp_filter of all interfaces is 1']);
+    must(host.apply(plan));
+    assert.deepEqual(missing(), []);
     must(host.revert());
     scene.closeTun();
+    assert.equal(readFileSync(filter, 'utf8'), '1\n', 'as the other program had it');
+    writeFileSync(filter, before);
     assert.deepEqual(hostState(scene.resolvConf), scene.before);
   });
 

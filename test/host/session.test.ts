@@ -295,6 +295,22 @@ test('another program sets the device down, or takes rules and routes away: all 
   assert.doesNotMatch(await way(), /sally0/);
 });
 
+test('another program makes the reverse-path filter strict, as a firewall that is loaded anew does: taken back at once', {
+  skip,
+}, async () => {
+  assert.equal(await scene.up(await scene.profile(psk)), 'connected');
+  const filter = '/proc/sys/net/ipv4/conf/all/rp_filter';
+  const before = await scene.lab.laptop.must(['cat', filter]);
+  await scene.lab.laptop.must(['sh', '-c', `echo 1 > ${filter}`]);
+  const until = performance.now() + 5_000;
+  while (!(await answers())) assert.ok(performance.now() < until);
+  assert.equal(scene.status().state, 'connected');
+  assert.equal((await scene.lab.laptop.must(['cat', filter])).trim(), '2');
+  await scene.down();
+  assert.equal((await scene.lab.laptop.must(['cat', filter])).trim(), '1');
+  await scene.lab.laptop.must(['sh', '-c', `echo ${before.trim()} > ${filter}`]);
+});
+
 test('another program removes the device: held back, and brought back with another one', { skip }, async () => {
   for (const whenLost of ['hold', 'lock', 'end'] as const) {
     assert.equal(await scene.up(await scene.profile({ ...psk, whenLost })), 'connected');

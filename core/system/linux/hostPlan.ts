@@ -18,7 +18,7 @@ import { hostErrorOf } from './errors.ts';
 import { allOurRules, familyOf, routeKey, ruleKey, wantedRoutes, wantedRules } from './hostRules.ts';
 import type { Journal, UndoEntry } from './journal.ts';
 import type { InterfaceAddress, Link, NetlinkError, Route, Rtnetlink } from './rtnetlink.ts';
-import { anyStrictInterface, readSysctl, writeQuietly, writeSysctl } from './sysctl.ts';
+import { filterOfAll, readSysctl, strictFilter, writeQuietly, writeSysctl } from './sysctl.ts';
 
 export interface HostOptions {
   readonly netlink: Rtnetlink;
@@ -279,15 +279,13 @@ export class LinuxHost {
    * of `all` and the interface's own counts).
    */
   #filterSteps(plan: HostPlan): Result<readonly Step[], HostError> {
-    const name = 'net/ipv4/conf/all/rp_filter';
-    if (!plan.routes.some((route) => familyOf(route) === 4)) return ok([]);
-    const before = readSysctl(name);
-    if (before === undefined || before === '2' || !anyStrictInterface()) return ok([]);
+    const before = plan.routes.some((route) => familyOf(route) === 4) ? strictFilter() : undefined;
+    if (before === undefined) return ok([]);
     return ok([
       {
         what: `rp_filter of all interfaces ${before} to 2 (loose)`,
-        undo: { kind: 'sysctl', name, before, after: '2' },
-        run: () => writeSysctl(name, '2'),
+        undo: { kind: 'sysctl', name: filterOfAll, before, after: '2' },
+        run: () => writeSysctl(filterOfAll, '2'),
       },
     ]);
   }

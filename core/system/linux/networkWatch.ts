@@ -11,10 +11,10 @@ import { hostError } from './errors.ts';
 import { decodeAttributes, decodeMessages, IFA, type Message, RTM, viewOf } from './netlinkCodec.ts';
 
 /**
- * RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV4_RULE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE, and the bit of
- * RTNLGRP_IPV6_RULE, which has no name of that kind (linux/rtnetlink.h).
+ * RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV4_RULE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE, and the bits of
+ * RTNLGRP_IPV6_RULE and RTNLGRP_IPV4_NETCONF (the reverse-path filter), which have no names of that kind (linux/rtnetlink.h).
  */
-const groups = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x40000;
+const groups = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x40000 | 0x800000;
 /** News come in handfuls: an address, its routes, the default route. Milliseconds from the first of them. */
 const gather = 50;
 const newsMax = 64 * 1024;

@@ -1,8 +1,9 @@
 /** What of a plan is not there any more, because another program took it away. Needs no privilege. */
 import type { HostPlan } from '../ports.ts';
 import { ROUTE_TABLE } from '../ports.ts';
-import { routeKey, ruleKey, wantedRoutes, wantedRules } from './hostRules.ts';
+import { familyOf, routeKey, ruleKey, wantedRoutes, wantedRules } from './hostRules.ts';
 import type { Rtnetlink } from './rtnetlink.ts';
+import { strictFilter } from './sysctl.ts';
 
 /**
  * In words; none where all is there, where the kernel does not say, or where the device is gone, which its descriptor tells. Name servers are
@@ -32,5 +33,8 @@ export function missingOf(netlink: Rtnetlink, plan: HostPlan): readonly string[]
     const gone = wantedRules(plan.routes).filter((rule) => !have.has(ruleKey(rule)));
     missing.push(...gone.map(({ family, priority }) => `rule ${priority} for IPv${family}`));
   }
+  // It drops what the gateway sends, for which the way back leads into the tunnel: as good as gone.
+  const strict = plan.routes.some((route) => familyOf(route) === 4) ? strictFilter() : undefined;
+  if (strict !== undefined) missing.push(`rp_filter of all interfaces is ${strict}`);
   return missing;
 }

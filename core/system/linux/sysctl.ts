@@ -5,8 +5,16 @@ import { err, ok } from '../../bytes/result.ts';
 import type { HostError } from '../ports.ts';
 import { hostErrorOf } from './errors.ts';
 
-/** Some interface filters by strict reverse paths. */
-export function anyStrictInterface(): boolean {
+/** Of all interfaces: at 2 (loose) it is the effective value of every one. */
+export const filterOfAll = 'net/ipv4/conf/all/rp_filter';
+
+/** What that is, where some interface filters by strict reverse paths; undefined where none does. */
+export function strictFilter(): string | undefined {
+  const value = readSysctl(filterOfAll);
+  return value === '2' || !anyStrictInterface() ? undefined : value;
+}
+
+function anyStrictInterface(): boolean {
   try {
     return readdirSync('/proc/sys/net/ipv4/conf').some((name) => readSysctl(`net/ipv4/conf/${name}/rp_filter`) === '1');
   } catch {
