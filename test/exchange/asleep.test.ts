@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { both, otherOf, Two, type Who } from './sessions.ts';
+import { defaultLifetimes } from '../../core/ike/sa/lifetimes.ts';
+import { both, otherOf, type SideOptions, Two, type Who } from './sessions.ts';
 
 const HOUR = 3_600_000;
 
@@ -95,4 +96,33 @@ each('told of one wake-up twice, it asks once; of two, twice', (two, sleeper, ot
   assert.equal(alive(two, sleeper), 1);
   two.settle();
   assert.equal(alive(two, sleeper), 2);
+});
+
+/** Of the one who wakes: usual limits, and nothing works without a CHILD SA. */
+function client(other: SideOptions = {}): Two {
+  return new Two({ initiator: { lifetimes: defaultLifetimes, closeWithoutChild: true }, responder: other });
+}
+
+test('asleep past the end of the CHILD SA: another is made in the IKE SA that stands, and nobody logs in again', () => {
+  const two = client();
+  two.pass(10 * 60_000);
+  wakes(two, 'initiator', 75 * 60_000);
+  two.pass(1_000);
+  two.agree(1);
+  assert.deepEqual([two.initiator.closed, two.initiator.outputs('child-refused')], [false, []]);
+  // The next one is rekeyed in time.
+  two.pass(HOUR);
+  two.agree(1);
+  assert.deepEqual(
+    two.initiator.outputs('child-rekeyed').map(({ by }) => by),
+    ['us'],
+  );
+});
+
+test('asleep past the end of the CHILD SA, and no other is given: the end', () => {
+  const two = client({ esp: 'aes256gcm16' });
+  two.pass(10 * 60_000);
+  wakes(two, 'initiator', 75 * 60_000);
+  two.pass(1_000);
+  assert.equal(two.initiator.outputs('closed')[0]?.failure?.code, 'expired');
 });

@@ -159,6 +159,7 @@ export class ChildKeeper {
       replacedBy: undefined,
       redundantAt: Number.POSITIVE_INFINITY,
       expired: false,
+      overslept: false,
     });
     const before = how.replaces === undefined ? undefined : sa.child(how.replaces);
     sa.addChild({ ...child, limits: limitsOf(child, lifetimes) }, how);
@@ -187,7 +188,7 @@ export class ChildKeeper {
 
   /**
    * It ended on the IKE SA. With a successor, or while one is asked for, it receives for `grace` milliseconds more; `empty`: it had its time,
-   * and nothing comes after it.
+   * and nothing comes after it. Who woke up after its end has an IKE SA that stands, and no reason to log in again for another one.
    */
   removed(spiIn: number, now: number): { readonly grace?: number; readonly empty: boolean } {
     const life = this.#lives.get(spiIn);
@@ -197,8 +198,8 @@ export class ChildKeeper {
     if (life && (life.replacedBy !== undefined || life.ours || this.#wanted.isAsked(life.lineage)))
       return { grace: graceFor, empty: last };
     // Of several one had its time because nobody could rekey it, or the peer deleted it: the others stay, and it is asked for anew.
-    if (life && !last) this.#miss(life, now);
-    return { empty: last && life?.expired === true };
+    if (life && (!last || life.overslept)) this.#miss(life, now);
+    return { empty: last && life?.expired === true && !this.pending };
   }
 
   /** A genuine request of the peer, before it is answered. */
@@ -491,6 +492,7 @@ export class ChildKeeper {
     const sa = this.#setup.current();
     if (!sa) return;
     const { spiIn } = life;
+    life.overslept = life.replacedBy === undefined && life.attempts === 0 && life.softAt <= life.hardAt;
     life.redundantAt = Number.POSITIVE_INFINITY;
     life.expired = true;
     life.hardAt = Number.POSITIVE_INFINITY;

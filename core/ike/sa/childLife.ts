@@ -45,6 +45,8 @@ export interface Life {
   redundantAt: number;
   /** We end it, because it had its time. */
   expired: boolean;
+  /** The time in which it is rekeyed was slept through: nobody has refused anything. */
+  overslept: boolean;
 }
 
 export interface Made {
