@@ -33,14 +33,12 @@ export function watchWays(ports: WaysPorts, profile: Profile, memory: Memory): {
   let left = 0;
   let again: NodeJS.Timeout | undefined;
 
-  /** Only what makes a difference to the gateway: our own device and routes come and go too. */
+  /** Only what makes a difference to the gateway: our own device and routes come and go too, and names have other addresses each time. */
   function ways(): string {
     const known = [...memory.addresses.values()].flat();
     if (known.length === 0) return 'unknown';
-    return known
-      .map(({ address }) => network.sourceTowards(address) ?? '')
-      .join(' ')
-      .trim();
+    const sources = known.map(({ address }) => network.sourceTowards(address)).filter((source) => source !== undefined);
+    return [...new Set(sources)].sort().join(' ');
   }
 
   function look(): void {

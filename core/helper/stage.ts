@@ -211,7 +211,7 @@ export function createStage(
       device = opening;
       // While traffic is held the next connection stands on this stage, too, and may find one.
       void opening.then((opened) => {
-        if (!opened.ok) device = undefined;
+        if (!opened.ok && device === opening) device = undefined;
       });
       return opening;
     },

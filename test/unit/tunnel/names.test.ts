@@ -172,6 +172,39 @@ test('and lost, it is tried there', async (context) => {
   await it.attempts.end();
 });
 
+test('a name that has other addresses now, in the same order or not, is no other network', () => {
+  const memory = newMemory();
+  memory.addresses.set('first.test', [four('192.0.2.1'), four('2001:db8::1')]);
+  const ways: boolean[] = [];
+  let change = (_news: { readonly addresses: boolean }) => {};
+  let ours = '198.51.100.7';
+  const watch = watchWays(
+    {
+      network: {
+        watch: (_, onChange) => {
+          change = onChange;
+          return { close: () => {} };
+        },
+        sourceTowards: (address) => (address.includes(':') ? '2001:db8:a::7' : ours),
+        missing: () => [],
+      },
+      lookUp: async (name) => err(failure('name-not-resolved', name)),
+      isUp: () => false,
+      onWays: (usable) => ways.push(usable),
+      onNames: () => {},
+    },
+    sampleProfile({ gateway: 'first.test' }),
+    memory,
+  );
+  memory.addresses.set('first.test', [four('2001:db8::1'), four('192.0.2.1'), four('192.0.2.2')]);
+  change({ addresses: false });
+  assert.deepEqual(ways, []);
+  ours = '203.0.113.9';
+  change({ addresses: true });
+  assert.deepEqual(ways, [true]);
+  watch.stop();
+});
+
 test('name servers that are known later than the addresses are asked again, and not for ever', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   const memory = newMemory();
