@@ -20,7 +20,7 @@ export function additionalAddresses(addresses: readonly string[], evenNone: bool
 }
 
 /** The address that such a notify holds; undefined for one that no packet could be sent to. */
-export function readAdditional({ type, data }: PayloadOf<'N'>): string | undefined {
+function readAdditional({ type, data }: PayloadOf<'N'>): string | undefined {
   if (data.length !== (type === NOTIFY.ADDITIONAL_IP4_ADDRESS ? 4 : 16)) return undefined;
   return isUnicast(data) ? formatAddress(data) : undefined;
 }

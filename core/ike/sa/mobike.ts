@@ -20,14 +20,7 @@
 import { toHex } from '../../bytes/bytes.ts';
 import type { Random } from '../../crypto/types.ts';
 import { fatalInResponse } from '../exchanges/informational.ts';
-import {
-  additionalAddresses,
-  bringsBack,
-  copyCookie2,
-  noNatsAllowed,
-  readAdditional,
-  readAllAdditional,
-} from '../exchanges/mobike.ts';
+import { additionalAddresses, bringsBack, copyCookie2, noNatsAllowed, readAllAdditional } from '../exchanges/mobike.ts';
 import { detectNat, natDetection, natHashOctets } from '../nat.ts';
 import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
 import type { Payload, PayloadOf } from '../wire/message.ts';
@@ -480,7 +473,7 @@ export class Mobike implements Roads {
     this.#listed = [];
     this.#translated = false;
     if (translated) return;
-    const addresses = [...new Set(listed.flatMap((notice) => readAdditional(notice) ?? []))];
+    const addresses = readAllAdditional(listed) ?? [];
     narrator.log('info', 'the gateway has other addresses now', { addresses: addresses.join(' ') });
     emit({ kind: 'peer-addresses', addresses });
     // §3.5: perhaps because the one in use is none of them any more.
