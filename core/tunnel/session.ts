@@ -114,6 +114,8 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
   let retryAt: number | undefined;
   let online = true;
   let paused = false;
+  /** About to sleep, or asleep. */
+  let asleep = false;
   /** Until when the gateway is to answer after a wake-up. */
   let checkBy: number | undefined;
   let patience = 0;
@@ -202,6 +204,7 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
     const wasUp = phase === 'up';
     const held = now - phaseAt;
     paused = false;
+    asleep = false;
     if (renewing) {
       renewing = false;
       why = reason;
@@ -254,11 +257,12 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
       retryAt = Math.min(retryAt ?? now, now);
       phase = 'waiting';
     } else if (phase === 'trying' && everUp && now - phaseAt >= LEAST_TRY) drop('no-answer', 'the network changed');
-    else if (phase === 'up' && paused && came) check(now);
+    else if (phase === 'up' && paused && !asleep && came) check(now);
   }
 
   function resumed(input: Extract<SessionInput, { readonly kind: 'resumed' }>, now: number): void {
     failed = 0;
+    asleep = false;
     patience = input.patience;
     if (phase === 'up') {
       paused = true;
@@ -300,13 +304,17 @@ export function createSession({ whenLost, before, untilTold, random }: SessionOp
           network(input.usable, now);
           break;
         case 'suspending':
-          if (phase === 'up') paused = true;
+          if (phase !== 'up') break;
+          paused = true;
+          asleep = true;
+          // Time that nobody has to answer in.
+          checkBy = undefined;
           break;
         case 'resumed':
           resumed(input, now);
           break;
         case 'alive':
-          paused = false;
+          paused = asleep;
           checkBy = undefined;
           break;
         case 'reauthenticate':

@@ -289,6 +289,22 @@ test('awake while it waits or tries: at once', () => {
   assert.deepEqual(waits.lost('no-answer'), ['connect']);
 });
 
+test('on its way to sleep nobody is asked: not by a network that changes meanwhile, nor is what was asked waited for', () => {
+  const it = at();
+  it.up(60_000);
+  assert.deepEqual(it.give({ kind: 'suspending' }), []);
+  it.give({ kind: 'network', usable: false });
+  assert.deepEqual(it.give({ kind: 'network', usable: true }), [], 'the dock was left');
+  assert.deepEqual(it.give({ kind: 'resumed', patience: 1_700 }), ['check']);
+  // Opened and closed again.
+  it.give({ kind: 'suspending' });
+  assert.deepEqual([...it.pass(3_600_000), it.session.paused()], [true]);
+  it.give({ kind: 'network', usable: false });
+  assert.deepEqual(it.give({ kind: 'resumed', patience: 1_700 }), []);
+  assert.deepEqual(it.give({ kind: 'network', usable: true }), ['check']);
+  assert.deepEqual(it.pass(60_000), ['1700: drop gateway-lost']);
+});
+
 test('a redirect is followed at once, five times in five minutes (RFC 5685 §6)', () => {
   const it = at();
   const sent = () => it.give({ kind: 'ended', why: { code: 'redirected', evidence: 'x', redirect: '192.0.2.9' } });
