@@ -285,9 +285,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         break;
       case 'install-child':
         if (event.replaces !== undefined) facts.rekeyingAt = deps.now();
-        void readiness.install(event.child, event).finally(() => {
-          delete facts.rekeyingAt;
-        });
+        installChild(event);
         break;
       case 'remove-child':
         children.forget(event.spiIn);
@@ -360,6 +358,15 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     facts.readyAt = deps.now();
     deps.log('info', 'tunnel', 'connected', { profile: profile.name, gateway: facts.gateway.address ?? profile.gateway });
     deps.onChange();
+  }
+
+  function installChild(event: Extract<IkeEvent, { readonly kind: 'install-child' }>): void {
+    // What is known of the path goes with its last SA, as when the gateway has lost that and another is made: then it is asked about anew.
+    const alone = facts.readyAt !== undefined && children.spis.length === 0;
+    void readiness.install(event.child, event).finally(() => {
+      delete facts.rekeyingAt;
+      if (alone && !ended()) children.probe(event.child.spiIn, facts.configuration);
+    });
   }
 
   function due(event: Extract<IkeEvent, { readonly kind: 'rekey-due' }>, at: number): void {
