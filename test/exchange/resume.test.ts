@@ -82,6 +82,14 @@ test('a ticket is asked for, and brings the client back without a key exchange o
   assert.notDeepEqual(ticketed(third).ticket.octets, ticketed(second).ticket.octets);
 });
 
+test('the gateway is the same in another letter case, and AUTH covers the octets of its IDr (RFC 7296 §2.15)', () => {
+  const street = ticketing();
+  const { ticket } = ticketed(street.visit());
+  const second = street.visit({ resumption: { ticket: { ...ticket, remoteIdentity: identity('VPN.Office.test') } } });
+  together(second);
+  assert.equal(resumed(second), true);
+});
+
 test('who wants no tickets gets none', () => {
   const conversation = meet({ office: { tickets: { lifetime: 3600 } } });
   agreed(conversation);

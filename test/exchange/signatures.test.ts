@@ -301,3 +301,19 @@ test('own certificates that fit into no datagram are not sent', () => {
   });
   failed(conversation, 'own-key-failed', /octets/);
 });
+
+// RFC 7296 §2.15: RestOfRespIDPayload = IDType | RESERVED | RespIDData. A receiver ignores what RESERVED says, and has to sign it.
+const reservedSet = { ...identity('vpn.office.test'), reserved: 0x01_02_03 };
+
+test('octets that are reserved in IDr are covered by AUTH as they were sent: pre-shared key', () => {
+  agreed(meet({ office: { identity: reservedSet } }));
+});
+
+test('the same: certificate', () => {
+  const conversation = meet({
+    client: { auth: { local: [byKey], gateway: byCertificateOfGateway } },
+    office: { identity: reservedSet, certificate: officeCertificate() },
+    answer: answering(),
+  });
+  agreed(conversation);
+});

@@ -102,11 +102,7 @@ class ClientAuth {
     if (ppk?.kind === 'refused') return refuse(ppk.why);
     const ours = officeProof(this.#half, this.#first, this.#ownIdentity, user, this.#services);
     if (ours === undefined) return refuse('nothing to prove the office with');
-    const own: readonly Payload[] = [
-      { kind: 'IDr', idType: this.#ownIdentity.type, data: this.#ownIdentity.data },
-      ...ours,
-      ...this.#usesPpk(),
-    ];
+    const own: readonly Payload[] = [idr(this.#ownIdentity), ...ours, ...this.#usesPpk()];
     const { redirect } = this.#services.config;
     if (redirect?.at === 'auth-first' && this.#half.redirectable)
       return { kind: 'refused', why: 'redirected', payloads: this.#changed([...own, redirectPayload(redirect.to)]) };
@@ -146,10 +142,7 @@ class ClientAuth {
     if (!sameIdentity(claimed, ticket.user) || !auth || !equalBytes(auth.data, expected)) return refuse('not who had the ticket');
     this.#services.ticketStore.use(ticket.reference);
     const own = ticket.office;
-    const proof: readonly Payload[] = [
-      { kind: 'IDr', idType: own.type, data: own.data },
-      resumedAuthPayload(signedByOffice(this.#half, own)),
-    ];
+    const proof: readonly Payload[] = [idr(own), resumedAuthPayload(signedByOffice(this.#half, own))];
     return { ...this.#established({ identity: ticket.user }, child, proof, spiIn), replaces: ticket.of };
   }
 
@@ -286,6 +279,10 @@ class ClientAuth {
     const anybody = this.#services.config.eap !== undefined && !findPayload(this.#first, 'AUTH');
     return anybody ? { identity, proofs: ['eap'] } : undefined;
   }
+}
+
+function idr({ type, data, reserved }: Identity): Payload {
+  return { kind: 'IDr', idType: type, data, ...(reserved !== undefined && { reserved }) };
 }
 
 /** Octets that our encoder would refuse go out as they are. */

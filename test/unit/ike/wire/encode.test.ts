@@ -50,6 +50,7 @@ const bodies: readonly (readonly [clause: string, payload: Payload, body: string
   ['§3.4', { kind: 'KE', method: 31, data: hex('0102') }, '001f0000 0102'],
   ['§3.5', { kind: 'IDi', idType: 2, data: hex('61') }, '02000000 61'],
   ['§3.5', { kind: 'IDr', idType: 1, data: hex('c0000201') }, '01000000 c0000201'],
+  ['§3.5', { kind: 'IDr', idType: 2, data: hex('61'), reserved: 0x0a0b0c }, '020a0b0c 61'],
   ['§3.6', { kind: 'CERT', encoding: 4, data: hex('3000') }, '04 3000'],
   ['§3.7', { kind: 'CERTREQ', encoding: 4, data: hex('') }, '04'],
   ['§3.8', { kind: 'AUTH', method: 2, data: hex('0102') }, '02000000 0102'],

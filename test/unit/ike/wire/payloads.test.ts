@@ -25,8 +25,8 @@ test('RFC 7296 §3.4: KE without data is refused', () => {
   for (const body of ['', '00', '001f', '001f00', '001f0000']) refuses(KE, body, 'syntax', /key exchange data/);
 });
 
-test('RFC 7296 §3.5: ID is a type and data, reserved octets ignored', () => {
-  assert.deepEqual(one(IDi, '0b ffffff 0102'), { kind: 'IDi', idType: 11, data: hex('0102') });
+test('RFC 7296 §3.5: ID is a type and data, reserved octets kept for AUTH alone (§2.15)', () => {
+  assert.deepEqual(one(IDi, '0b ffffff 0102'), { kind: 'IDi', idType: 11, data: hex('0102'), reserved: 0xffffff });
   assert.deepEqual(one(IDr, '02 000000'), { kind: 'IDr', idType: 2, data: hex('') });
 });
 
