@@ -91,8 +91,9 @@ export function readForeign(root: JsonObject, notes: Notes): ForeignFields {
     flag(path) {
       const value = take(path);
       if (value === undefined || typeof value === 'boolean') return value;
-      const said = WORDS.get(String(value).trim().toLowerCase());
-      if (said === undefined || typeof value === 'object') return wrong(path, 'true or false');
+      // An object of json.ts has no prototype, and so no text.
+      const said = typeof value === 'object' ? undefined : WORDS.get(String(value).trim().toLowerCase());
+      if (said === undefined) return wrong(path, 'true or false');
       notes.changed(
         path,
         'written-otherwise',

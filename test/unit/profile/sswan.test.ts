@@ -42,6 +42,16 @@ test('the least there is: asked for name and password, trust of this computer', 
     assert.ok(told.includes(line), `${line} in ${told.join('; ')}`);
 });
 
+test('an object or a list where yes or no must be is told, whatever is in it', () => {
+  for (const odd of [{}, { a: 1 }, [], [{}], [[{}]]]) {
+    const remote = { addr: 'vpn.office.test', certreq: odd, revocation: { strict: odd } };
+    const told = refusal({ ...least, remote, 'split-tunneling': { 'block-ipv6': odd } });
+    for (const field of ['remote.certreq', 'remote.revocation.strict', 'split-tunneling.block-ipv6']) {
+      assert.ok(told.includes(`${field}: expected true or false`), told);
+    }
+  }
+});
+
 test('a gateway is only given for files that name none; a name may be given for all', () => {
   const bytes = [new TextEncoder().encode(JSON.stringify(least))];
   const both = importFiles(bytes, { now: Date.now(), gateway: 'x.test' });
