@@ -17,7 +17,8 @@ export function faultOf(issue: v.BaseIssue<unknown>): Fault {
   }
   if (issue.expected === 'never') return { field, text: `does not belong here: ${issue.message}` };
   const found = /^(auth|gatewayAuth|ppk)\b/.test(field) ? '' : `, found ${foundText(issue.input)}`;
-  return { field, text: `expected ${issue.message}${found}` };
+  // The reader of proposals quotes them.
+  return { field, text: `expected ${clean(issue.message)}${found}` };
 }
 
 /** Where the fields of the form (`ProfileFields` and the secrets) are in a file. */
@@ -57,6 +58,10 @@ function foundText(value: unknown): string {
 
 /** A piece of the file as part of one line. */
 export function shown(text: string): string {
-  const clean = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '?');
-  return clean.length > 60 ? `${clean.slice(0, 59)}…` : clean;
+  const line = clean(text);
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
+}
+
+function clean(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '?');
 }

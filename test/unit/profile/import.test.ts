@@ -161,6 +161,12 @@ test('a proposal that is not one is named with what is wrong in it', () => {
   assert.match(detail, /^ikeProposals\[1\]: expected an IKE proposal such as .*frobnicate/);
 });
 
+test('what is quoted of a proposal turns no line around and ends none', () => {
+  const told = refusal({ ikeProposals: ['aes256\u202egcm16\u0000'] });
+  assert.match(told, /is not an algorithm known here/);
+  assert.doesNotMatch(told, /[\p{Cc}\p{Cf}]/u);
+});
+
 test('TCP: when, and at which ports, each once', () => {
   const { profile } = imported({ tcp: 'always', tcpPorts: [443, 8443, 443] });
   assert.deepEqual([profile.tcp, profile.tcpPorts], ['always', [443, 8443]]);
