@@ -250,13 +250,20 @@ function load(directory: string, entries: Map<string, Entry>, log: Log): void {
   for (const name of readdirSync(directory)) {
     if (!/^(\d{1,10}|shared)$/.test(name)) continue;
     const folder = join(directory, name);
-    const found = readdirSync(folder);
+    const found = filesIn(folder);
+    if (!found) {
+      log('warn', 'profile', 'a folder of stored profiles cannot be read and was left out', { folder: name });
+      continue;
+    }
     const wanted = new Set<string>();
+    /** Ids of records that are damaged, or of a later version: what belongs to them may be good again after an update. */
+    const leftOut = new Set<string>();
     for (const file of found.filter((candidate) => candidate.endsWith('.json'))) {
       const parsed = v.safeParse(storedRecord, readJson(join(folder, file)));
       const good = parsed.success && folderName(parsed.output) === name && file === `${parsed.output.profile.id}.json`;
       if (!good) {
         log('warn', 'profile', 'a stored profile is damaged and was left out', { file: `${name}/${file}` });
+        leftOut.add(file.slice(0, -'.json'.length));
         continue;
       }
       const { owner, shared, secretFile: psk, passwordFile: password, keyFile: key, ppkFile: ppk } = parsed.output;
@@ -274,9 +281,18 @@ function load(directory: string, entries: Map<string, Entry>, log: Log): void {
     }
     // What a crash between two steps of a change left: secrets nobody names, files never renamed.
     for (const file of found) {
-      const leftOver = file.endsWith('.part') || (file.endsWith('.secret') && !wanted.has(file));
+      const [id = ''] = file.split('.');
+      const leftOver = file.endsWith('.part') || (file.endsWith('.secret') && !wanted.has(file) && !leftOut.has(id));
       if (leftOver) removeQuietly(join(folder, file), log);
     }
+  }
+}
+
+function filesIn(folder: string): readonly string[] | undefined {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return undefined;
   }
 }
 
@@ -291,14 +307,20 @@ function readJson(path: string): unknown {
 /** A whole new file under its name, on the disk when this returns. */
 function writeDurably(folder: string, name: string, bytes: Uint8Array): void {
   const part = join(folder, `${name}.part`);
-  const fd = openSync(part, 'w', 0o600);
   try {
-    writeFileSync(fd, bytes);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    const fd = openSync(part, 'w', 0o600);
+    try {
+      writeFileSync(fd, bytes);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(part, join(folder, name));
+  } catch (problem) {
+    // On a full disk what was written of it, a secret perhaps, must not stay until the next start.
+    rmSync(part, { force: true });
+    throw problem;
   }
-  renameSync(part, join(folder, name));
   syncFolder(folder);
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -136,6 +136,48 @@ test('what a crash left is swept up; what is damaged is left alone and said', ()
     [],
   );
   assert.ok(readdirSync(inner).includes('3f1c5f0a-5b0a-4a55-9d7e-3f1c5f0a8b11.json'));
+});
+
+test('what belongs to a record of a later version is still there after going back and forth', () => {
+  const folder = newFolder();
+  const { id } = put(openProfileStore(folder, silent), read(), ALICE);
+  const path = join(folder, '1000', `${id}.json`);
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, text.replace('"fragmentation": "yes"', '"fragmentation": "of-tomorrow"'));
+  assert.deepEqual(openProfileStore(folder, silent).list(ALICE), []);
+  writeFileSync(path, text);
+  const store = openProfileStore(folder, silent);
+  const found = store.find(id, ALICE);
+  assert.ok(found.ok);
+  const secret = store.secretOf(found.value);
+  assert.equal(secret.ok && new TextDecoder().decode(secret.value.psk), 'correct horse battery staple');
+});
+
+test('a file where a folder should be is said, and keeps nobody from the other profiles', () => {
+  const folder = newFolder();
+  put(openProfileStore(folder, silent), read(), ALICE);
+  writeFileSync(join(folder, '1001'), 'not ours');
+  const said: string[] = [];
+  const store = openProfileStore(folder, (_level, _area, text) => said.push(text));
+  assert.equal(store.list(ALICE).length, 1);
+  assert.deepEqual(said, ['a folder of stored profiles cannot be read and was left out']);
+});
+
+test('a write that fails leaves no piece of a secret behind', () => {
+  const folder = newFolder();
+  const store = openProfileStore(folder, silent);
+  const { id } = put(store, read(), ALICE);
+  // Where the record is to come stands a folder: the last step fails, as it may on a full disk.
+  const inner = join(folder, '1000');
+  rmSync(join(inner, `${id}.json`));
+  mkdirSync(join(inner, `${id}.json`));
+  const before = readdirSync(inner).sort();
+  const imported = read({ auth: { method: 'psk', secret: 'quite another secret' } });
+  const planned = store.plan(imported, ALICE, false);
+  assert.ok(planned.ok);
+  const saved = store.save(planned.value, imported);
+  assert.equal(saved.ok || saved.error.code, 'profile-store');
+  assert.deepEqual(readdirSync(inner).sort(), before);
 });
 
 test('a file in another user’s folder does not become that user’s profile', () => {
