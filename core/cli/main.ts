@@ -32,7 +32,9 @@ async function run(args: readonly string[]): Promise<number> {
   } catch (problem) {
     if (problem instanceof CommanderError) {
       if (problem.exitCode === 0) return 0;
-      return createOutput(asJson).error({ code: 'usage', detail: problem.message.replace(/^error: /, '') });
+      // Its code for a group of commands of which none was named.
+      const told = problem.code === 'commander.help' ? 'expected a command' : problem.message;
+      return createOutput(asJson).error({ code: 'usage', detail: told.replace(/^error: /, '').replaceAll('\n', ' ') });
     }
     const detail = problem instanceof Error ? problem.message : String(problem);
     return createOutput(asJson).error({ code: 'internal', detail });
@@ -77,14 +79,14 @@ function build(finish: (exitCode: number) => void): Command {
     });
   program
     .command('show')
-    .argument('<profile>', 'name or id')
+    .argument('<profile>', 'name or id', reference)
     .description('show a profile, without its secrets')
     .action(async (profile: string) => {
       finish(await (await import('./profiles.ts')).showCommand(session(), profile));
     });
   program
     .command('remove')
-    .argument('<profile>', 'name or id')
+    .argument('<profile>', 'name or id', reference)
     .description('remove a profile')
     .action(async (profile: string) => {
       finish(await (await import('./profiles.ts')).removeCommand(session(), profile));
@@ -93,7 +95,7 @@ function build(finish: (exitCode: number) => void): Command {
   addCertificates(program, session, finish);
   const up = program
     .command('up')
-    .argument('<profile>', 'name or id')
+    .argument('<profile>', 'name or id', reference)
     .description('connect; Ctrl-C cancels')
     .option('--timeout <seconds>', 'give up after so long', seconds)
     .option('--ask-secret', 'ask for key or password although the profile has one')
@@ -188,7 +190,7 @@ function addEditing(program: Command, session: () => Session, finish: (exitCode:
       finish(await (await import('./edit.ts')).saveCommand(session(), undefined, fields, options));
     });
   secrets(program.command('edit'))
-    .argument('<profile>', 'name or id')
+    .argument('<profile>', 'name or id', reference)
     .argument('[fields...]', 'FIELD=VALUE')
     .description('change a profile; what is not given stays, the secrets too')
     .option('--forget-secret', 'take the pre-shared key away: it is asked for when connecting')
@@ -201,7 +203,7 @@ function addEditing(program: Command, session: () => Session, finish: (exitCode:
     });
   program
     .command('duplicate')
-    .argument('<profile>', 'name or id')
+    .argument('<profile>', 'name or id', reference)
     .description('make a copy of a profile')
     .action(async (profile: string) => {
       finish(await (await import('./edit.ts')).duplicateCommand(session(), profile));
@@ -253,6 +255,12 @@ function addCertificates(program: Command, session: () => Session, finish: (exit
 
 function several(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
+}
+
+/** As the contract has it; an empty one is a variable that was never set. */
+function reference(text: string): string {
+  if (text === '' || text.length > 256) throw new InvalidArgumentError('Expected a name or an id.');
+  return text;
 }
 
 function seconds(text: string): number {

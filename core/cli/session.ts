@@ -2,6 +2,7 @@
 import { err, ok, type Result } from '../bytes/result.ts';
 import { connectRpc, type RpcClient } from '../rpc/client.ts';
 import { DEFAULT_SOCKET, type RpcError } from '../rpc/contract.ts';
+import { programVersion } from '../rpc/version.ts';
 import type { Output } from './output.ts';
 
 export interface Session {
@@ -29,10 +30,16 @@ export async function withHelper(
   if (!helper.ok) return session.output.error(helper.error);
   try {
     const done = await command(helper.value);
-    return done.ok ? done.value : session.output.error(done.error);
+    return done.ok ? done.value : session.output.error(asTyped(done.error, helper.value.server.version));
   } finally {
     helper.value.close();
   }
+}
+
+/** What a helper of our own version does not accept was typed by a person, and a restart would not help. */
+function asTyped(error: RpcError, version: string): RpcError {
+  if (error.code !== 'bad-request' || version !== programVersion()) return error;
+  return { code: 'usage', detail: error.detail.replace(/^[a-z]+\.[a-z]+: (fields\.)?/, '') };
 }
 
 export const SUCCESS = ok(0);

@@ -238,11 +238,29 @@ test('what the command line does not understand', async () => {
     ['--nonsense'],
     ['up', 'x', '--timeout', 'soon'],
     ['log', '--level', 'loud'],
+    ['up', ''],
+    ['show', 'x'.repeat(257)],
   ]) {
     assertRefused(await command('/nonexistent', args), 'usage');
   }
   const json = await command('/nonexistent', ['--json', 'up']);
   assert.equal(JSON.parse(json.stdout).error.code, 'usage');
+});
+
+test('a group of commands of which none is named', async () => {
+  for (const args of [['cert'], ['help', 'nothing'], ['--json']]) {
+    const ended = await command('/nonexistent', args);
+    assert.equal(ended.code, reasons.usage.exitCode);
+    assert.match(`${ended.stdout}${ended.stderr}`, /expected a command/);
+  }
+});
+
+test('what a helper of the same version does not accept was typed, and nobody is sent to restart it', { skip }, async () => {
+  const { socket } = await imported();
+  const long = 'x'.repeat(5000);
+  assertRefused(await command(socket, ['edit', 'Office', `name=${long}`]), 'usage', /\(name: expected/);
+  assertRefused(await command(socket, ['import', '-', '--name', long], profileText()), 'usage', /\(name: expected/);
+  assertRefused(await command(socket, ['cert', 'show', '']), 'usage', /profile: expected/);
 });
 
 test('help, version and the exit codes, without a helper', async () => {

@@ -10,6 +10,7 @@ import { createRemovedProfiles } from '../../core/helper/removedProfiles.ts';
 import { createRpcServer } from '../../core/helper/rpcServer.ts';
 import { createTunnelKeeper, type TunnelKeeper } from '../../core/helper/tunnelKeeper.ts';
 import { openProfileStore } from '../../core/profile/store.ts';
+import { programVersion } from '../../core/rpc/version.ts';
 import { descriptorOf, peerCredentials } from '../../core/system/linux/peer.ts';
 import { type FakeOptions, type FakeWorld, fakeWorld, noCertificates } from '../unit/tunnel/fakes.ts';
 
@@ -51,7 +52,7 @@ export async function startFakeHelper(
   });
   const server = createRpcServer({
     handlers: () => handlers,
-    version: 'test',
+    version: programVersion(),
     log: logs.log,
     peerOf: (connection) => {
       const fd = descriptorOf(connection);
