@@ -61,7 +61,9 @@ export function errorLine(code: ReasonCode, detail: string): string {
 export function surviveClosedPipes(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-    throw error;
+    // A full disk, most often. With --json there is nowhere else to say it either.
+    process.stderr.write(`sallyport: ${errorLine('output-failed', error.code ?? 'write error')}\n`);
+    process.exit(reasons['output-failed'].exitCode);
   });
   // Nobody hears what we say meanwhile; what we do, and its exit code, stay the same.
   process.stderr.on('error', () => {});

@@ -16,6 +16,11 @@ export const reasons = {
     advice: 'Run `sallyport log` and send the last lines to the makers.',
     exitCode: 3,
   },
+  'output-failed': {
+    what: 'What there was to print could not be written.',
+    advice: 'Make room where the output goes; what was asked for may have happened: see `sallyport status` and `sallyport list`.',
+    exitCode: 4,
+  },
   // The helper.
   'helper-not-running': {
     what: 'The Sallyport helper is not running.',

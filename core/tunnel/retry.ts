@@ -84,6 +84,7 @@ const table: { readonly [C in ReasonCode]: Again | 'disbelieved' } = {
   cancelled: 'never',
   // No connection ends with these.
   usage: 'never',
+  'output-failed': 'never',
   'helper-not-running': 'never',
   'helper-refused': 'never',
   'helper-untrusted': 'never',

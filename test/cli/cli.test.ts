@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { reasons } from '../../core/tunnel/reasons.ts';
 import { profileText } from '../unit/profile/sample.ts';
 import { comesUp, type FakeOptions, neverAnswers } from '../unit/tunnel/fakes.ts';
-import { assertRefused, command, start } from './command.ts';
+import { assertRefused, command, MAIN, start } from './command.ts';
 import { type FakeHelper, startFakeHelper } from './fakeHelper.ts';
 
 // The client refuses a helper that is not root's.
@@ -228,6 +229,15 @@ test('a reader that goes away is no error', { skip }, async () => {
   const ended = await log.ended;
   assert.equal(ended.stderr, '');
   assert.equal(ended.code, 0);
+});
+
+test('output that cannot be written is one line and an exit code of its own', () => {
+  const full = openSync('/dev/full', 'w');
+  for (const args of [['exit-codes'], ['--json', 'exit-codes']]) {
+    const done = spawnSync(process.execPath, [MAIN, ...args], { stdio: ['ignore', full, 'pipe'] });
+    assertRefused({ code: done.status, stdout: '', stderr: String(done.stderr) }, 'output-failed', /ENOSPC/);
+  }
+  closeSync(full);
 });
 
 test('what the command line does not understand', async () => {

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { type ReasonCode, reasons } from '../../core/tunnel/reasons.ts';
 
-const MAIN = resolve(import.meta.dirname, '..', '..', 'core', 'cli', 'main.ts');
+export const MAIN = resolve(import.meta.dirname, '..', '..', 'core', 'cli', 'main.ts');
 
 export interface Ended {
   readonly code: number | null;
