@@ -175,6 +175,54 @@ test('a user whose requests are much work waits, on every connection, and is ser
   other.socket.destroy();
 });
 
+test('to read what is sent is work as well: no handler need ever see it', async () => {
+  const { path } = await start({}, { work: 20, workPerSecond: 1 });
+  const client = await greeted(path);
+  const other = await greeted(path);
+  // Half a megabyte of brackets takes the parser a tenth of a second.
+  const deep = `${'['.repeat(250_000)}${']'.repeat(250_000)}`;
+  client.socket.write(framed(`{"id":1,"method":"profile.show","params":{"profile":${deep}}}`));
+  assert.deepEqual(codeOf(await client.next()), 'bad-request');
+  for (let id = 2; id < 10; id++)
+    client.socket.write(framed(`{"id":${id},"method":"profile.show","params":{"profile":${deep}}}`));
+  for (let id = 2; id < 10; id++) {
+    const answer = await client.next();
+    assert.deepEqual([Object(answer).id, codeOf(answer)], [id, 'helper-busy']);
+  }
+  other.send({ id: 1, method: 'profile.list', params: {} });
+  assert.equal(codeOf(await other.next()), 'helper-busy');
+  // Who comes anew is greeted, and what does not say at once which request it is ends the connection unread.
+  const third = await greeted(path);
+  third.socket.write(framed(deep));
+  await third.closed;
+  client.socket.destroy();
+  other.socket.destroy();
+});
+
+test('a heap of faults is not described one by one', async () => {
+  const { path } = await start({});
+  const client = await greeted(path);
+  const begun = performance.now();
+  client.socket.write(framed(`{"id":1,"method":"profile.save","params":{"fields":{"gateways":[${'1,'.repeat(450_000)}1]}}}`));
+  const answer = (await client.next()) as { error?: { detail: string } };
+  assert.equal(answer.error?.detail, 'profile.save: fields.gateways.0: expected string');
+  // Two seconds and more with half a million of them.
+  assert.ok(performance.now() - begun < 1_000, `${performance.now() - begun} ms`);
+  client.socket.destroy();
+});
+
+function framed(text: string): Uint8Array {
+  const body = Buffer.from(text);
+  const frame = Buffer.alloc(4 + body.length);
+  frame.writeUInt32BE(body.length);
+  frame.set(body, 4);
+  return frame;
+}
+
+function codeOf(answer: unknown): string | undefined {
+  return Object(answer).error?.code;
+}
+
 test('a frame that does not end, and a hello that does not come, cost the connection', async () => {
   const { path } = await start({}, { frameWithin: 30, helloWithin: 30 });
   const silent = rawClient(path);
