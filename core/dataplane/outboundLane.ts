@@ -89,8 +89,9 @@ export class OutboundLane {
   #divisible = false;
   /** Inner octets of the runs. */
   #octets = 0;
-  /** The socket had no room meanwhile. */
+  /** The socket had no room meanwhile; and none came. */
   #waited = false;
+  #stuck = false;
   readonly #keepalives: Keepalives;
   readonly #sizes: OutboundSizes;
   readonly #inner = new InnerHeader();
@@ -163,8 +164,9 @@ export class OutboundLane {
   }
 
   /**
-   * Reads frames from the TUN until there is none, or many, and sends them; how many, -1 when the device is gone. With `brief` a few
-   * sendings are enough, and one that waited for room: other queues wait for their turn. What is left then goes out with `sendRest`.
+   * Reads frames from the TUN until there is none, or many, and sends them; how many, -1 when the device is gone. A socket that got no room ends
+   * it too: a command may wait that shows another way. With `brief` a few sendings are enough, and one that waited for room: other queues
+   * wait for their turn. What is left then goes out with `sendRest`.
    */
   forward(brief = false): number {
     const { tun } = this;
@@ -175,6 +177,7 @@ export class OutboundLane {
     let frames = 0;
     let sendings = 0;
     this.#waited = false;
+    this.#stuck = false;
     while (frames < most) {
       const length = tun.read(this.#memory, frameAt, frameRoom);
       if (length <= 0) {
@@ -186,6 +189,7 @@ export class OutboundLane {
       else this.#headless(length);
       if (this.#runs.pending < flushAt) continue;
       this.#flush();
+      if (this.#stuck) break;
       if (brief && (++sendings === maxSendingsBrief || this.#waited)) break;
     }
     if (!brief) this.#flush();
@@ -370,6 +374,7 @@ export class OutboundLane {
       this.#waited ||= full;
       // A socket that says it has room and takes nothing must not keep the lane from its commands.
       if (full && socket !== undefined && ++waits <= maxWaits && this.#options.awaitRoom?.(socket)) continue;
+      this.#stuck ||= full;
       this.#giveUp(full ? runs.batch.count : 1);
     }
   }

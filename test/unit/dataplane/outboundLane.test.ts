@@ -238,6 +238,16 @@ test('an address that is none, and keys that do not fit, are refused', () => {
   );
 });
 
+test('a socket without room is waited for once: then commands are looked at, which may show another way', () => {
+  const fixture = outbound(child);
+  for (let offer = 0; offer < 100; offer++) fixture.udp.refuse.set(offer, 'EAGAIN');
+  const large = inner('10.0.0.1', '10.1.2.3', { length: 8000 });
+  fixture.tun.inject(...Array.from({ length: 90 }, () => large));
+  // Of 64 KiB each.
+  assert.deepEqual([fixture.lane.forward(), fixture.lane.forward()], [9, 9]);
+  assert.equal(fixture.counters.global()['send-failed'], 18);
+});
+
 test('a socket that says it has room and takes nothing does not keep the lane', () => {
   const fixture = outboundThatWaits(child);
   for (let offer = 0; offer < 100; offer++) fixture.udp.refuse.set(offer, 'EAGAIN');
