@@ -86,7 +86,22 @@ export function parseFailure(message: string): MsChapRefusal {
 /** `M=` begins the words of the server, which may look like anything. */
 function words(message: string): string {
   const at = message.indexOf(' M=');
-  return at < 0 ? '' : oneLine(fromUtf8(message.slice(at + 3)));
+  return at < 0 ? '' : oneLine(fromUtf8(readable(message.slice(at + 3))));
+}
+
+/**
+ * Text of octets that are one character each. RFC 2759 §6: "in the appropriate charset and language"; UTF-8 where it is that, be it cut off at its
+ * end, else they stay the characters of Latin-1 that they are.
+ */
+function readable(octets: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(
+      Uint8Array.from(octets, (one) => one.charCodeAt(0)),
+      { stream: true },
+    );
+  } catch {
+    return octets;
+  }
 }
 
 function beforeWords(message: string): string {

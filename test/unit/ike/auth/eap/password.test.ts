@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fromUtf8 } from '../../../../../core/bytes/bytes.ts';
+import { concat, fromUtf8 } from '../../../../../core/bytes/bytes.ts';
 import type { EapServerConfig } from '../../../../gateway/eap/server.ts';
 import { type DialogueOptions, ending, evidence, hold, text, typesSent } from './dialogue.ts';
 
@@ -141,6 +141,20 @@ describe('a gateway that does MSCHAPv2 wrong', () => {
       const allowed = /^E=\d{1,10}(?!\d)/.test(failureText) ? ['password-wrong', 'eap-refused'] : ['eap-protocol'];
       assert.ok(allowed.includes(ending(done)), ending(done));
       assert.ok(evidence(done).length < 400);
+    });
+  }
+
+  // RFC 2759 §6: M= is "in the appropriate charset and language". Only 512 octets are looked at, which may end within a character.
+  for (const [what, words, shown] of [
+    ['UTF-8', fromUtf8('Kennwort ungültig – 비밀번호'), 'Kennwort ungültig – 비밀번호'],
+    ['UTF-8, cut off', fromUtf8('ü'.repeat(400)), /^ü{100,256}$/],
+    ['Latin-1', Uint8Array.of(0x75, 0x6e, 0x67, 0xfc, 0x6c, 0x74, 0x69, 0x67), 'ungültig'],
+  ] as const) {
+    test(`the words of a refusal are told as they were written: ${what}`, async () => {
+      const done = await talk({ failureText: concat(fromUtf8('E=648 R=0 V=3 M='), words) });
+      assert.equal(ending(done), 'password-expired');
+      const told = evidence(done).replace('MSCHAPv2 E=648 password expired: ', '');
+      assert.ok(typeof shown === 'string' ? told === shown : shown.test(told), told);
     });
   }
 
