@@ -13,9 +13,24 @@ import { attribute, attributeTexts, isEmptyName, printable, readName, sameName }
 
 /** Undefined when the certificate is about that name; a line of evidence otherwise. */
 export function nameFault(certificate: Certificate, expected: ExpectedName, wildcards: boolean): string | undefined {
-  const matched = matches(certificate, expected, wildcards);
-  if (matched) return undefined;
-  return `it is about ${namesText(certificate)}, not ${identityText(expected.identity)}`;
+  if (matches(certificate, expected, wildcards)) return undefined;
+  const why = nearMiss(certificate, expected, wildcards);
+  return `it is about ${namesText(certificate)}, not ${identityText(expected.identity)}${why === undefined ? '' : `: ${why}`}`;
+}
+
+/** The name is in it, and does not count: without the reason the two names look the same to people. */
+function nearMiss(certificate: Certificate, expected: ExpectedName, wildcards: boolean): string | undefined {
+  if (!expected.commonName && matches(certificate, { ...expected, commonName: true }, wildcards))
+    return 'a common name counts only where the profile allows it ("commonName")';
+  if (!wildcards && matches(certificate, expected, true)) return 'a name with * is not taken for a gateway (RFC 4945 §3.1.2)';
+  const { type, data } = expected.identity;
+  const asHost = (name: GeneralName): boolean => {
+    const address = name.kind === 'dns' ? parseAddress(name.value) : undefined;
+    return address !== undefined && equalBytes(address, data);
+  };
+  return type === 'ip' && certificate.extensions.subjectAltName?.some(asHost)
+    ? 'the address is in it as a host name (DNS), and not as an address (IP)'
+    : undefined;
 }
 
 /**

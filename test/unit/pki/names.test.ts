@@ -204,6 +204,24 @@ for (const { rule, subject = 'CN=x', san, expect, commonName: allowed = false, w
   });
 }
 
+test('a name that is there and does not count is told with the reason', () => {
+  const faultOf = (
+    spec: { readonly subject: string; readonly san?: readonly `dns:${string}`[] },
+    ...expect: Parameters<typeof identity>
+  ) => nameFault(certificate(root.issue(spec).der), { identity: identity(...expect), commonName: false }, false) ?? 'none';
+  // easy-rsa and many a gateway's own page make them so.
+  assert.match(faultOf({ subject: 'CN=vpn.office.test' }, 'fqdn', 'vpn.office.test'), /common name counts only .*"commonName"/);
+  assert.match(faultOf({ subject: 'CN=x', san: ['dns:*.office.test'] }, 'fqdn', 'vpn.office.test'), /name with \*.*RFC 4945/);
+  assert.match(
+    faultOf({ subject: 'CN=x', san: ['dns:192.0.2.1'] }, 'ip', '192.0.2.1'),
+    /as a host name \(DNS\), and not as an address/,
+  );
+  // Of those that are not there, and of names beside which a common name never counts, there is nothing more to say.
+  assert.match(faultOf({ subject: 'CN=mail.office.test' }, 'fqdn', 'vpn.office.test'), /the host vpn\.office\.test$/);
+  assert.match(faultOf({ subject: 'CN=vpn.office.test', san: ['dns:x.test'] }, 'fqdn', 'vpn.office.test'), /vpn\.office\.test$/);
+  assert.match(faultOf({ subject: 'CN=x', san: ['dns:192.0.2.2'] }, 'ip', '192.0.2.1'), /the address 192\.0\.2\.1$/);
+});
+
 test('a mailbox and an address are matched in the common name only when they are one', () => {
   const { der } = root.issue({ subject: 'CN=192.0.2.1' });
   assert.equal(nameFault(certificate(der), { identity: identity('ip', '192.0.2.1'), commonName: true }, false), undefined);
