@@ -47,7 +47,7 @@ export function certificateReport(request: ReportRequest): Judged {
   const problems: { code: CertificateReport['problems'][number]['code']; evidence: string }[] = [];
   // That nothing leads to an anchor says nothing where there is none.
   if (valid && !valid.ok && !(valid.error.code === 'untrusted' && !anchored)) problems.push(valid.error);
-  const name = mine && expectedReport(mine, request.expected);
+  const name = mine && expectedReport(mine, request);
   if (name?.fault && !problems.some(({ code }) => code === 'wrong-name')) problems.push(name.fault);
   const mismatch = mine && request.key ? keyMismatch(request.key, mine.publicKey) : undefined;
   if (mismatch) problems.push({ code: 'key-mismatch', evidence: mismatch.evidence });
@@ -98,10 +98,11 @@ function judge({ certificates, intermediates, anchors, at, purpose, expected }: 
 
 function expectedReport(
   mine: Certificate,
-  expected: ReportRequest['expected'],
+  { expected, purpose }: Pick<ReportRequest, 'expected' | 'purpose'>,
 ): { readonly fault: PkiFault | undefined } | undefined {
   if (!expected) return undefined;
-  const evidence = nameFault(mine, expected.name, true);
+  // As `validatePath` has it.
+  const evidence = nameFault(mine, expected.name, purpose !== 'ike');
   return { fault: evidence === undefined ? undefined : { code: 'wrong-name', evidence } };
 }
 

@@ -96,6 +96,15 @@ test('without a profile: the authorities of this computer, and the name that was
   assert.equal(told(await fetch({ gateway: 'other.test', expect: 'vpn.office.test' })), 'refused revoked');
 });
 
+test('a name with * fits no gateway (RFC 4945 §3.1.2), in the report as for the connection', async () => {
+  const wild = root.issue({ subject: 'CN=office', san: ['dns:*.office.test'] });
+  for (const roots of [[root.der], []]) {
+    const report = await setUp([wild.der], roots).fetch({ gateway: 'vpn.office.test' });
+    assert.ok(typeof report === 'object');
+    assert.deepEqual([told(report), report.expected?.fits], ['refused wrong-name', false]);
+  }
+});
+
 test('gateways that do not answer, send nothing or nonsense; profiles of others; names that are none', async () => {
   assert.equal(await setUp(undefined).fetch({ gateway: 'x.test' }), 'no-answer');
   assert.equal(await setUp([]).fetch({ gateway: 'x.test' }), 'gateway-no-certificate');
