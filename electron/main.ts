@@ -52,8 +52,8 @@ function run(): void {
     event.preventDefault();
     take(offerOfFile(path));
   });
-  app.on('second-instance', (_event, argv) => {
-    const offered = offerOfArguments(argv);
+  app.on('second-instance', (_event, argv, folder) => {
+    const offered = offerOfArguments(argv, folder);
     if (offered) take(offered);
     else void desktop.then((ready) => ready.show());
   });

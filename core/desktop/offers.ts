@@ -3,7 +3,8 @@
  * checked for being text at all, and only offered: nothing is stored without the user's yes (windowApi.ts sends the offer to the page).
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { ProfileOffer } from './contract.ts';
 import { isLink, LINK_SHOWN, type LinkProblem, profileOfLink } from './profileLink.ts';
@@ -45,13 +46,29 @@ export function offerOfFile(path: string): Result<ProfileOffer, OfferProblem> {
   }
 }
 
-/** The first link or file in a command line, as the system starts us with; undefined when there is none. */
-export function offerOfArguments(argv: readonly string[]): Result<ProfileOffer, OfferProblem> | undefined {
+/**
+ * The first link or file in a command line, as the system starts us with; undefined when there is none. `folder` is where a path that is
+ * not absolute begins: of the program that was started, which may be another one than this.
+ */
+export function offerOfArguments(
+  argv: readonly string[],
+  folder: string = process.cwd(),
+): Result<ProfileOffer, OfferProblem> | undefined {
   const given = argv.slice(1).filter((word) => !word.startsWith('-'));
   const link = given.find(isLink);
   if (link !== undefined) return offerOfLink(link);
-  const file = given.find(isProfilePath);
-  return file === undefined ? undefined : offerOfFile(file);
+  const file = given.map(pathOf).find(isProfilePath);
+  return file === undefined ? undefined : offerOfFile(resolve(folder, file));
+}
+
+/** Desktop Entry Specification, "The Exec key": for `%U` a local file comes as a path or as a `file:` URL. */
+function pathOf(word: string): string {
+  if (!/^file:/i.test(word)) return word;
+  try {
+    return fileURLToPath(word);
+  } catch {
+    return word; // of another computer, or no URL: then there is no such path
+  }
 }
 
 function isProfilePath(path: string): boolean {

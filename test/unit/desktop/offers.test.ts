@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { offerOfArguments, offerOfFile, offerOfLink } from '../../../core/desktop/offers.ts';
 
 const profile = '{"sallyport":1,"name":"Büro"}';
@@ -79,5 +80,27 @@ suite('profiles offered from outside', () => {
     assert.equal(fromLink?.ok && fromLink.value.source, 'link');
     const fromFile = offerOfArguments(['/opt/sallyport', '--original-process-start-time=1', path]);
     assert.equal(fromFile?.ok && fromFile.value.from, 'line.sallyport');
+  });
+
+  test('a file manager gives a URL, a shell a path from where it stands', () => {
+    const name = 'Büro 100 %.sallyport';
+    writeFileSync(join(folder, name), profile);
+    const url = pathToFileURL(join(folder, name)).href;
+    for (const [word, from] of [
+      [url, '/'],
+      [url.replace('file://', 'file://localhost'), '/'],
+      [name, folder],
+    ] as const) {
+      const offered = offerOfArguments(['/opt/sallyport', word], from);
+      assert.deepEqual(offered, { ok: true, value: { source: 'file', from: name, text: profile } }, word);
+    }
+    for (const word of [
+      'file://elsewhere/a.sallyport',
+      'file:///a%2Fb.sallyport',
+      'file:///a%00.sallyport',
+      'file:a.sallyport',
+    ]) {
+      assert.deepEqual(offerOfArguments(['/opt/sallyport', word], folder), { ok: false, error: 'unreadable' }, word);
+    }
   });
 });
