@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -210,6 +211,27 @@ test('what was up when the engine died is brought back by the next, once, and af
 
   writeFileSync(path, '{"format":2');
   assert.equal(open('boot 1').take(), undefined);
+});
+
+test('on a disk that became full, what is wanted stays as it was', {
+  skip: process.getuid?.() !== 0 && 'only root mounts',
+}, () => {
+  const place = join(folder, 'small');
+  mkdirSync(place);
+  const program = `
+    import { writeFileSync } from 'node:fs';
+    import { openWanted } from '${join(import.meta.dirname, '../../../core/helper/wanted.ts')}';
+    const wanted = openWanted('${join(place, 'wanted.json')}', 'boot', () => {});
+    const tunnel = { profile: 'office', owner: 1000, addresses: [], inside: [] };
+    wanted.keep(tunnel);
+    try {
+      writeFileSync('${join(place, 'full')}', Buffer.alloc(1 << 20));
+    } catch {}
+    wanted.keep({ ...tunnel, inside: Array.from({ length: 2000 }, (_, at) => '10.9.' + at) });
+    console.log(wanted.take()?.profile);`;
+  const mounted = `mount -t tmpfs -o size=64k none '${place}' && exec "$0" --input-type=module -e "$1"`;
+  const { stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', mounted, process.execPath, program], { encoding: 'utf8' });
+  assert.equal(stdout.trim(), 'office', stderr);
 });
 
 /** An engine that comes after one that died while the office was up, with what that one left. */
