@@ -33,7 +33,7 @@ export function createOutput(json: boolean): Output {
       if (!json) process.stdout.write(`${text}\n`);
     },
     object: (value) => {
-      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+      if (json) process.stdout.write(`${jsonLine(value)}\n`);
     },
     progress: (text) => {
       if (!json) process.stderr.write(`${text}\n`);
@@ -42,12 +42,22 @@ export function createOutput(json: boolean): Output {
       const code = reasonOf(error.code);
       const { what, advice, exitCode } = reasons[code];
       const detail = printable(error.detail);
-      if (json) process.stdout.write(`${JSON.stringify({ error: { code, what, advice, detail, ...more } })}\n`);
+      if (json) process.stdout.write(`${jsonLine({ error: { code, what, advice, detail, ...more } })}\n`);
       else process.stderr.write(`${styled(process.stderr, 'bad', 'sallyport:')} ${errorLine(code, detail)}\n`);
       return exitCode;
     },
     style: (kind, text) => styled(process.stdout, kind, text),
   };
+}
+
+/**
+ * The same value as JSON.stringify writes, for a terminal too: that leaves DEL, the C1 controls (U+009B begins an escape sequence) and direction
+ * marks as they are, and a gateway's name may be full of them.
+ */
+function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) =>
+    [...Array(sign.length).keys()].map((at) => `\\u${sign.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
+  );
 }
 
 /** One line: what happened, what shows it, what to do. */

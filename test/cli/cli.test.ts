@@ -286,17 +286,21 @@ test('help, version and the exit codes, without a helper', async () => {
   assert.match((await command('/nonexistent', ['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
+const NAUGHTY = 'a\u001b[2Jb\nc\u202e\u009b31m\u{e0001}';
+
 test('a status of a gateway full of control characters prints none of them', { skip }, async () => {
   const { socket } = await imported({
     script: (input, emit) =>
       comesUp(input, (output) =>
-        emit(
-          output.kind === 'established' ? { ...output, sa: { ...output.sa, remoteIdentity: 'a\u001b[2Jb\nc\u202e' } } : output,
-        ),
+        emit(output.kind === 'established' ? { ...output, sa: { ...output.sa, remoteIdentity: NAUGHTY } } : output),
       ),
   });
   await command(socket, ['up', 'Office']);
   const { stdout } = await command(socket, ['status']);
-  assert.match(stdout, /gateway a\?\[2Jb\?c\?/);
+  assert.match(stdout, /gateway a\?\[2Jb\?c\?\?31m\?/);
   assert.equal(stdout.includes('\u001b') || stdout.includes('\u202e'), false);
+  // Programs read the name as it is, and a terminal does not.
+  const json = (await command(socket, ['--json', 'status'])).stdout;
+  assert.equal(JSON.parse(json).ike.remoteIdentity, NAUGHTY);
+  assert.doesNotMatch(json.trimEnd(), /[\p{Cc}\p{Cf}]/u);
 });
