@@ -11,22 +11,49 @@ import type { Address } from '../tunnel/race.ts';
 
 /** The resolver's own patience is a minute and more where name servers are silent. */
 const RESOLVE_WITHIN = 10_000;
+/** How long the answer for both families is waited for alone, and that for the other once there is one. Milliseconds. */
+const BOTH_WITHIN = 1_000;
+const OTHER_WITHIN = 250;
 /** Of each family: the one that comes first may be the one that does not get through (RFC 8305 §4). */
 const MOST_ADDRESSES = 8;
 
-/** Addresses of a host name in the resolver's order, at least one; an address is its own answer and asks nobody. */
+/**
+ * Addresses of a host name in the resolver's order, at least one; an address is its own answer and asks nobody. The resolver waits for both
+ * families, 15 s for a name server that is silent about one of them as some are (RFC 4074 §4.1), so after a moment each is asked for alone.
+ */
 export function resolveGateway(name: string, within: number = RESOLVE_WITHIN): Promise<Result<readonly Address[], Failure>> {
   const literal = isIP(name);
   if (literal !== 0) return Promise.resolve(ok([{ address: name, family: literal === 4 ? 4 : 6 }]));
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      resolve(err(failure('name-not-resolved', `${name}: the name servers did not answer within ${within / 1000} s`)));
-    }, within);
-    lookup(name, { all: true, order: 'verbatim' }, (error, found) => {
-      clearTimeout(timer);
-      if (error) resolve(err(failure('name-not-resolved', `${name}: ${lookupProblem(error)}`)));
-      else if (found.length === 0) resolve(err(failure('name-not-resolved', `${name}: the name has no address`)));
-      else resolve(ok(few(found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 })))));
+    const alone = new Map<4 | 6, readonly Address[]>();
+    const timers: NodeJS.Timeout[] = [];
+    const later = (milliseconds: number, what: () => void) => timers.push(setTimeout(what, milliseconds));
+    const settle = (found: readonly Address[], why: string) => {
+      for (const timer of timers) clearTimeout(timer);
+      const all = found.length > 0 ? found : [...(alone.get(6) ?? []), ...(alone.get(4) ?? [])];
+      resolve(all.length > 0 ? ok(few(all)) : err(failure('name-not-resolved', `${name}: ${why}`)));
+    };
+    const silent = `the name servers did not answer within ${within / 1000} s`;
+    later(within, () => settle([], silent));
+    later(BOTH_WITHIN, () => {
+      for (const family of [4, 6] as const)
+        void ask(name, family).then((answer) => {
+          if (!answer.ok) return;
+          alone.set(family, answer.value);
+          later(alone.size === 2 ? 0 : OTHER_WITHIN, () => settle([], silent));
+        });
+    });
+    void ask(name, 0).then((answer) => (answer.ok ? settle(answer.value, '') : settle([], answer.error)));
+  });
+}
+
+/** Of one family, or of both; the error is words. */
+function ask(name: string, family: 0 | 4 | 6): Promise<Result<readonly Address[], string>> {
+  return new Promise((resolve) => {
+    lookup(name, { all: true, order: 'verbatim', family }, (error, found) => {
+      if (error) resolve(err(lookupProblem(error)));
+      else if (found.length === 0) resolve(err('the name has no address'));
+      else resolve(ok(found.map((one) => ({ address: one.address, family: one.family === 6 ? 6 : 4 }))));
     });
   });
 }

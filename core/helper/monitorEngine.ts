@@ -44,7 +44,7 @@ const LEAN = { flags: ['--max-semi-space-size=1'], env: { MALLOC_ARENA_MAX: '2' 
  * getaddrinfo(3) cannot be taken back, and waits for silent name servers for 20 s and more; libuv does half as many of them at a time as it has
  * threads. With its four, two look-ups from a network that was left would keep those of the next one waiting. A thread costs 9 kB.
  */
-const LOOK_UPS = { UV_THREADPOOL_SIZE: '16' };
+const LOOK_UPS = { UV_THREADPOOL_SIZE: '32' };
 const BACKOFF = { first: 100, most: 5000 };
 /** An engine that lived this long was fine: the next one starts at once. Milliseconds. */
 const LIVED_WELL = 10_000;

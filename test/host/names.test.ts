@@ -1,5 +1,6 @@
 /** The computer's own resolver where name servers are silent: what it waits for in vain keeps nobody else waiting. */
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,6 +58,31 @@ if (isolated(import.meta.url)) {
       );
     } finally {
       run('umount', '/etc/hosts');
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('a name server that is silent about IPv6 keeps nobody from IPv4', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sallyport-names-'));
+    writeFileSync(join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\n');
+    run('mount', '--bind', join(folder, 'resolv.conf'), '/etc/resolv.conf');
+    const server = createSocket('udp4');
+    server.on('message', (query, { port, address }) => {
+      const end = query.indexOf(0, 12) + 5;
+      if (query.readUInt16BE(end - 4) !== 1) return;
+      const answer = Buffer.concat([query.subarray(0, end), Buffer.from('c00c000100010000003c0004c6336407', 'hex')]);
+      answer.writeUInt16BE(0x8180, 2);
+      answer.writeUInt16BE(1, 6);
+      answer.writeUInt32BE(0, 8);
+      server.send(answer, port, address);
+    });
+    try {
+      await new Promise<void>((resolve) => server.bind(53, '127.0.0.1', resolve));
+      const found = await resolveGateway('first.test');
+      assert.deepEqual(found.ok && found.value, [{ address: '198.51.100.7', family: 4 }]);
+    } finally {
+      server.close();
+      run('umount', '/etc/resolv.conf');
       rmSync(folder, { recursive: true, force: true });
     }
   });
