@@ -6,8 +6,9 @@ import { EXCHANGE, NOTIFY, PROTOCOL } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
 import { notifyAbout } from '../../core/ike/wire/payloads.ts';
 import { spiBytes } from '../../core/ike/wire/spi.ts';
+import { selector } from '../gateway/fixtures.ts';
 import { each, eachNonce, ikeRekeyed, rekeyed, said } from './rekeying.ts';
-import { both, otherOf, Two, unlimited } from './sessions.ts';
+import { both, otherOf, Two, unlimited, type Who } from './sessions.ts';
 import { proposals } from './world.ts';
 
 each('a CHILD SA is rekeyed: the new one is there before the old one goes (§2.8)', (one, other) => {
@@ -291,6 +292,30 @@ each('one rekeys a CHILD SA while the other deletes another', (one, other) => {
   two.carry(other);
   two.settle();
   two.agree(1);
+});
+
+// Gateways that rekey without N(REKEY_SA) do so: one more, then DELETE of the first.
+each('one more for the very same traffic: who answers sends on the first until the other has the answer (§2.8)', (one, other) => {
+  const two = new Two();
+  const standby = (who: Who) => [...two.side(who).living.values()].map((carried) => carried.standby);
+  two.side(one).session.want(two.side(one).selectors, two.now);
+  two.settle();
+  assert.deepEqual(
+    [standby(one), standby(other)],
+    [
+      [false, false],
+      [false, true],
+    ],
+  );
+  two.deleteChild(one, 0);
+  two.settle();
+  two.agree(1);
+  // Of other traffic there is nothing that would go another way meanwhile.
+  const inner = [selector('10.10.7.0/24')];
+  const wanted = two.side(one).selectors;
+  two.side(one).session.want(one === 'initiator' ? { ...wanted, remote: inner } : { ...wanted, local: inner }, two.now);
+  two.settle();
+  assert.deepEqual(standby(other), [false, false]);
 });
 
 each('one more CHILD SA (§1.3.1), also while the other rekeys', (one, other) => {

@@ -41,6 +41,8 @@ export interface ChildAnswersSetup {
   readonly life: (spiIn: number) => Life | undefined;
   /** A request of ours about CHILD SAs is in flight. */
   readonly making: () => boolean;
+  /** Inbound SPI of one in use for the very same traffic. */
+  readonly sameTraffic: (child: ChildSa) => number | undefined;
   readonly install: (sa: IkeSa, child: ChildSa, now: number, how: Installed, lineage: Lineage) => void;
 }
 
@@ -139,7 +141,10 @@ export class ChildAnswers {
     return this.#answered(answered, now, (agreed, at) => {
       const child = childOf(sa, agreed, spiIn, false, this.#setup.path());
       sa.narrator.log('info', `the peer makes one more CHILD SA: ${suiteText(child)}`, { spiIn: spiText(spiIn) });
-      this.#setup.install(sa, child, at, {}, newLineage(true, at));
+      // What went another way until now goes on there: the peer has the new keys only when it has the answer (RFC 7296 §2.8), which may get lost.
+      const same = this.#setup.sameTraffic(child);
+      const how: Installed = same === undefined ? {} : { replaces: same, standby: true };
+      this.#setup.install(sa, child, at, how, newLineage(true, at));
     });
   }
 }

@@ -100,6 +100,8 @@ export class ChildKeeper {
       ...{ random, espProposals, ikeProposals, followups, newSpiIn, path, admit, emit },
       life: (spiIn) => this.#lives.get(spiIn),
       making: () => this.#making,
+      sameTraffic: ({ localSelectors, remoteSelectors }) =>
+        this.#wanted.usableFor({ local: localSelectors, remote: remoteSelectors })?.spiIn,
       install: (sa, child, now, how, lineage) => this.install(sa, child, now, how, lineage),
     });
   }

@@ -161,8 +161,9 @@ export type IkeOutput =
   /** Addresses, DNS and networks the gateway gave. Comes before the first `install-child`. */
   | { readonly kind: 'configured'; readonly configuration: Configuration }
   /**
-   * `replaces` is the inbound SPI of the SA that it succeeds. With `standby` the SA before sends until the peer uses this one, or until it is
-   * removed: only then the peer is known to have the new keys (RFC 7296 §2.8).
+   * `replaces` is the inbound SPI of the SA that it succeeds, or of one for the same traffic that the peer has made one more for. With
+   * `standby` the SA before sends until the peer uses this one, or until it is removed: only then the peer is known to have the new keys
+   * (RFC 7296 §2.8).
    */
   | { readonly kind: 'install-child'; readonly child: ChildSa; readonly replaces?: number; readonly standby?: true }
   /** Nothing is sent on it any more; for `grace` milliseconds packets on their way are still taken. */
@@ -180,8 +181,8 @@ export type IkeOutput =
   /** A CHILD SA of several that is wanted: there is none. What the peer deleted is asked for again, what it refused is not. */
   | { readonly kind: 'child-refused'; readonly remoteSelectors: readonly TrafficSelector[]; readonly evidence: string }
   /**
-   * The authentication is good for `within` more milliseconds (RFC 4478, or our own limit), or what cannot be rekeyed is: another machine is to authenticate anew and to
-   * take the place of this one, which is then terminated. At the end of that time it ends by itself.
+   * The authentication is good for `within` more milliseconds (RFC 4478, or our own limit), or what cannot be rekeyed is: another machine
+   * is to authenticate anew and to take the place of this one, which is then terminated. At the end of that time it ends by itself.
    */
   | { readonly kind: 'reauthenticate'; readonly within: number }
   /**

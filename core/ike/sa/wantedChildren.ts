@@ -83,14 +83,22 @@ export class WantedChildren {
     return this.#wanted.some((one) => one.lineage === lineage);
   }
 
+  /** One for the very same traffic, which has no successor. */
+  usableFor(wanted: Selectors): Life | undefined {
+    const traffic = trafficText(wanted);
+    return this.#usable.find(({ selectors }) => trafficText(selectors) === traffic);
+  }
+
   /** There is one in its place, or one is asked for. One that the peer made for the very same traffic counts as ours from then on. */
-  #isServed({ local, remote }: Selectors, lineage: Lineage): boolean {
-    const traffic = trafficText({ local, remote });
-    const usable = [...this.#lives.values()].filter(({ replacedBy, expired }) => replacedBy === undefined && !expired);
-    if (this.isAsked(lineage) || usable.some((one) => one.lineage === lineage)) return true;
-    const same = usable.find(({ selectors }) => trafficText(selectors) === traffic);
+  #isServed(selectors: Selectors, lineage: Lineage): boolean {
+    if (this.isAsked(lineage) || this.#usable.some((one) => one.lineage === lineage)) return true;
+    const same = this.usableFor(selectors);
     if (same) same.lineage = lineage;
     return same !== undefined;
+  }
+
+  get #usable(): readonly Life[] {
+    return [...this.#lives.values()].filter(({ replacedBy, expired }) => replacedBy === undefined && !expired);
   }
 }
 
