@@ -29,11 +29,13 @@ function certificateFault(certificate: Certificate, authority: boolean, request:
   const { unknownCritical } = certificate.extensions;
   if (unknownCritical.length > 0)
     return fault('unknown-critical-extension', certificate, `the critical extension ${unknownCritical[0]}`);
+  // Most often it is the clock that is wrong: a date that is off shows.
+  const here = `and the date here is ${dateText(request.at)}`;
   if (request.at < certificate.notBefore)
-    return fault('not-yet-valid', certificate, `valid from ${dateText(certificate.notBefore)}`);
+    return fault('not-yet-valid', certificate, `valid from ${dateText(certificate.notBefore)}, ${here}`);
   // §4.1.2.5: inclusive, in whole seconds; 23:59:59.5 is still within 23:59:59.
   if (Math.floor(request.at / 1000) * 1000 > certificate.notAfter)
-    return fault('expired', certificate, `valid until ${dateText(certificate.notAfter)}`);
+    return fault('expired', certificate, `valid until ${dateText(certificate.notAfter)}, ${here}`);
   if (request.strict === true) {
     const [remark] = conformanceRemarks(certificate, authority);
     if (remark !== undefined) return fault('malformed', certificate, `${remark.evidence} (RFC 5280 §${remark.clause})`);
@@ -115,8 +117,12 @@ function fault(code: PkiFaultCode, certificate: Certificate, evidence: string): 
   return { code, evidence: `${describe(certificate)}: ${evidence}` };
 }
 
-/** `2026-11-21`. */
+/** `2026-11-21`. Our own clock can say what no certificate does: it is taken for the first or the last day that has four digits. */
 function dateText(milliseconds: number): string {
-  const digits = timeDigits(milliseconds);
+  const digits = timeDigits(Math.min(Math.max(milliseconds, FIRST_DAY), LAST_DAY));
   return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6, 8)}`;
 }
+
+/** 0000-01-01 and 9999-12-31 in milliseconds. */
+const FIRST_DAY = -62_167_219_200_000;
+const LAST_DAY = 253_402_214_400_000;

@@ -399,7 +399,8 @@ export const reasons = {
   },
   'eap-server-certificate': {
     what: 'The certificate of the login server is not accepted.',
-    advice: 'Check "serverName" and the authorities for EAP in the profile with the administrator.',
+    advice:
+      'Check the date of this computer, then "serverName" and the authorities for EAP in the profile with the administrator.',
     exitCode: 112,
   },
   'eap-tls-failed': {

@@ -76,6 +76,19 @@ test('expired, not valid yet, of a stranger, bad in another way', () => {
   assert.equal(verdict(own(), email.chain), 'gateway-cert-invalid');
 });
 
+test('a date that does not fit is told with the date here, which is the wrong one when our clock is off', () => {
+  const eap = { methods: ['ttls'], identity: 'alice', serverName: 'vpn.office.test', authorities: [base64(root)] } as const;
+  const faults = (at: number) => {
+    const made = trust({ ...own(), eap }, [], at);
+    return [made.gateway(gateway.chain), made.tlsServer(gateway.chain)].map((one) => (one.ok ? 'ok' : one.error.evidence));
+  };
+  for (const evidence of faults(0))
+    assert.match(evidence, /^not-yet-valid: .*valid from 20\d\d-\d\d-\d\d, and the date here is 1970-01-01$/);
+  for (const evidence of faults(Date.UTC(2099, 0, 2))) assert.match(evidence, /^expired: .*, and the date here is 2099-01-02$/);
+  for (const at of [8.64e15, -8.64e15])
+    for (const evidence of faults(at)) assert.match(evidence, /the date here is \d{4}-\d\d-\d\d$/);
+});
+
 test('the gateway’s own certificate, pinned, is the gateway whatever it is called; an authority that is pinned is not', () => {
   const alone: Entity = authority.selfSigned({ subject: 'CN=router' });
   assert.equal(verdict(own({ authorities: [base64(alone)] }), [alone.der]), 'path of 1');
