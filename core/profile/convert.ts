@@ -188,6 +188,11 @@ function noteSecrets(
       const why = `shorter than ${SHORT_PSK} characters: whoever records one connection attempt can guess it`;
       notes.warning(field, 'secret-short', why, { length: SHORT_PSK });
     }
+    // What `echo secret | base64` makes. It may be meant, and the gateway only ever says that AUTH is wrong.
+    if (psk && (psk.at(-1) === 0x0a || psk.at(-1) === 0x0d)) {
+      const why = 'ends with a line end, which counts as part of it: without one at the gateway nobody gets in';
+      notes.warning(field, 'secret-line-end', why);
+    }
   }
   if (auth.password !== undefined) {
     notes.warning(

@@ -259,6 +259,7 @@ export type ImportNoteCode =
   | 'user-missing' // or user name
   | 'key-missing' // without it there is no connecting
   | 'secret-short' // {length}
+  | 'secret-line-end'
   | 'clear-text' // a password or key that everybody can read who has the file
   | 'identity-any'
   | 'identity-unlike-certificate' // who we say we are is not in our certificate {value}

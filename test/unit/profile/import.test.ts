@@ -85,6 +85,20 @@ test('a short key and a gateway that may be anybody are warned about', () => {
   assert.equal(JSON.stringify(notes).includes('"short"'), false);
 });
 
+test('a line end that counts as part of the key is warned about, as `echo` puts one before base64', () => {
+  const warned = (secret: unknown) =>
+    imported({ auth: { method: 'psk', secret } })
+      .notes.filter(({ code }) => code === 'secret-line-end')
+      .map(({ field }) => field);
+  for (const text of ['correct horse battery staple\n', 'correct horse battery staple\r\n']) {
+    assert.deepEqual(warned(text), ['auth.secret']);
+    assert.deepEqual(warned({ base64: Buffer.from(text).toString('base64') }), ['auth.secret']);
+  }
+  assert.deepEqual(warned('correct horse battery staple'), []);
+  const { secret } = imported({ auth: { method: 'psk', secret: 'correct horse battery staple\n' } });
+  assert.equal(secret.psk?.at(-1), 0x0a, 'it may be meant, and nothing is taken away');
+});
+
 test('unknown fields are left out and named, wherever they are', () => {
   const { notes, profile } = imported({
     color: 'red',
