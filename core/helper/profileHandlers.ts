@@ -37,7 +37,7 @@ export function createProfileHandlers(parts: ProfileParts): Pick<Handlers, Profi
       const found = profiles.find(profile, peer.uid);
       if (!found.ok) return found;
       const { id, name } = found.value.profile;
-      if (tunnel.inUse(id)) return err({ code: 'profile-in-use', detail: name });
+      if (tunnel.inUse(found.value)) return err({ code: 'profile-in-use', detail: name });
       const undo = removed.remove(found.value, peer.uid);
       if (!undo.ok) return undo;
       log('info', 'profile', 'removed', { id, uid: peer.uid });

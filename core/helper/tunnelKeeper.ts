@@ -14,7 +14,7 @@ import type { History, SessionWriter } from './history.ts';
 import type { LogRing } from './logRing.ts';
 import type { Memory } from './reach.ts';
 import type { HelperError } from './rpcServer.ts';
-import type { Wanted } from './wanted.ts';
+import type { Wanted, WantedTunnel } from './wanted.ts';
 
 export interface TunnelKeeper {
   /** `askSecret`: the user types the key although the profile has one. A tunnel that was lost and waits for its next try is tried at once. */
@@ -29,8 +29,7 @@ export interface TunnelKeeper {
   statusFor(user: number): Status;
   /** Is a connection there that is not over? */
   active(): boolean;
-  /** Id of the profile in use. */
-  inUse(profileId: string): boolean;
+  inUse(profile: StoredProfile): boolean;
   datagram(bytes: Uint8Array, channel: Channel, from: Endpoint): void;
   /** A TCP connection of the dataplane is over. */
   streamOver(fd: number, why: string): void;
@@ -57,6 +56,8 @@ export interface KeeperOptions extends Omit<AttemptsDeps, 'log'> {
 export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   const startedAt = options.now();
   let current: Attempts | undefined;
+  /** The profile of `current`. */
+  let used: StoredProfile | undefined;
   let stopping = false;
   /** The next engine is to take it up. */
   let keeping = false;
@@ -68,10 +69,16 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   const facts = () => current?.facts() ?? last;
   const mine = (user: number) => user === 0 || current?.facts().owner === user;
 
+  /** The profile as it is now. */
+  function nowOf(before: StoredProfile): StoredProfile | undefined {
+    return options.profiles.list(0).find((one) => isSame(one, before));
+  }
+
   /** What was typed and what the gateway took, into the profile as it is now. */
-  function remember(id: string, user: number, kind: Rememberable, value: Uint8Array, log: Log): void {
-    const stored = options.profiles.list(user).find((one) => one.profile.id === id && canRemember(one, user, kind));
-    if (!stored) return;
+  function remember(before: StoredProfile, user: number, kind: Rememberable, value: Uint8Array, log: Log): void {
+    const { id } = before.profile;
+    const stored = nowOf(before);
+    if (!stored || !canRemember(stored, user, kind)) return;
     const kept =
       kind === 'identity'
         ? options.profiles.put(withIdentity(stored, value), { kind: 'keep' })
@@ -81,8 +88,8 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   }
 
   /** What the store has of it now; the rest is wiped at once. */
-  function recall(id: string, user: number, kind: Recallable): Uint8Array | undefined {
-    const stored = options.profiles.list(user).find(({ profile }) => profile.id === id);
+  function recall(before: StoredProfile, kind: Recallable): Uint8Array | undefined {
+    const stored = nowOf(before);
     const found = stored && options.profiles.secretOf(stored);
     if (!found?.ok) return undefined;
     const { [kind]: wanted, ...rest } = found.value;
@@ -90,9 +97,10 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     return wanted;
   }
 
-  function memoryOf(id: string): Memory {
-    const memory = memories.get(id) ?? newMemory();
-    memories.set(id, memory);
+  function memoryOf({ owner, shared, profile: { id } }: StoredProfile): Memory {
+    const key = `${shared ? 'shared' : owner}/${id}`;
+    const memory = memories.get(key) ?? newMemory();
+    memories.set(key, memory);
     return memory;
   }
 
@@ -105,8 +113,9 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
     const onChange = () => {
       session?.observe();
       if (session && connection.facts().readyAt !== undefined && whenLost !== 'end') {
-        const { addresses, inside = [], nameServers = [] } = memoryOf(id);
-        const wanted = { profile: id, owner: user, addresses: [...addresses], inside, nameServers };
+        const { addresses, inside = [], nameServers = [] } = memoryOf(stored);
+        const of = { owner: stored.owner, shared: stored.shared };
+        const wanted = { profile: id, of, owner: user, addresses: [...addresses], inside, nameServers };
         const text = JSON.stringify(wanted);
         if (text !== kept) options.wanted.keep(wanted);
         kept = text;
@@ -120,14 +129,15 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
         profile: stored.profile,
         secret: storedSecret(options.profiles, stored, askSecret),
         ...(before && { before }),
-        memory: memoryOf(id),
-        recall: (kind) => recall(id, user, kind),
+        memory: memoryOf(stored),
+        recall: (kind) => recall(stored, kind),
         mayRemember: (kind) => canRemember(stored, user, kind),
-        remember: (kind, value) => remember(id, user, kind, value, log),
+        remember: (kind, value) => remember(stored, user, kind, value, log),
       },
     );
     session = options.history.begin(connection.facts);
     current = connection;
+    used = stored;
     last = undefined;
     connection.over.then(() => {
       last = connection.facts();
@@ -137,6 +147,13 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       options.onChange();
     });
     options.onChange();
+  }
+
+  /** A file of a helper before this one does not say whose it was: then the nearest of that id. */
+  function wantedProfile({ profile, of, owner }: WantedTunnel): StoredProfile | undefined {
+    if (of) return options.profiles.list(owner).find((one) => one.profile.id === profile && isSame(one, { ...one, ...of }));
+    const found = options.profiles.find(profile, owner);
+    return found.ok ? found.value : undefined;
   }
 
   /** What an engine that died left in place. */
@@ -154,7 +171,7 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
         if (!mine(user)) return err({ code: 'used-by-another', detail: 'one tunnel at a time' });
         const { profile } = current.facts();
         const found = options.profiles.find(reference, user);
-        if (found.ok && found.value.profile.id === profile.id && current.again(askSecret))
+        if (found.ok && used && isSame(found.value, used) && current.again(askSecret))
           return ok({ profile: summaryOf(found.value) });
         const { state } = stateOf(current.facts(), startedAt);
         return err({ code: 'already-up', detail: `"${profile.name}" is ${state}` });
@@ -167,7 +184,7 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
 
     resume() {
       const was = options.wanted.take();
-      const stored = was && options.profiles.list(was.owner).find(({ profile }) => profile.id === was.profile);
+      const stored = was && wantedProfile(was);
       if (!was || !stored) {
         letGo();
         return;
@@ -177,7 +194,7 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       const locked = profile.whenLost === 'lock';
       const held = holdsTraffic(profile.whenLost);
       if (!held) letGo();
-      const memory = memoryOf(profile.id);
+      const memory = memoryOf(stored);
       for (const [name, addresses] of was.addresses) memory.addresses.set(name, addresses);
       memory.inside = was.inside;
       memory.nameServers = was.nameServers ?? [];
@@ -223,7 +240,7 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
 
     statusFor: (user) => statusFor(facts(), user, startedAt),
     active: () => current !== undefined,
-    inUse: (profileId) => current?.facts().profile.id === profileId,
+    inUse: (profile) => current !== undefined && used !== undefined && isSame(profile, used),
     datagram: (bytes, channel, from) => current?.datagram(bytes, channel, from),
     streamOver: (fd, why) => current?.streamOver(fd, why),
     suspending: () => current?.suspending(),
@@ -239,6 +256,11 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
       await current?.end();
     },
   };
+}
+
+/** An id alone is not enough: an administrator gives one file to many, and anybody can import what has the id of somebody else's. */
+function isSame(one: StoredProfile, other: StoredProfile): boolean {
+  return one.profile.id === other.profile.id && one.shared === other.shared && one.owner === other.owner;
 }
 
 /** Without one, or with one whose file is gone, the user is asked; also when they want to be. A private key nobody can type, and a post-quantum one is not theirs to know. */

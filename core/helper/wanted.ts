@@ -11,7 +11,9 @@ import type { Address } from '../tunnel/race.ts';
 export interface WantedTunnel {
   /** Id. */
   readonly profile: string;
-  /** Uid. */
+  /** Whose profile it is: others may have one of the same id. */
+  readonly of?: { readonly owner: number; readonly shared: boolean };
+  /** Uid of who is connected. */
   readonly owner: number;
   /** What the gateway's names stood for: while traffic is held, hardly anybody can be asked. */
   readonly addresses: readonly (readonly [name: string, addresses: readonly Address[]])[];
@@ -35,6 +37,7 @@ const file = v.strictObject({
   format: v.literal(2),
   boot: v.string(),
   profile: v.string(),
+  of: v.optional(v.strictObject({ owner: v.number(), shared: v.boolean() })),
   owner: v.number(),
   addresses: v.array(v.tuple([v.string(), v.array(address)])),
   inside: v.array(v.string()),

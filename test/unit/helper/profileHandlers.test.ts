@@ -28,7 +28,7 @@ function setUp() {
   const handlers = createProfileHandlers({
     profiles,
     removed: createRemovedProfiles({ profiles }),
-    tunnel: { inUse: (id) => inUse.has(id) },
+    tunnel: { inUse: ({ profile }) => inUse.has(profile.id) },
     log,
   });
   const peer = (uid: number): RpcPeer => ({ id: 1, uid, gid: uid, pid: 1, send: () => {} });

@@ -13,7 +13,7 @@ import { openWanted, type Wanted } from '../../../core/helper/wanted.ts';
 import { importProfile } from '../../../core/profile/import.ts';
 import { openProfileStore } from '../../../core/profile/store.ts';
 import { profileText } from '../profile/sample.ts';
-import { type FakeOptions, fakeWorld, neverAnswers } from './fakes.ts';
+import { comesUp, type FakeOptions, fakeWorld, neverAnswers } from './fakes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-keeper-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -211,6 +211,62 @@ test('what was up when the engine died is brought back by the next, once, and af
 
   writeFileSync(path, '{"format":2');
   assert.equal(open('boot 1').take(), undefined);
+});
+
+/** Alice's own profile with its own key, and the administrator's for everybody, of the same uuid and before it in the list. */
+function twins(options: Options = {}, wanted = nothingWanted) {
+  const scene = setUp(options, 5, wanted);
+  for (const stored of scene.profiles.list(0)) {
+    const profile = { ...stored.profile, whenLost: 'hold' as const, name: stored.shared ? 'Office' : 'Zoo' };
+    const psk = new TextEncoder().encode(stored.shared ? 'of the administrator' : 'of alice');
+    assert.ok(scene.profiles.put({ ...stored, profile }, { kind: 'set', secret: { psk } }).ok);
+  }
+  const [id, other] = scene.profiles.list(ALICE).map(({ profile }) => profile.id);
+  assert.ok(id !== undefined && id === other);
+  return { ...scene, id };
+}
+
+test('a profile that is tried again gets its own key, not that of another one with the same uuid', async () => {
+  const script: FakeOptions['script'] = (input, emit) => {
+    comesUp(input, emit);
+    if (input.kind === 'datagram') emit({ kind: 'closed', failure: { code: 'gateway-lost', evidence: 'x' } });
+  };
+  const { keeper, world } = twins({ script });
+  const given: string[] = [];
+  const { push } = Array.prototype;
+  world.configs.push = (...configs) => {
+    // They are wiped once they were used.
+    for (const [round] of configs.map(({ auth }) => auth.local)) given.push(Buffer.from(Object(round).secret).toString());
+    return push.apply(world.configs, configs);
+  };
+  assert.equal(codeOf(keeper.up('Zoo', ALICE)), 'ok');
+  await soon(() => keeper.statusFor(ALICE).state === 'connected');
+  keeper.datagram(new Uint8Array(28), 'natt', { address: '127.0.0.1', port: 4500 });
+  await soon(() => world.configs.length === 2);
+  assert.deepEqual(given, ['of alice', 'of alice']);
+  await keeper.stop();
+});
+
+test('what is brought back after a restart is the profile that was up, and only that one is in use', async () => {
+  const path = join(folder, 'wanted-twins.json');
+  const wanted = openWanted(path, 'this boot', () => {});
+  const first = twins({}, wanted);
+  const [shared, own] = first.profiles.list(ALICE);
+  assert.ok(shared?.shared && own && !own.shared);
+  assert.equal(codeOf(first.keeper.up('Zoo', ALICE)), 'ok');
+  await soon(() => first.keeper.statusFor(ALICE).state === 'connected');
+  assert.deepEqual([first.keeper.inUse(own), first.keeper.inUse(shared)], [true, false]);
+  const left = JSON.parse(readFileSync(path, 'utf8'));
+  await first.keeper.stop();
+  assert.equal(first.keeper.inUse(own), false);
+  // What this version wrote, and one before it.
+  for (const { of, ...older } of [left, { ...left, of: undefined }]) {
+    writeFileSync(path, JSON.stringify({ ...older, ...(of && { of }) }));
+    const next = twins({}, wanted);
+    next.keeper.resume();
+    assert.equal(next.keeper.statusFor(ALICE).profile?.name, 'Zoo');
+    await next.keeper.stop();
+  }
 });
 
 test('on a disk that became full, what is wanted stays as it was', {
