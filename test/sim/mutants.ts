@@ -37,7 +37,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     file: 'core/ike/sa/ikeRekeying.ts',
     from: 'if (theirs?.sa !== sa || deletesIkeSa(payloads)) return;',
     to: 'if (!theirs || sa) return;',
-    scenario: 'used-while-both-rekey',
+    scenario: 'deleted-before-the-answer-in-another-ike-sa',
     invariant: 'unsettled',
   },
   'no grace while both rekey': {
@@ -53,13 +53,6 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     to: 'if (living) this.#startAnew(sa, life, now, false);',
     scenario: 'replacement-deleted-first',
     invariant: 'late',
-  },
-  'quiet as long as any is left': {
-    file: 'core/ike/sa/session.ts',
-    from: 'sa === this.#before || this.#others.size === 0',
-    to: 'this.#others.size === 0',
-    scenario: 'quiet-for-the-oldest',
-    invariant: 'torn',
   },
   'let out while it is lost': {
     file: 'core/tunnel/session.ts',
@@ -84,8 +77,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'deleted for good': {
     file: 'core/ike/sa/childKeeper.ts',
-    from: 'if (life && !last) this.#miss(life, now);',
-    to: 'if (life?.expired && !last) this.#miss(life, now);',
+    from: 'if (life && (!last || life.overslept)) this.#miss(life, now);',
+    to: 'if (life && ((life.expired && !last) || life.overslept)) this.#miss(life, now);',
     scenario: 'one-of-several-deleted',
     invariant: 'missing',
   },
