@@ -37,7 +37,7 @@ export interface EngineProcess {
 
 /**
  * The engine makes little garbage and the threads of its dataplane none: V8 need not keep 16 MB for each of them to put it in, and the C
- * library not an arena for each of Node's ten threads.
+ * library not an arena for each of Node's threads.
  */
 const LEAN = { flags: ['--max-semi-space-size=1'], env: { MALLOC_ARENA_MAX: '2' } };
 /**

@@ -25,6 +25,7 @@ if (isolated(import.meta.url)) {
       'MALLOC_ARENA_MAX',
       ...('NODE_COMPILE_CACHE' in process.env ? ['NODE_COMPILE_CACHE'] : []),
       'PATH',
+      'UV_THREADPOOL_SIZE',
     ]);
     assert.deepEqual(who.args, [
       '--state-dir',
