@@ -1,9 +1,10 @@
 /** The window's settings: a small JSON file of the user, written whole or not at all. What cannot be read becomes the default, and is said. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { err, ok, type Result } from '../bytes/result.ts';
+import { writeDurably } from '../system/wholeFile.ts';
 import { defaultSettings, type Settings } from './contract.ts';
 
 const fields = {
@@ -39,7 +40,8 @@ export function openSettings(path: string): SettingsFile {
     change: (change) => {
       settings = { ...settings, ...change };
       try {
-        writeWhole(path, `${JSON.stringify(settings, null, 2)}\n`);
+        mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+        writeDurably(path, `${JSON.stringify(settings, null, 2)}\n`);
         return ok(settings);
       } catch (error) {
         return err(`${path}: ${reasonOf(error)}`);
@@ -74,25 +76,6 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** Onto the disk, then under its name: after a crash there is the old file or the new one. */
-function writeWhole(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${process.pid}.new`;
-  try {
-    const fd = openSync(temporary, 'w', 0o600);
-    try {
-      writeSync(fd, text);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
   }
 }
 

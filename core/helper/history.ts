@@ -4,11 +4,12 @@
  * was killed, and ends when it was last seen.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import type { SessionRecord } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
+import { writeWhole } from '../system/wholeFile.ts';
 import type { TunnelFacts } from '../tunnel/status.ts';
 
 export interface History {
@@ -58,7 +59,8 @@ export function openHistory(options: HistoryOptions): History {
 
   function write(owner: number): void {
     try {
-      replace(directory, `${owner}.json`, JSON.stringify({ format: 1, sessions: users.get(owner) ?? [] }));
+      // Not flushed to the disk: the engine must not wait for it while it connects.
+      writeWhole(join(directory, `${owner}.json`), JSON.stringify({ format: 1, sessions: users.get(owner) ?? [] }));
     } catch (problem) {
       log('warn', 'history', 'the history could not be written', { why: problem instanceof Error ? problem.message : 'unknown' });
     }
@@ -163,12 +165,4 @@ function readJson(path: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** The old file or the new one, whenever we are killed. Not flushed to the disk: the engine must not wait for it while it connects. */
-function replace(folder: string, name: string, text: string): void {
-  const part = join(folder, `${name}.part`);
-  rmSync(part, { force: true });
-  writeFileSync(part, text, { mode: 0o600 });
-  renameSync(part, join(folder, name));
 }

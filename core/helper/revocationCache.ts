@@ -3,11 +3,12 @@
  * verified again whenever they are recalled, so a damaged or foreign file can do no more than be ignored.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { equalBytes } from '../bytes/bytes.ts';
 import { maxCrlOctets } from '../pki/crl.ts';
 import type { Log } from '../system/log.ts';
+import { writeWhole } from '../system/wholeFile.ts';
 
 export interface RevocationCache {
   /** Undefined: nothing kept, or it is past its time, or damaged. */
@@ -77,14 +78,11 @@ export function openRevocationCache({
     keep(key, octets, until) {
       if (until <= now() || octets.length > maxCrlOctets || octets.length + HEADER > total) return;
       const name = fileName(key);
-      const part = join(directory, `${name}.part`);
       try {
         rmSync(join(directory, name), { force: true });
         makeRoom(octets.length + HEADER);
-        rmSync(part, { force: true });
         // Not flushed to the disk: what a power loss damages is fetched anew.
-        writeFileSync(part, seal(octets, until), { mode: 0o600, flag: 'wx' });
-        renameSync(part, join(directory, name));
+        writeWhole(join(directory, name), seal(octets, until));
       } catch (problem) {
         complain('write', problem);
       }

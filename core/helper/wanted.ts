@@ -3,9 +3,10 @@
  * not before, so that one whose connecting kills the engine is not tried for ever; of another start of the computer it is void.
  * What is locked stays wanted, and is tried once.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
 import type { Log } from '../system/log.ts';
+import { writeWhole } from '../system/wholeFile.ts';
 import type { Address } from '../tunnel/race.ts';
 
 export interface WantedTunnel {
@@ -47,17 +48,14 @@ const file = v.strictObject({
 
 /** `boot`: of this start of the computer; nothing is kept without. */
 export function openWanted(path: string, boot: string | undefined, log: Log): Wanted {
-  const part = `${path}.part`;
   const forget = () => rmSync(path, { force: true });
   return {
     keep(tunnel) {
       if (boot === undefined) return;
       try {
         // Never half of one: what is locked would be open after the next start. On a full disk the one from before stays.
-        writeFileSync(part, JSON.stringify({ format: 2, boot, ...tunnel }), { mode: 0o600 });
-        renameSync(part, path);
+        writeWhole(path, JSON.stringify({ format: 2, boot, ...tunnel }));
       } catch (problem) {
-        rmSync(part, { force: true });
         log('warn', 'tunnel', 'after a restart of the helper the tunnel will not come back', {
           why: problem instanceof Error ? problem.message : 'unknown',
         });

@@ -4,23 +4,13 @@
  * written before under names of their own, so a crash leaves the old pair or the new pair. Everything 0600 in 0700 folders.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { SecretName } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
+import { syncFolder, writeDurably } from '../system/wholeFile.ts';
 import type { Imported } from './convert.ts';
 import { type Profile, type ProfileSecret, SECRET_NAMES, type StoredProfile, wipe } from './model.ts';
 import { keepsSecrets, profileOf, storedRecord } from './record.ts';
@@ -102,10 +92,10 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
     const stored: StoredProfile = { ...given, secrets: SECRET_NAMES.filter((name) => files[name] !== undefined) };
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
-      for (const { file, octets } of fresh) writeDurably(folder, file, octets);
+      for (const { file, octets } of fresh) writeDurably(join(folder, file), octets);
       const { owner, shared, profile } = stored;
       const record = { format: FORMAT, owner, shared, ...fileFields(files), profile };
-      writeDurably(folder, `${id}.json`, new TextEncoder().encode(`${JSON.stringify(record, undefined, 2)}\n`));
+      writeDurably(join(folder, `${id}.json`), `${JSON.stringify(record, undefined, 2)}\n`);
     } catch (problem) {
       for (const { file } of fresh) rmSync(join(folder, file), { force: true });
       return err({ code: 'profile-store', detail: errno(problem) });
@@ -301,35 +291,6 @@ function readJson(path: string): unknown {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
     return undefined;
-  }
-}
-
-/** A whole new file under its name, on the disk when this returns. */
-function writeDurably(folder: string, name: string, bytes: Uint8Array): void {
-  const part = join(folder, `${name}.part`);
-  try {
-    const fd = openSync(part, 'w', 0o600);
-    try {
-      writeFileSync(fd, bytes);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(part, join(folder, name));
-  } catch (problem) {
-    // On a full disk what was written of it, a secret perhaps, must not stay until the next start.
-    rmSync(part, { force: true });
-    throw problem;
-  }
-  syncFolder(folder);
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

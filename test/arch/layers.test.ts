@@ -45,7 +45,7 @@ const layers: Readonly<
   'core/system/ffi': { may: ['core/bytes', 'core/system'], packages: ['koffi', 'node:'] },
   'core/helper': { may: ['core/'], packages: ['node:', 'valibot'] },
   'core/desktop': {
-    may: ['core/rpc', 'core/tunnel', 'core/bytes', 'core/system/linux/trust.ts'],
+    may: ['core/rpc', 'core/tunnel', 'core/bytes', 'core/system/linux/trust.ts', 'core/system/wholeFile.ts'],
     packages: ['node:', 'valibot'],
   },
   'core/cli': {
