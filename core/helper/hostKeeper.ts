@@ -10,7 +10,7 @@ import type { NetworkPorts } from './roaming.ts';
 const rest = 1_000;
 
 /** `mend` looks, makes the host as planned again, and says whether it had to; called one at a time. */
-export function keepHost(network: Pick<NetworkPorts, 'watch'>, device: string, mend: () => Promise<boolean>): { stop(): void } {
+export function keepHost(network: Pick<NetworkPorts, 'watch'>, mend: () => Promise<boolean>): { stop(): void } {
   let busy = false;
   let again = false;
   let stopped = false;
@@ -33,7 +33,8 @@ export function keepHost(network: Pick<NetworkPorts, 'watch'>, device: string, m
     if (again) look();
   }
 
-  const watch = network.watch(device, look);
+  // Whatever changed: the device, too, which may be another one by now.
+  const watch = network.watch('', look);
   return {
     stop() {
       stopped = true;

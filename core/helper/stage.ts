@@ -158,7 +158,7 @@ export function createStage(
     // After an error nothing of any plan is in place (monitorContract.ts).
     current = applied.ok ? plan : undefined;
     inherited = false;
-    if (applied.ok) keeper ??= keepHost(deps.network, plan.interface.name, () => inTurn(mend()));
+    if (applied.ok) keeper ??= keepHost(deps.network, () => inTurn(mend()));
     return applied;
   }
 

@@ -100,7 +100,6 @@ test('two programs that do not agree: once a second', async () => {
         return { close: () => {} };
       },
     },
-    'sally0',
     async () => ++looks > 0,
   );
   const until = performance.now() + 1_300;
