@@ -42,6 +42,9 @@ export async function certCommand(session: Session, what: string, options: CertO
     const done = await withPassword(options.passwordFile, (password) =>
       helper.call('cert.show', { ...request, ...(password !== undefined && { password }) }),
     );
+    if (done.ok && judge && done.value.chain.length + done.value.others.length === 0) {
+      return cliError('usage', `"${what}" has no certificate that could be checked`);
+    }
     if (done.ok) return tell(session, done.value, judge ? 'certificate-refused' : undefined);
     const { code, detail } = done.error;
     if (file || code !== 'profile-unknown') return usageOf(done.error);

@@ -65,7 +65,8 @@ export function importSswan(root: JsonObject, { password, name, now }: SswanOpti
     sallyport: 1,
     ...present({
       uuid: needed(fields, 'uuid', faults),
-      name: needed(fields, 'name', faults),
+      // Whoever gives one need not have one in the file.
+      name: name === undefined ? needed(fields, 'name', faults) : fields.text('name'),
       gateway: needed(fields, 'remote.addr', faults),
     }),
     ...present({ localId: fields.text('local.id'), remoteId: fields.text('remote.id') }),

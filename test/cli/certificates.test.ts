@@ -7,6 +7,7 @@ import type { CertificateReport, ImportNote, ProfileView, Results } from '../../
 import { reasons } from '../../core/tunnel/reasons.ts';
 import { authority } from '../authority/authority.ts';
 import { alice, base64, bob, encryptedKey, gateway, P12_PASSWORD, pkcs12, root, sub } from '../unit/profile/credentials.ts';
+import { profileText } from '../unit/profile/sample.ts';
 import { assertRefused, command } from './command.ts';
 import { type FakeHelper, startFakeHelper } from './fakeHelper.ts';
 import { terminal } from './terminal.ts';
@@ -325,6 +326,8 @@ test('cert show of PKCS #12 and of a profile; cert fetch without a gateway that 
   assert.equal(own.code, 0, own.stderr);
   assertRefused(await command(socket, ['cert', 'fetch']), 'usage');
   assertRefused(await command(socket, ['cert', 'show', 'nowhere']), 'profile-unknown');
+  assert.equal((await command(socket, ['import', write('keyed.json', profileText({ name: 'Keyed' }))])).code, 0);
+  assertRefused(await command(socket, ['cert', 'check', 'Keyed']), 'usage');
 });
 
 test('the password of a file is asked for at a terminal, again when it was wrong, and not shown', { skip }, async () => {

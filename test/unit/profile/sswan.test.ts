@@ -58,6 +58,12 @@ test('a gateway is only given for files that name none; a name may be given for 
   assert.match(both.ok ? '' : both.error.detail, /^gateway: the file says itself where it is/);
   const named = importFiles(bytes, { now: Date.now(), name: 'Mine' });
   assert.equal(named.ok && named.value.profile.name, 'Mine');
+  const { name: _, ...nameless } = least;
+  const octets = [new TextEncoder().encode(JSON.stringify(nameless))];
+  const unnamed = importFiles(octets, { now: Date.now() });
+  assert.match(unnamed.ok ? '' : unnamed.error.detail, /^name: is missing/);
+  const called = importFiles(octets, { now: Date.now(), name: 'Mine' });
+  assert.equal(called.ok && called.value.profile.name, 'Mine');
 });
 
 test('each type is a method of ours; a report of the computer’s health is not given', () => {
