@@ -15,15 +15,15 @@
  * An SA that was replaced receives for a while after it was deleted (`graceFor`): packets under way are not lost.
  */
 import type { Random } from '../../crypto/types.ts';
-import { type AgreedChild, ChildRequest, type CreateVerdict, isLower, wipeFresh } from '../exchanges/createChild.ts';
+import { type AgreedChild, type CreateVerdict, isLower } from '../exchanges/createChild.ts';
 import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { childCode } from '../exchanges/ikeAuthErrors.ts';
 import type { Nonces } from '../keys/ikeKeys.ts';
-import { suiteText, withKeyExchange } from '../negotiation.ts';
+import { suiteText } from '../negotiation.ts';
 import { narrow, selectorsText } from '../selectors.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/message.ts';
-import { allPayloads, deleteChildSas, notify } from '../wire/payloads.ts';
+import { deleteChildSas, notify } from '../wire/payloads.ts';
 import { spiBytes, spiNumber, spiText } from '../wire/spi.ts';
 import { ChildAnswers } from './childAnswers.ts';
 import {
@@ -38,9 +38,9 @@ import {
   succeed,
   wipeChild,
 } from './childLife.ts';
+import { ChildRequests, deletedAlready } from './childRequests.ts';
 import type { ChildFacts } from './childTable.ts';
 import type { ChildSa, IkeFailure, IkeOutput } from './contract.ts';
-import { followUp } from './followUp.ts';
 import type { IkeSa } from './ikeSa.ts';
 import { fraction, graceFor, hintsEvery, type Lifetimes, lastResort, limitsOf, pauseAfter, redundantFor } from './lifetimes.ts';
 import type { Reply } from './setup.ts';
@@ -82,24 +82,20 @@ export class ChildKeeper {
   readonly #setup: ChildKeeperSetup;
   readonly #lives = new Map<number, Life>();
   readonly #wanted: WantedChildren;
-  /** A request of ours about CHILD SAs is in flight. */
-  #making = false;
+  readonly #requests: ChildRequests;
   readonly #answers: ChildAnswers;
-  /** The peer refused what goes without a key exchange: we ask with one, though our proposals name none. */
-  #withKeyExchange = false;
   /** When it was last said of one in use that the peer does not know it. */
   #unknownAt = Number.NEGATIVE_INFINITY;
-  /** SPIs of the peer's that it deleted meanwhile: the answer that tells us of one may be late. */
-  readonly #deleted = new Set<number>();
 
   constructor(setup: ChildKeeperSetup) {
     this.#setup = setup;
     const { random, espProposals, ikeProposals, followups, newSpiIn, path, admit, emit } = setup;
     this.#wanted = new WantedChildren(random, this.#lives);
+    this.#requests = new ChildRequests({ random, espProposals, ikeProposals, newSpiIn });
     this.#answers = new ChildAnswers({
       ...{ random, espProposals, ikeProposals, followups, newSpiIn, path, admit, emit },
       life: (spiIn) => this.#lives.get(spiIn),
-      making: () => this.#making,
+      making: () => this.#requests.underWay,
       sameTraffic: ({ localSelectors, remoteSelectors }) =>
         this.#wanted.usableFor({ local: localSelectors, remote: remoteSelectors })?.spiIn,
       install: (sa, child, now, how, lineage) => this.install(sa, child, now, how, lineage),
@@ -115,12 +111,12 @@ export class ChildKeeper {
 
   /** RFC 7296 §2.25.1: a CHILD SA is being created, rekeyed or closed by us. */
   get busy(): boolean {
-    return this.#making || (this.#setup.current()?.children.some(({ deleting }) => deleting) ?? false);
+    return this.#requests.underWay || (this.#setup.current()?.children.some(({ deleting }) => deleting) ?? false);
   }
 
   /** One more is being made, or will be. */
   get pending(): boolean {
-    return this.#making || this.#wanted.pending;
+    return this.#requests.underWay || this.#wanted.pending;
   }
 
   /**
@@ -206,11 +202,7 @@ export class ChildKeeper {
 
   /** A genuine request of the peer, before it is answered. */
   asked(payloads: readonly Payload[]): void {
-    if (!this.#making) return;
-    for (const { protocol, spis } of allPayloads(payloads, 'D')) {
-      if (protocol !== PROTOCOL.ESP) continue;
-      for (const spi of spis) if (this.#deleted.size < maxDeleted) this.#deleted.add(spiNumber(spi) ?? 0);
-    }
+    this.#requests.heard(payloads);
   }
 
   /** When `work` has something to do. */
@@ -239,7 +231,7 @@ export class ChildKeeper {
   #canAsk(): boolean {
     const sa = this.#setup.current();
     const { rekeyingIke, followups } = this.#setup;
-    return sa?.state === 'established' && !sa.busy && !this.#making && !followups.busy && !rekeyingIke();
+    return sa?.state === 'established' && !sa.busy && !this.#requests.underWay && !followups.busy && !rekeyingIke();
   }
 
   #dueOf(life: Life): number {
@@ -255,19 +247,15 @@ export class ChildKeeper {
     const sa = this.#setup.current();
     const child = sa?.child(life.spiIn);
     if (!sa || !child) return;
-    const { random, newSpiIn } = this.#setup;
-    const spiIn = newSpiIn();
-    const request = new ChildRequest({
-      ...{ random, proposals: this.#proposals(), spiIn, rekeyed: life.spiIn, likely: sa.suite.ke },
-      ...{ localSelectors: child.localSelectors, remoteSelectors: child.remoteSelectors, peerSelectors: child.peerSelectors },
-      ...(life.method && { method: life.method }),
-    });
+    const { localSelectors, remoteSelectors, peerSelectors } = child;
+    const { method } = life;
+    const asked = { rekeyed: life.spiIn, localSelectors, remoteSelectors, peerSelectors, ...(method && { method }) };
     const ours = { theirs: undefined };
     life.ours = ours;
     life.attempts++;
     sa.narrator.log('info', 'rekeying a CHILD SA', { spiIn: spiText(life.spiIn) });
     this.#setup.emit({ kind: 'rekeying', what: 'child', underWay: true });
-    this.#ask(sa, request, now, (verdict, at, on) => {
+    this.#requests.ask(sa, asked, now, (verdict, at, on, spiIn) => {
       this.#setup.emit({ kind: 'rekeying', what: 'child', underWay: false });
       this.#rekeyed(on, life, ours, spiIn, verdict, at);
       // The peer deleted the old one meanwhile (RFC 7296 §2.25.1), and nothing has come in its place.
@@ -279,45 +267,13 @@ export class ChildKeeper {
   #create(wanted: Wanted, now: number): void {
     const sa = this.#setup.current();
     if (!sa) return;
-    const { random, newSpiIn } = this.#setup;
-    const spiIn = newSpiIn();
-    const request = new ChildRequest({
-      ...{ random, proposals: this.#proposals(), spiIn, rekeyed: undefined, likely: sa.suite.ke },
-      ...{ localSelectors: wanted.local, remoteSelectors: wanted.remote },
-      ...(wanted.method && { method: wanted.method }),
-    });
+    const { local: localSelectors, remote: remoteSelectors, method } = wanted;
+    const asked = { rekeyed: undefined, localSelectors, remoteSelectors, ...(method && { method }) };
     sa.narrator.log('info', `${asking[wanted.which]} CHILD SA`, {
       local: selectorsText(wanted.local),
       remote: selectorsText(wanted.remote),
     });
-    this.#ask(sa, request, now, (verdict, at, on) => this.#created(on, wanted, spiIn, verdict, at));
-  }
-
-  /** `on`: the IKE SA that it was sent in, whose keys it is about. */
-  #ask(
-    waitsIn: IkeSa,
-    request: ChildRequest,
-    now: number,
-    done: (verdict: CreateVerdict<AgreedChild>, now: number, on: IkeSa) => void,
-  ): void {
-    this.#making = true;
-    this.#deleted.clear();
-    waitsIn.request(
-      {
-        exchange: EXCHANGE.CREATE_CHILD_SA,
-        build: () => request.build(),
-        process: (payloads, at, sa) => {
-          followUp(sa, request.read(payloads), payloads, this.#setup.random, at, (verdict, then) => {
-            this.#making = false;
-            const gone = verdict.kind === 'agreed' && this.#deleted.has(verdict.agreed.spiOut);
-            // The DELETE of the IKE SA, which is on its way, ends whatever this made.
-            if (verdict.kind === 'agreed' && (gone || sa.state !== 'established')) wipeFresh(verdict.agreed);
-            if (sa.state === 'established') done(gone ? deletedAlready : verdict, then, sa);
-          });
-        },
-      },
-      now,
-    );
+    this.#requests.ask(sa, asked, now, (verdict, at, on, spiIn) => this.#created(on, wanted, spiIn, verdict, at));
   }
 
   #rekeyed(
@@ -349,25 +305,8 @@ export class ChildKeeper {
         if (theirs) succeed(life, theirs, now);
         else if (verdict.type === NOTIFY.CHILD_SA_NOT_FOUND) {
           if (living) this.#startAnew(sa, life, now, verdict === deletedAlready);
-        } else if (!this.#asksOtherwise(sa, verdict.type)) this.#postpone(sa, life, verdict.evidence, now);
+        } else if (!this.#requests.asksOtherwise(sa, verdict.type)) this.#postpone(sa, life, verdict.evidence, now);
     }
-  }
-
-  #proposals(): readonly Proposal[] {
-    const own = this.#setup.espProposals();
-    return this.#withKeyExchange ? withKeyExchange(own, this.#setup.ikeProposals()) : own;
-  }
-
-  /**
-   * RFC 7296 §1.2: the CHILD SA of IKE_AUTH has no key exchange, so nobody learns there that the peer wants one for those to come, as Libreswan
-   * does by default. Where our proposals name none, what was refused without is asked for with one, which is stronger. True: at once.
-   */
-  #asksOtherwise(sa: IkeSa, refusal: number): boolean {
-    const own = this.#setup.espProposals();
-    if (refusal !== NOTIFY.NO_PROPOSAL_CHOSEN || withKeyExchange(own, this.#setup.ikeProposals()) === own) return false;
-    this.#withKeyExchange = !this.#withKeyExchange;
-    if (this.#withKeyExchange) sa.narrator.log('info', 'refused without a key exchange; asking with one');
-    return this.#withKeyExchange;
   }
 
   /** RFC 7296 §2.8.1: ours, theirs, or both were made. */
@@ -456,7 +395,7 @@ export class ChildKeeper {
       this.#wanted.retry({ ...wanted, method: verdict.method, groups, notBefore: now });
       return;
     }
-    if (verdict.kind === 'refused' && this.#asksOtherwise(sa, verdict.type)) {
+    if (verdict.kind === 'refused' && this.#requests.asksOtherwise(sa, verdict.type)) {
       this.#wanted.retry({ ...wanted, attempts, notBefore: now });
       return;
     }
@@ -521,10 +460,6 @@ export class ChildKeeper {
 
 /** TEMPORARY_FAILURE in a row for one more CHILD SA. */
 const maxTemporary = 8;
-/** SPIs of a peer that deletes without end while we wait for its answer. */
-const maxDeleted = 256;
-/** The DELETE of what an answer made came before the answer. */
-const deletedAlready = { kind: 'refused', type: NOTIFY.CHILD_SA_NOT_FOUND, evidence: 'the peer has deleted it already' } as const;
 
 const lastDeleted: IkeFailure = { code: 'closed-by-gateway', evidence: 'DELETE of the last CHILD SA' };
 
