@@ -65,6 +65,29 @@ eachNonce('both rekey the IKE SA, and answers are lost (§2.8.2)', true, (two, o
   two.agree(1);
 });
 
+each(
+  'the DELETE of the IKE SA before the last one is lost: the newest is used once that of the last one has come',
+  (one, other) => {
+    const two = new Two();
+    two.rekeyIke(one);
+    two.carry(one);
+    two.carry(other);
+    two.take(one);
+    two.rekeyIke(one);
+    two.carry(one);
+    two.carry(other);
+    two.rekeyChild(other);
+    two.side(other).session.tick(two.now);
+    assert.equal(said(two, other, /CREATE_CHILD_SA request/), 0, 'whether the peer has it nobody knows');
+    two.carry(one);
+    two.side(other).session.tick(two.now);
+    assert.equal(said(two, other, /CREATE_CHILD_SA request/), 1);
+    two.settle();
+    two.agree(1);
+    assert.deepEqual([rekeyed(two, other), ikeRekeyed(two, other)], [['us'], ['peer', 'peer']]);
+  },
+);
+
 each('the request of one is slow, and the other has rekeyed the IKE SA meanwhile (§2.8.2, §2.25.2)', (one, other) => {
   const two = new Two();
   two.rekeyIke(one);
