@@ -3,7 +3,7 @@ import { err, ok, type Result } from '../bytes/result.ts';
 import type { RpcError, Status } from '../rpc/contract.ts';
 import { followStatus } from '../rpc/follow.ts';
 import { printable } from '../tunnel/explain.ts';
-import { isUp } from '../tunnel/states.ts';
+import { isLost, isUp } from '../tunnel/states.ts';
 import { type AnswerOptions, answerPrompts } from './prompts.ts';
 import { readSecrets } from './secret.ts';
 import { cliError, type Session, SUCCESS, withHelper } from './session.ts';
@@ -70,7 +70,9 @@ export async function upCommand(session: Session, profile: string, options: UpOp
     helper.closed.then((reason) => {
       if (reason) decide(err(reason));
     });
-    const stopListening = onInterrupt(() => giveUp({ code: 'cancelled', detail: '' }));
+    // Somebody's `up` of before: what it brought about holds traffic back, and goes on without us.
+    const joined = isLost(follower.value.current().state);
+    const stopListening = onInterrupt(() => giveUp({ code: joined ? 'not-waited-for' : 'cancelled', detail: '' }));
     const startedAt = performance.now();
     const askSecret = (options.askSecret ?? false) || Object.keys(answers).length > 0;
     const started = await helper.call('tunnel.up', { profile, askSecret });
@@ -83,14 +85,14 @@ export async function upCommand(session: Session, profile: string, options: UpOp
     const timer =
       options.timeout === undefined
         ? undefined
-        : setTimeout(() => giveUp({ code: 'timed-out', detail: `${options.timeout} s` }), options.timeout * 1000);
+        : setTimeout(() => giveUp(late(options.timeout ?? 0, joined)), options.timeout * 1000);
     const result = await outcome;
     clearTimeout(timer);
     stopListening();
     prompts.stop();
     if (!result.ok) {
       // What we gave up ourselves is still there; resolves when the helper has cleaned up.
-      if (gaveUp) await helper.call('tunnel.down', {});
+      if (gaveUp && !joined) await helper.call('tunnel.down', {});
       return result;
     }
     const seconds = (performance.now() - startedAt) / 1000;
@@ -146,6 +148,13 @@ export async function answerCommand(session: Session, options: AnswerCommandOpti
 
 function failureOf(status: Status): Outcome {
   return err({ code: status.failure?.code ?? 'internal', detail: status.failure?.evidence ?? '' });
+}
+
+function late(seconds: number, joined: boolean): RpcError {
+  return {
+    code: 'timed-out',
+    detail: `${seconds} s${joined ? '; it is still being brought back, and `sallyport down` ends that' : ''}`,
+  };
 }
 
 /** The first signal asks for an orderly end; a second one ends at once. */

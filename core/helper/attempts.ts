@@ -79,7 +79,7 @@ export interface Attempts {
   resumed(): void;
   /** There is a way to the gateway, or none. */
   network(usable: boolean): void;
-  /** The user does not want to wait for the next try, or has mended what it waits for; false when nothing waits. `askSecret`: they type it anew. */
+  /** The user does not want to wait for the next try, or has mended what it waits for; false when nothing was lost. `askSecret`: they type it anew. */
   again(askSecret: boolean): boolean;
   /** As of a connection. */
   end(reason?: Failure): Promise<void>;
@@ -502,12 +502,14 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     suspending: () => tell({ kind: 'suspending' }),
     resumed,
     again(askSecret) {
-      const waiting = !ending && (session.lost()?.retryAt !== undefined || session.lost()?.stuck === true);
+      const gone = ending ? undefined : session.lost();
+      const waiting = gone?.retryAt !== undefined || gone?.stuck === true;
       if (!ending && !waiting && connection?.facts().lost) {
         connection.check();
         return true;
       }
-      if (!waiting) return false;
+      // It is being tried right now: that is what is wanted.
+      if (!waiting) return gone !== undefined;
       if (askSecret) credentials.askAnew();
       deps.log('info', 'tunnel', 'tried again at once: the user says so');
       tell({ kind: 'now' });

@@ -453,6 +453,11 @@ export const reasons = {
   },
   'engine-restarted': { what: 'The helper had to restart.', advice: 'Connect again.', exitCode: 82 },
   cancelled: { what: 'Cancelled.', advice: 'Nothing was left behind.', exitCode: 130 },
+  'not-waited-for': {
+    what: 'You wait no longer, and the tunnel is still being brought back.',
+    advice: 'Run `sallyport status` to see how far it is, or `sallyport down` to end it.',
+    exitCode: 46,
+  },
 } as const satisfies Record<string, Reason>;
 
 export type ReasonCode = keyof typeof reasons;

@@ -83,6 +83,7 @@ const table: { readonly [C in ReasonCode]: Again | 'disbelieved' } = {
   internal: 'never',
   cancelled: 'never',
   // No connection ends with these.
+  'not-waited-for': 'never',
   usage: 'never',
   'output-failed': 'never',
   'helper-not-running': 'never',

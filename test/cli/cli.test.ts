@@ -165,6 +165,30 @@ test('--timeout takes the attempt back too', { skip }, async () => {
   assert.equal(tunnel.active(), false);
 });
 
+test('who waits for a tunnel that is being brought back does not end it by waiting no longer', { skip }, async () => {
+  let machines = 0;
+  const { socket, tunnel, world } = await imported({
+    script: (input, emit) => {
+      if (input.kind === 'start') machines++;
+      if (machines > 1) return neverAnswers(input, emit);
+      if (input.kind === 'datagram') emit({ kind: 'closed', failure: { code: 'gateway-lost', evidence: 'no answer' } });
+      else comesUp(input, emit);
+    },
+  });
+  assert.equal((await command(socket, ['up', 'Office'])).code, 0);
+  tunnel.datagram(new Uint8Array(28), 'natt', { address: '127.0.0.1', port: 4500 });
+  const up = start(socket, ['up', 'Office']);
+  await up.says('Reconnecting');
+  up.process.kill('SIGINT');
+  const ended = await up.ended;
+  assertRefused(ended, 'not-waited-for', /`sallyport down` to end it/);
+  assert.equal(ended.code, 46);
+  assertRefused(await command(socket, ['up', 'Office', '--timeout', '0.3']), 'timed-out', /still being brought back/);
+  assert.equal(tunnel.active(), true);
+  assert.ok(world.open.size > 0);
+  assert.equal((await command(socket, ['down'])).code, 0);
+});
+
 test('down from elsewhere ends a pending up', { skip }, async () => {
   const { socket } = await imported({ script: neverAnswers });
   const up = start(socket, ['up', 'Office']);
