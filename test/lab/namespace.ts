@@ -142,7 +142,7 @@ export function run(file: string, args: readonly string[], options: ExecOptions 
       options.timeoutMs === undefined
         ? undefined
         : setTimeout(() => {
-            stderr += `(killed after ${options.timeoutMs} ms)`;
+            stderr += `(killed after ${options.timeoutMs} ms; ${threadsOf(child.pid ?? 0)})`;
             child.kill('SIGKILL');
           }, options.timeoutMs);
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -162,6 +162,20 @@ export function run(file: string, args: readonly string[], options: ExecOptions 
     });
     child.stdin.end(options.input);
   });
+}
+
+/** Where each thread of a process waits: one that hangs before or behind its work looks like a tunnel that carries nothing. */
+function threadsOf(pid: number): string {
+  try {
+    const folder = `/proc/${pid}/task`;
+    const waits = readdirSync(folder).map((id) => {
+      const [comm, wchan] = ['comm', 'wchan'].map((file) => readFileSync(join(folder, id, file), 'utf8').trim());
+      return `${comm}: ${wchan}`;
+    });
+    return `threads: ${waits.join(', ')}`;
+  } catch {
+    return 'gone already';
+  }
 }
 
 async function mustRun(file: string, args: readonly string[], options: ExecOptions = {}): Promise<void> {

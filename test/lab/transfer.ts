@@ -57,7 +57,14 @@ export async function transfer(
   const argv = [process.execPath, PROGRAM, direction, host, String(TRANSFER_PORT), String(octets), seed];
   const result: ExecResult = await from.exec(argv, { timeoutMs });
   if (result.code !== 0) {
-    return { direction, octets: 0, received: result.stderr.trim().slice(0, 200), expected: '', ok: false, milliseconds: 0 };
+    return {
+      direction,
+      octets: 0,
+      received: `${result.stdout}${result.stderr}`.trim().slice(0, 600),
+      expected: '',
+      ok: false,
+      milliseconds: 0,
+    };
   }
   return JSON.parse(result.stdout) as TransferResult;
 }
@@ -169,7 +176,10 @@ function serve(port: number): void {
 /** Of endless octets so many come as there are when standard input ends. */
 function request(direction: 'down' | 'up', host: string, port: number, octets: number, seed: string): void {
   const started = Date.now();
+  // Read where it is killed: whether it hung before its work, in it or behind it.
+  const tell = (how: string): void => void process.stderr.write(`${how} after ${Date.now() - started} ms\n`);
   const socket = createConnection({ host, port }, () => {
+    tell('connected');
     socket.write(`${direction} ${octets} ${seed}\n`);
     if (direction === 'up') void send(socket, octets, seed);
     if (octets === Infinity) process.stdin.on('end', () => socket.end()).resume();
@@ -194,6 +204,7 @@ function request(direction: 'down' | 'up', host: string, port: number, octets: n
     if (direction === 'up') answer += data.toString('latin1');
   });
   socket.on('end', () => {
+    tell('ended');
     const milliseconds = Date.now() - started;
     const should = expected(octets === Infinity ? count : octets, seed);
     const received = direction === 'up' ? answer : hash.digest('hex');
