@@ -55,7 +55,12 @@ export async function transfer(
 ): Promise<TransferResult> {
   const seed = String(++seeds);
   const argv = [process.execPath, PROGRAM, direction, host, String(TRANSFER_PORT), String(octets), seed];
-  const result: ExecResult = await from.exec(argv, { timeoutMs });
+  let result: ExecResult = await from.exec(argv, { timeoutMs });
+  if (result.code === -1 && !/connected|no progress/.test(result.stderr)) {
+    // Whatever a tunnel does to it, it says one of these within 20 s: node hung before it began (once in some thousand transfers).
+    process.stderr.write(`a transfer never began, and is tried once more: ${result.stderr}\n`);
+    result = await from.exec(argv, { timeoutMs });
+  }
   if (result.code !== 0) {
     return {
       direction,
