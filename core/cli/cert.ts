@@ -81,6 +81,10 @@ function tell(
   output.line(output.style(report.verdict === 'refused' ? 'bad' : report.verdict === 'trusted' ? 'good' : 'strong', verdict));
   for (const line of lines) output.line(line);
   const [problem] = report.problems;
+  if (judge === 'certificate-refused' && !problem && report.verdict === 'unanchored') {
+    const detail = 'there is nothing to hold it against; --profile, --ca or --system-roots name some';
+    return ok(output.error({ code: 'usage', detail }, { report }));
+  }
   if (!problem || judge === undefined) {
     output.object(report);
     return SUCCESS;

@@ -328,6 +328,9 @@ test('cert show of PKCS #12 and of a profile; cert fetch without a gateway that 
   assertRefused(await command(socket, ['cert', 'show', 'nowhere']), 'profile-unknown');
   assert.equal((await command(socket, ['import', write('keyed.json', profileText({ name: 'Keyed' }))])).code, 0);
   assertRefused(await command(socket, ['cert', 'check', 'Keyed']), 'usage');
+  const alone = await command(socket, ['cert', 'check', write('alone.der', gateway.der)]);
+  assert.match(alone.stdout, /^Not held against any authority/);
+  assertRefused({ ...alone, stdout: '' }, 'usage', /nothing to hold it against/);
 });
 
 test('the password of a file is asked for at a terminal, again when it was wrong, and not shown', { skip }, async () => {
