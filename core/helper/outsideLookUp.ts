@@ -80,11 +80,13 @@ function answerOf(
       const answer = read(bytes);
       if (answer.kind !== 'other') done(answer);
     });
-    // Connected, so that nobody else is heard.
-    socket.connect(to.port, to.address, () => {
+    // A callback of `connect` would be told that there is no way, too, and no 'error' would come.
+    socket.once('connect', () => {
       send();
       again = setTimeout(send, SERVER_WITHIN / 2);
     });
+    // Connected, so that nobody else is heard.
+    socket.connect(to.port, to.address);
   });
 }
 

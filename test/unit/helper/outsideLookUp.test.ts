@@ -96,6 +96,13 @@ test('a loss is made good, and the next name server is asked where one refuses; 
   assert.deepEqual([found.ok, none.asked.length], [false, 2]);
 });
 
+test('a name server to which there is no way is passed over', async (context) => {
+  const it = await server(context, (query) => [answer(query, isSix(query) ? [] : [four])]);
+  // As with no route at all, connect(2) fails at once: broadcasts need a permission that the socket has not.
+  const found = await it.lookUp(NAME, ['255.255.255.255', '127.0.0.1']);
+  assert.deepEqual(found, ok([{ address: '192.0.2.1', family: 4 }]));
+});
+
 test('whatever comes, it is read to its end or left', () => {
   const query = dnsQuery(7, NAME, 'A');
   assert(query);
