@@ -83,6 +83,24 @@ test('it deletes what nobody used for a minute (inactivity): asked for again as 
   }
 });
 
+test('it makes one more for the same traffic and deletes that: ours stays ours, and is asked for again when it is deleted', () => {
+  const two = several();
+  const same = [...two.responder.living.values()][1]?.child;
+  assert.ok(same);
+  two.responder.session.want({ local: same.localSelectors, remote: same.remoteSelectors }, two.now);
+  two.settle();
+  two.agree(3);
+  two.deleteChild('responder', 2);
+  two.settle();
+  two.pass(60_000);
+  two.deleteChild('responder', 1);
+  two.settle();
+  assert.deepEqual(missing(two), [networks[1]]);
+  two.pass(3_500);
+  two.agree(2);
+  assert.deepEqual(reached(two), networks);
+});
+
 test('it deletes both, one after the other: the session ends, as with the last one', () => {
   const two = several();
   two.deleteChild('responder', 1);

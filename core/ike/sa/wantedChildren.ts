@@ -93,7 +93,7 @@ export class WantedChildren {
   #isServed(selectors: Selectors, lineage: Lineage): boolean {
     if (this.isAsked(lineage) || this.#usable.some((one) => one.lineage === lineage)) return true;
     const same = this.usableFor(selectors);
-    if (same) same.lineage = lineage;
+    if (same && !lineage.byPeer) same.lineage = lineage;
     return same !== undefined;
   }
 
