@@ -45,9 +45,11 @@ export async function upCommand(session: Session, profile: string, options: UpOp
       decide = resolve;
     });
     let gaveUp = false;
+    /** Somebody's `up` of before: what it brought about holds traffic back, and goes on without us. */
+    let joined = false;
     const giveUp = (error: RpcError) => {
       gaveUp = true;
-      decide(err(error));
+      decide(err(joined && error.code === 'cancelled' ? { code: 'not-waited-for', detail: '' } : error));
     };
     const prompts = answerPrompts(helper, { ...options, answers }, giveUp);
     let accepted = false;
@@ -70,9 +72,10 @@ export async function upCommand(session: Session, profile: string, options: UpOp
     helper.closed.then((reason) => {
       if (reason) decide(err(reason));
     });
-    // Somebody's `up` of before: what it brought about holds traffic back, and goes on without us.
-    const joined = isLost(follower.value.current().state);
-    const stopListening = onInterrupt(() => giveUp({ code: joined ? 'not-waited-for' : 'cancelled', detail: '' }));
+    const { state, failure } = follower.value.current();
+    // What asks on its way back is lost, too: why it was is in the status.
+    joined = isLost(state) || (state === 'waiting' && failure !== undefined);
+    const stopListening = onInterrupt(() => giveUp({ code: 'cancelled', detail: '' }));
     const startedAt = performance.now();
     const askSecret = (options.askSecret ?? false) || Object.keys(answers).length > 0;
     const started = await helper.call('tunnel.up', { profile, askSecret });

@@ -177,3 +177,28 @@ test('what is asked elsewhere is answered by `answer`: a new login while connect
   assertRefused(await command(socket, ['answer', '--code-file', '-'], `${CODE}\n`), 'prompt-unknown', /nothing is asked now/);
   assert.equal((await command(socket, ['down'])).code, 0);
 });
+
+test('a lost tunnel whose login asks is left as it was by an `up` that is cancelled at the question, or has no answer', {
+  skip,
+}, async () => {
+  const asking = gatewayAsking(['code', '', CODE]);
+  const { socket, tunnel } = await helperWith((input, emit) => {
+    if (input.kind === 'datagram') emit({ kind: 'closed', failure: { code: 'gateway-lost', evidence: 'no answer' } });
+    else asking(input, emit);
+  });
+  const first = terminal(socket, 'up', 'Office');
+  await first.says('Code of alice: ');
+  first.type(`${CODE}\r`);
+  assert.equal(await first.ended, 0, first.said());
+  tunnel.datagram(new Uint8Array(28), 'natt', { address: '127.0.0.1', port: 4500 });
+  for (const _ of ['while it is lost', 'while it asks']) {
+    const it = terminal(socket, 'up', 'Office');
+    await it.says('Code of alice: ');
+    it.type('\x03');
+    assert.equal(await it.ended, reasons['not-waited-for'].exitCode, it.said());
+  }
+  assertRefused(await command(socket, ['up', 'Office']), 'profile-secret-missing', /no terminal/);
+  const { state, failure } = JSON.parse((await command(socket, ['--json', 'status'])).stdout);
+  assert.deepEqual([state, failure.code], ['waiting', 'gateway-lost']);
+  assert.equal((await command(socket, ['down'])).code, 0);
+});
