@@ -187,8 +187,9 @@ export class OutboundLane {
       frames++;
       if (tun.features.headers) this.#headed(length);
       else this.#headless(length);
-      if (this.#runs.pending < flushAt) continue;
-      this.#flush();
+      if (this.#runs.pending >= flushAt) this.#flush();
+      // Where packets of two SAs come in turn, each is a sending.
+      else if (!this.#stuck) continue;
       if (this.#stuck) break;
       if (brief && (++sendings === maxSendingsBrief || this.#waited)) break;
     }

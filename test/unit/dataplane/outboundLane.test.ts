@@ -248,6 +248,15 @@ test('a socket without room is waited for once: then commands are looked at, whi
   assert.equal(fixture.counters.global()['send-failed'], 18);
 });
 
+test('the same with packets of two SAs in turn, each of which is a sending', () => {
+  const other = laneChild('aes128gcm16', { spiIn: 3, slot: 1, remoteSelectors: [selector('10.3.0.0/16')] });
+  const fixture = outbound(child, other);
+  for (let offer = 0; offer < 1000; offer++) fixture.udp.refuse.set(offer, 'EAGAIN');
+  fixture.tun.inject(...Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? good : inner('10.0.0.1', '10.3.2.3'))));
+  assert.equal(fixture.lane.forward(), 2);
+  assert.equal(fixture.counters.global()['send-failed'], 2);
+});
+
 test('a socket that says it has room and takes nothing does not keep the lane', () => {
   const fixture = outboundThatWaits(child);
   for (let offer = 0; offer < 100; offer++) fixture.udp.refuse.set(offer, 'EAGAIN');
