@@ -133,6 +133,12 @@ if (isolated(import.meta.url)) {
       assert.deepEqual(missing(), []);
       assert.deepEqual(hostState(scene.resolvConf), during, program.join(' '));
     }
+    // As it is by `all`, which would change the other devices of this test, too.
+    writeFileSync('/proc/sys/net/ipv6/conf/sally0/disable_ipv6', '1');
+    assert.deepEqual(missing(), ['address 2001:db8:99::5/128', 'route ::/0']);
+    must(host.apply(plan));
+    assert.deepEqual(missing(), []);
+    assert.deepEqual(hostState(scene.resolvConf), during);
     const filter = '/proc/sys/net/ipv4/conf/all/rp_filter';
     const before = readFileSync(filter, 'utf8');
     writeFileSync(filter, '1');

@@ -191,14 +191,10 @@ export class LinuxHost {
   }
 
   #linkSteps(link: Link, { mtu, addresses }: HostPlan['interface']): Result<readonly Step[], HostError> {
-    if (link.up && link.mtu === mtu) return ok([]);
-    return ok([
-      this.#raise(
-        link,
-        { mtu },
-        addresses.some(({ address }) => familyOf(address) === 6),
-      ),
-    ]);
+    const ipv6 = addresses.some(({ address }) => familyOf(address) === 6);
+    // Another program may switch IPv6 off on all devices while ours is up, and the kernel refuses its addresses then.
+    const off = ipv6 && readSysctl(`net/ipv6/conf/${link.name}/disable_ipv6`) === '1';
+    return ok(link.up && link.mtu === mtu && !off ? [] : [this.#raise(link, { mtu }, ipv6)]);
   }
 
   #raise(link: Link, change: { readonly mtu?: number }, ipv6: boolean): Step {
