@@ -67,8 +67,9 @@ export function createStage(
   /** Those of a device that is gone, until no thread uses them. */
   const stale: number[] = [];
   const sockets = new Map<4 | 6, Promise<Result<Ports, HostError>>>();
-  /** Descriptors of TCP connections, and those on their way. */
+  /** Descriptors of TCP connections. */
   const streams = new Set<number>();
+  /** TCP connections on their way, and devices that were gone before they were there. */
   const connecting = new Set<Promise<unknown>>();
   const ended = new AbortController();
   let device: Promise<Result<OpenedTun, HostError>> | undefined;
@@ -91,9 +92,12 @@ export function createStage(
     const gone = device;
     device = undefined;
     attaching = undefined;
-    void gone?.then((opened) => {
+    const aside = gone?.then((opened) => {
       for (const fd of opened.ok ? opened.value.fds : []) stale.push(...descriptors.splice(descriptors.indexOf(fd), 1));
     });
+    if (!aside) return;
+    connecting.add(aside);
+    void aside.finally(() => connecting.delete(aside));
   }
 
   async function openSockets(family: 4 | 6): Promise<Result<Ports, HostError>> {
@@ -141,8 +145,10 @@ export function createStage(
     const opened = await device;
     if (!opened?.ok || closing) return;
     attached = true;
+    // Not its own, should it go meanwhile: threads use those until they have the next ones.
+    const before = stale.splice(0);
     await deps.dataplane.attachTun(opened.value.fds, opened.value.features);
-    for (const fd of stale.splice(0)) deps.closeDescriptor(fd);
+    for (const fd of before) deps.closeDescriptor(fd);
   }
 
   async function apply(plan: HostPlan): Promise<Result<readonly string[], HostError>> {
@@ -196,8 +202,8 @@ export function createStage(
   async function closeAll(): Promise<void> {
     // What is on its way puts things in place that must then be taken away.
     ended.abort();
-    keeper?.stop();
     await Promise.allSettled([device, ...sockets.values(), ...connecting, attaching, applying]);
+    keeper?.stop();
     await inTurn(revert()).catch((fault) => deps.log('error', 'tunnel', `revert: ${String(fault)}`));
     if (attached) await deps.dataplane.detach().catch((fault) => deps.log('error', 'tunnel', `detach: ${String(fault)}`));
     for (const fd of [...descriptors.splice(0), ...stale.splice(0), ...streams]) deps.closeDescriptor(fd);
@@ -231,9 +237,10 @@ export function createStage(
       return opening.finally(() => connecting.delete(opening));
     },
     disconnect,
-    attach() {
-      attaching ??= attach();
-      return attaching;
+    async attach() {
+      // Gone since it was asked for: the next one is attached by whoever asks for that.
+      if (device) attaching ??= attach();
+      await attaching;
     },
     apply: (plan) => inTurn(apply(plan)),
     plan: () => current,

@@ -48,7 +48,7 @@ function world() {
     for (const look of [...watched]) look();
     await sleep(10);
   };
-  return { stage, state, lines, lost, watched, news };
+  return { stage, state, lines, lost, watched, news, fake };
 }
 
 test('what another program took away is put back, and said', async () => {
@@ -79,6 +79,14 @@ test('a host that is put back to what it was, or not made yet, is left alone', a
   await stage.close();
 });
 
+test('nobody watches for a tunnel that ends while its host is being made', async () => {
+  const { stage, watched } = world();
+  void stage.apply(plan);
+  await Promise.resolve();
+  await stage.close();
+  assert.equal(watched.size, 0);
+});
+
 test('where it cannot be put back nothing of the plan is in place, and that is told', async () => {
   const { stage, state, lost, news } = world();
   await stage.apply(plan);
@@ -88,6 +96,33 @@ test('where it cannot be put back nothing of the plan is in place, and that is t
   assert.deepEqual(lost, [{ code: 'failed', detail: 'add route' }]);
   assert.deepEqual([stage.plan(), stage.holds()], [undefined, false]);
   await stage.close();
+});
+
+test('a device that is removed while it is opened or handed over: the next one carries the packets, and nothing is left open', async () => {
+  const { stage, fake } = world();
+  const attached = () => fake.calls.filter((call) => call === 'attachTun').length;
+  await stage.device();
+  stage.renewDevice();
+  await stage.attach(); // by a connection that was on its way there
+  assert.equal(attached(), 0);
+
+  const second = await stage.device();
+  const handing = stage.attach();
+  assert(second.ok);
+  await sleep(0);
+  assert.equal(attached(), 1);
+  stage.renewDevice();
+  await handing;
+  assert.ok(fake.open.has(second.value.fd), 'threads use it until they have another one');
+  const third = await stage.device();
+  await stage.attach();
+  assert.deepEqual([attached(), [...fake.open]], [2, third.ok && [third.value.fd]]);
+
+  stage.renewDevice();
+  void stage.device();
+  stage.renewDevice();
+  await stage.close();
+  assert.equal(fake.open.size, 0);
 });
 
 test('two programs that do not agree: once a second', async () => {
