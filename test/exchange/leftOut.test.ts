@@ -106,3 +106,24 @@ test('one that takes it in no way is asked once', () => {
   assert.deepEqual([reached(world), told(world)], [[selectorsText(near)], [leftOut, `${selectorsText(far)}: TS_UNACCEPTABLE`]]);
   assert.equal(world.client.closed, false);
 });
+
+test('what is of a family that we have no address of is no loss', () => {
+  let spiIn = 0x9000;
+  const world = new Scripted(
+    { closeWithoutChild: true },
+    (payloads) => {
+      const again = findNotify(payloads, NOTIFY.REKEY_SA) !== undefined;
+      const narrow = (local: readonly TrafficSelector[], remote: readonly TrafficSelector[]) => ({
+        local: again ? local.filter(({ type }) => type === near[0]?.type) : local,
+        remote,
+      });
+      return answerChild(payloads, { random, proposals: esp, spiIn: ++spiIn, narrow }).payloads;
+    },
+    0,
+  );
+  world.client.session.wantFirst({ local: laptop, remote: [...near, selector('::/0')] }, world.now);
+  world.settle();
+  world.client.session.rekeyChild([...world.client.living.keys()][0] ?? 0, world.now);
+  world.pass(60_000);
+  assert.deepEqual([reached(world), told(world), world.asked.length], [[selectorsText(near)], [], 2]);
+});

@@ -369,7 +369,9 @@ export class ChildKeeper {
    */
   #askForRest(sa: IkeSa, before: ChildFacts, child: ChildSa, now: number): void {
     const { renews, emit } = this.#setup;
-    const remote = before.remoteSelectors.filter((one) => narrow([one], child.remoteSelectors).length === 0);
+    // What is of a family that we have no address of nobody could send to.
+    const reachable = before.remoteSelectors.filter(({ type }) => before.localSelectors.some((one) => one.type === type));
+    const remote = reachable.filter((one) => narrow([one], child.remoteSelectors).length === 0);
     if (!renews || remote.length === 0) return;
     const pause = this.#wanted.leftOut({ local: before.localSelectors, remote }, now);
     const retryMs = Math.round(pause);
