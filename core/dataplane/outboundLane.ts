@@ -152,9 +152,15 @@ export class OutboundLane {
   }
 
   remove(spiIn: number): void {
-    for (const { sa } of this.#policies.filter((policy) => policy.spiIn === spiIn)) sa.destroy();
-    this.#policies = this.#policies.filter((policy) => policy.spiIn !== spiIn);
-    this.#standbys = this.#standbys.filter((policy) => policy.spiIn !== spiIn);
+    const at = this.#policies.findIndex((policy) => policy.spiIn === spiIn);
+    if (at >= 0) {
+      const gone = this.#policies[at];
+      gone.sa.destroy();
+      // Who waited for one that sent has nobody to wait for now.
+      const heir = this.#standbys.includes(gone) ? gone : this.#policies[at + 1];
+      this.#policies = this.#policies.toSpliced(at, 1);
+      this.#standbys = this.#standbys.filter((policy) => policy !== gone && policy !== heir);
+    }
     this.#forgetPeers();
   }
 

@@ -5,7 +5,17 @@ import { toHex } from '../../../core/bytes/bytes.ts';
 import { readU32 } from '../../../core/esp/packet.ts';
 import { SharedSequence } from '../../../core/esp/sharedSequence.ts';
 import { unpackSockaddr } from '../../../core/system/linux/sockaddr.ts';
-import { inbound, inner, laneChild, mirrored, type OutboundFixture, outbound, outboundLanes, sentDatagrams } from './fixtures.ts';
+import {
+  inbound,
+  inner,
+  laneChild,
+  mirrored,
+  type OutboundFixture,
+  outbound,
+  outboundLanes,
+  selector,
+  sentDatagrams,
+} from './fixtures.ts';
 
 const suite = 'aes256gcm16';
 const old = laneChild(suite, { spiIn: 0x1001, slot: 0 });
@@ -59,6 +69,17 @@ test('a probe of the path goes out on the SA that sends', () => {
   assert.deepEqual(
     sentDatagrams(fixture.udp).map(({ bytes }) => readU32(bytes, 0)),
     [0x1001],
+  );
+});
+
+test('… which is the one that waited, once there is none to wait for: not that of other networks in front of it', () => {
+  const far = laneChild(suite, { spiIn: 0x4001, slot: 3, remoteSelectors: [selector('10.3.0.0/16')] });
+  const fixture = outbound(old, far, { ...fresh, standby: true });
+  fixture.lane.remove(0x1001);
+  fixture.lane.probe(0x2001, inner('10.0.0.1', '10.1.2.3', { protocol: 1 }));
+  assert.deepEqual(
+    sentDatagrams(fixture.udp).map(({ bytes }) => readU32(bytes, 0)),
+    [0x2001],
   );
 });
 
