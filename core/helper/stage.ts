@@ -161,7 +161,8 @@ export function createStage(
     if (was !== is)
       deps.log('warn', 'tunnel', 'another address inside: what went through the tunnel has to begin anew', { was, is });
     const applied = await deps.monitor.apply(plan);
-    // After an error nothing of any plan is in place (monitorContract.ts).
+    // After an error nothing of any plan is in place, or what is held as before (monitorClient.ts).
+    if (!applied.ok && applied.error.code === 'device-gone') return applied;
     current = applied.ok ? plan : undefined;
     inherited = false;
     if (applied.ok) keeper ??= keepHost(deps.network, () => inTurn(mend()));
@@ -179,6 +180,8 @@ export function createStage(
     });
     const applied = await deps.monitor.apply(plan);
     if (applied.ok) return true;
+    // Who reads from the device tells of that.
+    if (applied.error.code === 'device-gone') return false;
     current = undefined;
     onHostLost(applied.error);
     return false;

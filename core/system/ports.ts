@@ -115,6 +115,7 @@ export interface HostPlan {
 
 /** Why the host could not do something; `syscall` or file and errno are in `detail`. */
 export interface HostError {
-  readonly code: 'no-tun-device' | 'permission' | 'port-in-use' | 'no-route' | 'invalid' | 'busy' | 'failed';
+  /** `device-gone`: another program removed the device while traffic was held back for it, and that is held back still. */
+  readonly code: 'no-tun-device' | 'device-gone' | 'permission' | 'port-in-use' | 'no-route' | 'invalid' | 'busy' | 'failed';
   readonly detail: string;
 }

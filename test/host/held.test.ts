@@ -104,6 +104,27 @@ if (isolated(import.meta.url)) {
     });
   }
 
+  test('a device that goes while its plan is applied: what is held is held still, and another device takes its place', () => {
+    using scene = new host.Scene();
+    scene.open();
+    const one = scene.host();
+    host.must(one.apply(held));
+    run('ip', 'link', 'del', 'sally0');
+    scene.closeTun();
+    const before = inClear();
+    const again = one.apply(held);
+    assert.equal(!again.ok && again.error.code, 'device-gone');
+    assert.equal(one.held(), 'hold');
+    assert.equal(unreachable('203.0.113.1'), true);
+    assert.equal(inClear(), before);
+    scene.open();
+    host.must(one.apply(held));
+    assert.equal(ip('route', 'get', '203.0.113.1')[0].dev, 'sally0');
+    host.must(one.revert());
+    scene.closeTun();
+    assert.deepEqual(hostState(scene.resolvConf), scene.before);
+  });
+
   test('a device of another name takes the place of one that lives', () => {
     using scene = new host.Scene();
     scene.open();

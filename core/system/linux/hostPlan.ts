@@ -94,7 +94,10 @@ export class LinuxHost {
     return done.ok ? ok(changes) : done;
   }
 
-  /** What was changed, in words. On an error everything is taken back. The plan is taken as validated. */
+  /**
+   * What was changed, in words. On an error everything is taken back, unless the device is gone and something is held: that needs no device, and
+   * waits for the next one. The plan is taken as validated.
+   */
   apply(plan: HostPlan): Result<readonly string[], HostError> {
     const name = plan.interface.name;
     const changes: string[] = [];
@@ -113,6 +116,9 @@ export class LinuxHost {
       else if (cleared.value !== undefined) changes.push(cleared.value);
     }
     if (done.ok) return ok(changes);
+    const link = this.#netlink.link(name);
+    if (link.ok && link.value === undefined && this.held() !== undefined)
+      return err({ code: 'device-gone', detail: `${name} is there no more` });
     this.revert();
     return done;
   }

@@ -18,7 +18,7 @@ function world() {
   const lines: string[] = [];
   const lost: HostError[] = [];
   const watched = new Set<() => void>();
-  const state = { missing: [] as readonly string[], refuses: false, applied: 0 };
+  const state = { missing: [] as readonly string[], refuses: undefined as HostError | undefined, applied: 0 };
   const stage = createStage(
     {
       ...fake.deps,
@@ -27,7 +27,7 @@ function world() {
         ...fake.deps.monitor,
         async apply() {
           state.applied++;
-          if (state.refuses) return err({ code: 'failed', detail: 'add route' });
+          if (state.refuses) return err(state.refuses);
           state.missing = [];
           return ok([]);
         },
@@ -91,11 +91,25 @@ test('where it cannot be put back nothing of the plan is in place, and that is t
   const { stage, state, lost, news } = world();
   await stage.apply(plan);
   state.missing = ['sally0 is down'];
-  state.refuses = true;
+  state.refuses = { code: 'failed', detail: 'add route' };
   await news();
   assert.deepEqual(lost, [{ code: 'failed', detail: 'add route' }]);
   assert.deepEqual([stage.plan(), stage.holds()], [undefined, false]);
   await stage.close();
+});
+
+test('a device that goes while it is looked after: what is held stays held, and the next connection goes on with another', async () => {
+  const { stage, state, lost, news } = world();
+  await stage.apply(plan);
+  state.missing = ['sally0 is down'];
+  state.refuses = { code: 'device-gone', detail: 'sally0 is there no more' };
+  await news();
+  assert.deepEqual(lost, []);
+  assert.deepEqual([stage.plan(), stage.holds()], [plan, true]);
+  assert.equal((await stage.apply(plan)).ok, false);
+  assert.equal(stage.holds(), true);
+  await stage.close();
+  assert.equal(stage.holds(), false);
 });
 
 test('a device that is removed while it is opened or handed over: the next one carries the packets, and nothing is left open', async () => {
