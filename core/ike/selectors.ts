@@ -23,23 +23,44 @@ export function widerThan(asked: readonly TrafficSelector[], answer: readonly Tr
 export function withinAsked(asked: readonly TrafficSelector[], answer: readonly TrafficSelector[]): readonly TrafficSelector[] {
   const inside = answer.filter((one) => asked.some((outer) => selectorContains(outer, one)));
   if (inside.length === answer.length) return answer;
-  const cut = narrow(
-    answer.filter((one) => !inside.includes(one)),
-    asked,
-  );
+  // One more than there may be, so that who asks sees it.
+  const rest = answer.filter((one) => !inside.includes(one));
+  const cut = intersections(rest, asked, mostSelectors + 1);
   return [...inside, ...cut.filter((one) => !inside.some((outer) => selectorContains(outer, one)))];
 }
 
-/** RFC 7296 §2.9: every pairwise intersection, without those that another one covers; empty where nothing is in common (TS_UNACCEPTABLE). */
+/** RFC 7296 §3.13: a message cannot name more. */
+export const mostSelectors = 255;
+
+/**
+ * RFC 7296 §2.9: every pairwise intersection, without those that another one covers; empty where nothing is in common (TS_UNACCEPTABLE). Of
+ * more than a message can name the first: that is a narrowing, too, and a peer has us compare no more than those with each other.
+ */
 export function narrow(proposed: readonly TrafficSelector[], allowed: readonly TrafficSelector[]): readonly TrafficSelector[] {
-  const all: TrafficSelector[] = [];
+  return intersections(proposed, allowed, mostSelectors);
+}
+
+function intersections(
+  proposed: readonly TrafficSelector[],
+  allowed: readonly TrafficSelector[],
+  most: number,
+): readonly TrafficSelector[] {
+  let all: TrafficSelector[] = [];
   for (const a of proposed) {
     for (const b of allowed) {
       const common = intersection(a, b);
-      if (common !== undefined && !all.some((one) => selectorContains(one, common))) all.push(common);
+      if (common === undefined || all.some((one) => selectorContains(one, common))) continue;
+      all = all.filter((one) => !selectorContains(common, one));
+      all.push(common);
+      if (all.length === most) return all;
     }
   }
-  return all.filter((one, at) => !all.some((other, index) => index !== at && selectorContains(other, one)));
+  return all;
+}
+
+/** Some packet is selected by it and by one of the others. */
+export function overlaps(one: TrafficSelector, others: readonly TrafficSelector[]): boolean {
+  return others.some((other) => intersection(one, other) !== undefined);
 }
 
 /** Selectors of a message that are kept: what was parsed is a view of the datagram. */

@@ -1,10 +1,11 @@
 /** Gateways that answer rekeying as no session of ours would. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answerChild, answerIkeRekey } from '../../core/ike/exchanges/createChild.ts';
-import { NOTIFY } from '../../core/ike/wire/constants.ts';
+import { answerChild, answerIkeRekey, ChildRequest } from '../../core/ike/exchanges/createChild.ts';
+import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
 import { findPayload, notify } from '../../core/ike/wire/payloads.ts';
+import { selector } from '../gateway/fixtures.ts';
 import { Scripted } from './scripted.ts';
 import { unlimited } from './sessions.ts';
 import { proposals, seededRandom } from './world.ts';
@@ -105,4 +106,36 @@ test('who waits for others to log in has none to do it again', () => {
   const world = new Scripted({ lifetimes }, () => [notify(NOTIFY.NO_ADDITIONAL_SAS)]);
   world.pass(200_000);
   assert.deepEqual(world.client.outputs('reauthenticate'), []);
+});
+
+test('one that rekeys many networks by many ports each: as many as a message can name are taken, in no time (RFC 7296 §3.13)', () => {
+  const random = seededRandom('ports');
+  const esp = proposals('esp', 'aes128gcm16');
+  let spiIn = 0x9000;
+  const world = new Scripted(
+    { closeWithoutChild: true },
+    (payloads) =>
+      answerChild(payloads, { random, proposals: esp, spiIn: ++spiIn, narrow: (local, remote) => ({ local, remote }) }).payloads,
+    0,
+  );
+  const remote = Array.from({ length: 250 }, (_, i) => selector(`10.10.${i}.0/24`));
+  const local = [selector('10.7.0.5/32')];
+  world.client.session.wantFirst({ local, remote }, world.now);
+  world.settle();
+  const [old] = [...world.client.living.values()];
+  const everywhere = selector('0.0.0.0/0');
+  const request = new ChildRequest({
+    ...{ random, proposals: esp, spiIn: 0x7777, rekeyed: old?.child.spiOut, remoteSelectors: local },
+    localSelectors: Array.from({ length: 255 }, (_, port) => ({ ...everywhere, startPort: port, endPort: port })),
+  });
+  const answers: (readonly Payload[])[] = [];
+  world.gateway.request(
+    { exchange: EXCHANGE.CREATE_CHILD_SA, build: () => request.build(), process: (payloads) => answers.push(payloads) },
+    world.now,
+  );
+  const startedAt = performance.now();
+  world.settle();
+  assert.equal(findPayload(answers[0] ?? [], 'TSi')?.selectors.length, 255);
+  // Minutes without a bound.
+  assert.ok(performance.now() - startedAt < 10_000);
 });

@@ -19,7 +19,7 @@ import {
   offeredKeyExchanges,
   withSpi,
 } from '../negotiation.ts';
-import { copySelector, selectorsText, withinAsked } from '../selectors.ts';
+import { copySelector, mostSelectors, selectorsText, withinAsked } from '../selectors.ts';
 import { NOTIFY, nameOf, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, PayloadOf, Proposal, TrafficSelector } from '../wire/message.ts';
 import { allPayloads, findNotify, findPayload, notify, notifyAbout } from '../wire/payloads.ts';
@@ -128,8 +128,7 @@ export class ChildRequest {
     if (!tsi || !tsr || tsi.selectors.length === 0 || tsr.selectors.length === 0) return wrong('no traffic selectors');
     const ours = withinAsked(localSelectors, tsi.selectors);
     const theirs = withinAsked(remoteSelectors, tsr.selectors);
-    // RFC 7296 §3.13: a message could not name more than 255.
-    if (ours.length === 0 || theirs.length === 0 || ours.length > 255 || theirs.length > 255)
+    if (ours.length === 0 || theirs.length === 0 || ours.length > mostSelectors || theirs.length > mostSelectors)
       return wrong(
         `${selectorsText(tsi.selectors.slice(0, 4))} to ${selectorsText(tsr.selectors.slice(0, 4))}, not what was asked for,`,
       );

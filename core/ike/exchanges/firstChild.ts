@@ -9,7 +9,7 @@ import type { Random } from '../../crypto/types.ts';
 import { deriveChildKeys, type IkeKeys, type Nonces } from '../keys/ikeKeys.ts';
 import { checkChosen, childSuite, type IkeSuite, withoutKeyExchange, withSpi } from '../negotiation.ts';
 import type { ChildSa, Configuration, Endpoint, IkeConfig, IkeFailure } from '../sa/contract.ts';
-import { copySelector, selectorsText, selectsAddress, widerThan, withinAsked } from '../selectors.ts';
+import { copySelector, mostSelectors, selectorsText, selectsAddress, widerThan, withinAsked } from '../selectors.ts';
 import { NOTIFY } from '../wire/constants.ts';
 import type { Payload, PayloadOf, Proposal, TrafficSelector } from '../wire/message.ts';
 import { findNotify, findPayload } from '../wire/payloads.ts';
@@ -176,14 +176,12 @@ function readSelectors(
   const selectors = withinAsked(asked, answer);
   if (selectors.length === 0)
     return fail('ts-unacceptable', `${name} ${selectorsText(answer.slice(0, SHOWN))}, and nothing of what was asked for,`);
-  if (selectors.length > MAX_SELECTORS) return fail('bad-answer-selectors', `${name} with ${selectors.length} selectors`);
+  if (selectors.length > mostSelectors) return fail('bad-answer-selectors', `${name} with ${selectors.length} selectors`);
   return ok({ selectors, notes: [`${name} ${selectorText(wide)} is more than was asked for`] });
 }
 
 /** In an evidence. */
 const SHOWN = 4;
-/** RFC 7296 §3.13: as many as a message could name. */
-const MAX_SELECTORS = 255;
 
 /** RFC 7296 §2.19: TSi is about the address that was given. Without it nothing could ever be sent. */
 function isForOurAddress(selectors: readonly TrafficSelector[], { addresses }: Configuration): boolean {

@@ -6,7 +6,7 @@ import type { Random } from '../../crypto/types.ts';
 import { type AgreedChild, type Answer, answerChild, wipeFresh } from '../exchanges/createChild.ts';
 import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { suiteText, withKeyExchange } from '../negotiation.ts';
-import { narrow, withinAsked } from '../selectors.ts';
+import { mostSelectors, narrow, withinAsked } from '../selectors.ts';
 import { NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, Proposal, TrafficSelector } from '../wire/message.ts';
 import { findNotify, notify, notifyAbout } from '../wire/payloads.ts';
@@ -159,7 +159,7 @@ function asBefore(agreed: AgreedChild, { peerSelectors, remoteSelectors }: Child
   if (!peerSelectors) return agreed;
   return {
     ...agreed,
-    remoteSelectors: withinAsked(remoteSelectors, agreed.remoteSelectors),
+    remoteSelectors: withinAsked(remoteSelectors, agreed.remoteSelectors).slice(0, mostSelectors),
     peerSelectors: agreed.remoteSelectors,
   };
 }

@@ -20,7 +20,7 @@ import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { childCode } from '../exchanges/ikeAuthErrors.ts';
 import type { Nonces } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
-import { narrow, selectorsText } from '../selectors.ts';
+import { overlaps, selectorsText } from '../selectors.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/message.ts';
 import { deleteChildSas, notify } from '../wire/payloads.ts';
@@ -371,7 +371,7 @@ export class ChildKeeper {
     const { renews, emit } = this.#setup;
     // What is of a family that we have no address of nobody could send to.
     const reachable = before.remoteSelectors.filter(({ type }) => before.localSelectors.some((one) => one.type === type));
-    const remote = reachable.filter((one) => narrow([one], child.remoteSelectors).length === 0);
+    const remote = reachable.filter((one) => !overlaps(one, child.remoteSelectors));
     if (!renews || remote.length === 0) return;
     const pause = this.#wanted.leftOut({ local: before.localSelectors, remote }, now);
     const retryMs = Math.round(pause);
