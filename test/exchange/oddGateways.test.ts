@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { answerChild, answerIkeRekey, ChildRequest } from '../../core/ike/exchanges/createChild.ts';
 import { EXCHANGE, NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
-import { findPayload, notify } from '../../core/ike/wire/payloads.ts';
+import { findNotify, findPayload, notify, notifyAbout } from '../../core/ike/wire/payloads.ts';
 import { selector } from '../gateway/fixtures.ts';
 import { Scripted } from './scripted.ts';
 import { unlimited } from './sessions.ts';
@@ -138,4 +138,26 @@ test('one that rekeys many networks by many ports each: as many as a message can
   assert.equal(findPayload(answers[0] ?? [], 'TSi')?.selectors.length, 255);
   // Minutes without a bound.
   assert.ok(performance.now() - startedAt < 10_000);
+});
+
+test('one that rekeys what is of no protocol that we know: it is not there', () => {
+  const world = new Scripted({ closeWithoutChild: true }, () => undefined);
+  const [old] = [...world.client.living.values()];
+  assert.ok(old);
+  const request = new ChildRequest({
+    ...{ random: seededRandom('unknown'), proposals: proposals('esp', 'aes128gcm16'), spiIn: 0x7777, rekeyed: undefined },
+    ...{ localSelectors: old.child.remoteSelectors, remoteSelectors: old.child.localSelectors },
+  });
+  const answers: (readonly Payload[])[] = [];
+  const what = notifyAbout(200, new Uint8Array(7), NOTIFY.REKEY_SA);
+  world.gateway.request(
+    {
+      exchange: EXCHANGE.CREATE_CHILD_SA,
+      build: () => [what, ...request.build()],
+      process: (payloads) => answers.push(payloads),
+    },
+    world.now,
+  );
+  world.settle();
+  assert.ok(findNotify(answers[0] ?? [], NOTIFY.CHILD_SA_NOT_FOUND));
 });

@@ -7,8 +7,8 @@ import { type AgreedChild, type Answer, answerChild, wipeFresh } from '../exchan
 import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { suiteText, withKeyExchange } from '../negotiation.ts';
 import { mostSelectors, narrow, withinAsked } from '../selectors.ts';
-import { NOTIFY, PROTOCOL } from '../wire/constants.ts';
-import type { Payload, Proposal, TrafficSelector } from '../wire/message.ts';
+import { NOTIFY } from '../wire/constants.ts';
+import type { Payload, PayloadOf, Proposal, TrafficSelector } from '../wire/message.ts';
 import { findNotify, notify, notifyAbout } from '../wire/payloads.ts';
 import { spiNumber, spiText } from '../wire/spi.ts';
 import {
@@ -58,15 +58,16 @@ export class ChildAnswers {
 
   answer(sa: IkeSa, payloads: readonly Payload[], now: number): Reply {
     const rekeyed = findNotify(payloads, NOTIFY.REKEY_SA);
-    return rekeyed ? this.#answerRekey(sa, payloads, rekeyed.spi, now) : this.#answerNew(sa, payloads, now);
+    return rekeyed ? this.#answerRekey(sa, payloads, rekeyed, now) : this.#answerNew(sa, payloads, now);
   }
 
-  #answerRekey(sa: IkeSa, payloads: readonly Payload[], spi: Uint8Array, now: number): Reply {
+  #answerRekey(sa: IkeSa, payloads: readonly Payload[], { protocol, spi }: PayloadOf<'N'>, now: number): Reply {
     const old = sa.children.find(({ spiOut }) => spiOut === spiNumber(spi));
     const life = old && this.#setup.life(old.spiIn);
     // The answer that tells us of it may still be on its way: CHILD_SA_NOT_FOUND would have the peer forget an SA that we are about to have.
     if (!life && this.#setup.making()) return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
-    if (!old || !life) return { payloads: [notifyAbout(PROTOCOL.ESP, spi.slice(), NOTIFY.CHILD_SA_NOT_FOUND)] };
+    // As it was named: the SPI of a protocol that we do not know may have any size.
+    if (!old || !life) return { payloads: [notifyAbout(protocol, spi.slice(), NOTIFY.CHILD_SA_NOT_FOUND)] };
     const crowded = sa.children.length >= maxChildren;
     if (crowded || old.deleting || life.replacedBy !== undefined || life.ours?.theirs)
       return { payloads: [notify(NOTIFY.TEMPORARY_FAILURE)] };
