@@ -390,6 +390,11 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     );
   }
 
+  function isBeingLost(): boolean {
+    const now = connection?.facts();
+    return now?.readyAt !== undefined && now.endingAt !== undefined && isTriedAgain(now);
+  }
+
   function endOf(now: TunnelFacts | undefined): Pick<TunnelFacts, 'endingAt' | 'endedAt' | 'failure'> {
     const at = ending?.at ?? now?.endingAt;
     const reason = ending ? ending.reason : now?.failure;
@@ -508,8 +513,8 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
         connection.check();
         return true;
       }
-      // It is being tried right now: that is what is wanted.
-      if (!waiting) return gone !== undefined;
+      // It is being tried right now, or will be when what is lost has been taken down: that is what is wanted.
+      if (!waiting) return gone !== undefined || (!ending && isBeingLost());
       if (askSecret) credentials.askAnew();
       deps.log('info', 'tunnel', 'tried again at once: the user says so');
       tell({ kind: 'now' });

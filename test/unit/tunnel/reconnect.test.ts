@@ -38,6 +38,7 @@ test('a device that another program removed: held, and another one is opened', a
   it.attempts.deviceGone('the TUN device is gone');
   assert.equal(it.status().state, 'reconnecting');
   assert.deepEqual([it.status().held, it.status().failure?.code], [true, 'device-gone']);
+  assert.equal(it.attempts.again(false), true, 'who wants it waits, also while the one that is lost says goodbye');
   await it.reaches('connected');
   assert.deepEqual(
     it.calls.filter((call) => !call.startsWith('probe')),
