@@ -8,8 +8,8 @@ import { parseMessage } from '../../core/ike/wire/parse.ts';
 import { agreed, meet } from './office.ts';
 import { clientConfig, dice, proposals, type Sent, selector, timing, World, type WorldOptions } from './world.ts';
 
-/** Enough selectors for a request of some 2 kB. */
-const manySelectors = Array.from({ length: 120 }, (_, index) => selector(`10.${index}.0.0/16`));
+/** Enough selectors for a request of some 2 kB, all in the first of the answer. */
+const manySelectors = Array.from({ length: 120 }, (_, index) => selector(`10.7.${index}.0/24`));
 /** A vendor id that makes a message longer. */
 const ballast = (octets: number): Payload => ({ kind: 'V', data: new Uint8Array(octets).fill(0x61) });
 

@@ -1,4 +1,7 @@
-/** A CHILD SA is rekeyed, and the gateway leaves out some of the networks that the old one was for (RFC 7296 §2.9.2: it must not). */
+/**
+ * A gateway leaves out some of the networks: of those that it is asked for (RFC 7296 §2.9: as it may), or of those that a CHILD SA was for which is
+ * rekeyed (§2.9.2: as it must not).
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { answerChild, ChildRequest } from '../../core/ike/exchanges/createChild.ts';
@@ -126,4 +129,45 @@ test('what is of a family that we have no address of is no loss', () => {
   world.client.session.rekeyChild([...world.client.living.keys()][0] ?? 0, world.now);
   world.pass(60_000);
   assert.deepEqual([reached(world), told(world), world.asked.length], [[selectorsText(near)], [], 2]);
+});
+
+const third = [selector('10.10.3.0/24')];
+const foreign = [selector('fd10:10::/64')];
+
+/** A gateway that has so many networks in each CHILD SA, and none of these. */
+function sparing(most: number, none: readonly TrafficSelector[] = []) {
+  let spiIn = 0x9000;
+  return new Scripted(
+    { closeWithoutChild: true },
+    (payloads) => {
+      const asked = findPayload(payloads, 'TSr')?.selectors ?? [];
+      const narrowed = asked.filter((one) => !selectorsText(none).includes(selectorsText([one]))).slice(0, most);
+      if (narrowed.length === 0) return [notify(NOTIFY.TS_UNACCEPTABLE)];
+      const narrow = (_: unknown, remote: readonly TrafficSelector[]) => ({ local: narrowed, remote });
+      return answerChild(payloads, { random, proposals: esp, spiIn: ++spiIn, narrow }).payloads;
+    },
+    0,
+  );
+}
+
+test('one network in each CHILD SA: all are had, one after the other', () => {
+  const world = sparing(1);
+  world.client.session.wantFirst({ local: laptop, remote: [...near, ...far, ...third, ...foreign] }, world.now);
+  world.settle();
+  assert.deepEqual([reached(world), told(world)], [[near, far, third].map(selectorsText), []]);
+  assert.equal(world.asked.length, 3, 'of the family that we have no address of nothing is asked for');
+  for (const spiIn of [...world.client.living.keys()]) world.client.session.rekeyChild(spiIn, world.now);
+  world.pass(60_000);
+  assert.deepEqual([reached(world), world.asked.length], [[near, far, third].map(selectorsText), 6]);
+});
+
+test('networks that the gateway does not have are asked for once, and told of', () => {
+  const world = sparing(9, [...far, ...third]);
+  world.client.session.wantFirst({ local: laptop, remote: [...near, ...far, ...third] }, world.now);
+  world.pass(600_000);
+  assert.deepEqual(
+    [reached(world), told(world)],
+    [[selectorsText(near)], [`${selectorsText([...far, ...third])}: TS_UNACCEPTABLE`]],
+  );
+  assert.equal(world.asked.length, 2);
 });

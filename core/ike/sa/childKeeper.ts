@@ -20,7 +20,7 @@ import type { FollowupAnswers } from '../exchanges/followupKe.ts';
 import { childCode } from '../exchanges/ikeAuthErrors.ts';
 import type { Nonces } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
-import { overlaps, selectorsText } from '../selectors.ts';
+import { selectorsText } from '../selectors.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/message.ts';
 import { deleteChildSas, notify } from '../wire/payloads.ts';
@@ -34,6 +34,7 @@ import {
   type Life,
   type Made,
   newLineage,
+  othersOf,
   type Selectors,
   succeed,
   wipeChild,
@@ -168,6 +169,17 @@ export class ChildKeeper {
   /** One more CHILD SA, when there is time; or the first one. */
   want(selectors: Selectors, which: 'first' | 'further' = 'further'): void {
     this.#wanted.add(selectors, which);
+  }
+
+  /** What the peer left out of `child`, for which it was asked as well. */
+  wantOthers(sa: IkeSa, asked: Selectors, { remoteSelectors }: Pick<ChildSa, 'remoteSelectors'>): void {
+    const others = othersOf(asked, remoteSelectors);
+    // Nothing of what was asked for would be in it again and again.
+    if (!others || others.remote.length >= asked.remote.length) return;
+    sa.narrator.log('info', 'the peer leaves out networks that it was asked for: asking for them by themselves', {
+      remote: selectorsText(others.remote),
+    });
+    this.want(others);
   }
 
   /** Rekey it as soon as that can be. */
@@ -369,11 +381,10 @@ export class ChildKeeper {
    */
   #askForRest(sa: IkeSa, before: ChildFacts, child: ChildSa, now: number): void {
     const { renews, emit } = this.#setup;
-    // What is of a family that we have no address of nobody could send to.
-    const reachable = before.remoteSelectors.filter(({ type }) => before.localSelectors.some((one) => one.type === type));
-    const remote = reachable.filter((one) => !overlaps(one, child.remoteSelectors));
-    if (!renews || remote.length === 0) return;
-    const pause = this.#wanted.leftOut({ local: before.localSelectors, remote }, now);
+    const others = othersOf({ local: before.localSelectors, remote: before.remoteSelectors }, child.remoteSelectors);
+    if (!renews || !others) return;
+    const { remote } = others;
+    const pause = this.#wanted.leftOut(others, now);
     const retryMs = Math.round(pause);
     sa.narrator.log('warn', 'the new CHILD SA leaves out networks of the old one', { remote: selectorsText(remote), retryMs });
     emit({ kind: 'child-refused', remoteSelectors: remote, evidence: 'left out by the gateway when it was rekeyed' });
@@ -389,6 +400,7 @@ export class ChildKeeper {
       });
       wanted.lineage.madeAt = now;
       this.install(sa, child, now, {}, wanted.lineage);
+      this.wantOthers(sa, wanted, child);
       return;
     }
     const attempts = wanted.attempts + 1;

@@ -3,6 +3,7 @@ import type { KeTransform } from '../../crypto/types.ts';
 import { type AgreedChild, wipeFresh } from '../exchanges/createChild.ts';
 import { deriveChildKeys, type Nonces } from '../keys/ikeKeys.ts';
 import { suiteText } from '../negotiation.ts';
+import { overlaps } from '../selectors.ts';
 import type { TrafficSelector } from '../wire/message.ts';
 import { spiText } from '../wire/spi.ts';
 import type { ChildSa, IkeOutput } from './contract.ts';
@@ -12,6 +13,18 @@ import { redundantFor } from './lifetimes.ts';
 export interface Selectors {
   readonly local: readonly TrafficSelector[];
   readonly remote: readonly TrafficSelector[];
+}
+
+/**
+ * RFC 7296 §2.9: of several networks a peer may make a CHILD SA of some, and another of the others when it is asked; some have one network in
+ * each. ADDITIONAL_TS_POSSIBLE would tell, but few send it. What is to be asked for then, of the families that we have an address of;
+ * undefined: nothing.
+ */
+export function othersOf(asked: Selectors, given: readonly TrafficSelector[]): Selectors | undefined {
+  const ours = asked.remote.filter(({ type }) => asked.local.some((one) => one.type === type));
+  const remote = ours.filter((one) => !overlaps(one, given));
+  if (remote.length === 0) return undefined;
+  return { local: asked.local.filter(({ type }) => remote.some((one) => one.type === type)), remote };
 }
 
 /** One CHILD SA and all that came in its place. */

@@ -396,7 +396,7 @@ class Initiator implements IkeMachine {
         local: selectorsText(first.localSelectors),
         remote: selectorsText(first.remoteSelectors),
       });
-      this.#session?.addChild(first, now);
+      this.#session?.addChild(first, now, wanted);
     } else this.#session?.wantFirst(wanted, now);
     for (const { localSelectors, remoteSelectors } of this.#config.additionalChildren ?? [])
       this.#session?.want({ local: localSelectors, remote: remoteSelectors }, now);

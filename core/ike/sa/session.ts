@@ -119,9 +119,12 @@ export class Session {
     this.#begin(now);
   }
 
-  addChild(child: ChildSa, now: number): void {
+  /** `asked`: what the peer may have left out of it is asked for by itself. */
+  addChild(child: ChildSa, now: number, asked?: Selectors): void {
     this.#now = now;
-    if (this.#current) this.children.install(this.#current, child, now);
+    if (!this.#current) return;
+    this.children.install(this.#current, child, now);
+    if (asked) this.children.wantOthers(this.#current, asked, child);
   }
 
   /** One of its IKE SAs has these SPIs. */
