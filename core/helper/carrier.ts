@@ -32,6 +32,8 @@ export interface CarrierRequest {
   readonly where: { gateway: TunnelFacts['gateway']; local?: NonNullable<TunnelFacts['local']> };
   /** For the IKE machine: these are the ways there are now. */
   readonly onPaths: (paths: readonly Path[]) => void;
+  /** For the IKE machine: there is a way again after there was none; the gateway is to be asked, and `heard` follows when it answers. */
+  readonly onBack: () => void;
   /** For the IKE machine: there is a TCP connection again. */
   readonly onReconnected: () => void;
   /** All goes over UDP, of which path nobody knows anything yet. */
@@ -53,6 +55,8 @@ export interface Carrier {
   streamOver(fd: number, why: string): boolean;
   /** A TCP connection may be dead without anybody knowing. */
   renew(): void;
+  /** The gateway answered what it was asked. */
+  heard(): void;
   /** That nothing can pass, when it lasts. */
   lost(): Lost | undefined;
   /** Nothing is looked at any more; TCP connections stay, for a goodbye. */
@@ -69,11 +73,18 @@ export function createCarrier(ports: CarrierPorts, request: CarrierRequest): Car
   let roaming: Roaming | undefined;
   /** An address of ours leads to the gateway, as far as anybody knows. */
   let online = true;
+  /** There was none for long enough to be told, and the gateway was not heard since. */
+  let unheard = false;
 
   function look(): void {
     const { address = '', port, transport } = where.gateway;
     const passes = transport === 'tcp' && line ? line.isOpen : online;
-    if (passes) cutOff.now(undefined);
+    if (passes && !unheard) cutOff.now(undefined);
+    else if (passes)
+      cutOff.now({
+        why: failure('gateway-lost', `there is a way to ${address} again, and nothing was heard of it yet`),
+        stuck: false,
+      });
     else if (!online) cutOff.now({ why: failure('no-route', `no address of this computer leads to ${address}`), stuck: true });
     else cutOff.now({ why: failure('gateway-lost', `the TCP connection to ${address}, port ${port}, is broken`), stuck: false });
   }
@@ -83,7 +94,13 @@ export function createCarrier(ports: CarrierPorts, request: CarrierRequest): Car
     if (!line || profile.tcp === 'auto') request.onPaths(paths);
     // A TCP connection from an address that is gone would be silent for a quarter of an hour.
     if (line && (!line.isOpen || paths.every(({ local }) => local.address !== where.local?.address))) line.renew();
+    const back = !online && paths.length > 0;
     online = paths.length > 0;
+    // A cable that is in again carries nothing for up to a second, and what is at its other end may be another network.
+    if (back && !line && cutOff.lost()) {
+      unheard = true;
+      request.onBack();
+    }
     look();
   }
 
@@ -132,6 +149,11 @@ export function createCarrier(ports: CarrierPorts, request: CarrierRequest): Car
     },
     renew() {
       line?.renew();
+      look();
+    },
+    heard() {
+      if (!unheard) return;
+      unheard = false;
       look();
     },
     lost: cutOff.lost,

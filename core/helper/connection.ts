@@ -151,6 +151,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     memory,
     where: facts,
     onPaths: (paths) => driver?.paths(paths),
+    onBack: () => driver?.check(),
     onReconnected: () => driver?.command('reconnected'),
     onUdp: () => children.probe(children.spis[0], facts.configuration),
   });
@@ -292,6 +293,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
         deps.dataplane.removeChild(event.spiIn, event.grace).catch(() => {});
         break;
       case 'alive':
+        carrier.heard();
         request.onAlive();
         return;
       case 'ticket':

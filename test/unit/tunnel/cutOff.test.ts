@@ -7,13 +7,19 @@ import { createCutOff } from '../../../core/helper/cutOff.ts';
 import { failure } from '../../../core/tunnel/explain.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
 import { sampleProfile } from '../helper/sampleProfile.ts';
-import { fakeWorld } from './fakes.ts';
+import { comesUp, fakeWorld } from './fakes.ts';
 
 /** As long as computers are without a network that change it. */
 const CHANGE = 700;
 
 test('without a network it is said soon that nothing passes; a change of networks is no news', async (t) => {
-  const fake = fakeWorld();
+  let answers = false;
+  const fake = fakeWorld({
+    script: (input, emit) => {
+      if (input.kind === 'check-liveness' && answers) emit({ kind: 'alive' });
+      else comesUp(input, emit);
+    },
+  });
   const looks = new Set<() => void>();
   const states: string[] = [];
   let source: string | undefined = '127.0.0.1';
@@ -81,6 +87,19 @@ test('without a network it is said soon that nothing passes; a change of network
 
   network('127.0.0.1');
   await reaches('paused');
+  answers = true;
+  assert.equal(attempts.again(false), true);
+  await reaches('connected');
+
+  answers = false;
+  network(undefined);
+  await reaches('blocked');
+  network('127.0.0.1');
+  await reaches('reconnecting');
+  assert.deepEqual([status().held, status().failure?.code], [true, 'gateway-lost'], 'nothing was heard of the gateway yet');
+  answers = true;
+  assert.equal(attempts.again(false), true);
+  await reaches('connected');
   assert.deepEqual([status().held, status().failure], [undefined, undefined]);
   assert.equal(fake.configs.length, 1, 'the session is the same');
 });
