@@ -54,7 +54,7 @@ export interface Stage {
 const CLOSED: HostError = { code: 'failed', detail: 'the tunnel ends' };
 
 /**
- * `onHostLost`: what another program took away could not be put back, and nothing of the plan is in place. `held`: an engine that died left in
+ * `onHostLost`: what another program took away could not be put back; of the plan there is nothing in place but what holds traffic back. `held`: an engine that died left in
  * place what holds traffic back, until a plan of ours or the end.
  */
 export function createStage(
@@ -162,7 +162,7 @@ export function createStage(
       deps.log('warn', 'tunnel', 'another address inside: what went through the tunnel has to begin anew', { was, is });
     const applied = await deps.monitor.apply(plan);
     // After an error nothing of any plan is in place, or what is held as before (monitorClient.ts).
-    if (!applied.ok && applied.error.code === 'device-gone') return applied;
+    if (!applied.ok && isHeldStill(applied.error)) return applied;
     current = applied.ok ? plan : undefined;
     inherited = false;
     if (applied.ok) keeper ??= keepHost(deps.network, () => inTurn(mend()));
@@ -182,7 +182,7 @@ export function createStage(
     if (applied.ok) return true;
     // Who reads from the device tells of that.
     if (applied.error.code === 'device-gone') return false;
-    current = undefined;
+    if (!isHeldStill(applied.error)) current = undefined;
     onHostLost(applied.error);
     return false;
   }
@@ -254,6 +254,11 @@ export function createStage(
       return closing;
     },
   };
+}
+
+/** Of what was held back before nothing goes another way; anything else may be missing. */
+function isHeldStill({ code }: HostError): boolean {
+  return code === 'device-gone' || code === 'still-held';
 }
 
 function addressesOf(plan: HostPlan): string {

@@ -115,7 +115,16 @@ export interface HostPlan {
 
 /** Why the host could not do something; `syscall` or file and errno are in `detail`. */
 export interface HostError {
-  /** `device-gone`: another program removed the device while traffic was held back for it, and that is held back still. */
-  readonly code: 'no-tun-device' | 'device-gone' | 'permission' | 'port-in-use' | 'no-route' | 'invalid' | 'busy' | 'failed';
+  /** `device-gone`: another program removed the device; `still-held`: whatever else failed. Traffic was held back before, and is held back still. */
+  readonly code:
+    | 'no-tun-device'
+    | 'device-gone'
+    | 'still-held'
+    | 'permission'
+    | 'port-in-use'
+    | 'no-route'
+    | 'invalid'
+    | 'busy'
+    | 'failed';
   readonly detail: string;
 }

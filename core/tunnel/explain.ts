@@ -65,6 +65,7 @@ const ikeReasons: { readonly [C in IkeFailure['code']]: ReasonCode } = {
 const hostReasons: { readonly [C in HostError['code']]: ReasonCode } = {
   'no-tun-device': 'no-tun-device',
   'device-gone': 'device-gone',
+  'still-held': 'host-failed',
   permission: 'helper-lacks-permission',
   'port-in-use': 'port-in-use',
   'no-route': 'no-route',

@@ -125,6 +125,30 @@ if (isolated(import.meta.url)) {
     assert.deepEqual(hostState(scene.resolvConf), scene.before);
   });
 
+  test('what is held is held still where a plan cannot be applied; of the first plan nothing stays', () => {
+    using scene = new host.Scene();
+    scene.open();
+    const one = scene.host();
+    // No device takes it.
+    const bad: HostPlan = { ...held, interface: { ...held.interface, mtu: 100_000 } };
+    const first = one.apply(bad);
+    assert.equal(!first.ok && first.error.code, 'failed');
+    assert.deepEqual([one.held(), one.applied, unreachable('203.0.113.1')], [undefined, false, false]);
+    host.must(one.apply(held));
+    const before = inClear();
+    const again = one.apply(bad);
+    assert.equal(!again.ok && again.error.code, 'still-held');
+    assert.equal(one.held(), 'hold');
+    run('ip', 'link', 'set', 'sally0', 'down');
+    assert.equal(unreachable('203.0.113.1'), true);
+    assert.equal(inClear(), before);
+    host.must(one.apply(held));
+    assert.equal(ip('route', 'get', '203.0.113.1')[0].dev, 'sally0');
+    host.must(one.revert());
+    scene.closeTun();
+    assert.deepEqual(hostState(scene.resolvConf), scene.before);
+  });
+
   test('a device of another name takes the place of one that lives', () => {
     using scene = new host.Scene();
     scene.open();

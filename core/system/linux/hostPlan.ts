@@ -95,11 +95,12 @@ export class LinuxHost {
   }
 
   /**
-   * What was changed, in words. On an error everything is taken back, unless the device is gone and something is held: that needs no device, and
-   * waits for the next one. The plan is taken as validated.
+   * What was changed, in words. On an error everything is taken back, unless something was held before: that is held still, whatever else is not
+   * in place, until a plan can be applied or all is taken back. The plan is taken as validated.
    */
   apply(plan: HostPlan): Result<readonly string[], HostError> {
     const name = plan.interface.name;
+    const before = this.held();
     const changes: string[] = [];
     const others = new Set(this.#devices().filter((device) => device !== name));
     if (others.size > 0 && plan.whenLost === undefined) {
@@ -116,11 +117,13 @@ export class LinuxHost {
       else if (cleared.value !== undefined) changes.push(cleared.value);
     }
     if (done.ok) return ok(changes);
+    if (before === undefined || this.held() === undefined) {
+      this.revert();
+      return done;
+    }
     const link = this.#netlink.link(name);
-    if (link.ok && link.value === undefined && this.held() !== undefined)
-      return err({ code: 'device-gone', detail: `${name} is there no more` });
-    this.revert();
-    return done;
+    if (link.ok && link.value === undefined) return err({ code: 'device-gone', detail: `${name} is there no more` });
+    return err({ code: 'still-held', detail: done.error.detail });
   }
 
   /** Undoes what the journal says, last things first. The TUN device itself stays: it ends with its descriptor. */

@@ -98,6 +98,19 @@ test('where it cannot be put back nothing of the plan is in place, and that is t
   await stage.close();
 });
 
+test('where it cannot be put back and what is held is held still, that is told, and nothing is let go', async () => {
+  const { stage, state, lost, news } = world();
+  await stage.apply(plan);
+  state.missing = ['sally0 is down'];
+  state.refuses = { code: 'still-held', detail: 'add route' };
+  await news();
+  assert.deepEqual(lost, [state.refuses]);
+  assert.deepEqual([stage.plan(), stage.holds()], [plan, true]);
+  assert.equal((await stage.apply({ ...plan, routes: [] })).ok, false);
+  assert.deepEqual([stage.plan(), stage.holds()], [plan, true]);
+  await stage.close();
+});
+
 test('a device that goes while it is looked after: what is held stays held, and the next connection goes on with another', async () => {
   const { stage, state, lost, news } = world();
   await stage.apply(plan);
