@@ -123,13 +123,19 @@ test('an inner source outside the selectors is dropped and counted', async () =>
 test('every ESP packet twice: the second is a replay', async () => {
   await up();
   await stage.lab.impair({ duplicatePercent: 100 });
-  const pinged = await ping();
-  await stage.lab.impair({});
-  assert.equal(pinged.code, 0);
-  assert.doesNotMatch(pinged.stdout, /DUP!/);
-  const [child] = (await status()).children;
-  assert.ok(child !== undefined && child.dropsReplay >= 3, `${child?.dropsReplay} replays`);
-  await down();
+  try {
+    const replays = async (): Promise<number> => (await status()).children[0]?.dropsReplay ?? 0;
+    // A busy kernel may lose the copy of one.
+    for (const until = Date.now() + 10_000; Date.now() < until && (await replays()) < 3; ) {
+      const pinged = await ping();
+      assert.equal(pinged.code, 0);
+      assert.doesNotMatch(pinged.stdout, /DUP!/);
+    }
+    assert.ok((await replays()) >= 3, `${await replays()} replays`);
+  } finally {
+    await stage.lab.impair({});
+    await down();
+  }
 });
 
 /** What the user is told, by the real command line. */
