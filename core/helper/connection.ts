@@ -7,7 +7,7 @@
 import type { Result } from '../bytes/result.ts';
 import type { Dataplane } from '../dataplane/contract.ts';
 import type { IkeAsk } from '../ike/auth/contract.ts';
-import type { Channel, ChildSa, Endpoint, IkeConfig, IkeMachine } from '../ike/sa/contract.ts';
+import type { Channel, ChildSa, Endpoint, IkeConfig, IkeMachine, IkeTicket } from '../ike/sa/contract.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Failure, KernelOffload } from '../rpc/contract.ts';
 import type { TunFeatures } from '../system/ports.ts';
@@ -131,6 +131,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   const { lookUp = (name: string) => resolveGateway(name), outside } = deps;
   let reach: Reach | undefined;
   let driver: Driver | undefined;
+  const ticketKeys: Uint8Array[] = [];
   let proof: Proof | undefined;
   let why: Ending | undefined;
   /** The gateway has proven who it is. */
@@ -205,7 +206,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       {
         profile,
         memory,
-        tickets: request.tickets,
+        tickets: { held: ticket },
         beside: request.beside,
         redirect: request.redirect,
         ready,
@@ -218,6 +219,13 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     const [device, opened] = await parts;
     if (!device.ok) void end(hostFailure(device.error));
     else if (opened?.ok === false) void end(ikeFailure({ code: 'own-key-failed', evidence: opened.error }));
+  }
+
+  /** For one machine. */
+  function ticket(): IkeTicket | undefined {
+    const held = request.tickets.held();
+    if (held) ticketKeys.push(held.skD);
+    return held;
   }
 
   function proofFor(variant: Profile, signer: SigningKey | undefined): Result<Proof, Failure> {
@@ -458,6 +466,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     await children.removeAll();
     request.psk?.fill(0);
     request.ppk?.fill(0);
+    for (const key of ticketKeys) key.fill(0);
     facts.endedAt = deps.now();
     deps.log('info', 'tunnel', 'disconnected', { profile: profile.name });
     deps.onChange();

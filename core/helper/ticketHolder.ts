@@ -7,7 +7,11 @@ import type { IkeTicket } from '../ike/sa/contract.ts';
 export interface TicketHolder {
   /** What a machine says: it takes the place of what there was; undefined: there is none any more. */
   take(ticket: IkeTicket | undefined): void;
-  /** To be presented; it stays until a machine says otherwise. */
+  /**
+   * To be presented; it stays until a machine says otherwise. The key is a copy, and the caller's: of several machines that are raced with it
+   * one may be made to say that there is none any more, by anybody (§4.3.2 has the refusal in the clear), and the others go on with theirs. Keys
+   * made of an overwritten one would be keys that anybody can make.
+   */
   held(): IkeTicket | undefined;
   wipe(): void;
 }
@@ -18,5 +22,5 @@ export function createTicketHolder(): TicketHolder {
     if (held !== ticket) held?.skD.fill(0);
     held = ticket;
   };
-  return { take, held: () => held, wipe: () => take(undefined) };
+  return { take, held: () => held && { ...held, skD: held.skD.slice() }, wipe: () => take(undefined) };
 }

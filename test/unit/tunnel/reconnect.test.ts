@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { err } from '../../../core/bytes/result.ts';
 import { newMemory, startAttempts } from '../../../core/helper/attempts.ts';
-import type { IkeConfig, IkeTicket } from '../../../core/ike/sa/contract.ts';
+import { createTicketHolder } from '../../../core/helper/ticketHolder.ts';
+import type { Identity, IkeConfig, IkeTicket } from '../../../core/ike/sa/contract.ts';
 import { defaultTrust } from '../../../core/profile/model.ts';
 import { statusFor } from '../../../core/tunnel/status.ts';
 import { sampleProfile } from '../helper/sampleProfile.ts';
-import { comesUp, fakeWorld, lookout, neverAnswers, type Script } from './fakes.ts';
+import { comesUp, establishedSa, fakeWorld, lookout, neverAnswers, type Script } from './fakes.ts';
 import { octets, startSession, ticketing } from './sessionScene.ts';
 
 test('lost and brought back: nothing of the host changes, nothing is opened again, nobody is asked', async () => {
@@ -264,11 +265,14 @@ test('a ticket goes into the next connection after a loss, is wiped when there i
   assert.deepEqual(it.configs[0]?.resumption, {});
   it.die();
   await it.until(() => it.machines() === 2 && it.status().state === 'connected');
-  assert.equal(it.configs[1]?.resumption?.ticket, tickets[0]);
+  const presented = it.configs[1]?.resumption?.ticket;
+  assert.deepEqual(presented?.octets, tickets[0]?.octets);
+  assert.deepEqual(presented?.skD, new Uint8Array(32).fill(1), 'its own copy: it may be in use');
   assert.deepEqual(tickets[0]?.skD, new Uint8Array(32), 'used up');
   assert.deepEqual(tickets[1]?.skD, new Uint8Array(32).fill(2));
   await it.attempts.end();
   assert.deepEqual(tickets[1]?.skD, new Uint8Array(32), 'gone with the log-out (RFC 5723 §6.2)');
+  assert.deepEqual(presented?.skD, new Uint8Array(32), 'and with the connection that used it');
 });
 
 test('given up in silence after a sleep, it comes back with its ticket: nobody deleted anything', async () => {
@@ -280,9 +284,25 @@ test('given up in silence after a sleep, it comes back with its ticket: nobody d
   await it.reaches('connected');
   it.attempts.resumed();
   await it.until(() => it.machines() === 2 && it.status().state === 'connected');
-  assert.equal(it.configs[1]?.resumption?.ticket, tickets[0]);
+  assert.deepEqual(it.configs[1]?.resumption?.ticket?.octets, tickets[0]?.octets);
   await it.attempts.end();
   for (const { skD } of tickets) assert.deepEqual(skD, new Uint8Array(32), 'none is left');
+});
+
+test('of machines that are raced with one ticket, one that is told it is refused leaves the others their key', () => {
+  const holder = createTicketHolder();
+  const skD = new Uint8Array(32).fill(7);
+  const name: Identity = { type: 2, data: octets('a'), text: 'a' };
+  const { encr, prf, integ, ke } = establishedSa;
+  const suite = { encr, prf, integ, ke, additional: [] };
+  holder.take({ octets: octets('t'), expiresAt: 1, suite, skD, localIdentity: name, remoteIdentity: name, gateway: '127.0.0.1' });
+  const [udp, tcp] = [holder.held(), holder.held()];
+  udp?.skD.fill(0);
+  assert.deepEqual(holder.held()?.skD, new Uint8Array(32).fill(7), 'whoever is done with a copy wipes it');
+  // A TICKET_NACK is in the clear: anybody on the path can send it, and would know the keys that come of zeros.
+  holder.take(undefined);
+  assert.deepEqual(tcp?.skD, new Uint8Array(32).fill(7));
+  assert.deepEqual([skD, holder.held()], [new Uint8Array(32), undefined]);
 });
 
 test('a ticket that the machine takes back is not presented; without tickets none is asked for', async () => {
