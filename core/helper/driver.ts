@@ -65,12 +65,32 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
   function give(input: IkeInput): void {
     if (stopped) return;
     const now = ports.now();
-    machine.handle(input, now);
+    try {
+      machine.handle(input, now);
+    } catch (fault) {
+      broke(fault);
+      return;
+    }
     if (input.kind === 'datagram') {
       const took = roundTrips.received(input.bytes, now);
       if (took !== undefined) ports.onRoundTrip(took);
     }
     drain();
+  }
+
+  /** A fault of ours. It ends this connection, which is told, and not the engine with all that is held. */
+  function broke(fault: unknown): void {
+    const evidence = (fault instanceof Error && fault.stack) || String(fault);
+    ports.onEvent({ kind: 'log', level: 'error', text: 'a fault in the IKE machine', fields: { fault: evidence } });
+    stop();
+    ports.onEvent({ kind: 'closed', failure: { code: 'internal', evidence: String(fault) } });
+  }
+
+  function stop(): void {
+    stopped = true;
+    clearTimeout(timer);
+    if (turn) clearImmediate(turn);
+    waiting.length = 0;
   }
 
   function drain(): void {
@@ -150,12 +170,7 @@ export function createDriver(machine: IkeMachine, ports: DriverPorts): Driver {
       }
     },
 
-    stop() {
-      stopped = true;
-      clearTimeout(timer);
-      if (turn) clearImmediate(turn);
-      waiting.length = 0;
-    },
+    stop,
   };
 }
 

@@ -5,6 +5,7 @@ import type { HostError } from '../system/ports.ts';
 import { type ReasonCode, reasons } from './reasons.ts';
 
 const ikeReasons: { readonly [C in IkeFailure['code']]: ReasonCode } = {
+  internal: 'internal',
   'no-answer': 'no-answer',
   'no-answer-auth': 'no-answer-auth',
   'no-proposal-chosen': 'no-proposal-chosen',

@@ -76,7 +76,10 @@ type OfCertificatesAndEap =
   | 'own-key-failed'
   | 'own-cert-expired';
 
-export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAndEap>, readonly Case[]>> = {
+/** Of the driver. */
+type OfOurs = 'internal';
+
+export const cases: Readonly<Record<Exclude<IkeFailure['code'], OfCertificatesAndEap | OfOurs>, readonly Case[]>> = {
   'no-answer': [{ what: 'nothing ever comes back', filter: toNobody, evidence: /IKE_SA_INIT/ }],
   'no-answer-auth': [
     { what: 'port 4500 is blocked', filter: ({ channel }) => channel === 'ike', evidence: /^no answer to IKE_AUTH$/ },

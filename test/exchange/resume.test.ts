@@ -209,6 +209,23 @@ test('an office that is not there at all: no answer, in the end by the full exch
 
 // --- getting and losing tickets ------------------------------------------------------------------------------------------------------
 
+test('our own limit of a login is counted from the login, and not from coming back (RFC 5723 §5.1)', () => {
+  const street = new Street({ tickets: { lifetime: 3600 } }, { resumption: {}, reauthenticateEvery: 100_000 });
+  const first = street.visit();
+  const { ticket } = ticketed(first);
+  first.run(60_000);
+  assert.equal(first.outputs('reauthenticate').length, 0);
+  street.now = first.now;
+  const second = street.visit({ resumption: { ticket } });
+  assert.equal(resumed(second), true);
+  assert.equal(ticketed(second).ticket.authenticatedAt, ticket.authenticatedAt);
+  second.run(39_000, () => second.outputs('reauthenticate').length > 0);
+  assert.equal(second.outputs('reauthenticate').length, 1, 'it is over 100 s after the only login');
+  street.now = ticket.authenticatedAt + 100_000;
+  const third = street.visit({ resumption: ticketed(second) });
+  assert.deepEqual([third.outputs('established').length, resumed(third)], [1, undefined], 'a login');
+});
+
 test('TICKET_ACK: asked for again by INFORMATIONAL (§4.1); TICKET_NACK: not', () => {
   const later = ticketing({ tickets: { lifetime: 3600, when: 'later' } }).visit();
   assert.equal(ticketOf(later), undefined);

@@ -32,11 +32,11 @@ export class AuthLifetime {
   #theirs: Limit | undefined;
   #asked = false;
 
-  /** From the moment of authentication on; `every` is our own limit in milliseconds, 0 is none. */
-  constructor(random: Random, every: number, now: number) {
+  /** From the moment of authentication on, which for a session resumed is long ago; `every` is our own limit in milliseconds, 0 is none. */
+  constructor(random: Random, every: number, authenticatedAt: number) {
     this.#random = random;
-    this.#authenticatedAt = now;
-    this.#own = every > 0 ? this.#limit(every, 0, now) : undefined;
+    this.#authenticatedAt = authenticatedAt;
+    this.#own = every > 0 ? this.#limit(every, 0, authenticatedAt) : undefined;
   }
 
   /** RFC 4478 §3: seconds from now on. What was said before is no more. */

@@ -260,6 +260,8 @@ export interface IkeTicket {
   readonly octets: Uint8Array;
   /** By the clock of the machine. */
   readonly expiresAt: number;
+  /** By the same: when both last proved who they are. Coming back by a ticket proves it to nobody anew. */
+  readonly authenticatedAt: number;
   readonly suite: IkeSuite;
   readonly skD: Uint8Array;
   readonly localIdentity: Identity;
@@ -366,7 +368,8 @@ export interface IkeFailure {
     | 'gateway-restarted' // it proves that it has lost the IKE SA (RFC 6290)
     | 'closed-by-gateway' // DELETE from the peer
     | 'expired' // an SA reached the end of its life without a successor
-    | 'gateway-lost'; // liveness without answer
+    | 'gateway-lost' // liveness without answer
+    | 'internal'; // the machine itself broke; said by its driver
   /** What shows it: `NO_PROPOSAL_CHOSEN in IKE_SA_INIT response`, `SPI`, … one line, no secrets, printable. */
   readonly evidence: string;
   /** Of `redirected`: the address or the host name to go to. */

@@ -42,11 +42,13 @@ export class Standing {
   constructor(setup: StandingSetup, gateway: Identity, notifies: readonly PayloadOf<'N'>[], now: number) {
     this.#setup = setup;
     const { config, ports, narrator, emit } = setup;
-    this.#lifetime = new AuthLifetime(ports.random, config.reauthenticateEvery ?? 0, now);
-    const identities = { localIdentity: config.localIdentity, remoteIdentity: gateway };
-    const presented = config.resumption?.ticket !== undefined;
-    this.#tickets =
-      config.resumption && new Tickets({ ...identities, gateway: config.remote.address, emit, narrator }, presented);
+    const { localIdentity, reauthenticateEvery = 0, remote } = config;
+    const presented = config.resumption?.ticket;
+    const authenticatedAt = presented?.authenticatedAt ?? now;
+    this.#lifetime = new AuthLifetime(ports.random, reauthenticateEvery, authenticatedAt);
+    const until = reauthenticateEvery > 0 ? authenticatedAt + reauthenticateEvery : Number.POSITIVE_INFINITY;
+    const who = { localIdentity, remoteIdentity: gateway, gateway: remote.address, authenticatedAt, until };
+    this.#tickets = config.resumption && new Tickets({ ...who, emit, narrator }, presented !== undefined);
     for (const type of [NOTIFY.AUTH_LIFETIME, NOTIFY.QUICK_CRASH_DETECTION]) {
       const found = findNotify(notifies, type);
       if (found) this.notified(found, now);

@@ -25,6 +25,9 @@ export interface TicketSetup {
   readonly remoteIdentity: Identity;
   /** The address it is good at (§4.3.2: the client resumes with the gateway that made it). */
   readonly gateway: string;
+  readonly authenticatedAt: number;
+  /** RFC 5723 §5.1: it is good no longer than the authentication; the gateway minds its own time for that, and we ours. */
+  readonly until: number;
   readonly emit: (output: IkeOutput) => void;
   readonly narrator: Narrator;
 }
@@ -84,7 +87,7 @@ export class Tickets {
   }
 
   #take(data: Uint8Array, sa: IkeSa, now: number): boolean {
-    const { narrator, emit, localIdentity, remoteIdentity, gateway } = this.#setup;
+    const { narrator, emit, localIdentity, remoteIdentity, gateway, authenticatedAt, until } = this.#setup;
     const seconds = data.length < 4 ? 0 : new DataView(data.buffer, data.byteOffset, 4).getUint32(0);
     const octets = data.length - 4;
     // §6.2: a lifetime is demanded; without any, or of a size that cannot be presented, it is of no use.
@@ -99,7 +102,8 @@ export class Tickets {
     narrator.log('debug', 'the gateway gave a ticket to come back with', { seconds, octets });
     const ticket: IkeTicket = {
       octets: data.slice(4),
-      expiresAt: now + lifetime,
+      expiresAt: Math.min(now + lifetime, until),
+      authenticatedAt,
       suite: sa.suite,
       skD: sa.keys.d.slice(),
       localIdentity,

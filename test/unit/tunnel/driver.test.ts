@@ -67,6 +67,24 @@ test('transmits go to the socket, all else to the connection, in order', () => {
   driver.stop();
 });
 
+test('a machine that breaks ends its own connection, and is told nothing more', async () => {
+  const failures: unknown[] = [];
+  const { driver, inputs, events, on } = drive((input) => {
+    if (input.kind === 'datagram') throw new RangeError('of a kind nobody thought of');
+  });
+  on((event) => {
+    if (event.kind === 'closed') failures.push(event.failure);
+    driver.command('terminate');
+  });
+  driver.command('start');
+  datagram(driver, 1);
+  datagram(driver, 2);
+  await new Promise(setImmediate);
+  assert.deepEqual(inputs, ['start', 'datagram', 'terminate']);
+  assert.deepEqual(events, ['log', 'closed']);
+  assert.deepEqual(failures, [{ code: 'internal', evidence: 'RangeError: of a kind nobody thought of' }]);
+});
+
 test('an ask goes to who answers, at once or later, and the answer to the machine', async () => {
   const answers: IkeInput[] = [];
   const { driver, events, ask, on } = drive((input, emit) => {

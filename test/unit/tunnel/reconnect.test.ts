@@ -295,7 +295,16 @@ test('of machines that are raced with one ticket, one that is told it is refused
   const name: Identity = { type: 2, data: octets('a'), text: 'a' };
   const { encr, prf, integ, ke } = establishedSa;
   const suite = { encr, prf, integ, ke, additional: [] };
-  holder.take({ octets: octets('t'), expiresAt: 1, suite, skD, localIdentity: name, remoteIdentity: name, gateway: '127.0.0.1' });
+  holder.take({
+    octets: octets('t'),
+    expiresAt: 1,
+    authenticatedAt: 0,
+    suite,
+    skD,
+    localIdentity: name,
+    remoteIdentity: name,
+    gateway: '127.0.0.1',
+  });
   const [udp, tcp] = [holder.held(), holder.held()];
   udp?.skD.fill(0);
   assert.deepEqual(holder.held()?.skD, new Uint8Array(32).fill(7), 'whoever is done with a copy wipes it');

@@ -106,7 +106,16 @@ function ticket(config: IkeConfig, key: number): IkeTicket {
   const skD = new Uint8Array(32).fill(key);
   const { localIdentity, remote } = config;
   const remoteIdentity = localIdentity;
-  return { octets, skD, expiresAt: Infinity, suite: ticketSuite, localIdentity, remoteIdentity, gateway: remote.address };
+  return {
+    octets,
+    skD,
+    expiresAt: Infinity,
+    authenticatedAt: 0,
+    suite: ticketSuite,
+    localIdentity,
+    remoteIdentity,
+    gateway: remote.address,
+  };
 }
 
 /** Comes up, and brings a ticket of its own. */
