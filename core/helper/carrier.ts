@@ -73,7 +73,7 @@ export function createCarrier(ports: CarrierPorts, request: CarrierRequest): Car
   let roaming: Roaming | undefined;
   /** An address of ours leads to the gateway, as far as anybody knows. */
   let online = true;
-  /** There was none for long enough to be told, and the gateway was not heard since. */
+  /** There was none for long enough to be told, or the connection broke, and the gateway was not heard since. */
   let unheard = false;
 
   function look(): void {
@@ -123,6 +123,8 @@ export function createCarrier(ports: CarrierPorts, request: CarrierRequest): Car
       if (!given) return;
       given.onBack = (here) => {
         if (where.gateway.transport === 'tcp') where.local = here;
+        // What takes connections at that port may be no gateway any more, and break each.
+        unheard ||= roaming !== undefined;
         request.onReconnected();
         look();
         ports.onChange();

@@ -320,6 +320,29 @@ test('many DELETEs in one message, the IKE SA among them', () => {
   assert.equal(world.said('closed').length, 1);
 });
 
+test('DELETEs of thousands of SAs that are not there: a few lines in the log', () => {
+  const world = connected();
+  const before = world.said('log').length;
+  const unknown = Array.from({ length: 100 }, (_, i) => spiBytes(0x01000000 + i));
+  const payloads = Array.from({ length: 40 }, () => deleteChildSas(PROTOCOL.ESP, unknown));
+  assert.deepEqual(ask(world, EXCHANGE.INFORMATIONAL, payloads), []);
+  const lines = world.said('log').slice(before);
+  assert.equal(lines.filter(({ text }) => /which is unknown$/.test(text)).length, 8);
+  assert.ok(lines.some(({ text }) => text === 'and 3992 more of these'));
+});
+
+test('notifies without number, each of which has an answer: they are answered as far as there is any sense in it', () => {
+  const world = new World({
+    client: { mobike: true },
+    gateway: { changeAuth: (payloads) => [...payloads, notify(NOTIFY.MOBIKE_SUPPORTED)] },
+  });
+  world.connect();
+  world.run(1_000);
+  const many = Array.from({ length: 129 }, () => notify(NOTIFY.NAT_DETECTION_SOURCE_IP, new Uint8Array(20)));
+  assert.equal(ask(world, EXCHANGE.INFORMATIONAL, many)?.length, 128, 'a message holds 255 payloads');
+  assert.equal(world.closed, false);
+});
+
 test('CREATE_CHILD_SA while we are closing: TEMPORARY_FAILURE (RFC 7296 §2.25.2)', () => {
   const world = connected();
   world.filter = ({ text }) => text !== 'client natt INFORMATIONAL request 2';

@@ -7,7 +7,7 @@ import { NOTIFY } from '../../core/ike/wire/constants.ts';
 import type { Payload } from '../../core/ike/wire/message.ts';
 import { notify } from '../../core/ike/wire/payloads.ts';
 import { clientConfig } from '../gateway/fixtures.ts';
-import { officeAt, Road } from './road.ts';
+import { officeAt, pathOf, Road } from './road.ts';
 
 const home = { from: '192.0.2.7', to: officeAt.address };
 const cafe = { from: '203.0.113.20', to: officeAt.address };
@@ -427,4 +427,28 @@ test('moves under loss: the last address is known to both in the end', () => {
     assert.equal(road.officeSends?.address, `203.0.113.${at}`, `seed ${seed}`);
     assert.equal(road.outputs('closed').length, 0);
   }
+});
+
+test('addresses of some other device that come and go for hours do not make a gateway that is gone any more alive', () => {
+  const road = new Road().connect();
+  road.streets = [];
+  const began = road.now;
+  const over = () => road.outputs('closed').length > 0;
+  while (!over() && road.now - began < 3_600_000) {
+    road.run(20_000, over);
+    if (!over()) road.tell({ kind: 'paths', paths: [pathOf(home.from)] });
+  }
+  assert.equal(road.outputs('closed')[0]?.failure?.code, 'gateway-lost');
+  assert.ok(road.now - began < 200_000, `${road.now - began}`);
+});
+
+test('lists of our addresses that wait are one, made of what holds when it is sent', () => {
+  const road = new Road().connect();
+  road.passes = () => false;
+  road.tell({ kind: 'check-liveness' });
+  for (let i = 1; i <= 4; i++) road.tell({ kind: 'paths', paths: [pathOf(home.from), pathOf(`203.0.113.${i}`)] });
+  road.passes = () => true;
+  const since = road.outputs('log').length;
+  road.run(20_000);
+  assert.deepEqual(road.messages(since).filter((line) => /^sent .*ADDITIONAL_IP4_ADDRESS/.test(line)).length, 1);
 });

@@ -135,6 +135,39 @@ test('other requests are sent once, and waited for as long as those that are rep
   assert.equal(line.ends[0]?.failure?.code, 'gateway-lost');
 });
 
+// RFC 9329 §6.2: "if no response is received within some reasonable period of time, the IKE SA is deleted".
+for (const mobike of [false, true]) {
+  test(`a port that takes connections and breaks each is no gateway: the IKE SA is given up, ${mobike ? 'with' : 'without'} MOBIKE`, () => {
+    const line = new Line(direct, { mobike }, mobike ? { mobike: {} } : {});
+    line.connect();
+    const began = line.conversation.now;
+    line.up = false;
+    for (let port = 41_000; line.ends.length === 0 && port < 41_100; port++) {
+      line.conversation.run(15_000, () => line.ends.length > 0);
+      if (line.ends.length > 0) break;
+      line.reconnect(port);
+      line.up = false;
+    }
+    assert.equal(line.ends[0]?.failure?.code, 'gateway-lost');
+    assert.ok(line.conversation.now - began < 180_000, `${line.conversation.now - began}`);
+  });
+}
+
+test('over a new connection it is told when the gateway answers', () => {
+  for (const mobike of [false, true]) {
+    const line = new Line(direct, { mobike }, mobike ? { mobike: {} } : {});
+    line.connect();
+    line.up = false;
+    line.conversation.run(1_000);
+    line.conversation.tell({ kind: 'reconnected' });
+    line.conversation.run(1_000);
+    assert.equal(line.conversation.outputs('alive').length, 0);
+    line.reconnect(40_001);
+    line.conversation.run(1_000);
+    assert.equal(line.conversation.outputs('alive').length, 1);
+  }
+});
+
 // RFC 9329 §6.2, second rule: IKE_SA_INIT -> (lost with its connection), new connection, IKE_SA_INIT -> …
 test('over a new connection IKE_SA_INIT goes out again, the very same octets', () => {
   const line = new Line(direct);

@@ -160,9 +160,13 @@ export class FollowupAnswers {
 
 /** Ours; a peer's may have any length. */
 const LINK_OCTETS = 16;
+/** RFC 9370 §2.2.4 has no limit; it is a reference, or the state of the responder itself. */
+const MOST_LINK_OCTETS = 4096;
 
+/** One that is so long that no request could bring it back is none. */
 function linkIn(payloads: readonly Payload[]): Uint8Array | undefined {
-  return findNotify(payloads, NOTIFY.ADDITIONAL_KEY_EXCHANGE)?.data.slice();
+  const link = findNotify(payloads, NOTIFY.ADDITIONAL_KEY_EXCHANGE)?.data;
+  return link && link.length <= MOST_LINK_OCTETS ? link.slice() : undefined;
 }
 
 function place(what: string): string {

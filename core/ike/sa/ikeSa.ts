@@ -30,7 +30,7 @@ import type { Installed } from './childLife.ts';
 import { type Child, type ChildFacts, ChildTable } from './childTable.ts';
 import type { Channel, ChildSa, Endpoint, IkeFailure } from './contract.ts';
 import { Delivery } from './delivery.ts';
-import { afterSleep, mostRounds } from './lifetimes.ts';
+import { afterSleep, mostNews, mostRounds } from './lifetimes.ts';
 import { MessageSecurity } from './messageSecurity.ts';
 import type { Narrator } from './narrator.ts';
 import { PeerRequests } from './peerRequests.ts';
@@ -62,6 +62,8 @@ export class IkeSa {
   #heardAt = 0;
   /** Of the request in flight. */
   #rounds = 1;
+  /** Since it was sent, or the peer heard. */
+  #news = 0;
   #hasRepeated = false;
   /** When the request in flight, or the last one, was first sent. */
   #askedAt = 0;
@@ -225,7 +227,7 @@ export class IkeSa {
     if (this.#state === 'closed') return;
     this.#delivery.moveTo(route);
     if (next && this.#state !== 'closing') this.#enqueue(next, true);
-    if (!this.#repeatNow(now)) this.#pump(now);
+    if (!this.#hurry(now)) this.#pump(now);
   }
 
   /** RFC 7296 §2.4: an empty INFORMATIONAL, over these ways first. Which one was answered is told by `Roads.answered`. */
@@ -264,7 +266,7 @@ export class IkeSa {
     if (quick)
       this.#awaited = this.#requests.nextId - (this.#requests.busy && now - this.#askedAt <= afterSleep.recently ? 1 : 0);
     if (this.#requests.busy) {
-      if (quick) this.#repeatNow(now);
+      if (quick) this.#hurry(now);
       return;
     }
     this.#setup.narrator.log('debug', 'asking whether the peer lives', { silentMs: now - this.#heardAt });
@@ -277,7 +279,12 @@ export class IkeSa {
    */
   reconnected(now: number): void {
     if (this.#state === 'closed') return;
-    if (!this.#repeatNow(now)) this.checkLiveness(now);
+    if (!this.#hurry(now)) this.checkLiveness(now);
+  }
+
+  /** `alive` is said when the peer answers what it is being asked, or will be asked next. */
+  tellAlive(): void {
+    if (this.#state === 'established') this.#awaited = this.#requests.nextId - (this.#requests.busy ? 1 : 0);
   }
 
   addChild(child: ChildSa, how: Installed = {}): void {
@@ -392,6 +399,7 @@ export class IkeSa {
     this.#theirAnswers.clear();
     this.#delivery.tryFirst(exchange.first?.() ?? []);
     this.#rounds = 1;
+    this.#news = 0;
     this.#askedAt = now;
     this.#requests.send(message, exchange, now, this.#delivery.patience);
     this.#setup.narrator.sent(header, [...inTheClear, ...payloads], message.datagrams);
@@ -464,18 +472,27 @@ export class IkeSa {
 
   // Both.
 
+  /**
+   * There is news of the way, and the request in flight goes out again; false when there is none. It is not waited for anew every time: the
+   * addresses of some other device come and go for hours, and what stands at the gateway's port may take each TCP connection and break it.
+   */
+  #hurry(now: number): boolean {
+    return this.#repeatNow(now, this.#news++ < mostNews);
+  }
+
   /** The request in flight goes out again, and is waited for anew; false when there is none. */
-  #repeatNow(now: number): boolean {
-    if (this.#delivery.isCutOff) return this.#requests.busy;
+  #repeatNow(now: number, anew = true): boolean {
+    if (this.#delivery.isCutOff || !this.#requests.datagrams) return this.#requests.busy;
     this.#delivery.tryFirst([]);
-    const again = this.#requests.again(now, this.#delivery.patience);
-    if (again) this.#delivery.request(again, 1);
-    return again !== undefined;
+    if (anew) this.#requests.renew(now, this.#delivery.patience);
+    this.#delivery.request(this.#requests.datagrams, 1);
+    return true;
   }
 
   /** The peer itself sent this, and not long ago: it is the answer to a request in flight, or a request that is new. */
   #heard(arrival: Arrival, now: number): void {
     this.#quietUntil = 0;
+    this.#news = 0;
     this.#heardAt = Math.max(this.#heardAt, now);
     this.#delivery.heardFrom({ channel: arrival.channel, remote: arrival.from });
   }

@@ -110,6 +110,8 @@ export const usualTiming: IkeTiming = {
 };
 /** A request is sent in so many rounds of repetitions where the gateway's packets say that it is there. */
 export const mostRounds = 2;
+/** News of the way for which one request is waited for anew, while nothing is heard (RFC 9329 §6.2: then the IKE SA is deleted). */
+export const mostNews = 5;
 /** RFC 7296 §1.5, §2.4, RFC 6290 §8.1: that an SA is not known is a reason to ask the gateway, or to rekey, this often at most. Milliseconds. */
 export const hintsEvery = 10_000;
 

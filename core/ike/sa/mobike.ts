@@ -93,6 +93,8 @@ export class Mobike implements Roads {
   #translated = false;
   /** Addresses of ours that the gateway was told of. */
   #announced: readonly string[] = [];
+  /** A request with the list waits. */
+  #announcing = false;
   readonly #trials = new UdpTrials();
   /** A request that tries UDP waits to be sent. */
   #trialQueued = false;
@@ -453,16 +455,22 @@ export class Mobike implements Roads {
   #announce(now: number): void {
     const ours = this.#ours();
     if (ours.length === this.#announced.length && ours.every((address) => this.#announced.includes(address))) return;
+    // What waits is made of what holds when it is sent.
     const sa = this.#setup.current();
+    if (this.#announcing || !sa) return;
+    this.#announcing = true;
     const exchange: OutgoingExchange = {
       exchange: EXCHANGE.INFORMATIONAL,
-      build: () => this.#announcement(),
+      build: () => {
+        this.#announcing = false;
+        return this.#announcement();
+      },
       process: (answer) => {
         const fatal = fatalInResponse(answer);
-        if (fatal) sa?.close(fatal);
+        if (fatal) sa.close(fatal);
       },
     };
-    sa?.request(exchange, now);
+    sa.request(exchange, now);
   }
 
   #listedAll(now: number): void {

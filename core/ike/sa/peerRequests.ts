@@ -21,6 +21,11 @@ import { AnswerWindow } from './window.ts';
  */
 const FRAGMENTS_WITHIN = 30_000;
 
+/** More notifies than any request has need of; each may be answered by two payloads, of which a message holds 255. */
+const MOST_NOTICES = 64;
+/** Lines for one message. */
+const MOST_NOTES = 8;
+
 /** Of the IKE SA. */
 export interface IkeSaParts {
   readonly security: MessageSecurity;
@@ -145,10 +150,11 @@ export class PeerRequests {
   #informational(payloads: readonly Payload[], now: number, way: Route): Reply {
     const verdict = judgeInformational(payloads, this.#parts.children.all, this.#setup.version);
     const { narrator } = this.#setup;
-    for (const note of verdict.notes) narrator.log('warn', note);
+    for (const note of verdict.notes.slice(0, MOST_NOTES)) narrator.log('warn', note);
+    if (verdict.notes.length > MOST_NOTES) narrator.log('warn', `and ${verdict.notes.length - MOST_NOTES} more of these`);
     for (const spiIn of verdict.removed) this.#parts.children.remove(spiIn);
     const { end } = verdict;
-    const taken = end ? [] : verdict.notices.flatMap((notice) => this.#notice(notice, now, way));
+    const taken = end ? [] : verdict.notices.slice(0, MOST_NOTICES).flatMap((notice) => this.#notice(notice, now, way));
     const answer = [...verdict.answer, ...taken.flatMap((one) => one.answer ?? [])];
     // RFC 7296 §2.25.2: a DELETE that crosses ours is answered as usual, and ours is forgotten; the reason stays our own.
     if (end) return { payloads: verdict.answer, after: () => this.#ports.end(end) };

@@ -178,6 +178,8 @@ export class Session {
   reconnected(now: number): void {
     this.#now = now;
     for (const sa of this.#others.keys()) sa.reconnected(now);
+    // Whoever takes the connection now may be no gateway.
+    this.#current?.tellAlive();
   }
 
   rekeyIke(now: number): void {

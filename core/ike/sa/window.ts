@@ -111,11 +111,14 @@ export class RequestWindow<T> {
     this.#next++;
   }
 
-  /** The request in flight, which is to be sent again now and waited for anew; undefined when there is none. */
-  again(now: number, timing = this.#timing): readonly Uint8Array[] | undefined {
-    const flight = this.#inFlight;
-    if (flight) this.#inFlight = { ...flight, retransmission: new Retransmission(timing, now) };
-    return flight?.message.datagrams;
+  /** The request in flight, to be sent again now; undefined when there is none. */
+  get datagrams(): readonly Uint8Array[] | undefined {
+    return this.#inFlight?.message.datagrams;
+  }
+
+  /** It is sent now, and waited for anew. */
+  renew(now: number, timing = this.#timing): void {
+    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, retransmission: new Retransmission(timing, now) };
   }
 
   /** True when a response with this id belongs to the request in flight. */
