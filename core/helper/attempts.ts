@@ -234,7 +234,10 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
         tickets: { take: (ticket) => (connection === next ? tickets : own).take(ticket), held: () => undefined },
       });
       successor = next;
-      promote = () => tickets.take(own.held());
+      promote = () => {
+        tickets.take(own.held());
+        own.wipe();
+      };
       await isOver(next);
       if (ending) return;
       if (connection === next) {

@@ -237,7 +237,7 @@ test('the ticket of a new login stays when the connection before it gives its ow
   await it.until(() => it.inputs.includes('terminate') && it.calls.includes('removeChild'));
   it.die();
   await it.until(() => it.machines() === 3 && it.status().state === 'connected');
-  assert.equal(it.configs[2]?.resumption?.ticket, tickets[1]);
+  assert.deepEqual(it.configs[2]?.resumption?.ticket?.octets, tickets[1]?.octets);
   await it.attempts.end();
   for (const { skD } of tickets) assert.deepEqual(skD, new Uint8Array(32), 'none is left');
 });
