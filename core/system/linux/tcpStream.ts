@@ -152,18 +152,18 @@ export class TcpStream implements UdpSocket {
     }
   }
 
-  /** How many entries were taken; what the kernel has no room for yet stays here and goes before anything else. */
+  /** How many entries were taken, all or with `lastError` why not; what the kernel has no room for yet stays here and goes before anything else. */
   send(memory: PacketMemory, batch: DatagramBatch, _to: Uint8Array): number {
     let taken = 0;
     while (taken < batch.count) {
-      if (!this.flush()) break;
+      if (!this.flush()) return taken;
       const first = taken;
       while (taken < batch.count && this.#stage(memory.bytes, batch, taken)) taken++;
       if (taken === first) throw new RangeError('an entry larger than what may wait');
     }
     // What was taken last goes at once, as far as it goes.
-    const gone = this.flush();
-    if (taken === batch.count || gone) this.lastError = '';
+    this.flush();
+    this.lastError = '';
     return taken;
   }
 

@@ -139,6 +139,36 @@ test('back-pressure: whole packets are refused, none is cut, a message goes befo
   assert.deepEqual(found[accepted], message);
 });
 
+test('room that comes just after a refusal: whoever was refused still hears why', () => {
+  using ends = pair();
+  const found: Uint8Array[] = [];
+  const drain = (): void => {
+    found.push(...receiveAll(ends.peer));
+  };
+  /** The peer reads whenever the kernel was full, and no sooner. */
+  class Relieved extends TcpStream {
+    override flush(): boolean {
+      const gone = super.flush();
+      if (!gone) drain();
+      return gone;
+    }
+  }
+  const stream = new Relieved(ends.we.fd, 'we', gateway);
+  const run: Entry = { bytes: pattern(42_000), segment: 1_400 };
+  let refusals = 0;
+  let sent = 0;
+  while (sent < 300) {
+    const taken = sendAll(stream, Array(10).fill(run));
+    assert.equal(stream.lastError, taken === 10 ? '' : 'EAGAIN');
+    if (taken < 10) refusals++;
+    sent += taken;
+  }
+  assert.ok(refusals > 0);
+  while (!stream.flush());
+  drain();
+  assert.equal(found.length, 30 * sent);
+});
+
 test('messages are never dropped silently: beyond a bound they are refused', () => {
   using ends = pair();
   let said = 0;
