@@ -1,5 +1,5 @@
 /**
- * TUN to UDP. The host hands out frames of up to 64 KiB; the newest SA whose selectors cover the frame is found once, then each of its
+ * TUN to UDP. The host hands out frames of up to 64 KiB; the SA whose selectors cover the frame is found once, then each of its
  * segments is written, complete, where it will be sent from, sealed in place, and runs of ESP packets for one peer go out in one system
  * call. A frame that no SA covers is dropped, never sent in clear.
  */
@@ -21,6 +21,7 @@ import type { LaneChild } from './commands.ts';
 import type { Counters } from './counters.ts';
 import { Keepalives, type Kept, type Peer } from './keepalives.ts';
 import { type LimitKind, LimitWatch } from './limits.ts';
+import { OutboundPolicies, type Selecting } from './outboundPolicies.ts';
 import { OutboundSizes, type Watched } from './outboundSizes.ts';
 import { SelectorSet } from './selectors.ts';
 import { SendRuns } from './sendRuns.ts';
@@ -77,10 +78,7 @@ export class OutboundLane {
   readonly #options: OutboundLaneOptions;
   readonly #counters: Counters;
   readonly #memory: PacketMemory = packetMemory(runsEnd);
-  /** Newest first, so that a rekeyed SA takes over when its successor is in place. */
-  #policies: readonly Policy[] = [];
-  /** Those of them in whose stead the one in front of them sends. */
-  #standbys: readonly Policy[] = [];
+  readonly #policies = new OutboundPolicies<Policy>();
   readonly #peers = new Map<string, Peer>();
   readonly #runs = new SendRuns(runsAt, runsEnd);
   /** Whose runs they are. */
@@ -129,12 +127,8 @@ export class OutboundLane {
       slot: child.slot,
       limit: child.limits && new LimitWatch(child.limits, this.#counters, child.slot, 'outbound'),
     };
-    const before = this.#policies.findIndex(({ spiIn }) => spiIn === child.replaces);
-    if (child.standby === true && before >= 0) {
-      // RFC 7296 §2.8: who answered a rekeying goes on with the old SA until the new one is used, or the old one removed.
-      this.#policies = this.#policies.toSpliced(before + 1, 0, policy);
-      this.#standbys = [...this.#standbys, policy];
-    } else this.#policies = [policy, ...this.#policies];
+    // RFC 7296 §2.8: who answered a rekeying goes on with the old SA until the new one is used, or the old one removed.
+    this.#policies.add(policy, child.replaces, child.standby === true);
     return undefined;
   }
 
@@ -143,7 +137,7 @@ export class OutboundLane {
     const sockaddr = packSockaddr(remote);
     if (sockaddr === undefined) return `not an address to send to: ${remote.address}`;
     this.#flush();
-    const policy = this.#policies.find((candidate) => candidate.spiIn === spiIn);
+    const policy = this.#policies.all.find((candidate) => candidate.spiIn === spiIn);
     if (policy === undefined) return undefined;
     policy.peer = this.#peerOf(remote, sockaddr);
     policy.keepalive = keepalive;
@@ -152,20 +146,12 @@ export class OutboundLane {
   }
 
   remove(spiIn: number): void {
-    const at = this.#policies.findIndex((policy) => policy.spiIn === spiIn);
-    if (at >= 0) {
-      const gone = this.#policies[at];
-      gone.sa.destroy();
-      // Who waited for one that sent has nobody to wait for now.
-      const heir = this.#standbys.includes(gone) ? gone : this.#policies[at + 1];
-      this.#policies = this.#policies.toSpliced(at, 1);
-      this.#standbys = this.#standbys.filter((policy) => policy !== gone && policy !== heir);
-    }
+    this.#policies.remove(spiIn)?.sa.destroy();
     this.#forgetPeers();
   }
 
   clear(): void {
-    for (const { spiIn } of this.#policies) this.remove(spiIn);
+    for (const { spiIn } of this.#policies.all) this.remove(spiIn);
     this.#memory.bytes.fill(0, frameAt);
   }
 
@@ -178,7 +164,7 @@ export class OutboundLane {
     const { tun } = this;
     if (tun === undefined) return 0;
     this.#now = this.#options.clock();
-    this.#relieve();
+    this.#policies.relieve(this.#isUsed);
     const most = brief ? maxFramesBrief : maxFrames;
     let frames = 0;
     let sendings = 0;
@@ -217,22 +203,21 @@ export class OutboundLane {
 
   /** Milliseconds until the next keepalive may be due; -1 when none will be. */
   timeout(): number {
-    return this.#keepalives.timeout(this.#policies);
+    return this.#keepalives.timeout(this.#policies.all);
   }
 
   /** Sends the keepalives that are due. */
   keepAlive(): void {
-    this.#keepalives.send(this.#policies, this.#socketFor);
+    this.#keepalives.send(this.#policies.all, this.#socketFor);
   }
 
-  /** Seals this inner packet as it is, with DF, where the SA may carry it. */
+  /** Seals this inner packet as it is, with DF, where the SA, or another to the same place, may carry it. */
   probe(spiIn: number, packet: Uint8Array): void {
-    let at = this.#policies.findIndex((candidate) => candidate.spiIn === spiIn);
-    while (at > 0 && this.#standbys.includes(this.#policies[at])) at--;
-    const policy = this.#policies[at];
+    if (this.#inner.read(packet, 0, packet.length) !== undefined) return;
+    const policy = this.#policies.coveringFor(spiIn, this.#inner, ({ peer }, named) => peer === named.peer);
     if (policy === undefined || policy.limit?.spent) return;
     this.#turnTo(policy, false);
-    if (!this.#sizes.addProbe(policy, packet, this.#inner, this.#runs)) return;
+    if (!this.#sizes.addProbe(policy.sa, packet, this.#inner, this.#runs)) return;
     this.#octets += packet.length;
     this.#counters.add(policy.slot, 'packetsOut', 1);
     this.#counters.add(policy.slot, 'bytesOut', packet.length);
@@ -256,7 +241,7 @@ export class OutboundLane {
       this.#counters.drop('outbound', 'not-ip');
       return;
     }
-    const policy = this.#policyFor();
+    const policy = this.#policies.covering(this.#inner);
     if (policy === undefined) {
       this.#counters.drop('outbound', 'no-policy');
       return;
@@ -329,15 +314,6 @@ export class OutboundLane {
     this.#divisible = divisible;
   }
 
-  #policyFor(): Policy | undefined {
-    const policies = this.#policies;
-    for (let p = 0; p < policies.length; p++) {
-      if (policies[p].remote.covers(this.#inner, 'destination') && policies[p].local.covers(this.#inner, 'source'))
-        return policies[p];
-    }
-    return undefined;
-  }
-
   #flush(): void {
     const runs = this.#runs;
     const policy = this.#policy;
@@ -352,15 +328,6 @@ export class OutboundLane {
     this.#octets = 0;
     const crossed = limit?.crossed();
     if (crossed !== undefined) this.#options.onLimit?.(policy.spiIn, crossed);
-  }
-
-  /** SAs that stood by and are used by the peer take over. */
-  #relieve(): void {
-    for (const policy of this.#standbys) {
-      if (!this.#counters.isUsed(policy.slot)) continue;
-      this.#standbys = this.#standbys.filter((other) => other !== policy);
-      this.#policies = [policy, ...this.#policies.filter((other) => other !== policy)];
-    }
   }
 
   #sendRuns(peer: Peer): void {
@@ -407,6 +374,8 @@ export class OutboundLane {
     this.#runs.drop(count);
   }
 
+  readonly #isUsed = ({ slot }: Policy): boolean => this.#counters.isUsed(slot);
+
   readonly #socketFor = (peer: Peer): UdpSocket | undefined => {
     // RFC 9329 §5: what belongs in a connection goes nowhere else, not even while there is none.
     if (peer.stream !== undefined) return this.#options.streamTo?.(peer.stream);
@@ -415,7 +384,7 @@ export class OutboundLane {
 
   #forgetPeers(): void {
     for (const [key, peer] of this.#peers) {
-      if (!this.#policies.some((policy) => policy.peer === peer)) this.#peers.delete(key);
+      if (!this.#policies.all.some((policy) => policy.peer === peer)) this.#peers.delete(key);
     }
   }
 
@@ -440,10 +409,8 @@ interface PacketSource {
   write(i: number, to: number): number;
 }
 
-interface Policy extends Watched, Kept {
+interface Policy extends Watched, Kept, Selecting {
   readonly sa: OutboundSa;
-  readonly local: SelectorSet;
-  readonly remote: SelectorSet;
   peer: Peer;
   /** Octets of the largest inner packet, while nothing else is known of the path. */
   readonly innerMtu: number;

@@ -10,7 +10,6 @@ import type { Segmenter } from '../ip/segment.ts';
 import { virtioHeaderBytes } from '../ip/virtio.ts';
 import type { Pieces, Tun } from '../system/ports.ts';
 import type { Counters } from './counters.ts';
-import type { SelectorSet } from './selectors.ts';
 import type { SendRuns } from './sendRuns.ts';
 
 export interface OutboundSizesOptions {
@@ -29,13 +28,6 @@ export interface Watched {
   /** When it was looked whether anything comes back, and how much had. */
   lookedAt: number;
   arrivals: number;
-}
-
-/** An SA that may carry a probe. */
-interface Probed {
-  readonly sa: OutboundSa;
-  readonly local: SelectorSet;
-  readonly remote: SelectorSet;
 }
 
 /** RFC 8200 §5: what every IPv6 link carries, ours too. */
@@ -102,14 +94,12 @@ export class OutboundSizes {
     tun.write(memory, this.#message);
   }
 
-  /** Frames this inner packet as it is at the end of the runs, where the SA may carry it; whether it did. */
-  addProbe({ sa, local, remote }: Probed, packet: Uint8Array, inner: InnerHeader, runs: SendRuns): boolean {
+  /** Frames this inner packet as it is at the end of the runs; whether there was a sequence number for it. */
+  addProbe(sa: OutboundSa, packet: Uint8Array, { version }: InnerHeader, runs: SendRuns): boolean {
     const { bytes } = this.#options.memory;
     const to = runs.cursor + sa.headBytes;
     bytes.set(packet, to);
-    if (inner.read(bytes, to, packet.length) !== undefined) return false;
-    if (!remote.covers(inner, 'destination') || !local.covers(inner, 'source')) return false;
-    const wire = sa.frame(bytes, to, packet.length, inner.version === 4 ? nextHeaderIpv4 : nextHeaderIpv6);
+    const wire = sa.frame(bytes, to, packet.length, version === 4 ? nextHeaderIpv4 : nextHeaderIpv6);
     if (wire > 0) runs.add(wire, 0);
     return wire > 0;
   }

@@ -165,6 +165,26 @@ for (const { family, outer, hole } of [
   });
 }
 
+test('a black hole is found when the newest SA of the way is of networks where nobody is asked', {
+  timeout: 120_000,
+}, async () => {
+  await narrow(1500, true);
+  const sas = await connect(4);
+  const [near, far] = sas;
+  const others = ['10.77.0.0/24'];
+  const further = [
+    { ...near, spiIn: near.spiIn + 4, spiOut: near.spiOut + 4, remote: others },
+    { ...far, spiIn: far.spiIn + 4, spiOut: far.spiOut + 4, local: others },
+  ] as const;
+  await Promise.all([laptop.call('install', further[0]), office.call('install', further[1])]);
+  await narrow(1300, true);
+  assert.ok((await laptop.call('transfer', '10.99.0.1', 7000, 20_000_000)).intact);
+  const most = largestInner(shape, 4, 1300);
+  await until(async () => ((await laptop.call('pathMtu', near.spiIn))?.inner ?? 0) <= most, 'the black hole is found');
+  assert.equal((await laptop.call('pathMtu', near.spiIn))?.because, 'black-hole');
+  await Promise.all([disconnect(further), disconnect(sas)]);
+});
+
 test('the way as wide as wanted: nothing is lowered', async () => {
   await narrow(1500, false);
   const sas = await connect(4);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toHex } from '../../../core/bytes/bytes.ts';
+import type { LaneChild } from '../../../core/dataplane/commands.ts';
 import { readU32 } from '../../../core/esp/packet.ts';
 import { SharedSequence } from '../../../core/esp/sharedSequence.ts';
 import { unpackSockaddr } from '../../../core/system/linux/sockaddr.ts';
@@ -61,6 +62,54 @@ test('it stands behind the one it replaces, not behind everybody: another SA for
   const fixture = outbound(other, old, { ...fresh, standby: true });
   fixture.lane.remove(0x1001);
   assert.deepEqual(send(fixture), [0x2001]);
+});
+
+for (const standby of [false, true]) {
+  const asked = standby ? 'the peer' : 'we';
+  test(`RFC 4301 §4.4.1: where networks overlap a rekeying leaves the order as it was, whoever asked for it: ${asked}`, () => {
+    const wide = (spiIn: number, change: Partial<LaneChild> = {}): LaneChild =>
+      laneChild(suite, { spiIn, slot: spiIn & 15, remoteSelectors: [selector('10.0.0.0/8')], ...change });
+    const fixture = outbound(wide(0x1001), laneChild(suite, { spiIn: 0x4002, slot: 2 }), wide(0x1003, { remoteSelectors: [] }));
+    const both = (): readonly number[] => {
+      fixture.tun.inject(inner('10.0.0.1', '10.1.2.3'), inner('10.0.0.1', '10.9.2.3'));
+      while (fixture.lane.forward() > 0);
+      return sentDatagrams(fixture.udp).map(({ bytes }) => readU32(bytes, 0));
+    };
+    assert.deepEqual(both(), [0x4002, 0x1001]);
+    // And once more, while the one before is still there.
+    for (const [before, after] of [
+      [0x1001, 0x1004],
+      [0x1004, 0x1005],
+    ]) {
+      assert.equal(fixture.lane.install(wide(after, { replaces: before, standby })), undefined);
+      if (standby) assert.deepEqual(both(), [0x4002, before]);
+      fixture.counters.set(after & 15, 'lastIn', 5);
+      assert.deepEqual(both(), [0x4002, after]);
+    }
+    for (const gone of [0x1001, 0x1004]) fixture.lane.remove(gone);
+    assert.deepEqual(both(), [0x4002, 0x1005]);
+    fixture.lane.remove(0x4002);
+    assert.deepEqual(both(), [0x1005, 0x1005]);
+  });
+}
+
+test('we replace one that waits: ours sends at once, and what waited waits for nobody when the first is gone', () => {
+  const ours = laneChild(suite, { spiIn: 0x3001, slot: 2, replaces: 0x2001 });
+  const fixture = outbound(old, { ...fresh, standby: true }, ours);
+  assert.deepEqual(send(fixture), [0x3001]);
+  fixture.counters.set(1, 'lastIn', 5);
+  assert.deepEqual(send(fixture), [0x3001]);
+  fixture.lane.remove(0x3001);
+  assert.deepEqual(send(fixture), [0x2001]);
+});
+
+test('the successor of one that waits is used first: it sends', () => {
+  const third = laneChild(suite, { spiIn: 0x3001, slot: 2, replaces: 0x2001, standby: true });
+  const fixture = outbound(old, { ...fresh, standby: true }, third);
+  fixture.counters.set(2, 'lastIn', 5);
+  assert.deepEqual(send(fixture), [0x3001]);
+  for (const gone of [0x1001, 0x2001]) fixture.lane.remove(gone);
+  assert.deepEqual(send(fixture), [0x3001]);
 });
 
 test('a probe of the path goes out on the SA that sends', () => {

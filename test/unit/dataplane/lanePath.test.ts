@@ -3,8 +3,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAddress } from '../../../core/bytes/address.ts';
 import { concat, toHex } from '../../../core/bytes/bytes.ts';
+import type { LaneChild } from '../../../core/dataplane/commands.ts';
+import { readU32 } from '../../../core/esp/packet.ts';
 import { type Echo, echoRequest } from '../../../core/ip/echo.ts';
-import { type InboundFixture, inbound, inner, laneChild, mirrored, type OutboundFixture, outbound } from './fixtures.ts';
+import {
+  type InboundFixture,
+  inbound,
+  inner,
+  laneChild,
+  mirrored,
+  type OutboundFixture,
+  outbound,
+  selector,
+} from './fixtures.ts';
 
 const child = laneChild('aes256gcm16', { mtu: 1400 });
 const small = (length: number): Uint8Array => inner('10.0.0.1', '10.1.2.3', { length });
@@ -78,6 +89,26 @@ test('a probe goes as it is, whatever the MTU, with DF; not beyond the selectors
   fixture.lane.probe(child.spiIn, new Uint8Array(30));
   fixture.lane.probe(child.spiIn + 1, small(100));
   assert.equal(fixture.udp.sent.length, 0);
+});
+
+test('a probe goes on another SA to the same place where the one that is named does not cover it, and on none to another', () => {
+  const other = (spiIn: number, networks: string, change: Partial<LaneChild> = {}): LaneChild =>
+    laneChild('aes256gcm16', { spiIn, slot: spiIn, remoteSelectors: [selector(networks)], ...change });
+  const fixture = outbound(
+    other(1, '10.1.0.0/16'),
+    other(2, '10.1.0.0/16', { replaces: 1, standby: true }),
+    other(3, '10.2.0.0/16'),
+    other(4, '10.3.0.0/16', { remote: { address: '192.0.2.9', port: 4500 } }),
+  );
+  const spis = (spiIn: number, target: string): readonly number[] => {
+    fixture.lane.probe(spiIn, inner('10.0.0.1', target, { length: 1400 }));
+    return fixture.udp.sent.splice(0).map(({ bytes }) => readU32(bytes, 0));
+  };
+  assert.deepEqual(spis(3, '10.1.2.3'), [1]);
+  assert.deepEqual(spis(3, '10.2.2.3'), [3]);
+  assert.deepEqual(spis(3, '10.3.2.3'), []);
+  assert.deepEqual(spis(4, '10.1.2.3'), []);
+  assert.deepEqual([fixture.counters.child(1).packetsOut, fixture.counters.child(3).packetsOut], [1, 1]);
 });
 
 test('a packet that the device does not carry is told and lost, and the next one goes', () => {
