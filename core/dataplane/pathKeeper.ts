@@ -144,8 +144,6 @@ class PathKeeper {
   routes: readonly EchoRoute[] = [];
   /** The newest last: it carries the probes, and its suite is the machine's. */
   #children: readonly KeptChild[];
-  /** What it would be if the way carried everything. */
-  #most: number;
   #because: LoweredBy | undefined;
   #cancel: (() => void) | undefined;
   #deadline: number | undefined;
@@ -159,7 +157,6 @@ class PathKeeper {
     this.#ports = ports;
     this.#children = [child];
     this.#machine = new PathMtu({ configured: child.configured, path, shape: child.shape, random: ports.random });
-    this.#most = this.#machine.mtu.inner;
   }
 
   get session(): EchoSession {
@@ -171,19 +168,25 @@ class PathKeeper {
   }
 
   add(child: KeptChild): void {
-    const before = this.#newest();
-    this.#children = [...this.#children, child];
-    if (sameShape(before.shape, child.shape) && before.configured === child.configured) return;
-    this.#machine.change({ shape: child.shape, configured: child.configured }, this.#ports.now());
-    this.#settle();
+    this.#change([...this.#children, child]);
   }
 
   /** True when it was the last one. */
   remove(spiIn: number): boolean {
     const left = this.#children.filter((child) => child.spiIn !== spiIn);
-    if (left.length > 0) this.#children = left;
+    if (left.length > 0) this.#change(left);
     else this.stop();
     return left.length === 0;
+  }
+
+  /** The machine's suite and bound are those of the newest. */
+  #change(children: readonly KeptChild[]): void {
+    const before = this.#newest();
+    this.#children = children;
+    const { shape, configured } = this.#newest();
+    if (sameShape(before.shape, shape) && before.configured === configured) return;
+    this.#machine.change({ shape, configured }, this.#ports.now());
+    this.#settle();
   }
 
   stop(): void {
@@ -259,8 +262,7 @@ class PathKeeper {
 
   /** Steps up to what the way carries change nothing about why it is not more. */
   #note({ mtu, because }: PathAction & { readonly kind: 'mtu' }): void {
-    if (because === 'path' && this.#because === undefined) this.#most = mtu.inner;
-    if (mtu.inner >= this.#most) this.#because = undefined;
+    if (mtu.inner >= this.#machine.most) this.#because = undefined;
     else if (because === 'reported' || because === 'black-hole') this.#because = because;
   }
 

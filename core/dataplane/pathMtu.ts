@@ -101,6 +101,12 @@ export class PathMtu {
     return this.#current;
   }
 
+  /** Octets of the largest inner packet, if the way carried everything. */
+  get most(): number {
+    const { family, interfaceMtu = 1500 } = this.#path;
+    return Math.min(this.#configured, largestInner(this.#shape, family, interfaceMtu));
+  }
+
   /** For `isEchoReply` in the inbound lane: what marks answers to the probes. */
   get session(): EchoSession {
     return this.#round.session;
@@ -223,8 +229,7 @@ export class PathMtu {
 
   /** What the largest would be without the report. */
   #unreported(): number {
-    const { family, interfaceMtu = 1500 } = this.#path;
-    return Math.min(this.#configured, this.#probed, largestInner(this.#shape, family, interfaceMtu));
+    return Math.min(this.most, this.#probed);
   }
 
   #settle(because: MtuReason): void {

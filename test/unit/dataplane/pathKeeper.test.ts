@@ -141,6 +141,41 @@ test('another suite: the outer size stays, each SA has its own', () => {
   assert.ok(outerSize(childOf(1).shape, 4, old) <= 1300);
 });
 
+test('… and when the newest goes the machine has the suite of the one that stays: reports of its packets are heard', () => {
+  const world = new World();
+  const heavy = childOf(1, 'aes256-sha512');
+  world.keepers.add(way, heavy);
+  world.keepers.add(way, childOf(2));
+  world.keepers.reported(way.remote, 1400);
+  world.keepers.remove(2);
+  const fits = (outer: number): number => largestInner(heavy.shape, 4, outer);
+  assert.equal(world.keepers.mtu(1)?.inner, fits(1400));
+  const outer = outerSize(heavy.shape, 4, fits(1400));
+  world.changes.length = 0;
+  world.keepers.reported(way.remote, outer - 1);
+  assert.deepEqual(world.changes, [{ spiIn: 1, mtu: { inner: fits(outer - 1), fragmentOutside: false, because: 'reported' } }]);
+});
+
+test('… and its bound: what is less by a bound alone has no other reason', () => {
+  const world = new World();
+  world.keepers.add(way, childOf(1));
+  world.keepers.add(way, childOf(2, 'aes256gcm16', 1300));
+  world.keepers.reported(way.remote, 1200);
+  world.changes.length = 0;
+  world.pass(10 * minutes + 1);
+  assert.deepEqual(world.keepers.mtu(2), { inner: 1300, fragmentOutside: false, because: undefined });
+  world.keepers.remove(2);
+  assert.deepEqual(world.keepers.mtu(1), { inner: 1400, fragmentOutside: false, because: undefined });
+  assert.deepEqual(
+    world.changes.map(({ spiIn, mtu }) => [spiIn, mtu.inner]),
+    [
+      [1, 1300],
+      [2, 1300],
+      [1, 1400],
+    ],
+  );
+});
+
 test('a suspicion is looked into; who is gone leaves no timer behind', () => {
   const world = new World();
   world.keepers.add(way, childOf(1));
