@@ -13,6 +13,7 @@ import { InnerHeader } from '../ip/header.ts';
 import { clampMss } from '../ip/mss.ts';
 import type { PacketMemory } from '../ip/packetMemory.ts';
 import { Segmenter } from '../ip/segment.ts';
+import { SegmentFragments } from '../ip/segmentFragments.ts';
 import { packetMemory } from '../ip/simdMemory.ts';
 import { needsChecksum, VirtioHeader, virtioHeaderBytes } from '../ip/virtio.ts';
 import { packSockaddr } from '../system/linux/sockaddr.ts';
@@ -57,6 +58,9 @@ const icmpAt = frameAt + 65_600;
 /** Room for the ESP packets of two of the largest frames, so that one more always fits when `flushAt` is not reached. */
 const runsAt = 67_072;
 const runsEnd = runsAt + 4 * 65_536;
+/** Room for the largest segment of a frame, which is cut into fragments there. */
+const asideAt = runsEnd;
+const memoryEnd = asideAt + 65_536;
 const flushAt = 65_536;
 /** Room for SPI, sequence number and the longest IV in front (24), for padding, trailer and the longest ICV behind (49). */
 const overhead = 80;
@@ -77,7 +81,7 @@ export class OutboundLane {
   socket6: UdpSocket | undefined;
   readonly #options: OutboundLaneOptions;
   readonly #counters: Counters;
-  readonly #memory: PacketMemory = packetMemory(runsEnd);
+  readonly #memory: PacketMemory = packetMemory(memoryEnd);
   readonly #policies = new OutboundPolicies<Policy>();
   readonly #peers = new Map<string, Peer>();
   readonly #runs = new SendRuns(runsAt, runsEnd);
@@ -95,6 +99,7 @@ export class OutboundLane {
   readonly #inner = new InnerHeader();
   readonly #virtio = new VirtioHeader();
   readonly #segmenter = new Segmenter();
+  readonly #fragments = new SegmentFragments(this.#memory, asideAt, this.#segmenter);
   #now = 0;
   #found = 0;
 
@@ -263,14 +268,13 @@ export class OutboundLane {
   #sendTooLarge(policy: Policy, at: number, mtu: number, count: number, divisible: boolean): void {
     const inner = this.#inner;
     const segmenter = this.#segmenter;
-    const sizes = this.#sizes;
-    if (sizes.isLeast(inner, segmenter.packetLength(0))) {
+    if (this.#sizes.isLeast(inner, segmenter.packetLength(0))) {
       this.#send(policy, at, segmenter, count, true);
       return;
     }
-    const fragments = sizes.cut(segmenter, at, inner.totalLength, mtu, count);
-    if (fragments > 0) this.#send(policy, at, sizes.fragments, fragments, divisible);
-    else sizes.refuse(this.tun, policy.slot, inner, at, mtu, count);
+    const fragments = this.#fragments.start(at, count, mtu);
+    if (fragments > 0) this.#send(policy, at, this.#fragments, fragments, divisible);
+    else this.#sizes.refuse(this.tun, policy.slot, inner, at, mtu, count);
   }
 
   /** Frames `count` packets, which `source` writes one by one; the inner packet they come from is at `at`. */

@@ -2,11 +2,9 @@
 
 import type { OutboundSa } from '../esp/outbound.ts';
 import { nextHeaderIpv4, nextHeaderIpv6 } from '../esp/packet.ts';
-import { Ipv4Fragments } from '../ip/fragment.ts';
 import type { InnerHeader } from '../ip/header.ts';
 import { TooBigMessages } from '../ip/icmp.ts';
 import type { PacketMemory } from '../ip/packetMemory.ts';
-import type { Segmenter } from '../ip/segment.ts';
 import { virtioHeaderBytes } from '../ip/virtio.ts';
 import type { Pieces, Tun } from '../system/ports.ts';
 import type { Counters } from './counters.ts';
@@ -38,8 +36,6 @@ const silenceInterval = 2000;
 const fewArrivals = 8;
 
 export class OutboundSizes {
-  /** After `cut`: what is to be sent. */
-  readonly fragments = new Ipv4Fragments();
   readonly #options: OutboundSizesOptions;
   readonly #tooBig = new TooBigMessages();
   readonly #message: Pieces = { offset: new Uint32Array(1), length: new Uint32Array(1), count: 1 };
@@ -63,14 +59,6 @@ export class OutboundSizes {
   /** RFC 8200 §5: an IPv6 host believes no smaller MTU, so a link that carries less fragments below IPv6: outside. */
   isLeast(inner: InnerHeader, octets: number): boolean {
     return inner.version === 6 && octets <= leastMtu6;
-  }
-
-  /** RFC 4301 §8.2.1: larger than the tunnel carries. How many fragments there are, where IPv4 allows them; else 0. */
-  cut(segmenter: Segmenter, at: number, octets: number, mtu: number, count: number): number {
-    // Of a frame of many segments the host is told even without DF: it learns, and its TCP makes smaller ones.
-    if (count > 1) return 0;
-    segmenter.write(0, at); // finishes its checksum in place
-    return this.fragments.start(this.#options.memory.bytes, at, octets, mtu);
   }
 
   /** Drops the `count` packets that are made of what is at `at`, and tells the host what the tunnel carries. */

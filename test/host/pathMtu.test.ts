@@ -185,6 +185,25 @@ test('a black hole is found when the newest SA of the way is of networks where n
   await Promise.all([disconnect(further), disconnect(sas)]);
 });
 
+test('TCP without DF goes on in fragments on a way that turns out narrow, and is told nothing', {
+  timeout: 120_000,
+}, async () => {
+  await narrow(1300, true);
+  await laptop.namespace.sysctl({ 'net/ipv4/ip_no_pmtu_disc': 1 });
+  try {
+    const sas = await connect(4);
+    // Begun with the segments of a wide way.
+    assert.ok((await laptop.call('transfer', '10.99.0.1', 7000, 20_000_000)).intact);
+    assert.ok(((await laptop.call('pathMtu', sas[0].spiIn))?.inner ?? 1400) < 1300);
+    const { packetsOut, dropsTooBig } = await laptop.counters(sas[0].spiIn);
+    assert.equal(dropsTooBig, 0);
+    assert.ok(packetsOut > (2 * 20_000_000) / 1360, `${packetsOut}`);
+    await disconnect(sas);
+  } finally {
+    await laptop.namespace.sysctl({ 'net/ipv4/ip_no_pmtu_disc': 0 });
+  }
+});
+
 test('the way as wide as wanted: nothing is lowered', async () => {
   await narrow(1500, false);
   const sas = await connect(4);

@@ -6,6 +6,8 @@ import { concat, toHex } from '../../../core/bytes/bytes.ts';
 import type { LaneChild } from '../../../core/dataplane/commands.ts';
 import { readU32 } from '../../../core/esp/packet.ts';
 import { type Echo, echoRequest } from '../../../core/ip/echo.ts';
+import { MemoryTun } from '../../../core/system/memory/tun.ts';
+import { superPacketOf } from '../ip/judge.ts';
 import {
   type InboundFixture,
   inbound,
@@ -47,6 +49,31 @@ test('the MTU in force is what the main thread says last, for the next frame alr
   assert.equal(carried(forward(fixture, small(1400))).length, 1);
   fixture.counters.clear(0);
   assert.equal(fixture.counters.path(0), 0);
+});
+
+test('RFC 4301 §8.2.1: of a frame of many segments each is fragmented without DF, and the host hears nothing; with DF it does', () => {
+  const fixture = outbound(child);
+  const tun = new MemoryTun({ headers: true, tcp: true, udp: true });
+  fixture.lane.tun = tun;
+  fixture.counters.setPath(0, 1300, false);
+  const carry = (dontFragment: boolean): readonly Uint8Array[] => {
+    const packet = superPacketOf({
+      ...{ version: 4, protocol: 'tcp', source: Uint8Array.of(10, 0, 0, 1), destination: Uint8Array.of(10, 1, 2, 3) },
+      ...{ sourcePort: 1000, destinationPort: 443, payload: new Uint8Array(40_000).fill(7), dontFragment },
+    });
+    const virtio = Uint8Array.of(1, 1, 40, 0, 1360 & 255, 1360 >> 8, 20, 0, 16, 0);
+    tun.inject(concat(virtio, packet));
+    while (fixture.lane.forward() > 0);
+    return carried(fixture.udp.sent.splice(0));
+  };
+  const segments = Math.ceil(40_000 / 1360);
+  const lengths = carry(false).map(({ length }) => length);
+  assert.deepEqual(lengths.slice(0, 4), [1300, 120, 1300, 120]);
+  assert.equal(lengths.length, 2 * segments - 1);
+  const { packetsOut, dropsTooBig } = fixture.counters.child(0);
+  assert.deepEqual([packetsOut, dropsTooBig, tun.written.length], [lengths.length, 0, 0]);
+  assert.deepEqual(carry(true), []);
+  assert.deepEqual([fixture.counters.child(0).dropsTooBig, tun.written.length], [segments, 1]);
 });
 
 test('RFC 8200 §5: an IPv6 packet of up to 1280 octets is never refused, it goes without DF; larger ones hear of no less', () => {

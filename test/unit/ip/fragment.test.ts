@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Ipv4Fragments } from '../../../core/ip/fragment.ts';
-import { getU16, headerIsRight, ipv4Packet, ipv6Packet } from './judge.ts';
+import { getU16, headerIsRight, ipv4Packet, ipv6Packet, reassemble } from './judge.ts';
 
 /** All fragments of the packet; the memory around them is watched. */
 function split(packet: Uint8Array, mtu: number): Uint8Array[] {
@@ -29,38 +29,6 @@ function split(packet: Uint8Array, mtu: number): Uint8Array[] {
   });
   assert.deepEqual(outcomes[1], outcomes[0], 'octets outside the packet were read');
   return outcomes[0];
-}
-
-interface Whole {
-  readonly data: Uint8Array;
-  readonly from: number;
-  readonly more: boolean;
-}
-
-/** Puts fragments together as RFC 791 §3.2 has it, in any order, insisting on no hole and no overlap. */
-function reassemble(fragments: readonly Uint8Array[]): Whole {
-  const parts = fragments
-    .map((fragment) => ({
-      from: (getU16(fragment, 6) & 0x1fff) * 8,
-      more: (getU16(fragment, 6) & 0x2000) !== 0,
-      data: fragment.subarray((fragment[0] & 0x0f) * 4),
-    }))
-    .sort((a, b) => a.from - b.from);
-  let at = parts[0].from;
-  for (const [i, part] of parts.entries()) {
-    assert.equal(part.from, at, 'a hole or an overlap');
-    if (i < parts.length - 1) {
-      assert.ok(part.more, 'more fragments follow');
-      assert.equal(part.data.length % 8, 0);
-      assert.ok(part.data.length > 0);
-    }
-    at += part.data.length;
-  }
-  return {
-    data: Uint8Array.from(parts.flatMap(({ data }) => [...data])),
-    from: parts[0].from,
-    more: parts[parts.length - 1].more,
-  };
 }
 
 const payloadOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i * 31 + (i >> 8));

@@ -94,6 +94,38 @@ export function virtioOf(bytes: Uint8Array): Virtio {
   };
 }
 
+interface Whole {
+  readonly data: Uint8Array;
+  readonly from: number;
+  readonly more: boolean;
+}
+
+/** Puts fragments together as RFC 791 §3.2 has it, in any order, insisting on no hole and no overlap. */
+export function reassemble(fragments: readonly Uint8Array[]): Whole {
+  const parts = fragments
+    .map((fragment) => ({
+      from: (getU16(fragment, 6) & 0x1fff) * 8,
+      more: (getU16(fragment, 6) & 0x2000) !== 0,
+      data: fragment.subarray((fragment[0] & 0x0f) * 4),
+    }))
+    .sort((a, b) => a.from - b.from);
+  let at = parts[0].from;
+  for (const [i, part] of parts.entries()) {
+    assert.equal(part.from, at, 'a hole or an overlap');
+    if (i < parts.length - 1) {
+      assert.ok(part.more, 'more fragments follow');
+      assert.equal(part.data.length % 8, 0);
+      assert.ok(part.data.length > 0);
+    }
+    at += part.data.length;
+  }
+  return {
+    data: Uint8Array.from(parts.flatMap(({ data }) => [...data])),
+    from: parts[0].from,
+    more: parts[parts.length - 1].more,
+  };
+}
+
 /** What a device does with a frame: the packets that come out of it, with all checksums. Throws where it makes no sense. */
 export function segmented(packet: Uint8Array, virtio: Virtio): Uint8Array[] {
   if (virtio.gsoType === 0) return [(virtio.flags & 1) === 0 ? packet.slice() : finished(packet, virtio)];
