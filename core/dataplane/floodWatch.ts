@@ -27,10 +27,10 @@ export class FloodWatch {
     return this.#on;
   }
 
-  /** Before datagrams are looked at; `now` is in milliseconds. */
+  /** Before datagrams are looked at; `now` is in milliseconds of a clock that never goes back. */
   begin(now: number): void {
     this.#now = now;
-    if (now - this.#since >= window || now < this.#since) {
+    if (now - this.#since >= window) {
       this.#since = now;
       this.#bad = 0;
     }
@@ -56,7 +56,7 @@ export class FloodWatch {
 
   /** Once per interval while many are counted: it should be told. */
   takeDue(): boolean {
-    if (this.#bad < many || Math.abs(this.#now - this.#told) < interval) return false;
+    if (this.#bad < many || this.#now - this.#told < interval) return false;
     this.#told = this.#now;
     return true;
   }

@@ -50,8 +50,10 @@ export interface InboundLaneOptions {
   readonly onLimit?: (spiIn: number, which: LimitKind) => void;
   /** A packet of an SA that is not there: whether one was installed just now. It may call `install`. */
   readonly onUnknown?: () => boolean;
-  /** `Date.now`. */
+  /** `Date.now`, for counters. */
   readonly clock: () => number;
+  /** Milliseconds of a clock that never goes back, for all that is so many in a while. */
+  readonly monotonic: () => number;
   /** Runs of datagrams per read. */
   readonly capacity?: number;
 }
@@ -91,7 +93,9 @@ export class InboundLane {
   /** The SA whose packets were admitted and are not opened yet, and TOS of their outer headers. */
   #pending: Entry | undefined;
   readonly #tos = new Uint8Array(128);
+  /** By `clock` and by `monotonic`. */
   #now = 0;
+  #time = 0;
   #found = 0;
   /** The SA whose packets are not looked at for the rest of this run: its first ones were forged, as were those before. */
   #forged: Entry | undefined;
@@ -158,7 +162,8 @@ export class InboundLane {
     const count = socket.receive(this.#memory, batch);
     if (count === 0) return 0;
     this.#now = this.#options.clock();
-    this.#flood.begin(this.#now);
+    this.#time = this.#options.monotonic();
+    this.#flood.begin(this.#time);
     this.#far = 0;
     for (let i = 0; i < count; i++) this.#run(i, channel);
     this.#open();
@@ -236,7 +241,7 @@ export class InboundLane {
   /** Those whom we talk to have the queue of the main thread; strangers a share of it that does not keep it busy. */
   #mayQueueIke(offset: number, length: number): boolean {
     if (!this.#knowsIke(offset)) {
-      const second = Math.floor(this.#now / 1000);
+      const second = Math.floor(this.#time / 1000);
       if (second !== this.#strangerSecond) {
         this.#strangerSecond = second;
         this.#strangers = 0;
@@ -354,7 +359,7 @@ export class InboundLane {
     const { bytes } = this.#memory;
     if (session === undefined || !isEchoReply(bytes, at, length, session.identifier, session.token)) return false;
     this.#counters.add(slot, 'echoesIn', 1);
-    const second = Math.floor(this.#now / 1000);
+    const second = Math.floor(this.#time / 1000);
     this.#echoes = second === this.#echoSecond ? this.#echoes + 1 : 1;
     this.#echoSecond = second;
     if (this.#echoes <= maxEchoes) this.#options.onEcho?.(spiIn, bytes.slice(at, at + Math.min(length, echoBytes)));

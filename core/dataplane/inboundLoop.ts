@@ -22,6 +22,7 @@ export function inboundLoop({ backend, counters, replayWindow, report, wake, obe
     window: replayWindow,
     capacity,
     clock: Date.now,
+    monotonic: () => performance.now(),
     onFlood: (flood) => report({ kind: 'flood', ...flood }),
     onEcho: (spiIn, packet) => report({ kind: 'echo', spiIn, packet }, [packet.buffer]),
     onLimit: (spiIn, which) => report({ kind: 'limit', spiIn, which }),

@@ -35,7 +35,7 @@ export interface OutboundLaneOptions {
   readonly keepaliveInterval: number;
   /** `Date.now`, for counters. */
   readonly clock: () => number;
-  /** Milliseconds of a clock that never goes back, for keepalives. */
+  /** Milliseconds of a clock that never goes back, for keepalives and what is watched. */
   readonly monotonic: () => number;
   /** The kernel says of a packet that the device does not carry it; the error queue says what it does. */
   readonly onTooLong?: (socket: UdpSocket) => void;
@@ -100,7 +100,9 @@ export class OutboundLane {
   readonly #virtio = new VirtioHeader();
   readonly #segmenter = new Segmenter();
   readonly #fragments = new SegmentFragments(this.#memory, asideAt, this.#segmenter);
+  /** By `clock` and by `monotonic`. */
   #now = 0;
+  #time = 0;
   #found = 0;
 
   constructor(options: OutboundLaneOptions) {
@@ -124,7 +126,7 @@ export class OutboundLane {
       remote: new SelectorSet(child.remoteSelectors),
       peer: this.#peerOf(child.remote, sockaddr),
       innerMtu: child.mtu,
-      lookedAt: 0,
+      lookedAt: Number.NEGATIVE_INFINITY,
       arrivals: -1,
       tosMask: outerMask(child.dscp ?? 'copy'),
       keepaliveInterval: child.keepaliveInterval ?? this.#options.keepaliveInterval,
@@ -169,6 +171,7 @@ export class OutboundLane {
     const { tun } = this;
     if (tun === undefined) return 0;
     this.#now = this.#options.clock();
+    this.#time = this.#options.monotonic();
     this.#policies.relieve(this.#isUsed);
     const most = brief ? maxFramesBrief : maxFrames;
     let frames = 0;
@@ -260,7 +263,7 @@ export class OutboundLane {
     if (count < 0) this.#counters.drop('outbound', 'not-ip');
     else if (this.#segmenter.packetLength(0) > mtu) this.#sendTooLarge(policy, at, mtu, count, path < 0);
     else {
-      this.#sizes.watch(policy, this.#segmenter.packetLength(0), mtu, this.#now);
+      this.#sizes.watch(policy, this.#segmenter.packetLength(0), mtu, this.#time);
       this.#send(policy, at, this.#segmenter, count, path < 0);
     }
   }

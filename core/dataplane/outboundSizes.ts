@@ -23,7 +23,7 @@ export interface OutboundSizesOptions {
 export interface Watched {
   readonly spiIn: number;
   readonly slot: number;
-  /** When it was looked whether anything comes back, and how much had. */
+  /** When it was looked whether anything comes back, by a clock that never goes back, and how much had. */
   lookedAt: number;
   arrivals: number;
 }

@@ -161,6 +161,8 @@ class Scene {
   }
 }
 
+const clocks = { clock: Date.now, monotonic: () => performance.now() };
+
 /** A lane of the other direction, without turns. */
 interface Peer {
   install(child: LaneChild): void;
@@ -172,7 +174,7 @@ interface Peer {
 function sender(backend: EspBackend, { tun, udp }: Loopback): Peer {
   const lane = new OutboundLane({
     ...{ backend, keepaliveInterval, counters: new Counters(), random: (length) => new Uint8Array(length) },
-    ...{ clock: Date.now, monotonic: () => performance.now() },
+    ...clocks,
   });
   lane.tun = tun;
   lane.socket4 = udp;
@@ -184,7 +186,7 @@ function sender(backend: EspBackend, { tun, udp }: Loopback): Peer {
 }
 
 function receiver(backend: EspBackend, { tun, udp }: Loopback): Peer {
-  const lane = new InboundLane({ backend, counters: new Counters(), window: 64, clock: Date.now, onIke: () => {}, capacity: 1 });
+  const lane = new InboundLane({ backend, counters: new Counters(), window: 64, ...clocks, onIke: () => {}, capacity: 1 });
   lane.tun = tun;
   return {
     install: (child) => void lane.install(child),

@@ -50,13 +50,20 @@ export function mirrored(child: LaneChild): LaneChild {
   };
 }
 
+interface Time {
+  /** By the clock that never goes back. */
+  now: number;
+  /** Milliseconds that the wall's clock is behind it. */
+  setBack: number;
+}
+
 export interface OutboundFixture {
   readonly lane: OutboundLane;
   readonly tun: MemoryTun;
   readonly udp: MemoryUdp;
   readonly udp6: MemoryUdp;
   readonly counters: Counters;
-  readonly time: { now: number };
+  readonly time: Time;
   /** SAs on which nothing came back, and sockets that refused a packet's size. */
   readonly doubts: string[];
   readonly tooLong: UdpSocket[];
@@ -75,7 +82,7 @@ export function outboundThatWaits(...children: readonly LaneChild[]): OutboundFi
 /** Lanes that have all SAs in common, as `Dataplane` makes them; the first one sends keepalives. `memory` is one SA's sequence numbers. */
 export function outboundLanes(count: number, memory: SharedArrayBuffer, child: LaneChild): readonly OutboundFixture[] {
   const shared = new Counters(count).shared;
-  const time = { now: 1_000_000 };
+  const time = { now: 1_000_000, setBack: 0 };
   return Array.from({ length: count }, (_, lane) => {
     const own = { ...child, keys: keysFor(child, child.spi), keepalive: child.keepalive && lane === 0, sequence: memory };
     return fixtureOf({}, [own], new Counters(shared, lane), time);
@@ -86,7 +93,7 @@ function fixtureOf(
   options: Partial<OutboundLaneOptions>,
   children: readonly LaneChild[],
   counters = new Counters(),
-  time = { now: 1_000_000 },
+  time: Time = { now: 1_000_000, setBack: 0 },
 ): OutboundFixture {
   const doubts: string[] = [];
   const tooLong: UdpSocket[] = [];
@@ -97,7 +104,7 @@ function fixtureOf(
     counters,
     random: (length) => octets(length, seed++),
     keepaliveInterval: 20_000,
-    clock: () => time.now,
+    clock: () => time.now - time.setBack,
     monotonic: () => time.now,
     onDoubt: (spiIn, silent) => doubts.push(`${spiIn}${silent ? ' silent' : ''}`),
     onTooLong: (socket) => tooLong.push(socket),
@@ -116,7 +123,7 @@ function fixtureOf(
 export interface InboundFixture {
   /** What the lane told of floods. */
   readonly floods: readonly Flood[];
-  readonly time: { now: number };
+  readonly time: Time;
   readonly lane: InboundLane;
   readonly tun: MemoryTun;
   readonly udp: MemoryUdp;
@@ -133,7 +140,7 @@ export function inbound(...children: readonly LaneChild[]): InboundFixture {
   const echoes: { spiIn: number; packet: Uint8Array }[] = [];
   const ike: { bytes: Uint8Array; channel: string; from: Uint8Array }[] = [];
   const floods: Flood[] = [];
-  const time = { now: 1_700_000_000_000 };
+  const time = { now: 1_700_000_000_000, setBack: 0 };
   const limits: string[] = [];
   const late: LaneChild[] = [];
   const lane: InboundLane = new InboundLane({
@@ -141,7 +148,8 @@ export function inbound(...children: readonly LaneChild[]): InboundFixture {
     backend: nodeEspBackend,
     counters,
     window: 64,
-    clock: () => time.now,
+    clock: () => time.now - time.setBack,
+    monotonic: () => time.now,
     onIke: (bytes, channel, from) => ike.push({ bytes, channel, from: from.slice() }),
     onEcho: (spiIn, packet) => echoes.push({ spiIn, packet }),
     onLimit: (spiIn, which) => limits.push(`${spiIn} ${which}`),

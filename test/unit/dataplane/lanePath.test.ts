@@ -165,6 +165,9 @@ test('large packets for two seconds are told, and whether next to nothing comes 
   assert.deepEqual(after(5000, 1400), [`${child.spiIn}`]);
   assert.deepEqual(after(5000, 100), []);
   assert.deepEqual(after(1, 1400), [`${child.spiIn} silent`]);
+  // A computer whose hardware has local time, then NTP.
+  fixture.time.setBack = 7_200_000;
+  assert.deepEqual(after(2000, 1400), [`${child.spiIn} silent`]);
 });
 
 const session = { identifier: 0x1234, token: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) };

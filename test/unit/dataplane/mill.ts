@@ -57,6 +57,7 @@ export function mill(options: MillOptions): MillResult {
     window: 1024,
     onIke: () => judge.fault('ike', ''),
     clock: () => 1,
+    monotonic: () => 1,
   });
   outbound.tun = source;
   outbound.socket4 = pipe;
