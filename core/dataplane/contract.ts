@@ -121,6 +121,8 @@ export interface Dataplane {
    * is counted. Default 0. Resolves when it sends no more, and without grace when it is gone.
    */
   removeChild(spiIn: number, grace?: number): Promise<void>;
+  /** What it carried in all: resolves when it is gone, its grace included; with undefined where there is none. */
+  lastCounters(spiIn: number): Promise<ChildCounters | undefined>;
   /** Sends the SA's packets to another place, without losing one; inbound they are taken from anywhere. Nothing for an SA that is gone. */
   changePath(spiIn: number, path: ChildPath): Promise<void>;
   /** Who behind the gateway may be sent echoes, the likeliest first: through them it is found out how large packets may be. */

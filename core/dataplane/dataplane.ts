@@ -181,6 +181,7 @@ class Lanes implements Dataplane {
       backend: undefined,
       limits: new Set(),
       retired: undefined,
+      gone: Promise.withResolvers(),
     };
     this.#installed.set(spiIn, installed);
     this.#filters.renew();
@@ -216,8 +217,16 @@ class Lanes implements Dataplane {
     clearTimeout(child.retired);
     this.#installed.delete(spiIn);
     this.#filters.renew();
-    await this.#all({ kind: 'remove', spiIn });
+    try {
+      await this.#all({ kind: 'remove', spiIn });
+    } finally {
+      child.gone.resolve(this.#counters.child(child.slot));
+    }
     this.#freeSlots.push(child.slot);
+  }
+
+  lastCounters(spiIn: number): Promise<ChildCounters | undefined> {
+    return this.#installed.get(spiIn)?.gone.promise ?? Promise.resolve(undefined);
   }
 
   async changePath(spiIn: number, path: ChildPath): Promise<void> {
@@ -294,7 +303,10 @@ class Lanes implements Dataplane {
   }
 
   #forgetAll(): void {
-    for (const { retired } of this.#installed.values()) clearTimeout(retired);
+    for (const { retired, slot, gone } of this.#installed.values()) {
+      clearTimeout(retired);
+      gone.resolve(this.#counters.child(slot));
+    }
     this.#installed.clear();
   }
 
@@ -439,6 +451,8 @@ interface Installed extends FilteredSa {
   readonly limits: Set<LimitKind>;
   /** Sends no more; takes what comes until then. */
   retired: NodeJS.Timeout | undefined;
+  /** What it carried in all, when no lane has it any more. */
+  readonly gone: PromiseWithResolvers<ChildCounters>;
   /** Once both lanes have it. Each lane chooses by the same rules in the same process, so they agree. */
   backend: string | undefined;
 }

@@ -1,5 +1,5 @@
 /** The CHILD SAs of one connection as the dataplane carries them: put in place, moved, counted, taken out, and told of. */
-import type { Dataplane, GlobalDrop } from '../dataplane/contract.ts';
+import type { ChildCounters, Dataplane, GlobalDrop } from '../dataplane/contract.ts';
 import type { ChildSa, Configuration, Endpoint } from '../ike/sa/contract.ts';
 import { selectorText } from '../ike/wire/selectorText.ts';
 import type { Profile } from '../profile/model.ts';
@@ -10,7 +10,18 @@ import { echoRoutes } from './echoRoutes.ts';
 import { interfaceMtu } from './gatewayPath.ts';
 
 export interface ChildSasDeps {
-  readonly dataplane: Dataplane;
+  readonly dataplane: Pick<
+    Dataplane,
+    | 'installChild'
+    | 'changePath'
+    | 'removeChild'
+    | 'probeThrough'
+    | 'pathMtu'
+    | 'counters'
+    | 'lastCounters'
+    | 'globalCounters'
+    | 'backendOf'
+  >;
   readonly log: Log;
   /** Date.now() milliseconds. */
   readonly now: () => number;
@@ -28,11 +39,14 @@ export class ChildSas {
   readonly #deps: ChildSasDeps;
   readonly #profile: Profile;
   readonly #living = new Map<number, Omit<ChildFacts, 'counters'>>();
+  /** Those that send no more but may still receive for a while: what they had carried when it was last looked, and that it is in `#carried`. */
+  readonly #leaving = new Map<number, { octets: Octets; readonly counted: Promise<void> }>();
   /** Carried by those that are gone. */
-  readonly #carried = { in: 0, out: 0 };
+  #carried: Octets = { in: 0, out: 0 };
   /** Of connections before. */
   readonly #dropsBefore: Readonly<Record<GlobalDrop, number>>;
-  #packetsSeen = 0;
+  /** Packets that had come in on each. */
+  #packetsSeen: ReadonlyMap<number, number> = new Map();
   /** Networks that the gateway makes no CHILD SA for, and what it said. */
   readonly #refused = new Map<string, string>();
 
@@ -99,33 +113,36 @@ export class ChildSas {
     if (spiIn !== undefined && configuration) this.#deps.dataplane.probeThrough(spiIn, echoRoutes(configuration));
   }
 
-  /** It is none of the connection's any more; what it carried still counts. */
+  /** Before it is removed: it is none of the connection's any more; what it carried, and what it still takes in its grace, counts. */
   forget(spiIn: number): void {
-    const last = this.#deps.dataplane.counters(spiIn);
-    if (!this.#living.delete(spiIn) || !last) return;
-    this.#carried.in += last.bytesIn;
-    this.#carried.out += last.bytesOut;
+    if (!this.#living.delete(spiIn)) return;
+    const octets = octetsOf(this.#deps.dataplane.counters(spiIn)) ?? { in: 0, out: 0 };
+    const counted = this.#deps.dataplane.lastCounters(spiIn).then((last) => {
+      this.#leaving.delete(spiIn);
+      this.#carried = plus(this.#carried, octetsOf(last) ?? octets);
+    });
+    this.#leaving.set(spiIn, { octets, counted });
   }
 
   async removeAll(): Promise<void> {
-    for (const spiIn of this.spis) {
-      this.forget(spiIn);
+    for (const spiIn of this.spis) this.forget(spiIn);
+    for (const [spiIn, { counted }] of [...this.#leaving]) {
       await this.#deps.dataplane.removeChild(spiIn).catch(() => {});
+      await counted;
     }
   }
 
-  /** Since the last call. */
+  /** Since the last call, on any of them: one that is gone takes nothing from what came on the others. */
   trafficArrived(): boolean {
-    let packets = 0;
-    for (const spiIn of this.spis) packets += this.#deps.dataplane.counters(spiIn)?.packetsIn ?? 0;
-    const arrived = packets > this.#packetsSeen;
-    this.#packetsSeen = packets;
-    return arrived;
+    const before = this.#packetsSeen;
+    const all = [...this.spis, ...this.#leaving.keys()];
+    this.#packetsSeen = new Map(all.map((spiIn) => [spiIn, this.#deps.dataplane.counters(spiIn)?.packetsIn ?? 0]));
+    return all.some((spiIn) => (this.#packetsSeen.get(spiIn) ?? 0) > (before.get(spiIn) ?? 0));
   }
 
   facts(wallTime: (instant: number) => number): {
     readonly children: readonly ChildFacts[];
-    readonly octets: { readonly in: number; readonly out: number };
+    readonly octets: Octets;
   } {
     const { dataplane } = this.#deps;
     const children = [...this.#living.values()].map((child) => ({
@@ -135,12 +152,15 @@ export class ChildSas {
       backend: dataplane.backendOf(child.sa.spiIn),
       path: this.#pathOf(child.sa.spiIn),
     }));
-    const octets = { ...this.#carried };
-    for (const { counters } of children) {
-      octets.in += counters?.bytesIn ?? 0;
-      octets.out += counters?.bytesOut ?? 0;
-    }
-    return { children, octets };
+    const living = children.map(({ counters }) => octetsOf(counters) ?? { in: 0, out: 0 });
+    return { children, octets: [this.#carried, ...living, ...this.#left()].reduce(plus) };
+  }
+
+  /** Of those that leave. Between its end and the last word on it the dataplane knows no counters: what was seen before must do. */
+  #left(): readonly Octets[] {
+    for (const [spiIn, leaving] of this.#leaving)
+      leaving.octets = octetsOf(this.#deps.dataplane.counters(spiIn)) ?? leaving.octets;
+    return [...this.#leaving.values()].map(({ octets }) => octets);
   }
 
   /** Packets of no SA, since the connection began. */
@@ -163,6 +183,19 @@ export class ChildSas {
       ...(device !== undefined && { interfaceMtu: device }),
     };
   }
+}
+
+interface Octets {
+  readonly in: number;
+  readonly out: number;
+}
+
+function octetsOf(counters: ChildCounters | undefined): Octets | undefined {
+  return counters && { in: counters.bytesIn, out: counters.bytesOut };
+}
+
+function plus(a: Octets, b: Octets): Octets {
+  return { in: a.in + b.in, out: a.out + b.out };
 }
 
 function networksText({ remoteSelectors }: Pick<ChildSa, 'remoteSelectors'>): string {

@@ -75,6 +75,8 @@ export interface PeerCalls {
   limits(): Promise<readonly string[]>;
   remove(spiIn: number, grace?: number): Promise<void>;
   counters(spiIn: number): Promise<Record<string, number> | undefined>;
+  /** Removes it with that grace and waits for its end: what it carried in all. */
+  outlive(spiIn: number, grace: number): Promise<Record<string, number> | undefined>;
   globals(): Promise<Record<string, number>>;
   sendIke(channel: Channel, to: Endpoint, hex: string): Promise<boolean>;
   /** What arrived since the last call. */
@@ -156,6 +158,11 @@ const calls: PeerCalls = {
   },
   pathMtu: async (spiIn) => running().pathMtu(spiIn),
   remove: (spiIn, grace) => running().removeChild(spiIn, grace),
+  async outlive(spiIn, grace) {
+    const last = running().lastCounters(spiIn);
+    await running().removeChild(spiIn, grace);
+    return { ...(await last) };
+  },
   async counters(spiIn) {
     const counters = running().counters(spiIn);
     return counters && { ...counters };

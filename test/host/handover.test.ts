@@ -174,6 +174,23 @@ test('200 exchanges of SAs under bulk UDP and TCP: nothing lost, nothing out of 
   await disconnect(sa);
 });
 
+test('what comes in the grace is in what the SA carried in all', async () => {
+  const old = await connect();
+  assert.ok(await laptop.ping('10.99.0.1'));
+  const next = nextSa();
+  // The office sends on the old one until something comes on the new one.
+  await office.call('install', { ...next.far, replaces: old.far.spiIn, standby: true });
+  await laptop.call('install', { ...next.near, replaces: old.near.spiIn });
+  const { packetsIn, bytesIn } = await laptop.counters(old.near.spiIn);
+  const last = laptop.call('outlive', old.near.spiIn, 1_000);
+  assert.ok(await office.ping('10.88.0.1', '-c', '1'));
+  const all = await last;
+  assert.ok(all && all.packetsIn > packetsIn && all.bytesIn >= bytesIn + 84, JSON.stringify(all));
+  assert.equal(await laptop.call('counters', old.near.spiIn), undefined);
+  await disconnect(next);
+  await office.call('remove', old.far.spiIn);
+});
+
 test('the MTU of the path and the mark of its probes go to the successor', async () => {
   const old = await connect();
   for (const { namespace } of [laptop, office]) await namespace.ip(['link set eth0 mtu 1300']);

@@ -169,6 +169,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
       if (options.installChild !== undefined) throw new Error(options.installChild);
     },
     removeChild: () => call('removeChild'),
+    lastCounters: async () => undefined,
     changePath: (_, { local, remote }) => call(`changePath ${local.address} ${remote.address}`),
     releaseSockets: () => call('releaseSockets'),
     probeThrough: (_, routes) => {
