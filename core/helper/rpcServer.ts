@@ -163,8 +163,9 @@ function serve(
 
   function cutOff(why: string): void {
     if (socket.destroyed) return;
-    options.log('warn', 'rpc', `a client was cut off: ${why}`, { uid: who.uid, pid: who.pid });
+    // First: it may follow the log, and this line would overflow it once more.
     socket.destroy();
+    options.log('warn', 'rpc', `a client was cut off: ${why}`, { uid: who.uid, pid: who.pid });
   }
 
   function write(message: unknown): void {

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRpcServer, type Handlers, helperError, type RpcLimits, type RpcPeer } from '../../../core/helper/rpcServer.ts';
 import { createFrameDecoder, decodeFrame, encodeFrame } from '../../../core/rpc/framing.ts';
+import type { LogLevel } from '../../../core/system/log.ts';
 
 export interface LoggedLine {
-  readonly level: string;
+  readonly level: LogLevel;
   readonly text: string;
   readonly fields: Readonly<Record<string, string | number | boolean>>;
 }
@@ -43,7 +44,12 @@ export const noHandlers: Handlers = {
   subscribe: () => ({ ok: true, value: {} }),
 };
 
-export async function startHarness(handlers: Partial<Handlers>, limits: Partial<RpcLimits> = {}, uid = 1000): Promise<Harness> {
+export async function startHarness(
+  handlers: Partial<Handlers>,
+  limits: Partial<RpcLimits> = {},
+  uid = 1000,
+  onLine: (line: LoggedLine) => void = () => {},
+): Promise<Harness> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-rpc-'));
   const path = join(folder, 'socket');
   const logged: LoggedLine[] = [];
@@ -52,7 +58,11 @@ export async function startHarness(handlers: Partial<Handlers>, limits: Partial<
   const server = createRpcServer({
     handlers: () => all,
     version: 'test',
-    log: (level, _area, text, fields = {}) => logged.push({ level, text, fields }),
+    log: (level, _area, text, fields = {}) => {
+      const line = { level, text, fields };
+      logged.push(line);
+      onLine(line);
+    },
     peerOf: () => ({ ok: true, value: { uid, gid: 1000, pid: 1 } }),
     onClosed: (peer) => closedPeers.push(peer),
     limits,

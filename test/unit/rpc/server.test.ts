@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import type { RpcPeer } from '../../../core/helper/rpcServer.ts';
 import { connectRpc } from '../../../core/rpc/client.ts';
 import { MAX_FRAME } from '../../../core/rpc/contract.ts';
 import { greeted, type Harness, noHandlers, rawClient, startHarness } from './harness.ts';
@@ -128,6 +129,41 @@ test('a client that never reads is cut off when its backlog is full', async () =
   });
   good.send({ id: 1, method: 'profile.list', params: {} });
   assert.deepEqual(await good.next(), { id: 1, result: [] });
+  stalled.socket.destroy();
+  good.socket.destroy();
+});
+
+test('one that follows the log and never reads is cut off, once, and the others go on', async () => {
+  const listeners = new Set<RpcPeer>();
+  const follow = (peer: RpcPeer) => {
+    listeners.add(peer);
+    return { ok: true, value: {} } as const;
+  };
+  const { path, logged } = await start(
+    {
+      subscribe: (_, peer) => follow(peer),
+      'log.read': () => ({ ok: true, value: [{ seq: 0, at: 1, level: 'info', area: 'x', text: 'y'.repeat(500_000) }] }),
+    },
+    { backlog: 1_000_000 },
+    1000,
+    // As the publisher does.
+    (line) => {
+      for (const peer of listeners) peer.send('log', { seq: 0, at: 1, area: 'rpc', ...line });
+    },
+  );
+  const cutOffs = () => logged.filter(({ text }) => text.includes('cut off')).length;
+  const stalled = await greeted(path);
+  const good = await greeted(path);
+  good.send({ id: 1, method: 'subscribe', params: { to: ['log'] } });
+  assert.deepEqual(await good.next(), { id: 1, result: {} });
+  stalled.socket.pause();
+  stalled.send({ id: 1, method: 'subscribe', params: { to: ['log'] } });
+  for (let id = 2; id <= 10; id++) stalled.send({ id, method: 'log.read', params: {} });
+  while (cutOffs() === 0) await new Promise(setImmediate);
+  assert.deepEqual(Object(await good.next()).data.text, 'a client was cut off: it does not read');
+  good.send({ id: 2, method: 'profile.list', params: {} });
+  assert.deepEqual(await good.next(), { id: 2, result: [] });
+  assert.equal(cutOffs(), 1);
   stalled.socket.destroy();
   good.socket.destroy();
 });
