@@ -223,7 +223,12 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   /** RFC 7296 §2.8.3: a new IKE SA by a new login, beside the one in use and then in its place. */
   async function renew(redirect: string | undefined): Promise<void> {
     const sent = redirect === undefined ? undefined : { to: redirect, from: sentBy };
-    for (let again = true; again && stage && !ending; ) {
+    for (let again = true; again && !ending; ) {
+      // What it would stand on is being taken down: what was in use has ended, and the session hears of it in a moment.
+      if (!stage) {
+        tell({ kind: 'renewal-ended', why: undefined });
+        return;
+      }
       deps.log('info', 'tunnel', 'logging in again, beside the connection in use');
       credentials.begin();
       // Of its own login; a ticket of the one in use would be none.

@@ -159,6 +159,35 @@ test('a new login that fails leaves the one in use alone; when that ends first t
   assert.deepEqual([it.status().state, it.open.size], ['idle', 0]);
 });
 
+test('a new login that is due while what was in use is taken down is none: the loss is told, and brought back', async (context) => {
+  const refused: Script = (input, emit) => {
+    if (input.kind === 'start') emit({ kind: 'closed', failure: { code: 'no-answer-auth', evidence: 'silent' } });
+  };
+  const it = startSession({ whenLost: 'open' }, (_, count) => (count === 1 ? refused : comesUp));
+  context.after(() => it.attempts.end());
+  await it.reaches('connected');
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const pass = (milliseconds: number) => {
+    it.sleepFor(milliseconds);
+    context.mock.timers.tick(milliseconds);
+  };
+  it.logInAgain();
+  await it.until(() => it.machines() === 2 && it.status().state === 'connected');
+
+  const begun = Promise.withResolvers<void>();
+  const done = Promise.withResolvers<void>();
+  context.mock.method(it.deps.dataplane, 'detach', () => {
+    begun.resolve();
+    return done.promise;
+  });
+  it.die();
+  await begun.promise;
+  pass(10_000);
+  done.resolve();
+  await turns();
+  assert.deepEqual([it.status().state, it.machines()], ['connected', 3]);
+});
+
 test('a new login at a cluster whose address sends everybody on is made where it is sent to (RFC 5685 §3)', async () => {
   const it = startSession({}, ({ remote }, count) => {
     if (remote.address === '127.0.0.2') return withOwnSa(count);
