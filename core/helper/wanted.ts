@@ -26,6 +26,7 @@ export interface WantedTunnel {
   readonly tried?: boolean;
 }
 
+/** What the disk refuses is a line in the log, and no reason to end a tunnel or the engine. */
 export interface Wanted {
   keep(tunnel: WantedTunnel): void;
   forget(): void;
@@ -48,7 +49,14 @@ const file = v.strictObject({
 
 /** `boot`: of this start of the computer; nothing is kept without. */
 export function openWanted(path: string, boot: string | undefined, log: Log): Wanted {
-  const forget = () => rmSync(path, { force: true });
+  function forget(): void {
+    try {
+      rmSync(path, { force: true });
+    } catch (problem) {
+      log('warn', 'tunnel', 'after a restart of the helper the tunnel may come back by itself', { why: wordsOf(problem) });
+    }
+  }
+
   return {
     keep(tunnel) {
       if (boot === undefined) return;
@@ -56,9 +64,7 @@ export function openWanted(path: string, boot: string | undefined, log: Log): Wa
         // Never half of one: what is locked would be open after the next start. On a full disk the one from before stays.
         writeWhole(path, JSON.stringify({ format: 2, boot, ...tunnel }));
       } catch (problem) {
-        log('warn', 'tunnel', 'after a restart of the helper the tunnel will not come back', {
-          why: problem instanceof Error ? problem.message : 'unknown',
-        });
+        log('warn', 'tunnel', 'after a restart of the helper the tunnel will not come back', { why: wordsOf(problem) });
       }
     },
     forget,
@@ -75,6 +81,10 @@ export function openWanted(path: string, boot: string | undefined, log: Log): Wa
       }
     },
   };
+}
+
+function wordsOf(problem: unknown): string {
+  return problem instanceof Error ? problem.message : 'unknown';
 }
 
 /** Of this start of the computer. */

@@ -290,6 +290,26 @@ test('on a disk that became full, what is wanted stays as it was', {
   assert.equal(stdout.trim(), 'office', stderr);
 });
 
+test('on a disk that became read-only, a tunnel ends and the next engine starts', {
+  skip: process.getuid?.() !== 0 && 'only root mounts',
+}, () => {
+  const place = join(folder, 'readOnly');
+  mkdirSync(place);
+  const program = `
+    import { execFileSync } from 'node:child_process';
+    import { openWanted } from '${join(import.meta.dirname, '../../../core/helper/wanted.ts')}';
+    const said = [];
+    const wanted = openWanted('${join(place, 'wanted.json')}', 'boot', (level, area, text) => said.push(level + ' ' + text));
+    wanted.keep({ profile: 'office', owner: 1000, addresses: [], inside: [] });
+    execFileSync('mount', ['-o', 'remount,ro', '${place}']);
+    wanted.forget();
+    console.log(JSON.stringify([wanted.take()?.profile, said]));`;
+  const mounted = `mount -t tmpfs none '${place}' && exec "$0" --input-type=module -e "$1"`;
+  const { stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', mounted, process.execPath, program], { encoding: 'utf8' });
+  const line = 'warn after a restart of the helper the tunnel may come back by itself';
+  assert.deepEqual(stdout && JSON.parse(stdout), ['office', [line, line]], stderr);
+});
+
 /** An engine that comes after one that died while the office was up, with what that one left. */
 function comesAfter(name: string, whenLost: 'hold' | 'lock' | 'open', options: Options, secret: 'has the key' | 'has no key') {
   const path = join(folder, `wanted-${name}.json`);
