@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { closeSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { Journal } from '../../core/system/linux/journal.ts';
 import { missingOf } from '../../core/system/linux/planCheck.ts';
 import { openTun } from '../../core/system/linux/tun.ts';
 import { Crash, full, must, Scene, split } from './hostScene.ts';
@@ -260,6 +261,21 @@ if (isolated(import.meta.url)) {
     assert(!done.ok);
     assert.match(done.error.detail, /10\.20\.0\.1\/8/);
     assert.equal(host.applied, false);
+    scene.closeTun();
+    assert.deepEqual(hostState(scene.resolvConf), scene.before);
+  });
+
+  test('a journal that cannot be emptied, of a disk that became read-only, is no reason to leave anything in place', (context) => {
+    using scene = new Scene();
+    scene.open();
+    const host = scene.host();
+    must(host.apply(full));
+    const readOnly = () => {
+      throw Object.assign(new Error('read-only file system'), { errno: -30 });
+    };
+    context.mock.method(Journal.prototype, 'clear', readOnly, { times: 1 });
+    assert.equal(must(host.revert()).at(-1), 'the journal stays: empty it: EROFS');
+    must(scene.host().recover());
     scene.closeTun();
     assert.deepEqual(hostState(scene.resolvConf), scene.before);
   });

@@ -139,7 +139,12 @@ export class LinuxHost {
     this.#dns = '';
     // Undoing twice does no harm: on a failure all entries stay for the next attempt.
     if (failure !== undefined) return err(failure);
-    this.#journal.clear();
+    try {
+      this.#journal.clear();
+    } catch (error) {
+      // On a disk that became read-only. All is undone nevertheless.
+      changes.push(`the journal stays: ${hostErrorOf(error, 'empty it').detail}`);
+    }
     return ok(changes);
   }
 

@@ -2,7 +2,7 @@
  * What must be undone, on disk before it is done. One JSON entry per line, only ever appended to or emptied, so that a crash in the
  * middle of a write can cost the last line only, and what that line would undo has not been done yet.
  */
-import { closeSync, constants, fdatasyncSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { HostPlan } from '../ports.ts';
 import type { Rule } from './rtnetlink.ts';
@@ -33,23 +33,28 @@ export class Journal {
   readonly #fd: number;
   readonly #boot: string;
   #entries: readonly UndoEntry[];
+  /** Octets of whole lines; what is behind them was cut off. */
+  #whole: number;
 
-  private constructor(fd: number, boot: string, entries: readonly UndoEntry[]) {
+  private constructor(fd: number, boot: string, entries: readonly UndoEntry[], whole: number) {
     this.#fd = fd;
     this.#boot = boot;
     this.#entries = entries;
+    this.#whole = whole;
   }
 
-  /** Opens or creates it; throws what node:fs throws. The folder is made durable here, so that later writes need not. */
+  /**
+   * Opens or creates it; throws what node:fs throws. The folder is made durable here, so that later writes need not. Nothing is written to what
+   * is there: on a full disk it can still be undone.
+   */
   static open(path: string, boot: string = bootId()): Journal {
     const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW, 0o600);
     const folder = openSync(dirname(path), constants.O_RDONLY);
     fsyncSync(folder);
     closeSync(folder);
-    const { entries, clean } = parse(readFileSync(fd, 'utf8'), boot);
-    // A line that was cut off must not swallow the next one.
-    if (!clean) writeSync(fd, '\n');
-    return new Journal(fd, boot, entries);
+    const octets = readFileSync(fd);
+    const whole = octets.lastIndexOf('\n') + 1;
+    return new Journal(fd, boot, parse(octets.toString('utf8', 0, whole), boot), whole);
   }
 
   /** In the order in which they were done. */
@@ -57,13 +62,23 @@ export class Journal {
     return this.#entries;
   }
 
-  /** Returns when they are on the disk; entries that are there already cost nothing. */
+  /** Returns when they are on the disk, and throws when not all of them can be; entries that are there already cost nothing. */
   append(entries: readonly UndoEntry[]): void {
     const known = new Set(this.#entries.map((entry) => JSON.stringify(entry)));
     const fresh = entries.filter((entry) => !known.has(JSON.stringify(entry)));
     if (fresh.length === 0) return;
-    writeSync(this.#fd, fresh.map((entry) => `${JSON.stringify({ boot: this.#boot, ...entry })}\n`).join(''));
-    fdatasyncSync(this.#fd);
+    const lines = Buffer.from(fresh.map((entry) => `${JSON.stringify({ boot: this.#boot, ...entry })}\n`).join(''));
+    // A line that was cut off must not swallow the next one.
+    ftruncateSync(this.#fd, this.#whole);
+    try {
+      // Goes on until all is written: on a disk that fills up, write(2) takes a part and says so only by its count.
+      writeFileSync(this.#fd, lines);
+      fdatasyncSync(this.#fd);
+    } catch (problem) {
+      ftruncateSync(this.#fd, this.#whole);
+      throw problem;
+    }
+    this.#whole += lines.length;
     this.#entries = [...this.#entries, ...fresh];
   }
 
@@ -71,6 +86,7 @@ export class Journal {
   clear(): void {
     if (this.#entries.length === 0) return;
     ftruncateSync(this.#fd, 0);
+    this.#whole = 0;
     this.#entries = [];
   }
 
@@ -79,7 +95,7 @@ export class Journal {
   }
 }
 
-function parse(text: string, boot: string): { readonly entries: readonly UndoEntry[]; readonly clean: boolean } {
+function parse(text: string, boot: string): readonly UndoEntry[] {
   const entries: UndoEntry[] = [];
   for (const line of text.split('\n')) {
     const entry = parseLine(line);
@@ -88,7 +104,7 @@ function parse(text: string, boot: string): { readonly entries: readonly UndoEnt
     if (entry.boot !== boot && entry.undo.kind !== 'file') continue;
     entries.push(entry.undo);
   }
-  return { entries, clean: text === '' || text.endsWith('\n') };
+  return entries;
 }
 
 /** The file is root's own (0600 in a 0700 folder): a line is whole or cut off, never hostile. */

@@ -15,7 +15,6 @@ import {
   rmSync,
   symlinkSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { FileBefore } from './journal.ts';
@@ -67,10 +66,14 @@ function put(path: string, wanted: FileBefore): void {
     symlinkSync(wanted.target, temporary);
   } else {
     const fd = openSync(temporary, 'wx', 0o600);
-    writeSync(fd, wanted.content);
-    fchownSync(fd, wanted.uid, wanted.gid);
-    fchmodSync(fd, wanted.mode);
-    closeSync(fd);
+    try {
+      // All of it or an error: on a disk that fills up, write(2) takes a part.
+      writeFileSync(fd, wanted.content);
+      fchownSync(fd, wanted.uid, wanted.gid);
+      fchmodSync(fd, wanted.mode);
+    } finally {
+      closeSync(fd);
+    }
   }
   try {
     renameSync(temporary, path);
