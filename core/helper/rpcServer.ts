@@ -168,15 +168,15 @@ function serve(
     options.log('warn', 'rpc', `a client was cut off: ${why}`, { uid: who.uid, pid: who.pid });
   }
 
-  function write(message: unknown): void {
+  function write(message: { readonly id?: number; readonly [part: string]: unknown }): void {
     if (socket.destroyed || !socket.writable) return;
     const frame = encodeFrame(message);
-    if (!frame) {
-      cutOff('an answer too long to send');
-      return;
-    }
-    socket.write(frame);
-    if (socket.writableLength > limits.backlog) cutOff('it does not read');
+    if (frame) {
+      socket.write(frame);
+      if (socket.writableLength > limits.backlog) cutOff('it does not read');
+    } else if (message.id === undefined) cutOff('an event too long to send');
+    // Cut off, it would look as if the helper had died over it.
+    else refuse(message.id, { code: 'internal', detail: 'the answer is too long' });
   }
 
   function refuse(id: number, error: HelperError): void {

@@ -103,6 +103,17 @@ test('a handler that throws is our fault: the client hears no more than that, an
   client.socket.destroy();
 });
 
+test('an answer that is too long is told as that, and the connection goes on', async () => {
+  const long = { seq: 0, at: 1, level: 'info', area: 'x', text: 'y'.repeat(MAX_FRAME) } as const;
+  const { path } = await start({ 'log.read': () => ({ ok: true, value: [long] }) });
+  const client = await greeted(path);
+  client.send({ id: 1, method: 'log.read', params: {} });
+  assert.deepEqual(await client.next(), { id: 1, error: { code: 'internal', detail: 'the answer is too long' } });
+  client.send({ id: 2, method: 'profile.list', params: {} });
+  assert.deepEqual(await client.next(), { id: 2, result: [] });
+  client.socket.destroy();
+});
+
 test('1 GiB announced: that client is cut off, the others are served', async () => {
   const { path } = await start({});
   const good = await greeted(path);
