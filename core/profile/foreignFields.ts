@@ -1,8 +1,7 @@
 /** Fields of somebody else's JSON profile, read by path with the quirks of real files; what nobody asked for is told at the end. */
 import type { Fault } from './faults.ts';
-import { shown } from './faults.ts';
 import { isObject, type Json, type JsonObject } from './json.ts';
-import type { Notes } from './notes.ts';
+import { type Notes, noteUnknown } from './notes.ts';
 
 export interface ForeignFields {
   /** Without blanks around it; undefined when it is absent, null or empty. */
@@ -129,16 +128,18 @@ export function readForeign(root: JsonObject, notes: Notes): ForeignFields {
     },
 
     leftovers() {
+      const unknown: string[] = [];
       const walk = (value: JsonObject, place: string): void => {
         for (const [key, inner] of Object.entries(value)) {
           const path = place === '' ? key : `${place}.${key}`;
           if (taken.has(path)) continue;
           const below = isObject(inner) && [...taken].some((one) => one.startsWith(`${path}.`));
           if (below) walk(inner, path);
-          else notes.dropped(shown(path), 'unknown-field', 'this version does not know the field');
+          else unknown.push(path);
         }
       };
       walk(root, '');
+      noteUnknown(notes, unknown);
     },
 
     faults,

@@ -6,10 +6,10 @@ import * as v from 'valibot';
 import { err, ok, type Result } from '../bytes/result.ts';
 import { conflicts } from './conflicts.ts';
 import { convert, type Imported } from './convert.ts';
-import { type Fault, faultOf, fileField, shown } from './faults.ts';
+import { type Fault, faultOf, fileField } from './faults.ts';
 import { isObject, type Json, type JsonObject, parseJson } from './json.ts';
 import { type Material, readMaterial } from './material.ts';
-import { createNotes, type Notes } from './notes.ts';
+import { createNotes, type Notes, noteUnknown } from './notes.ts';
 import { knownFields, profileSchema } from './schema.ts';
 
 /** What is wrong with the file, for a person: fields, problems, expectations; no secrets. */
@@ -39,7 +39,10 @@ export function importProfile(text: string, now = Date.now()): Result<Imported, 
 export function importOwn(root: JsonObject, now: number): Result<Imported, ImportError> {
   if (!Object.hasOwn(root, 'sallyport')) return malformed('sallyport: is missing; expected 1, the version of this format');
   const notes = createNotes();
-  return importFields(withoutUnknown(root, '', notes), { notes, now });
+  const unknown: string[] = [];
+  const fields = withoutUnknown(root, '', unknown);
+  noteUnknown(notes, unknown);
+  return importFields(fields, { notes, now });
 }
 
 export interface FieldsOptions {
@@ -73,17 +76,14 @@ export function malformed(detail: string): { readonly ok: false; readonly error:
   return err({ code: 'profile-malformed', detail });
 }
 
-/** A copy without the fields this version does not know; each is named in a note. */
-function withoutUnknown(value: JsonObject, place: string, notes: Notes): Json {
+/** A copy without the fields this version does not know, which go into `unknown`. */
+function withoutUnknown(value: JsonObject, place: string, unknown: string[]): Json {
   const known = knownFields.get(place) ?? [];
   const result: Record<string, Json> = Object.create(null);
   for (const [key, inner] of Object.entries(value)) {
     const path = place === '' ? key : `${place}.${key}`;
-    if (!known.includes(key)) {
-      notes.dropped(shown(path), 'unknown-field', 'this version does not know the field');
-    } else {
-      result[key] = isObject(inner) && knownFields.has(path) ? withoutUnknown(inner, path, notes) : inner;
-    }
+    if (!known.includes(key)) unknown.push(path);
+    else result[key] = isObject(inner) && knownFields.has(path) ? withoutUnknown(inner, path, unknown) : inner;
   }
   return result;
 }

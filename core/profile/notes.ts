@@ -1,5 +1,6 @@
 /** The report of an import, field by field (PROFILES.md: kept, changed, dropped, warned about). */
 import type { ImportNote, ImportNoteCode } from '../rpc/contract.ts';
+import { shown } from './faults.ts';
 
 export type NoteValues = NonNullable<ImportNote['values']>;
 
@@ -23,4 +24,17 @@ export function createNotes(): Notes {
     dropped: add('dropped'),
     warning: add('warning'),
   };
+}
+
+/** A file may have ten thousand. */
+const MOST_NAMED = 50;
+
+/** Dropped: what this version does not know. The last one that is named stands for the rest. */
+export function noteUnknown(notes: Notes, fields: readonly string[]): void {
+  const named = fields.slice(0, MOST_NAMED);
+  const count = fields.length - named.length;
+  const last = count > 0 ? named.pop() : undefined;
+  for (const field of named) notes.dropped(shown(field), 'unknown-field', 'this version does not know the field');
+  if (last === undefined) return;
+  notes.dropped(shown(last), 'unknown-fields', `this version does not know the field, and ${count} more`, { count });
 }

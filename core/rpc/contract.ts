@@ -233,6 +233,7 @@ export type ImportNoteCode =
   | 'kept'
   // Dropped.
   | 'unknown-field'
+  | 'unknown-fields' // it, and more that are not named {count}
   | 'not-supported' // known, and nothing here does it {value}
   | 'not-needed' // does not apply on this computer, or beside what else the file says
   | 'duplicate'

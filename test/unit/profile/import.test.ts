@@ -121,6 +121,24 @@ test('unknown fields are left out and named, wherever they are', () => {
   );
 });
 
+test('of a heap of unknown fields fifty are named, and how many more there are', () => {
+  const dropped = (count: number) =>
+    imported(Object.fromEntries(Array.from({ length: count }, (_, at) => [`field${at}`, at]))).notes.filter(
+      ({ outcome }) => outcome === 'dropped',
+    );
+  const few = dropped(50);
+  assert.deepEqual([few.length, few.at(-1)?.code], [50, 'unknown-field']);
+  const many = dropped(9_000);
+  assert.equal(many.length, 50);
+  assert.deepEqual(many.at(-1), {
+    field: 'field49',
+    outcome: 'dropped',
+    why: 'this version does not know the field, and 8950 more',
+    code: 'unknown-fields',
+    values: { count: 8950 },
+  });
+});
+
 test('what is made normal is said', () => {
   const { profile, notes } = imported({
     name: '  Büro ',

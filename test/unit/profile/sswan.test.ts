@@ -227,6 +227,12 @@ test('a type that is forgotten or written large is told of as theirs', () => {
   assert.match(refusal({ ...least, type: undefined }), /: type: is missing; expected ikev2-eap, /);
 });
 
+test('of a heap of unknown fields fifty are named, and how many more there are', () => {
+  const heap = Object.fromEntries(Array.from({ length: 60 }, (_, at) => [`field${at}`, at]));
+  const dropped = imported({ ...least, ...heap }).notes.filter(({ code }) => code.startsWith('unknown-field'));
+  assert.deepEqual([dropped.length, dropped.at(-1)?.values], [50, { count: 10 }]);
+});
+
 test('a text where an object belongs is not taken for an unknown field', () => {
   for (const field of ['remote', 'local', 'split-tunneling', 'proxy']) {
     assert.match(refusal({ ...least, [field]: 'x' }), new RegExp(`: ${field}: expected an object`), field);
