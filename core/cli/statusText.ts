@@ -81,11 +81,15 @@ export function statusText(status: Status, now: number): string[] {
     const text = parts.filter((part) => part !== undefined && part !== '').join(', ');
     if (text !== '') rows.push([`  ${name}`, text]);
   };
-  const { profile, gateway, local, ike, failure, prompt } = status;
-  if (failure) {
-    row('Reason', failure.what);
-    row('Advice', failure.advice);
-    row('Evidence', failure.evidence);
+  const { profile, gateway, local, ike, failure, renewalFailure, prompt } = status;
+  for (const [name, told] of [
+    ['Reason', failure],
+    ['New login', renewalFailure],
+  ] as const) {
+    if (!told) continue;
+    row(name, told.what);
+    row('Advice', told.advice);
+    row('Evidence', told.evidence);
   }
   if (status.retryAt !== undefined) row('Next try', `in ${span(Math.max(0, status.retryAt - now))}`);
   if (status.held !== undefined)

@@ -123,13 +123,13 @@ export async function answerCommand(session: Session, options: AnswerCommandOpti
       decide = resolve;
     });
     const prompts = answerPrompts(helper, { ...options, answers: answers.value }, (error) => decide(err(error)));
-    let asked = false;
+    let asked: Status | undefined;
     const judge = (status: Status) => {
       const { prompt, state } = status;
       prompts.show(prompt);
-      if (prompt) asked = true;
+      if (prompt) asked ??= status;
       else if (!asked) decide(cliError('prompt-unknown', 'nothing is asked now'));
-      else if (state === 'connected') decide(ok(status));
+      else if (state === 'connected') decide(renewed(asked, status));
       else if (state === 'failed' || state === 'blocked') decide(failureOf(status));
       else if (state === 'idle') decide(cliError('cancelled', 'somebody ran `sallyport down`'));
     };
@@ -147,6 +147,14 @@ export async function answerCommand(session: Session, options: AnswerCommandOpti
     output.object({ answered: true, status: result.value });
     return SUCCESS;
   });
+}
+
+/** A new login that fails leaves the connection that was there: that it is there says nothing. */
+function renewed(before: Status, now: Status): Outcome {
+  const { renewalFailure: failure } = now;
+  if (!failure && now.ike?.establishedAt !== before.ike?.establishedAt) return ok(now);
+  const evidence = failure?.evidence || 'the new login is none';
+  return err({ code: failure?.code ?? 'internal', detail: `${evidence}; the connection of the login before goes on` });
 }
 
 function failureOf(status: Status): Outcome {

@@ -123,8 +123,9 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   let connection: Connection | undefined;
   /** Beside it, to take its place. */
   let successor: Connection | undefined;
-  /** Where the last one beside it was that did not take its place. */
+  /** Where the last one beside it was that did not take its place, and why. */
   let sentBy: string | undefined;
+  let renewalFailure: Failure | undefined;
   /** What the one beside brought along becomes the session's. */
   let promote: () => void = () => {};
   /** Their place was taken, and they say goodbye. */
@@ -179,6 +180,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   async function attempt(redirect: { readonly to: string; readonly from: string | undefined } | undefined): Promise<boolean> {
     connection = undefined;
     told = undefined;
+    renewalFailure = undefined;
     credentials.begin();
     const psk = needsPsk(profile) ? (credentials.heldPsk() ?? (await askPsk())) : undefined;
     if (ending) {
@@ -230,6 +232,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
         return;
       }
       deps.log('info', 'tunnel', 'logging in again, beside the connection in use');
+      renewalFailure = undefined;
       credentials.begin();
       // Of its own login; a ticket of the one in use would be none.
       const own = createTicketHolder();
@@ -254,6 +257,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       const cause = next.facts().failure;
       again = cause !== undefined && credentials.another(cause);
       sentBy = next.facts().gateway.address;
+      renewalFailure = cause;
       if (!again) tell({ kind: 'renewal-ended', why: next.ending() });
     }
   }
@@ -369,6 +373,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       ...(prompt && { prompt }),
       ...(pausedAt !== undefined && { pausedAt }),
       ...(successor && { rekeyingAt: successor.facts().startedAt }),
+      ...(renewalFailure && { renewalFailure }),
     };
     if (now && (ending || now.endingAt === undefined || !isTriedAgain(now))) {
       const octets = now.endedAt === undefined ? sum(now.octets) : carried;

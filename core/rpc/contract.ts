@@ -463,6 +463,8 @@ export interface Status {
   readonly drops?: Readonly<Partial<Record<DropReason, number>>>;
   /** Why there is no connection; while it is brought back, why it was lost or why the last try did not work. */
   readonly failure?: Failure;
+  /** Why the last new login beside this connection did not take its place; absent once another is under way. */
+  readonly renewalFailure?: Failure;
   /** In their order; empty when there is nothing to tell of. After a failure they tell how far it came. */
   readonly steps: readonly Step[];
   readonly prompt?: Prompt;

@@ -42,6 +42,8 @@ export interface TunnelFacts {
   readonly firstReadyAt?: number;
   /** Fresh keys or a fresh login are on their way beside what is in use. */
   readonly rekeyingAt?: number;
+  /** Why the last one did not take the place of what is in use. */
+  readonly renewalFailure?: Failure;
   /** The network changed, and the gateway was not heard there yet. */
   readonly roamingAt?: number;
   /** It was up, and is brought back; the milestones above are those of the try under way, or of what is kept meanwhile. */
@@ -190,6 +192,7 @@ export function statusFor(facts: TunnelFacts | undefined, viewer: number, helper
           ...(facts.backend !== undefined && { backend: facts.backend }),
           ...(facts.offload && isUp(state) && { offload: facts.offload }),
           ...(facts.drops && isUp(state) && { drops: facts.drops }),
+          ...(facts.renewalFailure && isUp(state) && { renewalFailure: facts.renewalFailure }),
         }),
   };
 }

@@ -178,6 +178,35 @@ test('what is asked elsewhere is answered by `answer`: a new login while connect
   assert.equal((await command(socket, ['down'])).code, 0);
 });
 
+test('`answer` says so when the new login was refused, though the connection before it is still there', { skip }, async () => {
+  const asking = gatewayAsking(['code', '', CODE]);
+  const refused = { code: 'account-disabled', evidence: 'E=647' } as const;
+  let logins = 0;
+  const helper = await helperWith((input, emit) => {
+    if (input.kind === 'datagram') emit({ kind: 'reauthenticate', within: 60_000 });
+    else if (input.kind === 'answer' && ++logins > 1) emit({ kind: 'closed', failure: refused });
+    else asking(input, emit);
+  });
+  const { socket, tunnel } = helper;
+  assert.equal((await command(socket, ['up', 'Office', '--code-file', '-'], `${CODE}\n`)).code, 0);
+  const state = async () => JSON.parse((await command(socket, ['--json', 'status'])).stdout);
+  const before = await state();
+  tunnel.datagram(new Uint8Array(28), 'natt', { address: '127.0.0.1', port: 4500 });
+  const answered = await command(socket, ['answer', '--code-file', '-'], `${CODE}\n`);
+  assertRefused(answered, 'account-disabled', /E=647; the connection of the login before goes on/);
+  const after = await state();
+  assert.deepEqual([after.state, after.ike, after.renewalFailure.code], ['connected', before.ike, 'account-disabled']);
+  assert.match((await command(socket, ['status'])).stdout, /^ {2}New login +.*\n {2}Advice +.*\n {2}Evidence +E=647$/m);
+
+  // The next one begins anew.
+  logins = 0;
+  tunnel.datagram(new Uint8Array(28), 'natt', { address: '127.0.0.1', port: 4500 });
+  assert.equal((await state()).renewalFailure, undefined);
+  const right = await command(socket, ['answer', '--code-file', '-'], `${CODE}\n`);
+  assert.equal(right.code, 0, right.stderr);
+  assert.equal((await state()).renewalFailure, undefined);
+});
+
 test('a lost tunnel whose login asks is left as it was by an `up` that is cancelled at the question, or has no answer', {
   skip,
 }, async () => {

@@ -149,9 +149,11 @@ test('a new login that fails leaves the one in use alone; when that ends first t
   await it.until(() => it.machines() === 2);
   await it.reaches('connected');
   assert.equal(it.inputs.includes('terminate'), false);
+  assert.equal(it.status().renewalFailure?.code, 'password-wrong');
   answers = true;
   it.logInAgain();
   await it.until(() => it.machines() === 3);
+  assert.equal(it.status().renewalFailure, undefined);
   it.die();
   await it.until(() => it.status().state === 'reconnecting' && it.status().steps[1]?.state === 'active');
   assert.equal(it.machines(), 3, 'the one beside is under way');
