@@ -11,6 +11,9 @@ import type { ImportOptions } from './profiles.ts';
 import type { Session } from './session.ts';
 import type { AnswerCommandOptions, UpOptions } from './tunnel.ts';
 
+/** The longer ones are for root, who sees the profiles of all. */
+const PROFILE = 'name or id; UID/ID or shared/ID where several users have the same';
+
 surviveClosedPipes();
 // Commander's own parse comes later; how its errors are printed must be known before.
 const asJson = process.argv.includes('--json');
@@ -79,14 +82,14 @@ function build(finish: (exitCode: number) => void): Command {
     });
   program
     .command('show')
-    .argument('<profile>', 'name or id', reference)
+    .argument('<profile>', PROFILE, reference)
     .description('show a profile, without its secrets')
     .action(async (profile: string) => {
       finish(await (await import('./profiles.ts')).showCommand(session(), profile));
     });
   program
     .command('remove')
-    .argument('<profile>', 'name or id', reference)
+    .argument('<profile>', PROFILE, reference)
     .description('remove a profile')
     .action(async (profile: string) => {
       finish(await (await import('./profiles.ts')).removeCommand(session(), profile));
@@ -95,7 +98,7 @@ function build(finish: (exitCode: number) => void): Command {
   addCertificates(program, session, finish);
   const up = program
     .command('up')
-    .argument('<profile>', 'name or id', reference)
+    .argument('<profile>', PROFILE, reference)
     .description('connect; Ctrl-C cancels')
     .option('--timeout <seconds>', 'give up after so long', seconds)
     .option('--ask-secret', 'ask for key or password although the profile has one')
@@ -190,7 +193,7 @@ function addEditing(program: Command, session: () => Session, finish: (exitCode:
       finish(await (await import('./edit.ts')).saveCommand(session(), undefined, fields, options));
     });
   secrets(program.command('edit'))
-    .argument('<profile>', 'name or id', reference)
+    .argument('<profile>', PROFILE, reference)
     .argument('[fields...]', 'FIELD=VALUE')
     .description('change a profile; what is not given stays, the secrets too')
     .option('--forget-secret', 'take the pre-shared key away: it is asked for when connecting')
@@ -203,7 +206,7 @@ function addEditing(program: Command, session: () => Session, finish: (exitCode:
     });
   program
     .command('duplicate')
-    .argument('<profile>', 'name or id', reference)
+    .argument('<profile>', PROFILE, reference)
     .description('make a copy of a profile')
     .action(async (profile: string) => {
       finish(await (await import('./edit.ts')).duplicateCommand(session(), profile));

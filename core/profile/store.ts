@@ -22,7 +22,10 @@ export type StoreError =
 export interface ProfileStore {
   /** Those `viewer` may see: their own and the shared ones; root sees all. Sorted by name. */
   list(viewer: number): readonly StoredProfile[];
-  /** By id or by name. What is the viewer's own comes before what is shared, and that before what is others' (root). */
+  /**
+   * By id or by name. What is the viewer's own comes before what is shared, and that before what is others' (root); `UID/ID` and `shared/ID` are
+   * one and no other.
+   */
   find(reference: string, viewer: number): Result<StoredProfile, StoreError>;
   /** What `save` would do. */
   plan(imported: Imported, owner: number, shared: boolean): Result<Planned, StoreError>;
@@ -81,7 +84,7 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
   function put(given: StoredProfile, change: SecretChange): Result<StoredProfile, StoreError> {
     const folder = join(directory, folderName(given));
     const { id } = given.profile;
-    const key = `${folderName(given)}/${id}`;
+    const key = keyOf(given);
     const old = entries.get(key);
     const files = filesAfter(old?.files ?? {}, change, () => `${id}.${randomBytes(8).toString('hex')}.secret`);
     const fresh = SECRET_NAMES.flatMap((name) => {
@@ -119,6 +122,8 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
 
     find(reference, viewer) {
       const seen = visible(viewer);
+      const placed = seen.find(({ stored }) => keyOf(stored) === reference.toLowerCase());
+      if (placed) return ok(placed.stored);
       for (const matches of [
         seen.filter(({ stored }) => stored.profile.id === reference.toLowerCase()),
         seen.filter(({ stored }) => stored.profile.name === reference.normalize('NFC')),
@@ -127,8 +132,11 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
         const best = matches.filter((entry) => closeness(entry, viewer) === nearest);
         const only = best[0];
         if (best.length > 1) {
-          const ids = best.map(({ stored }) => stored.profile.id).join(', ');
-          return err({ code: 'profile-ambiguous', detail: `${best.length} profiles have this name: ${ids}` });
+          const ids = best.map(({ stored }) => stored.profile.id);
+          // Of a file that several users imported.
+          const alike = new Set(ids).size < ids.length;
+          const which = (alike ? best.map(({ stored }) => keyOf(stored)) : ids).join(', ');
+          return err({ code: 'profile-ambiguous', detail: `${best.length} profiles are so named: ${which}` });
         }
         if (only) return ok(only.stored);
       }
@@ -167,7 +175,7 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
     remove(stored, by) {
       const permitted = mayEdit(stored, by);
       if (!permitted.ok) return permitted;
-      const key = `${folderName(stored)}/${stored.profile.id}`;
+      const key = keyOf(stored);
       const entry = entries.get(key);
       if (!entry) return err({ code: 'profile-unknown', detail: 'it is gone already' });
       try {
@@ -182,7 +190,7 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
     },
 
     secretOf(stored) {
-      const entry = entries.get(`${folderName(stored)}/${stored.profile.id}`);
+      const entry = entries.get(keyOf(stored));
       if (!entry) return err({ code: 'profile-secret-missing', detail: 'the profile is gone' });
       const secret: { -readonly [N in SecretName]?: Uint8Array } = {};
       try {
@@ -208,6 +216,11 @@ export function openProfileStore(directory: string, log: Log): ProfileStore {
 
 function folderName({ owner, shared }: { readonly owner: number; readonly shared: boolean }): string {
   return shared ? 'shared' : String(owner);
+}
+
+/** What no other profile has, and what root may call it. */
+function keyOf(stored: StoredProfile): string {
+  return `${folderName(stored)}/${stored.profile.id}`;
 }
 
 function secretsIn(change: SecretChange): ProfileSecret {

@@ -81,7 +81,7 @@ export const reasons = {
   },
   'profile-ambiguous': {
     what: 'More than one profile has that name.',
-    advice: 'Use the id that `sallyport list` shows.',
+    advice: 'Use the id that `sallyport list` shows; where others have it too, UID/ID or shared/ID.',
     exitCode: 23,
   },
   'profile-secret-missing': {

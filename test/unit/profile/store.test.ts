@@ -99,6 +99,29 @@ test('without a uuid the profile of the same name is replaced, and an ambiguous 
   assert.ok(store.find(first.id.toUpperCase(), ALICE).ok);
 });
 
+test('root names what two users imported from the same file by whose it is', () => {
+  const store = openProfileStore(newFolder(), silent);
+  const { id } = put(store, read(), ALICE);
+  put(store, read(), BOB);
+  put(store, read(), 0, true);
+  assert.ok(store.remove(mustFind(store, `shared/${id}`, 0), 0).ok);
+  const both = store.find(id, 0);
+  assert.deepEqual(!both.ok && both.error, {
+    code: 'profile-ambiguous',
+    detail: `2 profiles are so named: 1000/${id}, 1001/${id}`,
+  });
+  for (const owner of [ALICE, BOB]) assert.equal(mustFind(store, `${owner}/${id.toUpperCase()}`, 0).owner, owner);
+  const others = store.find(`${BOB}/${id}`, ALICE);
+  assert.equal(others.ok || others.error.code, 'profile-unknown', 'which is not to be seen');
+  assert.equal(mustFind(store, id, ALICE).owner, ALICE);
+});
+
+function mustFind(store: ProfileStore, reference: string, viewer: number) {
+  const found = store.find(reference, viewer);
+  assert.ok(found.ok, found.ok ? '' : found.error.detail);
+  return found.value;
+}
+
 test('one’s own comes before what is shared', () => {
   const store = openProfileStore(newFolder(), silent);
   put(store, read({ uuid: undefined, gateway: 'shared.test' }), 0, true);
