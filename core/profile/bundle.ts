@@ -125,6 +125,24 @@ function isPkcs7(node: DerNode): boolean {
   return oidOf(new DerFields(node).take()) === '1.2.840.113549.1.7.2';
 }
 
+const SIGNED_DATA = Buffer.from('06092a864886f70d010702', 'hex');
+const DATA = Buffer.from('06092a864886f70d010701', 'hex');
+
+/**
+ * The beginning of the XML that a file of signed data holds (RFC 5652 §5.2), as Apple's configuration profiles come. Nothing is verified, and it
+ * is looked for by its octets: macOS writes BER of indefinite length.
+ */
+export function signedXml(file: Uint8Array): string | undefined {
+  const start = Buffer.from(file.subarray(0, 4096));
+  const signed = start.subarray(0, 32).indexOf(SIGNED_DATA);
+  const type = start.indexOf(DATA, signed + SIGNED_DATA.length);
+  if (start[0] !== 0x30 || signed < 0 || type < 0) return undefined;
+  const content = start.toString('utf8', type + DATA.length);
+  // Before it come tags and lengths only.
+  const at = content.search(/<(\?xml|!--|!DOCTYPE|plist)/i);
+  return at >= 0 && at < 32 ? content.slice(at) : undefined;
+}
+
 function addKey(open: () => Result<ReadKey, KeyError>, { keys }: Pieces, encrypted = false): Result<undefined, ImportError> {
   if (keys.length > 0) return refuse('several-keys', 'there are several private keys; expected one');
   const read = open();

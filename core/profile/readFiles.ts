@@ -1,7 +1,7 @@
 /** One profile out of one file or several. What each is, its content tells: a name may say anything. */
 import { err, ok, type Result } from '../bytes/result.ts';
 import { fromBase64 } from '../pki/pem.ts';
-import { fileNumber, leftOutText, looksLikeBundle, readBundle } from './bundle.ts';
+import { fileNumber, leftOutText, looksLikeBundle, readBundle, signedXml } from './bundle.ts';
 import { identityIn } from './certificateNotes.ts';
 import type { Imported } from './convert.ts';
 import { shown } from './faults.ts';
@@ -27,6 +27,8 @@ const FOREIGN_LIMITS = { length: 512 * 1024, depth: 8, values: 10_000 };
 export function importFiles(files: readonly Uint8Array[], options: ReadOptions): Result<Imported, ImportError> {
   const [only, ...others] = files;
   if (!only) return malformed('there is no file');
+  const signed = foreignKind(signedXml(only) ?? '');
+  if (signed !== undefined) return notReadYet(signed);
   if (files.every(looksLikeBundle)) return importBundle(files, options);
   if (others.length > 0) {
     const other = fileNumber(files.findIndex((file) => !looksLikeBundle(file)));
@@ -43,8 +45,7 @@ export function importFiles(files: readonly Uint8Array[], options: ReadOptions):
     return malformed('base64 of a file of certificates and keys; decode it first: base64 -d old.txt > new.p12');
   }
   const foreign = foreignKind(text);
-  if (foreign !== undefined)
-    return err({ code: 'import-unsupported', detail: `${foreign}: not read yet; ask for a .sswan or .sallyport file` });
+  if (foreign !== undefined) return notReadYet(foreign);
   const lax = parseJson(text, { ...FOREIGN_LIMITS, lineBreaks: true });
   const foreignObject = lax.ok && isObject(lax.value) && looksLikeSswan(lax.value);
   const parsed = foreignObject ? lax : parseJson(text, FOREIGN_LIMITS);
@@ -67,13 +68,18 @@ function textOf(octets: Uint8Array): string | undefined {
   }
 }
 
+function notReadYet(kind: string): Result<never, ImportError> {
+  return err({ code: 'import-unsupported', detail: `${kind}: not read yet; ask for a .sswan or .sallyport file` });
+}
+
 /** What other programs' files begin with: better told by name than as a fault at column 1. */
 function foreignKind(text: string): string | undefined {
   const start = text
     .replace(/^\ufeff/, '')
     .trimStart()
     .slice(0, 2000);
-  if (/^(<\?xml[^>]*>\s*)?(<!DOCTYPE plist|<plist\b)/i.test(start)) return 'an Apple configuration profile';
+  if (/^(<\?xml[^>]*>\s*)?(<!--((?!-->).)*-->\s*)*(<!DOCTYPE plist|<plist\b)/is.test(start))
+    return 'an Apple configuration profile';
   if (/<VPNProfile\b/.test(start)) return 'a Windows VPN profile';
   if (/^\[(connection|vpn)\]/m.test(start)) return 'a NetworkManager connection';
   if (/^\s*connections\s*\{/m.test(start)) return 'a swanctl.conf';

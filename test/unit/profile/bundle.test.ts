@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { importFiles } from '../../../core/profile/readFiles.ts';
+import { opensslFolder } from '../pki/opensslFiles.ts';
 import { alice, base64, P12_PASSWORD, pkcs12, root, sub } from './credentials.ts';
 
 const octets = (text: string) => new TextEncoder().encode(text);
@@ -62,6 +63,32 @@ test('other PEM blocks are named: converted, or left out', () => {
   assert.match(refusal(request, alice.key.pkcs8Pem), /a private key, and no certificate \(but "CERTIFICATE REQUEST"\)$/);
   const found = imported(alice.key.pkcs8Pem, alice.pem, request);
   assert.deepEqual(dropped(found), ['a block "CERTIFICATE REQUEST": it is of no use here']);
+});
+
+test('a configuration profile of Apple is told what it is, plain or signed, with a comment or without', () => {
+  const folder = opensslFolder();
+  const comment = '<!-- of the\noffice -- -->\n';
+  try {
+    folder.write('alice.pem', `${alice.pem}${alice.key.pkcs8Pem}`);
+    for (const before of ['', comment, comment.repeat(20)]) {
+      const text = `<?xml version="1.0" encoding="UTF-8"?>\n${before}<!DOCTYPE plist PUBLIC "x" "y">\n<plist version="1.0"><dict/></plist>`;
+      folder.write('plain', text);
+      // DER, and BER of indefinite length.
+      for (const how of [[], ['-stream']]) {
+        const sign = ['cms', '-sign', '-nodetach', '-binary', ...how, '-in', 'plain', '-signer', 'alice.pem', '-outform', 'DER'];
+        const signed = new Uint8Array(folder.openssl(...sign));
+        for (const file of [text, signed])
+          assert.match(refusal(file), /^import-unsupported: an Apple configuration profile: not read yet; ask for/);
+      }
+    }
+    // What only looks like one does not take long.
+    assert.match(refusal(`<?xml?>${'<!---->'.repeat(280)}`), /^profile-malformed: /);
+    folder.write('other', 'no XML');
+    const other = folder.openssl('cms', '-sign', '-nodetach', '-in', 'other', '-signer', 'alice.pem', '-outform', 'DER');
+    assert.match(refusal(new Uint8Array(other)), /^import-unsupported: PKCS #7; convert it: /);
+  } finally {
+    folder.remove();
+  }
 });
 
 test('of several files the one that is wrong is named', () => {
