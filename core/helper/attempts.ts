@@ -132,6 +132,8 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   const leaving = new Set<Connection>();
   /** The session was told that this one is up. */
   let told: Connection | undefined;
+  /** The last one whose gateway took what it was given. */
+  let taken: Connection | undefined;
   let timer: NodeJS.Timeout | undefined;
   let firstReadyAt: number | undefined;
   let lostAt = startedAt;
@@ -258,7 +260,9 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       again = cause !== undefined && credentials.another(cause);
       sentBy = next.facts().gateway.address;
       renewalFailure = cause;
-      if (!again) tell({ kind: 'renewal-ended', why: next.ending() });
+      if (again) continue;
+      credentials.setAside(cause);
+      tell({ kind: 'renewal-ended', why: next.ending() });
     }
   }
 
@@ -268,6 +272,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     adopt(next);
     told = next;
     configuration = next.facts().configuration;
+    taken = next;
     credentials.accepted();
     deps.log('info', 'tunnel', 'logged in again');
     tell({ kind: 'renewed' });
@@ -346,7 +351,11 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       return;
     }
     const facts = connection?.facts();
-    if (facts?.establishedAt !== undefined) credentials.accepted();
+    // Once: what is given to a new login beside it later is not accepted by its being there.
+    if (facts?.establishedAt !== undefined && taken !== connection) {
+      taken = connection;
+      credentials.accepted();
+    }
     if (facts?.readyAt !== undefined && facts.endingAt === undefined && told !== connection) {
       told = connection;
       firstReadyAt ??= facts.readyAt;

@@ -48,6 +48,8 @@ export interface Credentials {
   answer(ask: CredentialAsk): Promise<IkeAnswer>;
   /** The connection ended with this failure: what is wrong, and is another try worth it? */
   another(cause: Failure): boolean;
+  /** That login is over, and another goes on: the next new one has all its tries, and nothing that was refused. */
+  setAside(cause: Failure | undefined): void;
   /** As `another`, changing nothing. */
   wouldTry(code: string): boolean;
   /** Nothing that was given was good for once only: the next connection can be made without asking. */
@@ -143,6 +145,12 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
     return code === 'no-answer-auth' && slowest >= SLOW_ANSWER && heldStill ? 'not-heard' : 'final';
   }
 
+  function forgetLogin(): void {
+    forget('password');
+    // A typed name may be what is wrong: no gateway tells which. A configured one is never asked for.
+    if (given.has('identity')) forget('identity');
+  }
+
   return {
     begin() {
       given.clear();
@@ -207,12 +215,14 @@ export function createCredentials(ports: CredentialsPorts, request: CredentialsR
       refusals += 1;
       refused = cause;
       if (what === 'wrong-psk') forget('psk');
-      else {
-        forget('password');
-        // A typed name may be what is wrong: no gateway tells which. A configured one is never asked for.
-        if (given.has('identity')) forget('identity');
-      }
+      else forgetLogin();
       return true;
+    },
+
+    setAside(cause) {
+      if (cause && WRONG.has(cause.code)) forgetLogin();
+      refusals = 0;
+      refused = undefined;
     },
 
     wouldTry: (code) => verdict(code) !== 'final',

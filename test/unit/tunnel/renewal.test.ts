@@ -252,6 +252,39 @@ test('a new login that asks the user leaves what is in use alone, and shown as w
   assert.equal(it.open.size, 0);
 });
 
+test('a new login whose answers are wrong is tried three times, and nothing of it is kept', async (context) => {
+  const right = 'of this year';
+  const it = startSession({}, (_, count) => (input, emit) => {
+    if (count === 0 || input.kind === 'terminate') return comesUp(input, emit);
+    const ask = { kind: 'credential', want: 'password', text: '', identity: 'alice', attempt: 1 } as const;
+    if (input.kind === 'start') {
+      emit({ kind: 'progress', step: 'sa-init' });
+      emit({ kind: 'progress', step: 'auth' });
+      emit({ kind: 'ask', id: 1, ask });
+    }
+    if (input.kind !== 'answer' || input.answer.kind !== 'credential') return;
+    if (new TextDecoder().decode(input.answer.value) === right) withOwnSa(count)({ kind: 'start' }, emit);
+    else emit({ kind: 'closed', failure: { code: 'eap-refused', evidence: 'EAP-Failure' } });
+  });
+  context.after(() => it.attempts.end());
+  const answer = async (attempt: number, word: string) => {
+    await it.until(() => it.status().prompt !== undefined);
+    assert.equal(it.status().prompt?.attempt, attempt);
+    assert.ok(it.attempts.answer(it.status().prompt?.id ?? '', word, true).ok);
+  };
+  await it.reaches('connected');
+  // The one that is kept was wrong, too.
+  it.logInAgain();
+  for (const attempt of [2, 3]) await answer(attempt, 'of last year');
+  await it.reaches('connected');
+  assert.deepEqual([it.status().renewalFailure?.code, it.machines(), it.remembered], ['eap-refused', 4, []]);
+
+  it.logInAgain();
+  await answer(1, right);
+  await it.reaches('connected');
+  assert.deepEqual([it.status().renewalFailure, it.remembered], [undefined, [`password ${right}`]]);
+});
+
 test('the ticket of a new login stays when the connection before it gives its own back', async () => {
   const tickets: IkeTicket[] = [];
   const it = startSession({}, (config, count) => {

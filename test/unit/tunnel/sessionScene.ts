@@ -24,6 +24,7 @@ export function startSession(
   const lines: string[] = [];
   const { look: lookAround, until } = lookout();
   const secrets: Uint8Array[] = [];
+  const remembered: string[] = [];
   const inputs: string[] = [];
   let dies: IkeFailure = { code: 'gateway-lost', evidence: 'no answer to INFORMATIONAL' };
   let clock = 1_000_000;
@@ -63,7 +64,7 @@ export function startSession(
       memory,
       recall: (kind) => octets(kind === 'psk' ? 'the key of this gateway' : 'kept'),
       mayRemember: () => true,
-      remember: () => {},
+      remember: (kind, value) => remembered.push(`${kind} ${new TextDecoder().decode(value)}`),
     },
   );
   ready = true;
@@ -73,6 +74,7 @@ export function startSession(
     states,
     lines,
     secrets,
+    remembered,
     inputs,
     status,
     until,
