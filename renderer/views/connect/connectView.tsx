@@ -9,7 +9,7 @@ import { pressControl } from '../../store/control.ts';
 import { loadProfiles, useProfiles } from '../../store/profiles.ts';
 import { connect, useSession } from '../../store/session.ts';
 import { Connected } from './connected.tsx';
-import { Failed, Refused } from './failed.tsx';
+import { Failed, Refused, RenewalFailed } from './failed.tsx';
 import { FirstRun } from './firstRun.tsx';
 import { cancels, type Headline, headlineOf, isProtected, showsSteps } from './model.ts';
 import { ProfilePicker } from './profilePicker.tsx';
@@ -44,6 +44,7 @@ export function ConnectView(): ReactElement {
         <StateHead headline={headline} />
         {(headline === 'failed' || headline === 'blocked') && <Failed />}
         <Refused />
+        {isProtected(headline) && <RenewalFailed />}
         {quiet && <ProfilePicker />}
         <Control headline={headline} />
         {(quiet || isProtected(headline)) && <Warnings />}

@@ -64,6 +64,19 @@ export function Refused(): ReactElement | null {
   );
 }
 
+/** The new login did not take the place of the one in use, which goes on until it runs out. */
+export function RenewalFailed(): ReactElement | null {
+  const { t } = useTranslation('connect');
+  const failure = useSession(({ status }) => status?.renewalFailure);
+  if (!failure) return null;
+  return (
+    <>
+      <p>{t('renewalFailed')}</p>
+      <ErrorCard code={failure.code} evidence={failure.evidence} what={failure.what} advice={failure.advice} />
+    </>
+  );
+}
+
 function Remedies({
   code,
   profile,

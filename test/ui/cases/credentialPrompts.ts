@@ -73,6 +73,26 @@ export const credentialPrompts: readonly Case[] = [
     },
   },
   {
+    name: 'prompt/a new login that is refused is told, and the tunnel is there still',
+    run: async (world) => {
+      await world.openOffice({ ...byEap('otp'), authLifetime: 60 });
+      const { app } = await pressed(world, eapProfile({ methods: ['otp'], identity: 'alice' }));
+      await answer(question(app, 'code'), 'code', CODE.answer);
+      await protectedNow(world, app);
+      for (const attempt of [1, 2, 3]) {
+        const asked = question(app, 'code', attempt);
+        await asked.waitFor({ timeout: 60_000 });
+        await answer(asked, 'code', '000000');
+      }
+      await app.sees('You are still connected by the login before. The new one did not work:');
+      await card(app).waitFor();
+      assert.equal((await world.status()).renewalFailure?.code, 'eap-refused');
+      await app.picture('prompt-beside-refused');
+      await protectedNow(world, app);
+      return 'refused three times';
+    },
+  },
+  {
     name: 'prompt/EAP: user name and password, once the gateway is proven',
     smoke: true,
     run: async (world) => {
