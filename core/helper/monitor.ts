@@ -134,7 +134,7 @@ function serve(bytes: Uint8Array, reply: Reply, serving: Serving): boolean {
     for (const descriptor of descriptors) close(descriptor);
   };
   if (parsed.kind === 'refused') {
-    answer({ id: parsed.id, ok: false, error: { code: 'invalid', detail: `refused: ${parsed.why}` } });
+    answer({ id: parsed.id, ok: false, error: { code: 'refused', detail: `refused: ${parsed.why}` } });
     return true;
   }
   const { command } = parsed;

@@ -35,7 +35,10 @@ export interface MonitorClient {
    * Errors: no-route, permission, …
    */
   connectTcp(address: string, port: number): Promise<Result<number, HostError>>;
-  /** Makes the host as planned; the value says what was changed, in words. On an error nothing of any plan is in place, but with `device-gone` and `still-held`. */
+  /**
+   * Makes the host as planned; the value says what was changed, in words. On an error nothing of any plan is in place, but with `device-gone`,
+   * `still-held` and `refused`.
+   */
   apply(plan: HostPlan): Promise<Result<readonly string[], HostError>>;
   revert(): Promise<Result<readonly string[], HostError>>;
   /** Once, when the monitor is gone; all open requests are answered with `failed` before. */

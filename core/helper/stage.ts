@@ -161,8 +161,7 @@ export function createStage(
     if (was !== is)
       deps.log('warn', 'tunnel', 'another address inside: what went through the tunnel has to begin anew', { was, is });
     const applied = await deps.monitor.apply(plan);
-    // After an error nothing of any plan is in place, or what is held as before (monitorClient.ts).
-    if (!applied.ok && isHeldStill(applied.error)) return applied;
+    if (!applied.ok && leavesHeld(applied.error)) return applied;
     current = applied.ok ? plan : undefined;
     inherited = false;
     if (applied.ok) keeper ??= keepHost(deps.network, () => inTurn(mend()));
@@ -182,7 +181,7 @@ export function createStage(
     if (applied.ok) return true;
     // Who reads from the device tells of that.
     if (applied.error.code === 'device-gone') return false;
-    if (!isHeldStill(applied.error)) current = undefined;
+    if (!leavesHeld(applied.error)) current = undefined;
     onHostLost(applied.error);
     return false;
   }
@@ -256,9 +255,9 @@ export function createStage(
   };
 }
 
-/** Of what was held back before nothing goes another way; anything else may be missing. */
-function isHeldStill({ code }: HostError): boolean {
-  return code === 'device-gone' || code === 'still-held';
+/** Of what was held back before nothing goes another way; anything else may be missing. After other errors nothing of any plan is in place. */
+function leavesHeld({ code }: HostError): boolean {
+  return code === 'device-gone' || code === 'still-held' || code === 'refused';
 }
 
 function addressesOf(plan: HostPlan): string {

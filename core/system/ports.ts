@@ -115,11 +115,15 @@ export interface HostPlan {
 
 /** Why the host could not do something; `syscall` or file and errno are in `detail`. */
 export interface HostError {
-  /** `device-gone`: another program removed the device; `still-held`: whatever else failed. Traffic was held back before, and is held back still. */
+  /**
+   * `device-gone`: another program removed the device; `still-held`: whatever else failed. Traffic was held back before, and is held back still.
+   * `refused`: by the monitor's rules, before anything was touched; what was in place is in place.
+   */
   readonly code:
     | 'no-tun-device'
     | 'device-gone'
     | 'still-held'
+    | 'refused'
     | 'permission'
     | 'port-in-use'
     | 'no-route'

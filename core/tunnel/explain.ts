@@ -67,6 +67,7 @@ const hostReasons: { readonly [C in HostError['code']]: ReasonCode } = {
   'no-tun-device': 'no-tun-device',
   'device-gone': 'device-gone',
   'still-held': 'host-failed',
+  refused: 'host-failed',
   permission: 'helper-lacks-permission',
   'port-in-use': 'port-in-use',
   'no-route': 'no-route',

@@ -155,7 +155,7 @@ if (isolated(import.meta.url)) {
     const refused = async (order: object): Promise<void> => {
       const answer = await scene.ask(order);
       assert.equal(answer.ok, false, JSON.stringify(order));
-      assert.equal(Object(answer.error).code, 'invalid');
+      assert.equal(Object(answer.error).code, 'refused');
       assert.match(Object(answer.error).detail, /^refused: /);
     };
     const pid = await scene.enginePid();

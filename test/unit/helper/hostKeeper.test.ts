@@ -13,7 +13,7 @@ const plan: HostPlan = {
   routes: ['0.0.0.0/0'],
 };
 
-function world() {
+function world(held?: 'held') {
   const fake = fakeWorld();
   const lines: string[] = [];
   const lost: HostError[] = [];
@@ -43,6 +43,7 @@ function world() {
     },
     { mtu: 1400, localPort: 'any' },
     (why) => lost.push(why),
+    held,
   );
   const news = async (): Promise<void> => {
     for (const look of [...watched]) look();
@@ -108,6 +109,29 @@ test('where it cannot be put back and what is held is held still, that is told, 
   assert.deepEqual([stage.plan(), stage.holds()], [plan, true]);
   assert.equal((await stage.apply({ ...plan, routes: [] })).ok, false);
   assert.deepEqual([stage.plan(), stage.holds()], [plan, true]);
+  await stage.close();
+});
+
+test('a plan that the monitor refuses: the one before stays, and what an engine before us held', async () => {
+  const { stage, state } = world();
+  await stage.apply(plan);
+  state.refuses = { code: 'refused', detail: 'refused: domain' };
+  assert.deepEqual(await stage.apply({ ...plan, routes: [] }), err(state.refuses));
+  assert.deepEqual([stage.plan(), stage.holds()], [plan, true]);
+  await stage.close();
+
+  const next = world('held');
+  next.state.refuses = state.refuses;
+  assert.deepEqual(await next.stage.apply(plan), err(state.refuses));
+  assert.deepEqual([next.stage.plan(), next.stage.holds()], [undefined, true]);
+  await next.stage.close();
+});
+
+test('a plan that failed is no plan any more', async () => {
+  const { stage, state } = world('held');
+  state.refuses = { code: 'invalid', detail: 'sally0 is no TUN device of ours' };
+  await stage.apply(plan);
+  assert.deepEqual([stage.plan(), stage.holds()], [undefined, false]);
   await stage.close();
 });
 
