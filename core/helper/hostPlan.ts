@@ -5,6 +5,7 @@ import { err, ok, type Result } from '../bytes/result.ts';
 import type { ChildSa, Configuration } from '../ike/sa/contract.ts';
 import type { TrafficSelector } from '../ike/wire/message.ts';
 import { cidrsOfRange, compareAddresses, formatCidr, rangeContains } from '../ip/cidr.ts';
+import { isUnroutable } from '../ip/unroutable.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Failure } from '../rpc/contract.ts';
 import type { HostPlan } from '../system/ports.ts';
@@ -34,7 +35,10 @@ export function planHost(
   for (const { type } of child.remoteSelectors) {
     if (!families.has(type)) left.push(`networks of ${type}: the gateway gave no address of that family`);
   }
-  const routes = [...new Set(withoutCovered(usable).flatMap((range) => cidrsOfRange(range).map(formatCidr)))];
+  const networks = withoutCovered(usable).flatMap(cidrsOfRange);
+  const senseless = networks.filter(isUnroutable).map(formatCidr);
+  if (senseless.length > 0) left.push(`${senseless.join(', ')}: no host elsewhere has such an address`);
+  const routes = [...new Set(networks.filter((network) => !isUnroutable(network)).map(formatCidr))];
   if (routes.length === 0) return err(failure('ts-unacceptable', 'no granted network has the family of the address we got'));
   if (routes.length > MOST_ROUTES) return err(failure('gateway-misbehaved', `the granted networks need ${routes.length} routes`));
 

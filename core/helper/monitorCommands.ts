@@ -6,7 +6,8 @@
 import { formatAddress, parseAddress } from '../bytes/address.ts';
 import type { Result } from '../bytes/result.ts';
 import { err, ok } from '../bytes/result.ts';
-import { type Cidr, formatCidr, maskAddress, parseCidr } from '../ip/cidr.ts';
+import { formatCidr, parseCidr } from '../ip/cidr.ts';
+import { isUnroutable } from '../ip/unroutable.ts';
 import type { HostPlan } from '../system/ports.ts';
 import { LIMITS, type MonitorCommand } from './monitorContract.ts';
 
@@ -111,8 +112,7 @@ function readInterfaceAddress(value: unknown): Checked<{ readonly address: strin
 function readRoute(value: unknown): Checked<string> {
   const cidr = typeof value === 'string' && value.includes('/') ? parseCidr(value) : undefined;
   if (cidr === undefined) return err('route is no network');
-  // A whole family is wanted often; what is in it that never leaves the host stays there by the kernel's own rules.
-  if (cidr.prefix > 0 && notRoutable(cidr)) return err(`route ${formatCidr(cidr)} makes no sense`);
+  if (isUnroutable(cidr)) return err(`route ${formatCidr(cidr)} makes no sense`);
   return ok(formatCidr(cidr));
 }
 
@@ -130,9 +130,12 @@ function readDns(value: unknown): Checked<NonNullable<HostPlan['dns']>> {
   return ok({ servers: servers.value, searchDomains: searchDomains.value, matchDomains: matchDomains.value });
 }
 
-/** Letters, digits and hyphens (RFC 1123 §2.1), at most 63 octets in a label and 253 in all: nothing a file or program could misread. */
+/**
+ * Letters, digits and hyphens (RFC 1123 §2.1), underscores (RFC 8552), at most 63 octets in a label and 253 in all:
+ * nothing a file or program could misread.
+ */
 function readDomain(value: unknown): Checked<string> {
-  const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+  const label = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
   if (typeof value !== 'string' || value.length > 253 || !value.split('.').every((part) => label.test(part)))
     return err('domain');
   return ok(value);
@@ -142,21 +145,9 @@ function readDomain(value: unknown): Checked<string> {
 function readHost(value: unknown): Checked<Uint8Array> {
   const address = typeof value === 'string' ? parseAddress(value) : undefined;
   if (address === undefined) return err('not an address');
-  if (notRoutable({ network: address, prefix: 8 * address.length }))
+  if (isUnroutable({ network: address, prefix: 8 * address.length }))
     return err(`address ${formatAddress(address)} makes no sense`);
   return ok(address);
-}
-
-/** "This" network, loopback, link-local where it needs a zone, multicast, class E with broadcast, v4-mapped. */
-const SPECIAL: readonly Cidr[] = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/127', '::ffff:0:0/96', 'fe80::/10', 'ff00::/8']
-  .map(parseCidr)
-  .filter((cidr) => cidr !== undefined);
-
-function notRoutable(cidr: Cidr): boolean {
-  return SPECIAL.some(({ network, prefix }) => {
-    if (network.length !== cidr.network.length || cidr.prefix < prefix) return false;
-    return formatAddress(maskAddress(cidr.network, prefix)) === formatAddress(network);
-  });
 }
 
 function readList<T>(what: string, value: unknown, most: number, read: (item: unknown) => Checked<T>): Checked<readonly T[]> {

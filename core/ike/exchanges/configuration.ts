@@ -88,11 +88,12 @@ class Reading {
       case CP_ATTRIBUTE.INTERNAL_IP4_ADDRESS:
         return value.length === 4 ? this.#address(value, 32, wanted.ipv4, gateway) : this.#skip(type, value);
       case CP_ATTRIBUTE.INTERNAL_IP6_ADDRESS:
+        // A prefix of no bits would make every address a neighbour, here and below.
         return value.length === 17 && value[16] <= 128
-          ? this.#address(value.subarray(0, 16), value[16], wanted.ipv6, gateway)
+          ? this.#address(value.subarray(0, 16), value[16] || 128, wanted.ipv6, gateway)
           : this.#skip(type, value);
       case CP_ATTRIBUTE.INTERNAL_IP4_NETMASK:
-        this.#netmask = prefixOfMask(value);
+        this.#netmask = prefixOfMask(value) || undefined;
         return this.#netmask === undefined ? this.#skip(type, value) : undefined;
       case CP_ATTRIBUTE.INTERNAL_IP4_DNS:
         return value.length === 4 ? this.#dnsServer(value) : this.#skip(type, value);
@@ -129,6 +130,8 @@ class Reading {
   #address(bytes: Uint8Array, prefix: number, wanted: boolean, gateway: Uint8Array | undefined): string | undefined {
     const text = formatAddress(bytes);
     const nonsense = unusable(bytes);
+    // Harmless, and of no use beyond its own link.
+    if (nonsense === LINK_LOCAL) return this.#note(`address ${text} is ${nonsense}`);
     if (nonsense !== undefined) return `address ${text} is ${nonsense}`;
     if (gateway && equalBytes(gateway, bytes)) return `address ${text} is the gateway's own`;
     // RFC 7296 §3.15.1: no more addresses than were asked for, which is one of each family.
@@ -174,6 +177,8 @@ class Reading {
   }
 }
 
+const LINK_LOCAL = 'a link-local address';
+
 /** Why no host can use the address, or undefined. */
 export function unusable(bytes: Uint8Array): string | undefined {
   const head = bytes.subarray(0, bytes.length - 1);
@@ -188,6 +193,7 @@ export function unusable(bytes: Uint8Array): string | undefined {
   }
   if (zeroHead && bytes[15] === 1) return 'a loopback address';
   if (bytes[0] === 0xff) return 'a multicast address';
+  if (bytes[0] === 0xfe && (bytes[1] & 0xc0) === 0x80) return LINK_LOCAL;
   if (bytes.subarray(0, 10).every((octet) => octet === 0) && bytes[10] === 0xff && bytes[11] === 0xff) return 'an IPv4 address';
   return undefined;
 }

@@ -86,6 +86,7 @@ test('attributes of a wrong length are left out with a note', () => {
     { type: A.INTERNAL_IP6_ADDRESS, value: new Uint8Array(16).fill(0xfd) },
     v6(129, 1),
     { type: A.INTERNAL_IP4_NETMASK, value: Uint8Array.of(255, 0, 255, 0) },
+    { type: A.INTERNAL_IP4_NETMASK, value: new Uint8Array(4) },
     { type: A.INTERNAL_IP4_DNS, value: Uint8Array.of(1) },
     { type: A.INTERNAL_IP6_DNS, value: new Uint8Array(17) },
     { type: A.INTERNAL_IP4_SUBNET, value: Uint8Array.of(10, 0, 0, 0) },
@@ -128,6 +129,16 @@ test('addresses no client can have are refused', () => {
     assert.ok(!result.ok, String(text));
     assert.match(result.error, text);
   }
+});
+
+test('a link-local address is left out and told, and the next of its family is taken', () => {
+  const local = { type: A.INTERNAL_IP6_ADDRESS, value: Uint8Array.of(0xfe, 0xbf, ...new Uint8Array(13), 1, 64) };
+  const dns = { type: A.INTERNAL_IP6_DNS, value: Uint8Array.of(0xfe, 0x80, ...new Uint8Array(13), 1) };
+  const { configuration, notes } = configurationOf([local, v6(0, 1), dns]);
+  assert.deepEqual(configuration.addresses, [{ address: 'fd10::1', prefix: 128 }]);
+  assert.deepEqual(configuration.dns, []);
+  assert.deepEqual(notes, ['address febf::1 is a link-local address', 'DNS server fe80::1 is a link-local address']);
+  assert.deepEqual(read([local]), { ok: false, error: 'no address in CFG_REPLY' });
 });
 
 test('an address of each family at most, and none that was not asked for (RFC 7296 §3.15.1)', () => {

@@ -27,6 +27,14 @@ test('everything stays everything, and networks inside others need no route', ()
   assert.deepEqual(routes(['0.0.0.0/0', '10.1.0.0/16', 'fd01::/64']), ['0.0.0.0/0', 'fd01::/64']);
 });
 
+test('what no host elsewhere has as its address is left out and told, and the rest goes on', () => {
+  const remoteSelectors = ['10.0.0.0/8', '224.0.0.0/4', 'fe80::/10', 'fd00::/8'].map(network);
+  const planned = planHost(profile, 'sally0', both, { remoteSelectors });
+  assert.ok(planned.ok);
+  assert.deepEqual(planned.value.plan.routes, ['10.0.0.0/8', 'fd00::/8']);
+  assert.deepEqual(planned.value.left, ['224.0.0.0/4, fe80::/10: no host elsewhere has such an address']);
+});
+
 test('what is held while it is lost is held without the engine, too', () => {
   const whenLost = (wanted: WhenLost) => {
     const planned = planHost({ ...profile, whenLost: wanted }, 'sally0', both, { remoteSelectors: [network('10.0.0.0/8')] });
