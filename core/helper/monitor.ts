@@ -67,7 +67,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   /** Devices this engine opened; the kernel removes them with it. */
   const ours = new Set<string>();
   const parked = createParking(log);
-  /** Engines in a row that ended without having made the host as they wanted it. */
+  /** Engines in a row that ended, or could not be started, without having made the host as they wanted it. */
   let inVain = 0;
   const atRest = setTimeout(giveBackCode, AT_REST);
   const engine = superviseEngine({

@@ -22,7 +22,7 @@ export interface EngineOptions {
   readonly log: Log;
   /** One message of the engine's, and how to answer it; false ends the engine. */
   readonly onMessage: (bytes: Uint8Array, reply: Reply) => boolean;
-  /** The engine is gone, with all its descriptors. */
+  /** The engine is gone, with all its descriptors, or could not be started: one that was before may be stuck. */
   readonly onGone: () => void;
 }
 
@@ -66,14 +66,12 @@ export function superviseEngine(options: EngineOptions): EngineProcess {
         log('error', 'monitor', 'the engine could not be started', { detail: String(fault) });
         return undefined;
       });
-      if (running !== undefined) {
-        // stop() may have been called while the old engine was waited for.
-        if (stopping) running.child.kill('SIGTERM');
-        const code = await running.gone;
-        running = undefined;
-        options.onGone();
-        if (code === EXIT_OPTIONS) return refusal.resolve();
-      }
+      // stop() may have been called while the old engine was waited for.
+      if (stopping) running?.child.kill('SIGTERM');
+      const code = await running?.gone;
+      running = undefined;
+      options.onGone();
+      if (code === EXIT_OPTIONS) return refusal.resolve();
       if (stopping) return;
       if (Date.now() - started > LIVED_WELL) delay = BACKOFF.first;
       log('warn', 'monitor', 'the engine is started again', { afterMs: delay });

@@ -95,7 +95,11 @@ export class MessageEnd {
         return number === EAGAIN ? { kind: 'nothing' } : { kind: 'closed' };
       }
       const descriptors = this.#descriptors();
-      if (length === 0) return { kind: 'closed' };
+      // An empty message may carry descriptors all the same; at the end there are none.
+      if (length === 0) {
+        for (const fd of descriptors) close(fd);
+        return { kind: 'closed' };
+      }
       if ((this.#header.view.getInt32(MSGHDR.offset.flags, true) & (MSG_TRUNC | MSG_CTRUNC)) !== 0) {
         for (const fd of descriptors) close(fd);
         return { kind: 'malformed' };

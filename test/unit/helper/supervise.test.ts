@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { superviseEngine } from '../../../core/helper/monitorEngine.ts';
+import { tryLock } from '../../../core/helper/monitorSetup.ts';
 
 test('a program that cannot be started just now is tried again, with back-off, and leaks nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-supervise-'));
@@ -16,6 +17,7 @@ test('a program that cannot be started just now is tried again, with back-off, a
   // An update that is being written: to run it is ETXTBSY, which spawn throws.
   const update = openSync(runtime, 'r+');
   const lines: string[] = [];
+  let tries = 0;
   const descriptors = () => readdirSync('/proc/self/fd').length;
   const before = descriptors();
   const engine = superviseEngine({
@@ -26,7 +28,9 @@ test('a program that cannot be started just now is tried again, with back-off, a
     lockPath,
     log: (_level, _area, text, fields) => lines.push(`${text} ${JSON.stringify(fields ?? {})}`),
     onMessage: () => true,
-    onGone: () => {},
+    onGone: () => {
+      tries += 1;
+    },
   });
   const said = async (part: string, times = 1) => {
     const until = Date.now() + 10_000;
@@ -37,6 +41,7 @@ test('a program that cannot be started just now is tried again, with back-off, a
   };
   try {
     await said('ETXTBSY', 2);
+    assert.ok(tries >= 2, 'a start that failed counts like an engine that ended');
     assert.equal(descriptors(), before, 'nothing is left open by a start that failed');
     assert.match(lines.join('\n'), /afterMs":100[\s\S]*afterMs":200/);
     closeSync(update);
@@ -47,4 +52,24 @@ test('a program that cannot be started just now is tried again, with back-off, a
     rmSync(folder, { recursive: true, force: true });
   }
   await said('the engine is gone');
+});
+
+test('while an old engine keeps the lock, each start that failed counts', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-supervise-'));
+  const lockPath = join(folder, 'lock');
+  const held = tryLock(lockPath);
+  assert.ok(held !== undefined);
+  const counted = Promise.withResolvers<void>();
+  const lines: string[] = [];
+  const engine = superviseEngine({
+    ...{ script: join(folder, 'engine.mjs'), args: [], rpcFd: held, lockPath },
+    log: (_level, _area, text) => lines.push(text),
+    onMessage: () => true,
+    onGone: counted.resolve,
+  });
+  await counted.promise;
+  await engine.stop();
+  assert.ok(lines.includes('an old engine does not end'));
+  closeSync(held);
+  rmSync(folder, { recursive: true, force: true });
 });

@@ -19,8 +19,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { fromUtf8, toUtf8 } from '../../../core/bytes/bytes.ts';
-import { F_GETFD, FD_CLOEXEC } from '../../../core/system/ffi/constants.ts';
-import { fcntl } from '../../../core/system/ffi/libc.ts';
+import { F_GETFD, FD_CLOEXEC, SCM_RIGHTS, SOL_SOCKET } from '../../../core/system/ffi/constants.ts';
+import { CMSGHDR, MSGHDR } from '../../../core/system/ffi/layouts.ts';
+import { fcntl, sendmsg } from '../../../core/system/ffi/libc.ts';
+import { Pinned } from '../../../core/system/ffi/memory.ts';
 import { watchReadable } from '../../../core/system/ffi/readiness.ts';
 import { MessageEnd, messagePair } from '../../../core/system/linux/channel.ts';
 import { descriptorOf, peerCredentials, verifySocketPath } from '../../../core/system/linux/peer.ts';
@@ -89,6 +91,27 @@ test('a message that is too long for the receiver is malformed, and the descript
   const again = openSync('/dev/null', 'r');
   assert.equal(again, probe, 'the lowest free descriptor is the one of before: none was left open');
   for (const fd of [again, a, b]) closeSync(fd);
+});
+
+test('an empty message ends the conversation, and the descriptor with it is closed', () => {
+  const { a, b, closeA, closeB } = pair();
+  const probe = openSync('/dev/null', 'r');
+  const control = new Pinned(CMSGHDR.size + 8);
+  control.setSize(CMSGHDR.offset.length, CMSGHDR.size + 4);
+  control.view.setInt32(CMSGHDR.offset.level, SOL_SOCKET, true);
+  control.view.setInt32(CMSGHDR.offset.type, SCM_RIGHTS, true);
+  control.view.setInt32(CMSGHDR.size, probe, true);
+  const header = new Pinned(MSGHDR.size);
+  header.setPointer(MSGHDR.offset.control, control.address);
+  header.setSize(MSGHDR.offset.controlLength, CMSGHDR.size + 8);
+  assert.equal(sendmsg(a.fd, header.address, 0), 0);
+  closeSync(probe);
+  assert.equal(b.receive().kind, 'closed');
+  const again = openSync('/dev/null', 'r');
+  assert.equal(again, probe, 'none was left open');
+  closeSync(again);
+  closeA();
+  closeB();
 });
 
 test('the event loop is told about messages and about the end', async () => {
