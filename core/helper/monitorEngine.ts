@@ -48,6 +48,8 @@ const LOOK_UPS = { UV_THREADPOOL_SIZE: '32' };
 const BACKOFF = { first: 100, most: 5000 };
 /** An engine that lived this long was fine: the next one starts at once. Milliseconds. */
 const LIVED_WELL = 10_000;
+/** Messages that are read in one turn of the event loop: an engine that never stops sending must not keep signals and timers waiting. */
+const MESSAGES_A_TURN = 16;
 /** What an engine gets to say goodbye to its gateway before it is killed. */
 const PATIENCE = 3000;
 
@@ -132,8 +134,9 @@ async function start(options: EngineOptions): Promise<Running | undefined> {
   writeSync(lockFd, String(child.pid ?? 0), 0);
   closeSync(lockFd);
   const end = new MessageEnd(ours, MONITOR_MESSAGE_MAX);
+  // Level-triggered: what is left is told again.
   const watch = watchReadable(ours, () => {
-    for (;;) {
+    for (let count = 0; count < MESSAGES_A_TURN; count++) {
       const received = end.receive();
       if (received.kind === 'nothing') return;
       if (received.kind === 'message' && received.descriptors.length === 0) {

@@ -73,3 +73,46 @@ test('while an old engine keeps the lock, each start that failed counts', async 
   closeSync(held);
   rmSync(folder, { recursive: true, force: true });
 });
+
+test('an engine that keeps sending does not keep the monitor from all else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-supervise-'));
+  const script = join(folder, 'engine.mjs');
+  const channel = new URL('../../../core/system/linux/channel.ts', import.meta.url).href;
+  writeFileSync(
+    script,
+    `import { MessageEnd } from ${JSON.stringify(channel)};
+     const end = new MessageEnd(3, 64);
+     for (let sent = 0; sent < 200; sent++) end.send(Uint8Array.of(sent));
+     setInterval(() => {}, 1000);`,
+  );
+  const nowhere = openSync('/dev/null', 'r');
+  const all = Promise.withResolvers<void>();
+  const seen: number[] = [];
+  const turns: number[] = [];
+  const engine = superviseEngine({
+    ...{ script, args: [], rpcFd: nowhere, lockPath: join(folder, 'lock') },
+    log: () => {},
+    onMessage: ([number]) => {
+      // They are all there then.
+      if (number === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+      if (seen.push(number) === 1)
+        setImmediate(function turn() {
+          turns.push(seen.length);
+          if (seen.length < 200) setImmediate(turn);
+          else all.resolve();
+        });
+      return true;
+    },
+    onGone: () => {},
+  });
+  await all.promise;
+  await engine.stop();
+  closeSync(nowhere);
+  rmSync(folder, { recursive: true, force: true });
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 200 }, (_, i) => i),
+  );
+  const most = Math.max(...turns.map((count, i) => count - (turns[i - 1] ?? 0)));
+  assert.equal(most, 16);
+});
