@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { HostPlan } from '../../core/system/ports.ts';
 import { full, must, Scene, split } from './hostScene.ts';
 import { hostState, isolated, run } from './isolated.ts';
 
@@ -78,6 +79,38 @@ if (isolated(import.meta.url)) {
     must(scene.host().apply(full));
     writeFileSync(scene.resolvConf, readFileSync(scene.resolvConf, 'utf8').slice(0, 40));
     must(scene.host().recover());
+    scene.closeTun();
+    assert.deepEqual(hostState(scene.resolvConf), scene.before);
+  });
+
+  test('resolv.conf: too many others end in an error; what is held is held still, and the first comes back', () => {
+    using scene = new Scene();
+    scene.open();
+    const host = scene.host();
+    const label = 'x'.repeat(63);
+    const others = (number: number): HostPlan => ({
+      ...full,
+      whenLost: 'hold',
+      dns: {
+        servers: ['10.99.0.1'],
+        searchDomains: Array.from({ length: 64 }, (_, i) => `d${number}-${i}.${label}.${label}.${label}`),
+        matchDomains: [],
+      },
+    });
+    must(host.apply(others(0)));
+    let number = 0;
+    let last = host.apply(others(number));
+    while (last.ok && number < 1000) last = host.apply(others(++number));
+    assert.ok(number < 100, `${number}`);
+    assert.deepEqual(!last.ok && last.error, {
+      code: 'still-held',
+      detail: 'other name servers too often: the journal is full',
+    });
+    assert.match(readFileSync(scene.resolvConf, 'utf8'), new RegExp(`search d${number - 1}-0`), 'the plan before is in place');
+    assert.deepEqual(must(host.apply(others(number - 1))), []);
+    must(host.revert());
+    must(host.apply(others(number)));
+    must(host.revert());
     scene.closeTun();
     assert.deepEqual(hostState(scene.resolvConf), scene.before);
   });

@@ -170,7 +170,8 @@ export class LinuxHost {
 
   #execute(steps: readonly Step[], changes: string[]): Done {
     try {
-      this.#journal.append(steps.flatMap(({ undo }) => (undo === undefined ? [] : [undo])));
+      if (!this.#journal.append(steps.flatMap(({ undo }) => (undo === undefined ? [] : [undo]))))
+        return err({ code: 'failed', detail: 'other name servers too often: the journal is full' });
     } catch (error) {
       return err(hostErrorOf(error, 'write the journal'));
     }

@@ -29,17 +29,21 @@ export type FileBefore =
   | { readonly type: 'symlink'; readonly target: string }
   | { readonly type: 'file'; readonly content: string; readonly mode: number; readonly uid: number; readonly gid: number };
 
+/** Octets. An entry of a file has two whole files in it, and each content that is put there needs one more; of all others there are few. */
+const MOST_OF_FILES = 1 << 20;
+
 export class Journal {
   readonly #fd: number;
   readonly #boot: string;
-  #entries: readonly UndoEntry[];
+  /** By their text. */
+  readonly #entries: Map<string, UndoEntry>;
   /** Octets of whole lines; what is behind them was cut off. */
   #whole: number;
 
   private constructor(fd: number, boot: string, entries: readonly UndoEntry[], whole: number) {
     this.#fd = fd;
     this.#boot = boot;
-    this.#entries = entries;
+    this.#entries = new Map(entries.map((entry) => [JSON.stringify(entry), entry]));
     this.#whole = whole;
   }
 
@@ -59,15 +63,18 @@ export class Journal {
 
   /** In the order in which they were done. */
   get entries(): readonly UndoEntry[] {
-    return this.#entries;
+    return [...this.#entries.values()];
   }
 
-  /** Returns when they are on the disk, and throws when not all of them can be; entries that are there already cost nothing. */
-  append(entries: readonly UndoEntry[]): void {
-    const known = new Set(this.#entries.map((entry) => JSON.stringify(entry)));
-    const fresh = entries.filter((entry) => !known.has(JSON.stringify(entry)));
-    if (fresh.length === 0) return;
-    const lines = Buffer.from(fresh.map((entry) => `${JSON.stringify({ boot: this.#boot, ...entry })}\n`).join(''));
+  /**
+   * True when they are on the disk, false when it is full and none is; throws what node:fs throws, and then none is, either. Entries that are
+   * there already cost nothing.
+   */
+  append(entries: readonly UndoEntry[]): boolean {
+    const fresh = entries.map((entry) => [JSON.stringify(entry), entry] as const).filter(([text]) => !this.#entries.has(text));
+    if (fresh.length === 0) return true;
+    const lines = Buffer.from(fresh.map(([, entry]) => `${JSON.stringify({ boot: this.#boot, ...entry })}\n`).join(''));
+    if (this.#whole + lines.length > MOST_OF_FILES && fresh.some(([, { kind }]) => kind === 'file')) return false;
     // A line that was cut off must not swallow the next one.
     ftruncateSync(this.#fd, this.#whole);
     try {
@@ -79,15 +86,16 @@ export class Journal {
       throw problem;
     }
     this.#whole += lines.length;
-    this.#entries = [...this.#entries, ...fresh];
+    for (const [text, entry] of fresh) this.#entries.set(text, entry);
+    return true;
   }
 
   /** Everything is undone. Not synced: undoing twice does no harm. */
   clear(): void {
-    if (this.#entries.length === 0) return;
+    if (this.#entries.size === 0) return;
     ftruncateSync(this.#fd, 0);
     this.#whole = 0;
-    this.#entries = [];
+    this.#entries.clear();
   }
 
   close(): void {

@@ -1,10 +1,11 @@
-/** The journal on a disk that is full: a program of its own, on 64 KiB that nobody else has. */
+/** The journal that is full, and on a disk that is: a program of its own, on 64 KiB that nobody else has. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Journal, type UndoEntry } from '../../../core/system/linux/journal.ts';
 
 const skip = process.getuid?.() !== 0 && 'only root mounts';
 
@@ -37,6 +38,27 @@ test('one whose last line was cut off opens on a full disk, and swallows nothing
     Journal.open(path, 'boot').append([{ kind: 'resolved', interface: 'sally0' }]);
     say({ opened, later: kinds(Journal.open(path, 'boot')) });`);
   assert.deepEqual(said, { opened: ['link'], later: ['link', 'resolved'] });
+});
+
+test('files that are replaced again and again fill it up to a limit; what is there already and what is no file is taken still', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-journal-'));
+  const path = join(folder, 'journal');
+  const journal = Journal.open(path, 'boot');
+  const file = (number: number): UndoEntry => ({
+    ...{ kind: 'file', path: '/etc/resolv.conf', before: { type: 'missing' } },
+    after: `${number}`.padEnd(16_384),
+  });
+  let count = 0;
+  while (journal.append([{ kind: 'link', name: `sally${count}` }, file(count)])) count++;
+  assert.equal(count, 63);
+  assert.equal(journal.entries.length, 2 * count, 'of what does not fit nothing is taken');
+  assert.deepEqual([journal.append([file(0)]), journal.append([{ kind: 'link', name: 'sally99' }])], [true, true]);
+  assert.ok(statSync(path).size <= 1 << 20);
+  assert.deepEqual(Journal.open(path, 'boot').entries, journal.entries);
+  journal.clear();
+  assert.deepEqual([journal.append([file(count)]), journal.entries], [true, [file(count)]]);
+  journal.close();
+  rmSync(folder, { recursive: true });
 });
 
 function onSmallDisk(steps: string): unknown {
