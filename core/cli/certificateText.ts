@@ -55,12 +55,13 @@ const WARNINGS: Readonly<Record<Warning['code'], string>> = {
   'psk-short': 'the pre-shared key is short: it can be guessed',
   'revocation-unknown': 'nobody could say whether it was revoked',
   'network-refused': 'the gateway makes no CHILD SA for it, and it is not reached',
+  'family-blocked': 'the gateway carries none of it, so that nothing leaves this computer by it',
 };
 
 export function warningText({ code, subject, days, notAfter }: Warning): string {
   const whose = subject === '' ? '' : ` ${subject}`;
   if (code === 'psk-short') return WARNINGS[code];
-  if (code === 'revocation-unknown' || code === 'network-refused')
+  if (code === 'revocation-unknown' || code === 'network-refused' || code === 'family-blocked')
     return `${subject === '' ? '' : `${subject}: `}${WARNINGS[code]}`;
   const until = notAfter === undefined ? '' : ` on ${dayText(notAfter)}`;
   if (days !== undefined && days < 0) return `${WARNINGS[code]}${whose} expired${until}`;

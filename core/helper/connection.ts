@@ -22,7 +22,7 @@ import type { Credentials } from './credentials.ts';
 import type { Driver, IkeEvent } from './driver.ts';
 import { type LookUp, learn, type Outside, whileHeld } from './gatewayNames.ts';
 import { resolveGateway } from './gatewayPath.ts';
-import { planHost } from './hostPlan.ts';
+import { blockedFamilies, planHost } from './hostPlan.ts';
 import { furtherSelectors } from './ikeConfig.ts';
 import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
 import { type Memory, type Place, type Reach, type Reached, startReach, type Unreached } from './reach.ts';
@@ -490,7 +490,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
       const up = facts.readyAt !== undefined && !ended();
       const lost = up ? carrier.lost() : undefined;
       const carrying = up && { drops: children.drops(), offload: offload(), ...(lost && { lost }) };
-      const shown = proof && { ...proof.asks.facts(), warnings: [...proof.warnings(), ...children.warnings()] };
+      const shown = proof && {
+        ...proof.asks.facts(),
+        warnings: [...proof.warnings(), ...children.warnings(), ...blockedFamilies(facts.plan)],
+      };
       const due = rekeyIkeAt !== undefined && { rekeyIkeAt: wallTime(rekeyIkeAt) };
       return { ...facts, ...shown, ...carrying, ...due, ...children.facts(wallTime) };
     },

@@ -7,7 +7,7 @@ import type { TrafficSelector } from '../ike/wire/message.ts';
 import { cidrsOfRange, compareAddresses, formatCidr, rangeContains } from '../ip/cidr.ts';
 import { isUnroutable } from '../ip/unroutable.ts';
 import type { Profile } from '../profile/model.ts';
-import type { Failure } from '../rpc/contract.ts';
+import type { Failure, Warning } from '../rpc/contract.ts';
 import type { HostPlan } from '../system/ports.ts';
 import { failure } from '../tunnel/explain.ts';
 import { holdsTraffic } from '../tunnel/session.ts';
@@ -21,7 +21,7 @@ export interface PlannedHost {
 }
 
 export function planHost(
-  profile: Pick<Profile, 'dns' | 'mtu' | 'whenLost'>,
+  profile: Pick<Profile, 'dns' | 'mtu' | 'whenLost' | 'remoteNetworks'>,
   interfaceName: string,
   configuration: Configuration,
   child: Pick<ChildSa, 'remoteSelectors'>,
@@ -49,6 +49,7 @@ export function planHost(
     return inside;
   });
   const { whenLost } = profile;
+  const blocked = holdsTraffic(whenLost) ? uncarried(profile.remoteNetworks, routes) : [];
   const whole = routes.includes('0.0.0.0/0') || routes.includes('::/0');
   return ok({
     left: [...new Set(left)],
@@ -56,12 +57,29 @@ export function planHost(
       interface: { name: interfaceName, mtu: profile.mtu, addresses },
       routes,
       ...(holdsTraffic(whenLost) && { whenLost }),
+      ...(blocked.length > 0 && { blocked }),
       ...(profile.dns &&
         servers.length > 0 && {
           dns: { servers, searchDomains: configuration.domains, matchDomains: whole ? [] : configuration.domains },
         }),
     },
   });
+}
+
+/** What is to be told of families that lead nowhere. */
+export function blockedFamilies(plan: HostPlan | undefined): readonly Warning[] {
+  return (plan?.blocked ?? []).map((all) => ({ code: 'family-blocked', subject: familyOf(all) === 'ipv6' ? 'IPv6' : 'IPv4' }));
+}
+
+const EVERYTHING = ['0.0.0.0/0', '::/0'] as const;
+
+/**
+ * All of a family that was to go into the tunnel with all of the other, of which nothing does: the gateway has none of it. Left alone, what any
+ * application sends by it would go past the tunnel, in clear. A gateway that carries some networks only leaves the rest to the host.
+ */
+function uncarried(wanted: readonly string[], routes: readonly string[]): readonly string[] {
+  if (!EVERYTHING.some((all) => routes.includes(all))) return [];
+  return EVERYTHING.filter((all) => wanted.includes(all) && !routes.some((route) => familyOf(route) === familyOf(all)));
 }
 
 /** Ranges that lie in another one need no route of their own. Ports and protocols are the dataplane's to judge. */

@@ -74,14 +74,22 @@ function readCommand(id: number, value: Fields, ours: ReadonlySet<string>): Chec
 }
 
 function readPlan(value: unknown, ours: ReadonlySet<string>): Checked<HostPlan> {
-  if (!isRecord(value) || !only(value, ['interface', 'routes', 'dns', 'whenLost'])) return err('plan');
+  if (!isRecord(value) || !only(value, ['interface', 'routes', 'dns', 'whenLost', 'blocked'])) return err('plan');
   const device = readInterface(value.interface, ours);
   if (!device.ok) return device;
   const routes = readList('routes', value.routes, LIMITS.routes, readRoute);
   if (!routes.ok) return routes;
   const whenLost = LIMITS.whenLost.find((allowed) => allowed === value.whenLost);
   if (whenLost === undefined && value.whenLost !== undefined) return err('when lost');
-  const plan = { interface: device.value, routes: routes.value, ...(whenLost !== undefined && { whenLost }) };
+  const blocked = value.blocked === undefined ? undefined : readList('blocked', value.blocked, LIMITS.blocked, readRoute);
+  if (blocked?.ok === false) return blocked;
+  // What takes it back is what takes back what is held.
+  if (blocked && whenLost === undefined) return err('blocked and not held');
+  const plan = {
+    ...{ interface: device.value, routes: routes.value },
+    ...(whenLost !== undefined && { whenLost }),
+    ...(blocked && { blocked: blocked.value }),
+  };
   if (value.dns === undefined) return ok(plan);
   const dns = readDns(value.dns);
   return dns.ok ? ok({ ...plan, dns: dns.value }) : dns;

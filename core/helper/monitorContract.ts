@@ -66,6 +66,7 @@ export const LIMITS = {
   queues: { min: 1, max: 8 },
   addresses: 16,
   routes: 1024,
+  blocked: 2,
   dnsServers: 16,
   domains: 64,
   whenLost: ['hold', 'lock'],

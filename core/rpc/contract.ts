@@ -497,8 +497,9 @@ export interface Warning {
     | 'authority-expires'
     | 'psk-short'
     | 'revocation-unknown'
-    | 'network-refused'; // a further CHILD SA of the profile
-  /** Of which certificate, or which networks and how it was refused; '' when it is about neither. */
+    | 'network-refused' // a further CHILD SA of the profile
+    | 'family-blocked'; // the gateway carries none of it, and nothing leaves by it
+  /** Of which certificate, or which networks and how it was refused, or IPv4 or IPv6; '' when it is about none. */
   readonly subject: string;
   /** Whole days left; negative when it is over, 0 on the last day. Undefined where there is no end. */
   readonly days?: number;

@@ -111,6 +111,8 @@ export interface HostPlan {
    * put back. `lock`: also when no engine comes.
    */
   readonly whenLost?: 'hold' | 'lock';
+  /** CIDR destinations that lead nowhere, with `whenLost` only: of a family that is wanted whole and that the tunnel does not carry. */
+  readonly blocked?: readonly string[];
 }
 
 /** Why the host could not do something; `syscall` or file and errno are in `detail`. */

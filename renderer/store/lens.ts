@@ -27,4 +27,5 @@ export const LENS_OF: { readonly [C in Warning['code']]: LensSubject['whose'] | 
   'revocation-unknown': 'gateway',
   'psk-short': undefined,
   'network-refused': undefined,
+  'family-blocked': undefined,
 };

@@ -51,7 +51,7 @@ if (isolated(import.meta.url)) {
     return `${route.dev} from ${route.prefsrc}`;
   };
 
-  test('a full tunnel takes everything but the LAN and our marked sockets, from the virtual address', () => {
+  test('a full tunnel takes everything but private addresses of the LAN and our marked sockets, from the virtual address', () => {
     using scene = new Scene();
     scene.open();
     const host = scene.host();
@@ -59,10 +59,40 @@ if (isolated(import.meta.url)) {
     assert.equal(path('203.0.113.1'), 'sally0 from 10.99.0.5');
     assert.equal(path('2001:db8:113::1'), 'sally0 from 2001:db8:99::5');
     assert.equal(path('192.168.7.9'), 'eth0 from 192.168.7.2');
-    assert.equal(path('2001:db8:7::9'), 'eth0 from 2001:db8:7::2');
+    // TunnelCrack LocalNet: a LAN that is said to be somebody's on the internet.
+    assert.equal(path('2001:db8:7::9'), 'sally0 from 2001:db8:99::5');
+    // TunnelVision: DHCP option 121, and the route information of a router.
+    run('ip', 'route', 'add', '203.0.113.0/24', 'via', '192.168.7.1');
+    run('ip', 'route', 'add', '0.0.0.0/1', 'via', '192.168.7.1');
+    run('ip', '-6', 'route', 'add', '2000::/3', 'via', '2001:db8:7::1', 'dev', 'eth0');
+    assert.equal(path('203.0.113.1'), 'sally0 from 10.99.0.5');
+    assert.equal(path('2001:db8:113::1'), 'sally0 from 2001:db8:99::5');
+    run('ip', 'route', 'del', '203.0.113.0/24');
+    run('ip', 'route', 'del', '0.0.0.0/1');
+    run('ip', '-6', 'route', 'del', '2000::/3');
     assert.equal(path('203.0.113.1', 'mark', '0x5a11'), 'eth0 from 192.168.7.2');
     assert.equal(path('2001:db8:113::1', 'mark', '0x5a11'), 'eth0 from 2001:db8:7::2');
     must(host.revert());
+  });
+
+  test('a family that is blocked leads nowhere, at once, and is as it was afterwards', () => {
+    using scene = new Scene();
+    scene.open();
+    const host = scene.host();
+    const { addresses } = full.interface;
+    const v4 = { ...full, interface: { ...full.interface, addresses: addresses.slice(0, 1) }, routes: ['0.0.0.0/0'] };
+    must(host.apply({ ...v4, whenLost: 'hold', blocked: ['::/0'] }));
+    assert.deepEqual(must(host.apply({ ...v4, whenLost: 'hold', blocked: ['::/0'] })), []);
+    assert.equal(path('203.0.113.1'), 'sally0 from 10.99.0.5');
+    assert.throws(() => path('2001:db8:113::1'), /No route to host/);
+    assert.equal(path('2001:db8:113::1', 'mark', '0x5a11'), 'eth0 from 2001:db8:7::2');
+    must(host.apply({ ...full, whenLost: 'hold' }));
+    assert.equal(path('2001:db8:113::1'), 'sally0 from 2001:db8:99::5');
+    must(host.apply({ ...v4, whenLost: 'hold', blocked: ['::/0'] }));
+    assert.throws(() => path('2001:db8:113::1'), /No route to host/, 'a login later that has no IPv6 any more');
+    must(host.revert());
+    scene.closeTun();
+    assert.deepEqual(hostState(scene.resolvConf), scene.before);
   });
 
   test('a split tunnel takes only its networks, and a second plan replaces the first', () => {
@@ -73,7 +103,7 @@ if (isolated(import.meta.url)) {
     const changes = must(host.apply({ ...split, dns: undefined }));
     assert(
       changes.includes('route 0.0.0.0/0 removed') &&
-        changes.includes('rule 5209 for IPv6 removed') &&
+        changes.includes('rule 5209 for fc00::/7 removed') &&
         changes.includes('DNS taken back'),
     );
     assert.equal(readFileSync(scene.resolvConf, 'utf8'), 'nameserver 192.168.7.1\n');

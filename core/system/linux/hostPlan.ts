@@ -3,8 +3,8 @@
  * journal in one durable write, then it is done; applying the same plan again changes nothing.
  *
  * Routing: the table ROUTE_TABLE holds the plan's routes through the TUN, and the rule RULE_PRIORITY sends everything there but our
- * own marked sockets, so that the path to the gateway stays what it was without a route for the gateway. For a full tunnel the rule
- * before it keeps more specific routes of the main table (the LAN, other connected networks). Where the plan says what is to be held
+ * own marked sockets, so that the path to the gateway stays what it was without a route for the gateway. For a full tunnel the rules
+ * before it keep more specific routes of the main table to private addresses (the LAN, other connected networks). Where the plan says what is to be held
  * when the engine dies, the same destinations are in the table once more, unreachable and last: the kernel takes the routes of a device
  * away with it, and there is no moment at which what was meant for the tunnel finds another way.
  */
@@ -15,7 +15,7 @@ import type { HostError, HostPlan } from '../ports.ts';
 import { ROUTE_TABLE } from '../ports.ts';
 import { type DnsMeans, dnsMeans, isDns, type ResolverTools, undoDns } from './dns.ts';
 import { hostErrorOf } from './errors.ts';
-import { allOurRules, familyOf, routeKey, ruleKey, wantedRoutes, wantedRules } from './hostRules.ts';
+import { allOurRules, familyOf, routeKey, ruleKey, ruleText, wantedRoutes, wantedRules } from './hostRules.ts';
 import type { Journal, UndoEntry } from './journal.ts';
 import type { InterfaceAddress, Link, NetlinkError, Route, Rtnetlink } from './rtnetlink.ts';
 import { filterOfAll, readSysctl, strictFilter, writeQuietly, writeSysctl } from './sysctl.ts';
@@ -304,14 +304,14 @@ export class LinuxHost {
   #ruleSteps(plan: HostPlan): Result<readonly Step[], HostError> {
     const current = this.#netlink.rules();
     if (!current.ok) return err(fromNetlink(current.error));
-    const wanted = wantedRules(plan.routes);
+    const wanted = wantedRules(plan);
     const have = new Set(current.value.map(ruleKey));
     const want = new Set(wanted.map(ruleKey));
     const steps: Step[] = [];
     for (const rule of wanted) {
       if (have.has(ruleKey(rule))) continue;
       steps.push({
-        what: `rule ${rule.priority} for IPv${rule.family}`,
+        what: ruleText(rule),
         undo: { kind: 'rule', rule },
         run: () => tolerate(this.#netlink.addRule(rule), EEXIST),
       });
@@ -319,7 +319,7 @@ export class LinuxHost {
     for (const rule of allOurRules()) {
       if (!have.has(ruleKey(rule)) || want.has(ruleKey(rule))) continue;
       steps.push({
-        what: `rule ${rule.priority} for IPv${rule.family} removed`,
+        what: `${ruleText(rule)} removed`,
         run: () => tolerate(this.#netlink.deleteRule(rule), ENOENT),
       });
     }
@@ -369,11 +369,7 @@ export class LinuxHost {
   #undo(entry: UndoEntry): Result<string | undefined, HostError> {
     switch (entry.kind) {
       case 'rule':
-        return worded(
-          this.#netlink.deleteRule(entry.rule),
-          ENOENT,
-          `rule ${entry.rule.priority} for IPv${entry.rule.family} removed`,
-        );
+        return worded(this.#netlink.deleteRule(entry.rule), ENOENT, `${ruleText(entry.rule)} removed`);
       case 'sysctl': {
         const now = readSysctl(entry.name);
         if (now === entry.before) return ok(undefined);

@@ -33,7 +33,7 @@ export const IFLA = { IFNAME: 3, MTU: 4, LINKINFO: 18, INFO_KIND: 1 } as const;
 export const IFA = { ADDRESS: 1, LOCAL: 2, FLAGS: 8 } as const;
 export const IFA_F = { NODAD: 0x02, NOPREFIXROUTE: 0x200 } as const;
 export const RTA = { DST: 1, OIF: 4, PRIORITY: 6, PREFSRC: 7, TABLE: 15, MARK: 16 } as const;
-export const FRA = { PRIORITY: 6, FWMARK: 10, SUPPRESS_PREFIXLEN: 14, TABLE: 15, FWMASK: 16 } as const;
+export const FRA = { DST: 1, PRIORITY: 6, FWMARK: 10, SUPPRESS_PREFIXLEN: 14, TABLE: 15, FWMASK: 16 } as const;
 export const IFF_UP = 1;
 /** The driver has a carrier: a cable is in, or a network joined (netdevice(7)). */
 export const IFF_LOWER_UP = 0x1_0000;
@@ -167,9 +167,10 @@ export function encodeRouteHeader(family: number, prefix: number, scope: number,
   return out;
 }
 
-export function encodeRuleHeader(family: number, flags: number): Uint8Array {
+export function encodeRuleHeader(family: number, flags: number, destinationPrefix = 0): Uint8Array {
   const [out, view] = blank(FIB_RULE_HDR);
   view.setUint8(FIB_RULE_HDR.offset.family, family);
+  view.setUint8(FIB_RULE_HDR.offset.dstLength, destinationPrefix);
   view.setUint8(FIB_RULE_HDR.offset.action, FR_ACT_TO_TBL);
   view.setUint32(FIB_RULE_HDR.offset.flags, flags, true);
   return out;

@@ -1,7 +1,7 @@
 /** What of a plan is not there any more, because another program took it away. Needs no privilege. */
 import type { HostPlan } from '../ports.ts';
 import { ROUTE_TABLE } from '../ports.ts';
-import { familyOf, routeKey, ruleKey, wantedRoutes, wantedRules } from './hostRules.ts';
+import { familyOf, routeKey, ruleKey, ruleText, wantedRoutes, wantedRules } from './hostRules.ts';
 import type { Rtnetlink } from './rtnetlink.ts';
 import { strictFilter } from './sysctl.ts';
 
@@ -30,8 +30,8 @@ export function missingOf(netlink: Rtnetlink, plan: HostPlan): readonly string[]
   const rules = netlink.rules();
   if (rules.ok) {
     const have = new Set(rules.value.map(ruleKey));
-    const gone = wantedRules(plan.routes).filter((rule) => !have.has(ruleKey(rule)));
-    missing.push(...gone.map(({ family, priority }) => `rule ${priority} for IPv${family}`));
+    const gone = wantedRules(plan).filter((rule) => !have.has(ruleKey(rule)));
+    missing.push(...gone.map(ruleText));
   }
   // It drops what the gateway sends, for which the way back leads into the tunnel: as good as gone.
   const strict = plan.routes.some((route) => familyOf(route) === 4) ? strictFilter() : undefined;

@@ -92,6 +92,8 @@ export interface Rule {
   readonly invert?: boolean;
   readonly mark?: number;
   readonly suppressPrefixLength?: number;
+  /** CIDR; absent: whatever the destination. */
+  readonly destination?: string;
 }
 
 const ANSWER_MAX = 64 * 1024;
@@ -384,6 +386,7 @@ function readRule(body: Uint8Array): Rule {
   const attributes = decodeAttributes(body, FIB_RULE_HDR.size);
   const mark = readU32(attributes.get(FRA.FWMARK));
   const suppress = readU32(attributes.get(FRA.SUPPRESS_PREFIXLEN));
+  const destination = attributes.get(FRA.DST);
   const invert = (viewOf(body).getUint32(FIB_RULE_HDR.offset.flags, true) & FIB_RULE_INVERT) !== 0;
   return {
     family: body[FIB_RULE_HDR.offset.family] === AF_INET ? 4 : 6,
@@ -392,6 +395,7 @@ function readRule(body: Uint8Array): Rule {
     ...(invert ? { invert } : {}),
     ...(mark === undefined || mark === 0 ? {} : { mark }),
     ...(suppress === undefined || suppress === 0xffff_ffff ? {} : { suppressPrefixLength: suppress }),
+    ...(destination && { destination: `${formatAddress(destination)}/${body[FIB_RULE_HDR.offset.dstLength]}` }),
   };
 }
 
@@ -406,8 +410,10 @@ function ruleRequest(rule: Rule): readonly [Uint8Array, readonly Attribute[]] {
   if (rule.suppressPrefixLength !== undefined) {
     attributes.push({ type: FRA.SUPPRESS_PREFIXLEN, value: u32(rule.suppressPrefixLength) });
   }
+  const cidr = rule.destination === undefined ? undefined : parseCidr(rule.destination);
+  if (cidr) attributes.push({ type: FRA.DST, value: cidr.network });
   const family = rule.family === 4 ? AF_INET : AF_INET6;
-  return [encodeRuleHeader(family, rule.invert === true ? FIB_RULE_INVERT : 0), attributes];
+  return [encodeRuleHeader(family, rule.invert === true ? FIB_RULE_INVERT : 0, cidr?.prefix), attributes];
 }
 
 /** fe80::/10 */

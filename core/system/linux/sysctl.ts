@@ -1,5 +1,5 @@
 /** Settings of the kernel below /proc/sys. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Result } from '../../bytes/result.ts';
 import { err, ok } from '../../bytes/result.ts';
 import type { HostError } from '../ports.ts';
@@ -20,6 +20,10 @@ function anyStrictInterface(): boolean {
   } catch {
     return false;
   }
+}
+
+export function hasIpv6(): boolean {
+  return existsSync('/proc/sys/net/ipv6');
 }
 
 /** By its path below /proc/sys; undefined where there is none. */

@@ -86,8 +86,8 @@ export function warningTone({ code, days }: Warning): 'attention' | 'failed' {
 }
 
 /** It has no end. */
-function isLasting(code: Warning['code']): code is 'psk-short' | 'revocation-unknown' | 'network-refused' {
-  return code === 'psk-short' || code === 'revocation-unknown' || code === 'network-refused';
+function isLasting(code: Warning['code']): code is 'psk-short' | 'revocation-unknown' | 'network-refused' | 'family-blocked' {
+  return ['psk-short', 'revocation-unknown', 'network-refused', 'family-blocked'].includes(code);
 }
 
 /** What is wrong, as a short sentence. */

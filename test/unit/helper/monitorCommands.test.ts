@@ -63,10 +63,12 @@ const profile = fc.record({
   dns: fc.boolean(),
   mtu: fc.integer({ min: 1280, max: 1500 }),
   whenLost: fc.constantFrom('hold', 'lock', 'open', 'end'),
+  remoteNetworks: fc.constantFrom(['0.0.0.0/0', '::/0'], ['0.0.0.0/0'], ['10.0.0.0/8']),
 } as const);
 
 test('whatever a gateway sends, the plan made of it is one that the monitor takes', () => {
   let plans = 0;
+  let blocked = 0;
   const usual: readonly ConfigAttribute[] = [
     { type: A.INTERNAL_IP4_ADDRESS, value: Uint8Array.of(10, 9, 0, 2) },
     { type: A.INTERNAL_IP6_ADDRESS, value: Uint8Array.of(0xfd, ...zeros(14), 2, 64) },
@@ -79,11 +81,12 @@ test('whatever a gateway sends, the plan made of it is one that the monitor take
       const planned = read.ok ? planHost(wishes, 'sally0', read.value.configuration, { remoteSelectors }) : undefined;
       if (!planned?.ok) return;
       plans++;
+      if (planned.value.plan.blocked) blocked++;
       const { plan } = planned.value;
       const command = parseCommand(JSON.stringify({ id: 1, command: 'apply', plan }), new Set(['sally0']));
       assert.deepEqual(command, { kind: 'command', command: { id: 1, command: 'apply', plan } });
     }),
     { seed: 4301, numRuns: 2000 },
   );
-  assert.ok(plans > 500, `${plans} plans`);
+  assert.ok(plans > 500 && blocked > 10, `${plans} plans, ${blocked} of them with a family that leads nowhere`);
 });

@@ -118,14 +118,15 @@ if (isolated(import.meta.url)) {
   test('rules of both families', () => {
     const before = must(netlink.rules());
     const rules: Rule[] = ([4, 6] as const).flatMap((family) => [
-      { family, priority: 5209, table: 254, suppressPrefixLength: 0 },
+      { family, priority: 5209, table: 254, suppressPrefixLength: 0, destination: family === 4 ? '10.0.0.0/8' : 'fc00::/7' },
       { family, priority: 5210, table: 23057, invert: true, mark: 0x5a11 },
     ]);
     for (const rule of rules) must(netlink.addRule(rule));
-    for (const family of ['-4', '-6']) {
+    const local = { '-4': { dst: '10.0.0.0', dstlen: 8 }, '-6': { dst: 'fc00::', dstlen: 7 } };
+    for (const family of ['-4', '-6'] as const) {
       const told = ip(family, 'rule').filter(({ priority }) => priority === 5209 || priority === 5210);
       assert.deepEqual(told, [
-        { priority: 5209, src: 'all', table: 'main', suppress_prefixlen: 0 },
+        { priority: 5209, src: 'all', ...local[family], table: 'main', suppress_prefixlen: 0 },
         { priority: 5210, not: null, src: 'all', fwmark: '0x5a11', table: '23057' },
       ]);
     }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planHost } from '../../../core/helper/hostPlan.ts';
+import { blockedFamilies, planHost } from '../../../core/helper/hostPlan.ts';
 import type { Configuration } from '../../../core/ike/sa/contract.ts';
 import type { WhenLost } from '../../../core/rpc/contract.ts';
 import { network } from './fakes.ts';
 
-const profile = { dns: true, mtu: 1400, whenLost: 'open' } as const;
+const profile = { dns: true, mtu: 1400, whenLost: 'open', remoteNetworks: ['0.0.0.0/0', '::/0'] } as const;
 const both: Configuration = {
   addresses: [
     { address: '10.9.0.2', prefix: 32 },
@@ -42,6 +42,33 @@ test('what is held while it is lost is held without the engine, too', () => {
     return planned.value.plan.whenLost;
   };
   assert.deepEqual((['hold', 'lock', 'open', 'end'] as const).map(whenLost), ['hold', 'lock', undefined, undefined]);
+});
+
+test('a family that the gateway carries nothing of leads nowhere, where all was to go into the tunnel', () => {
+  const v4 = { ...both, addresses: [{ address: '10.9.0.2', prefix: 32 }] };
+  const v6 = { ...both, addresses: [{ address: 'fd00::2', prefix: 128 }] };
+  const plan = (
+    whenLost: WhenLost,
+    remote: readonly string[],
+    configuration: Configuration = v4,
+    remoteNetworks = profile.remoteNetworks as readonly string[],
+  ) => {
+    const planned = planHost({ ...profile, whenLost, remoteNetworks }, 'sally0', configuration, {
+      remoteSelectors: remote.map(network),
+    });
+    assert.ok(planned.ok);
+    return planned.value.plan;
+  };
+  for (const whenLost of ['hold', 'lock'] as const) {
+    assert.deepEqual(plan(whenLost, ['0.0.0.0/0', '::/0']).blocked, ['::/0'], 'no address of it');
+    assert.deepEqual(plan(whenLost, ['0.0.0.0/0']).blocked, ['::/0'], 'narrowed');
+    assert.deepEqual(plan(whenLost, ['0.0.0.0/0', '::/0'], v6).blocked, ['0.0.0.0/0']);
+  }
+  assert.deepEqual(blockedFamilies(plan('hold', ['0.0.0.0/0'])), [{ code: 'family-blocked', subject: 'IPv6' }]);
+  assert.equal(plan('hold', ['0.0.0.0/0', '::/0'], both).blocked, undefined, 'both are carried');
+  assert.equal(plan('hold', ['10.0.0.0/8']).blocked, undefined, 'the gateway carries some networks, and leaves the rest');
+  assert.equal(plan('hold', ['0.0.0.0/0'], v4, ['0.0.0.0/0']).blocked, undefined, 'it was not to go into the tunnel');
+  assert.equal(plan('open', ['0.0.0.0/0', '::/0']).blocked, undefined, 'nothing is to be held back');
 });
 
 test('a range becomes the fewest networks', () => {
