@@ -21,7 +21,7 @@ import { type LookUp, whileHeld } from './gatewayNames.ts';
 import { resolveGateway } from './gatewayPath.ts';
 import { watchWays } from './gatewayWays.ts';
 import { createPrompter, PROMPT_PATIENCE, type Prompter } from './prompter.ts';
-import type { Memory } from './reach.ts';
+import type { Memory, Redirect } from './reach.ts';
 import { createStage, type Stage } from './stage.ts';
 import { createTicketHolder, type TicketHolder } from './ticketHolder.ts';
 
@@ -123,8 +123,8 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   let connection: Connection | undefined;
   /** Beside it, to take its place. */
   let successor: Connection | undefined;
-  /** Where the last one beside it was that did not take its place, and why. */
-  let sentBy: string | undefined;
+  /** Who the last one beside it was sent away by that did not take its place, and why it did not. */
+  let sentBy: Omit<Redirect, 'to'> | undefined;
   let renewalFailure: Failure | undefined;
   /** What the one beside brought along becomes the session's. */
   let promote: () => void = () => {};
@@ -167,9 +167,9 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
   }
 
   async function run(redirect: string | undefined): Promise<void> {
-    const from = redirect === undefined ? undefined : connection?.facts().gateway.address;
+    const sent = sentOn(redirect, connection?.sender());
     try {
-      while (await attempt(redirect === undefined ? undefined : { to: redirect, from })) {
+      while (await attempt(sent)) {
         // What was refused is asked for again.
       }
     } catch (fault) {
@@ -178,8 +178,13 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
     }
   }
 
+  /** However far it is sent, the first one's name goes along. */
+  function sentOn(to: string | undefined, by: Omit<Redirect, 'to'> | undefined): Redirect | undefined {
+    return to === undefined ? undefined : { from: undefined, origin: profile.gateway, ...by, to };
+  }
+
   /** One connection from its first question to its end. True: at once another one. */
-  async function attempt(redirect: { readonly to: string; readonly from: string | undefined } | undefined): Promise<boolean> {
+  async function attempt(redirect: Redirect | undefined): Promise<boolean> {
     connection = undefined;
     told = undefined;
     renewalFailure = undefined;
@@ -226,7 +231,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
 
   /** RFC 7296 §2.8.3: a new IKE SA by a new login, beside the one in use and then in its place. */
   async function renew(redirect: string | undefined): Promise<void> {
-    const sent = redirect === undefined ? undefined : { to: redirect, from: sentBy };
+    const sent = sentOn(redirect, sentBy);
     for (let again = true; again && !ending; ) {
       // What it would stand on is being taken down: what was in use has ended, and the session hears of it in a moment.
       if (!stage) {
@@ -258,7 +263,7 @@ export function startAttempts(deps: AttemptsDeps, request: AttemptsRequest): Att
       successor = undefined;
       const cause = next.facts().failure;
       again = cause !== undefined && credentials.another(cause);
-      sentBy = next.facts().gateway.address;
+      sentBy = next.sender();
       renewalFailure = cause;
       if (again) continue;
       credentials.setAside(cause);

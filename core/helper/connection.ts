@@ -25,7 +25,7 @@ import { resolveGateway } from './gatewayPath.ts';
 import { blockedFamilies, planHost } from './hostPlan.ts';
 import { furtherSelectors } from './ikeConfig.ts';
 import { type Proof, type ProofPorts, prepareProof } from './proof.ts';
-import { type Memory, type Place, type Reach, type Reached, startReach, type Unreached } from './reach.ts';
+import { type Memory, type Place, type Reach, type Reached, type Redirect, startReach, type Unreached } from './reach.ts';
 import { createReadiness } from './readiness.ts';
 import type { NetworkPorts } from './roaming.ts';
 import type { Stage, StageDeps } from './stage.ts';
@@ -58,8 +58,7 @@ export interface ConnectionRequest {
   readonly stage: Stage;
   readonly memory: Memory;
   readonly tickets: Pick<TicketHolder, 'take' | 'held'>;
-  /** The gateway that we were sent to, and the address that sent us. */
-  readonly redirect?: { readonly to: string; readonly from: string | undefined } | undefined;
+  readonly redirect?: Redirect | undefined;
   /** Where one side proves itself by it. Wiped when the connection is over. */
   readonly psk: Uint8Array | undefined;
   /** The post-quantum preshared key, where the profile has one. Wiped as well. */
@@ -105,6 +104,8 @@ export interface Connection {
   readonly over: Promise<void>;
   /** Why it ended, once it is over. */
   ending(): Ending | undefined;
+  /** Who sent us away, once it ended so. */
+  sender(): Omit<Redirect, 'to'>;
   /** It fell silent before anything was asked of the user, and another address may be better. */
   elsewhere(): boolean;
 }
@@ -130,6 +131,8 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
   const { stage, memory } = request;
   const { lookUp = (name: string) => resolveGateway(name), outside } = deps;
   let reach: Reach | undefined;
+  /** The gateway of the profile that this one goes to, or was sent on from. */
+  let origin = request.redirect?.origin ?? profile.gateway;
   let driver: Driver | undefined;
   const ticketKeys: Uint8Array[] = [];
   let proof: Proof | undefined;
@@ -237,8 +240,10 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     return prepared;
   }
 
-  function onTry({ name, remote, port, local }: Place): void {
+  function onTry(place: Place): void {
+    const { name, remote, port, local } = place;
     const { address, transport } = remote;
+    origin = place.origin;
     facts.gateway = { name, address, port, ...(transport && { transport }) };
     facts.local = local;
   }
@@ -250,7 +255,9 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     proof = reached.proof;
   }
 
-  function onLost({ failure: cause, redirect }: Unreached): void {
+  function onLost({ failure: cause, redirect, by }: Unreached): void {
+    // Of several that were tried at a time it need not be the last.
+    if (by) onTry(by);
     void end(cause, undefined, redirect === undefined ? {} : { redirect });
   }
 
@@ -522,6 +529,7 @@ export function startConnection(deps: ConnectionDeps, request: ConnectionRequest
     end: (reason, silently) => end(reason, silently),
     over,
     ending: () => why,
+    sender: () => ({ from: facts.gateway.address, origin }),
     elsewhere: () => why?.code === 'no-answer-auth' && !asked && (reach?.elsewhere() ?? false),
   };
 }

@@ -61,6 +61,15 @@ export interface ReachPorts {
   readonly version: string;
 }
 
+/** Where a gateway sent us, in place of the profile's. */
+export interface Redirect {
+  readonly to: string;
+  /** The address that sent us. */
+  readonly from: string | undefined;
+  /** The gateway of the profile that we set out for. Anybody can say where to go next (RFC 5685 §3): who is there has to prove to be this one. */
+  readonly origin: string;
+}
+
 export interface ReachRequest {
   readonly profile: Profile;
   /** False: it ended before anything could be tried. */
@@ -69,8 +78,7 @@ export interface ReachRequest {
   readonly proofFor: (profile: Profile) => Result<Proof, Failure>;
   readonly memory: Memory;
   readonly tickets: Pick<TicketHolder, 'held'>;
-  /** The gateway that we were sent to, in place of the profile's, and the address that sent us. */
-  readonly redirect?: { readonly to: string; readonly from: string | undefined } | undefined;
+  readonly redirect?: Redirect | undefined;
   /** Another connection is in use still. */
   readonly beside?: boolean | undefined;
   /** This address is tried. */
@@ -83,6 +91,8 @@ export interface ReachRequest {
 /** An address, and ours towards it. */
 export interface Place {
   readonly name: string;
+  /** The gateway of the profile that it has to prove to be. */
+  readonly origin: string;
   readonly remote: Target;
   readonly port: number;
   readonly local: { readonly address: string; readonly port: number };
@@ -99,7 +109,7 @@ export interface Unreached {
   readonly failure: Failure;
   readonly redirect?: string;
   /** Who sent us there. */
-  readonly from?: string;
+  readonly by?: Place;
 }
 
 export interface Reach {
@@ -139,14 +149,14 @@ interface Way {
 
 export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
   const { profile, memory, redirect } = request;
-  const places = redirect ? [{ ...profile, gateway: redirect.to }] : variants(profile);
+  const goals = goalsOf(profile, redirect);
   const proofs = new Map<number, Result<Proof, Failure>>();
   const talks = new Set<Talk>();
   const problems: Failure[] = [];
   /** To the end, whichever it was. */
   const tried = new Set<string>();
   const { preferred, avoided, udpBlocked = false } = memory;
-  const race: Race = createRace({ gateways: places.length, preferred, avoided, tcp: profile.tcp, udpBlocked });
+  const race: Race = createRace({ gateways: goals.length, preferred, avoided, tcp: profile.tcp, udpBlocked });
   let cancelled = new AbortController();
   let winner: Talk | undefined;
   let over = false;
@@ -214,7 +224,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
   /** Undefined: nobody wants it any more. */
   async function makeTalk(target: Target, tcpPorts: readonly number[]): Promise<Talk | Failure | undefined> {
     if (!(await request.ready) || isDecided()) return undefined;
-    const variant = places[target.gateway] ?? profile;
+    const { name, variant } = goals[target.gateway] ?? { name: profile.gateway, variant: profile };
     const proof = proofs.get(target.gateway) ?? request.proofFor(variant);
     proofs.set(target.gateway, proof);
     if (!proof.ok) return proof.error;
@@ -242,7 +252,8 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
       onRoundTrip: ports.onRoundTrip,
     });
     const local = { address: path.local, port: path.localPorts.ike };
-    const place = { name: variant.gateway, remote: target, port: path.tcpPort ?? profile.gatewayPorts.ike, local };
+    const port = path.tcpPort ?? profile.gatewayPorts.ike;
+    const place = { name, origin: variant.gateway, remote: target, port, local };
     const talk: Talk = { target, place, proof: proof.value, driver, line };
     if (line) line.onBack = () => driver.command('reconnected');
     return talk;
@@ -292,7 +303,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
   function refused(talk: Talk, cause: IkeFailure): void {
     const why = ikeFailure(talk.proof.explain(cause));
     if (cause.redirect !== undefined) {
-      lose({ failure: why, redirect: cause.redirect, from: talk.target.address });
+      lose({ failure: why, redirect: cause.redirect, by: talk.place });
       return;
     }
     const left = cause.code === 'no-answer' ? portsAfter(talk) : [];
@@ -390,7 +401,7 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
     for (const talk of talks) if (talk !== winner) drop(talk.target);
   }
 
-  for (const [gateway, { gateway: name }] of places.entries()) void lookUp(gateway, name);
+  for (const [gateway, { name }] of goals.entries()) void lookUp(gateway, name);
 
   return {
     datagram(bytes, channel, from) {
@@ -408,11 +419,23 @@ export function startReach(ports: ReachPorts, request: ReachRequest): Reach {
       (profile.tcp === 'auto' && winner !== undefined && winner.target.transport === undefined) ||
       [...memory.addresses].some(
         ([name, addresses]) =>
-          places.some(({ gateway }) => gateway === name) &&
+          goals.some((goal) => goal.name === name) &&
           addresses.some(({ address }) => !tried.has(address) && !memory.avoided.has(address)),
       ),
     stop,
   };
+}
+
+/** Where to go, and the profile as whoever is there has to prove it. */
+interface Goal {
+  readonly name: string;
+  readonly variant: Profile;
+}
+
+function goalsOf(profile: Profile, redirect: Redirect | undefined): readonly Goal[] {
+  const own = variants(profile);
+  if (!redirect) return own.map((variant) => ({ name: variant.gateway, variant }));
+  return [{ name: redirect.to, variant: own.find(({ gateway }) => gateway === redirect.origin) ?? profile }];
 }
 
 /** The profile for each of its gateways: one that has to prove the name it is called by proves its own. */
