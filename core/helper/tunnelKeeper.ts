@@ -3,6 +3,7 @@ import { toUtf8 } from '../bytes/bytes.ts';
 import { err, ok, type Result } from '../bytes/result.ts';
 import type { Channel, Endpoint } from '../ike/sa/contract.ts';
 import { hasAllSecrets, type ProfileSecret, type StoredProfile, summaryOf, wipe } from '../profile/model.ts';
+import { areForSame } from '../profile/record.ts';
 import type { ProfileStore } from '../profile/store.ts';
 import type { ProfileSummary, Status, TunnelState } from '../rpc/contract.ts';
 import type { Log } from '../system/log.ts';
@@ -69,22 +70,27 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   const facts = () => current?.facts() ?? last;
   const mine = (user: number) => user === 0 || current?.facts().owner === user;
 
-  /** The profile as it is now. */
+  /** The profile as it is now, unless it came to be for another gateway or user meanwhile: a secret of one is not for the other. */
   function nowOf(before: StoredProfile): StoredProfile | undefined {
-    return options.profiles.list(0).find((one) => isSame(one, before));
+    return options.profiles.list(0).find((one) => isSame(one, before) && areForSame(one.profile, before.profile));
   }
 
-  /** What was typed and what the gateway took, into the profile as it is now. */
-  function remember(before: StoredProfile, user: number, kind: Rememberable, value: Uint8Array, log: Log): void {
+  /** What was typed and what the gateway took, into the profile as it is now. Gives back the profile that it is for from then on. */
+  function remember(before: StoredProfile, user: number, kind: Rememberable, value: Uint8Array, log: Log): StoredProfile {
     const { id } = before.profile;
     const stored = nowOf(before);
-    if (!stored || !canRemember(stored, user, kind)) return;
+    if (!stored) {
+      const why = 'the profile was changed meanwhile, and is for another gateway or user';
+      log('warn', 'profile', `could not be remembered: ${kind}`, { id, why });
+    }
+    if (!stored || !canRemember(stored, user, kind)) return before;
     const kept =
       kind === 'identity'
         ? options.profiles.put(withIdentity(stored, value), { kind: 'keep' })
         : options.profiles.put(stored, { kind: 'set', secret: { [kind]: value } });
     if (kept.ok) log('info', 'profile', `remembered: ${kind}`, { id });
     else log('warn', 'profile', `could not be remembered: ${kind}`, { id, why: kept.error.detail });
+    return kept.ok ? kept.value : before;
   }
 
   /** What the store has of it now; the rest is wiped at once. */
@@ -107,6 +113,8 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
   function begin(stored: StoredProfile, user: number, askSecret: boolean, before?: Before): void {
     const log = options.logs.logFor(user);
     const { id, whenLost } = stored.profile;
+    /** As stored, and with the name that was remembered: who the secrets are for. */
+    let known = stored;
     // Something may change before there is an entry for it.
     let session: SessionWriter | undefined;
     let kept = '';
@@ -130,9 +138,14 @@ export function createTunnelKeeper(options: KeeperOptions): TunnelKeeper {
         secret: storedSecret(options.profiles, stored, askSecret),
         ...(before && { before }),
         memory: memoryOf(stored),
-        recall: (kind) => recall(stored, kind),
-        mayRemember: (kind) => canRemember(stored, user, kind),
-        remember: (kind, value) => remember(stored, user, kind, value, log),
+        recall: (kind) => recall(known, kind),
+        mayRemember: (kind) => {
+          const now = nowOf(known);
+          return now !== undefined && canRemember(now, user, kind);
+        },
+        remember: (kind, value) => {
+          known = remember(known, user, kind, value, log);
+        },
       },
     );
     session = options.history.begin(connection.facts);

@@ -118,8 +118,15 @@ export function profileOf(stored: v.InferOutput<typeof storedRecord>['profile'])
  * file said so, and a key without its certificate is of no use.
  */
 export function keepsSecrets(old: StoredProfile, profile: Profile): readonly SecretName[] {
-  const same = (of: (one: Profile) => unknown) => JSON.stringify(of(old.profile)) === JSON.stringify(of(profile));
-  const sameGateway = same(({ gateway, gateways, gatewayPorts, localId, remoteId, auth, trust, eap: settings }) => {
+  if (!areForSame(old.profile, profile)) return [];
+  const sameCertificate = isSame(old.profile, profile, ({ certificates }) => certificates[0] ?? '');
+  const samePpk = isSame(old.profile, profile, ({ ppk }) => ppk?.id ?? '');
+  return old.secrets.filter((name) => (name !== 'key' || sameCertificate) && (name !== 'ppk' || samePpk));
+}
+
+/** Is a secret of one told to the same gateway, proven in the same way, as the same user by the other? */
+export function areForSame(one: Profile, other: Profile): boolean {
+  return isSame(one, other, ({ gateway, gateways, gatewayPorts, localId, remoteId, auth, trust, eap: settings }) => {
     const { authorities, systemRoots, method, commonName, revocation } = trust;
     return [
       gateway,
@@ -138,8 +145,8 @@ export function keepsSecrets(old: StoredProfile, profile: Profile): readonly Sec
       settings,
     ];
   });
-  if (!sameGateway) return [];
-  const sameCertificate = same(({ certificates }) => certificates[0] ?? '');
-  const samePpk = same(({ ppk }) => ppk?.id ?? '');
-  return old.secrets.filter((name) => (name !== 'key' || sameCertificate) && (name !== 'ppk' || samePpk));
+}
+
+function isSame(one: Profile, other: Profile, of: (profile: Profile) => unknown): boolean {
+  return JSON.stringify(of(one)) === JSON.stringify(of(other));
 }

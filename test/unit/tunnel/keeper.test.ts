@@ -11,6 +11,7 @@ import type { RpcPeer } from '../../../core/helper/rpcServer.ts';
 import { createTunnelKeeper } from '../../../core/helper/tunnelKeeper.ts';
 import { openWanted, type Wanted } from '../../../core/helper/wanted.ts';
 import { importProfile } from '../../../core/profile/import.ts';
+import { defaultTrust, type Profile } from '../../../core/profile/model.ts';
 import { openProfileStore } from '../../../core/profile/store.ts';
 import { profileText } from '../profile/sample.ts';
 import { comesUp, type FakeOptions, fakeWorld, neverAnswers } from './fakes.ts';
@@ -226,12 +227,14 @@ function twins(options: Options = {}, wanted = nothingWanted) {
   return { ...scene, id };
 }
 
+/** Comes up, and is lost at the next datagram. */
+const diesWhenTold: FakeOptions['script'] = (input, emit) => {
+  comesUp(input, emit);
+  if (input.kind === 'datagram') emit({ kind: 'closed', failure: { code: 'gateway-lost', evidence: 'x' } });
+};
+
 test('a profile that is tried again gets its own key, not that of another one with the same uuid', async () => {
-  const script: FakeOptions['script'] = (input, emit) => {
-    comesUp(input, emit);
-    if (input.kind === 'datagram') emit({ kind: 'closed', failure: { code: 'gateway-lost', evidence: 'x' } });
-  };
-  const { keeper, world } = twins({ script });
+  const { keeper, world } = twins({ script: diesWhenTold });
   const given: string[] = [];
   const { push } = Array.prototype;
   world.configs.push = (...configs) => {
@@ -244,6 +247,100 @@ test('a profile that is tried again gets its own key, not that of another one wi
   keeper.datagram(new Uint8Array(28), 'natt', { address: '127.0.0.1', port: 4500 });
   await soon(() => world.configs.length === 2);
   assert.deepEqual(given, ['of alice', 'of alice']);
+  await keeper.stop();
+});
+
+/** The gateway is gone, and the user does not wait for the next try. */
+async function loses({ keeper }: Pick<ReturnType<typeof setUp>, 'keeper'>) {
+  keeper.datagram(new Uint8Array(28), 'natt', { address: '127.0.0.1', port: 4500 });
+  await soon(() => keeper.statusFor(ALICE).retryAt !== undefined || keeper.statusFor(ALICE).prompt !== undefined);
+  assert.equal(codeOf(keeper.up('Zoo', ALICE)), 'ok');
+}
+
+test('a profile that came to be for another gateway meanwhile: its key is not told to the old one, nor the old one’s key kept in it', async () => {
+  const changes: Readonly<Record<string, Partial<Profile>>> = {
+    gateway: { gateway: '127.0.0.9' },
+    remoteId: { remoteId: 'keyid:0badcafe' },
+    localId: { localId: 'bob@office.test' },
+    trust: { trust: { ...defaultTrust('psk'), authorities: ['AAAA'] } },
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    const scene = twins({ script: diesWhenTold });
+    const { keeper, profiles, logs, world } = scene;
+    const mine = () => profiles.list(ALICE).find(({ shared }) => !shared);
+    const before = mine();
+    assert.ok(before && profiles.put(before, { kind: 'forget' }).ok);
+    assert.equal(codeOf(keeper.up('Zoo', ALICE)), 'ok');
+    const first = keeper.statusFor(ALICE).prompt;
+    assert.equal(first?.rememberAllowed, true);
+    const psk = new TextEncoder().encode('of the new gateway');
+    assert.ok(profiles.put({ ...before, profile: { ...before.profile, ...change } }, { kind: 'set', secret: { psk } }).ok);
+    assert.equal(codeOf(keeper.answer(ALICE, first.id, 'of the old gateway', true)), 'ok');
+    await soon(() => keeper.statusFor(ALICE).state === 'connected');
+    const now = mine();
+    const kept = now && profiles.secretOf(now);
+    assert.equal(kept?.ok && Buffer.from(kept.value.psk ?? []).toString(), 'of the new gateway', what);
+    const why = logs.read(ALICE, 100, 'warn', 1e6).find(({ text }) => text === 'could not be remembered: psk')?.fields?.why;
+    assert.match(String(why), /is for another gateway or user/, what);
+    await loses(scene);
+    await soon(() => keeper.statusFor(ALICE).prompt !== undefined || world.configs.length > 1);
+    assert.equal(keeper.statusFor(ALICE).prompt?.rememberAllowed, false, `${what}: the user is asked`);
+    await keeper.stop();
+  }
+});
+
+test('what does not change who it is for changes nothing about its key', async () => {
+  const scene = twins({ script: diesWhenTold });
+  const { keeper, profiles, world } = scene;
+  const [own] = profiles.list(ALICE).filter(({ shared }) => !shared);
+  assert.ok(own);
+  assert.equal(codeOf(keeper.up('Zoo', ALICE)), 'ok');
+  await soon(() => keeper.statusFor(ALICE).state === 'connected');
+  assert.ok(profiles.put({ ...own, profile: { ...own.profile, mtu: 1280 } }, { kind: 'keep' }).ok);
+  await loses(scene);
+  await soon(() => world.configs.length === 2);
+  await keeper.stop();
+});
+
+/** Asks for a name and a password, then comes up. */
+const asksBoth: FakeOptions['script'] = (input, emit) => {
+  const ask = { kind: 'credential', text: '', identity: '', attempt: 1 } as const;
+  if (input.kind === 'start') {
+    for (const step of ['sa-init', 'auth'] as const) emit({ kind: 'progress', step });
+    emit({ kind: 'ask', id: 1, ask: { ...ask, want: 'identity' } });
+  } else if (input.kind !== 'answer') diesWhenTold(input, emit);
+  else if (input.id === 1) emit({ kind: 'ask', id: 2, ask: { ...ask, want: 'password' } });
+  else comesUp({ kind: 'start' }, emit);
+};
+
+test('a name and a password of one login are both remembered, and the password is there for the next; of another user it is not', async () => {
+  const scene = twins({ script: asksBoth });
+  const { keeper, profiles } = scene;
+  const mine = () => profiles.list(ALICE).find(({ shared }) => !shared);
+  const before = mine();
+  assert.ok(before);
+  const eap = { methods: ['gtc'] as const, identity: '', serverName: '', authorities: [] };
+  const profile: Profile = { ...before.profile, auth: 'eap', trust: defaultTrust('eap'), eap };
+  assert.ok(profiles.put({ ...before, profile }, { kind: 'forget' }).ok);
+  assert.equal(codeOf(keeper.up('Zoo', ALICE)), 'ok');
+  const asked = async (kind: string) => {
+    await soon(() => keeper.statusFor(ALICE).prompt?.kind === kind);
+    return keeper.statusFor(ALICE).prompt?.id ?? '';
+  };
+  const connected = () => soon(() => keeper.statusFor(ALICE).state === 'connected');
+  assert.equal(codeOf(keeper.answer(ALICE, await asked('identity'), 'alice', true)), 'ok');
+  assert.equal(codeOf(keeper.answer(ALICE, await asked('password'), 'of alice', true)), 'ok');
+  await connected();
+  const now = mine();
+  assert.deepEqual([now?.profile.eap?.identity, now?.secrets], ['alice', ['password']]);
+  await loses(scene);
+  await connected();
+  assert.ok(now);
+  const bob: Profile = { ...now.profile, eap: { ...eap, identity: 'bob' } };
+  const password = new TextEncoder().encode('of bob');
+  assert.ok(profiles.put({ ...now, profile: bob }, { kind: 'set', secret: { password } }).ok);
+  await loses(scene);
+  assert.notEqual(await asked('password'), '');
   await keeper.stop();
 });
 
