@@ -68,7 +68,11 @@ const MOST_IN_BAND = 8;
 export function* checkRevocation(question: RevocationQuestion): Need<RevocationResult> {
   const { path, policy } = question;
   const verdicts = path.slice(0, -1).map((certificate) => notChecked(certificate, 'not looked at'));
-  if (!policy.crl && !policy.ocsp) return { verdicts, fault: undefined };
+  if (!policy.crl && !policy.ocsp) {
+    // No new profile says so; one that was stored before that is taken at its word.
+    const evidence = 'strict, and neither lists nor OCSP are to be asked';
+    return { verdicts, fault: policy.strict && verdicts.length > 0 ? { code: 'revocation-unknown', evidence } : undefined };
+  }
   const budget: Budget = { fetches: 0, pages: new Map() };
   // An authority that is revoked itself says nothing of worth about those below it, so it comes before them.
   for (let i = path.length - 2; i >= 0; i--) {

@@ -90,6 +90,14 @@ function gatewayConflicts(
     const why = auth.method === 'psk' ? 'the one of "auth" is for both sides' : `the method is "${method}"`;
     add('trust.secret', 'method-conflict', `does not belong here: ${why}`);
   }
+  const { crl, ocsp, strict } = gatewayAuth?.revocation ?? {};
+  if (strict && crl === false && ocsp === false) {
+    add(
+      'trust.revocation',
+      'choice-invalid',
+      '"strict" takes nothing unchecked, and with "crl" and "ocsp" both false nobody is asked; expected one of them, or no "strict"',
+    );
+  }
   if (method !== 'certificate') return;
   const roots = gatewayAuth?.systemRoots ?? authorities.length === 0;
   if (!roots && authorities.length === 0) {

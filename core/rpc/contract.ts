@@ -211,7 +211,7 @@ export type ProfileProblemCode =
   | 'out-of-range' // numbers
   | 'no-family' // ipv4 and ipv6 are both off
   | 'no-network-of-family' // no network is left with the families that are on
-  | 'choice-invalid' // localPort, whenLost, fragmentation, tcp, auth, eap.methods, trust.method
+  | 'choice-invalid' // localPort, whenLost, fragmentation, tcp, auth, eap.methods, trust.method, trust.revocation
   | 'certificate-invalid' // certificates, eap.authorities, trust.authorities, trust.intermediates: one of them is none
   | 'certificate-required' // the method needs certificates of the user
   | 'key-invalid' // the private key cannot be read, or is of a kind that cannot sign

@@ -68,11 +68,14 @@ test('a certificate that does not say where to ask is unknown', () => {
 });
 
 test('what is switched off is not asked, and an anchor alone is nobody to ask about', () => {
-  assert.deepEqual(run({ policy: { crl: false, ocsp: false, strict: true } }).asked, []);
-  assert.deepEqual(words(run({ policy: { crl: false, ocsp: false, strict: true } })), [
-    'not-checked by none',
-    'not-checked by none',
-  ]);
+  const off = { ...soft, crl: false, ocsp: false };
+  for (const policy of [off, { ...off, strict: true }]) {
+    const outcome = run({ policy });
+    assert.deepEqual(outcome.asked, []);
+    assert.deepEqual(words(outcome), ['not-checked by none', 'not-checked by none']);
+    assert.equal(outcome.fault?.code, policy.strict ? 'revocation-unknown' : undefined);
+    assert.equal(run({ path: path.slice(0, 1), policy }).fault, undefined);
+  }
   assert.deepEqual(run({ policy: { ...soft, ocsp: false } }, { answers: all }).asked, [SUB_CRL_URL, CRL_URL]);
   assert.deepEqual(run({ policy: { ...soft, crl: false } }, { answers: all }).asked, [OCSP_URL]);
   assert.deepEqual(run({ path: path.slice(0, 1), policy: strict }).verdicts, []);

@@ -89,6 +89,10 @@ test('what does not go together is named with what to do', () => {
       { auth: { ...certificate, certificate: root.pem.replace('MII', '%%%') } },
       /^auth\.certificate: expected certificates in PEM/,
     ],
+    [
+      { auth: certificate, gatewayAuth: { revocation: { crl: false, ocsp: false, strict: true } } },
+      /^gatewayAuth\.revocation: "strict" takes nothing unchecked, .*; expected one of them, or no "strict"$/,
+    ],
     [{ auth: certificate, gatewayAuth: { secret: 'x' } }, /^gatewayAuth\.secret: does not belong here/],
     [{ auth: 'eap' }, /^auth: expected an object with "method"/],
     [{ auth: { method: 'xauth' } }, /^auth\.method: expected "psk", "certificate", "eap" or "certificate-eap"/],

@@ -56,6 +56,7 @@ const wrong: readonly (readonly [GivenFields, readonly string[]])[] = [
   [{ ...least, remoteNetworks: ['10.0.0.0/33'] }, ['remoteNetworks network-invalid']],
   [{ ...least, ipv6: false, remoteNetworks: ['fd00::/8'] }, ['remoteNetworks no-network-of-family']],
   [{ ...least, ipv4: false, ipv6: false }, ['ipv4 no-family']],
+  [{ ...least, trust: { revocation: { crl: false, ocsp: false, strict: true } } }, ['trust.revocation choice-invalid']],
   [{ ...least, mtu: 1.5 }, ['mtu out-of-range']],
   [{ ...least, natKeepalive: 4 }, ['natKeepalive out-of-range']],
   [{ ...least, liveness: -1 }, ['liveness out-of-range']],

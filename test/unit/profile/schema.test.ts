@@ -118,6 +118,8 @@ const tries: Readonly<Record<string, readonly unknown[]>> = {
     { systemRoots: 'yes' },
     { revocation: {} },
     { revocation: { crl: false, ocsp: false, strict: true } },
+    { revocation: { crl: false, ocsp: false } },
+    { revocation: { crl: false, strict: true } },
     { revocation: { crl: 1 } },
     { revocation: [] },
     [],

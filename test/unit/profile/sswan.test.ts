@@ -52,6 +52,13 @@ test('an object or a list where yes or no must be is told, whatever is in it', (
   }
 });
 
+test('strict about a revocation that nobody is asked about is told by the name that the file has for it', () => {
+  const remote = { addr: 'vpn.office.test', revocation: { crl: false, ocsp: false, strict: true } };
+  assert.match(refusal({ ...least, remote }), /^profile-malformed: remote\.revocation: "strict" takes nothing unchecked/);
+  const { profile } = imported({ ...least, remote: { ...remote, revocation: { ...remote.revocation, strict: false } } });
+  assert.deepEqual(profile.trust.revocation, { crl: false, ocsp: false, strict: false });
+});
+
 test('a gateway is only given for files that name none; a name may be given for all', () => {
   const bytes = [new TextEncoder().encode(JSON.stringify(least))];
   const both = importFiles(bytes, { now: Date.now(), gateway: 'x.test' });
