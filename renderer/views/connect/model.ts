@@ -91,19 +91,27 @@ export function upSince({ steps, since }: Pick<Status, 'steps' | 'since'>): numb
 }
 
 export interface Traffic {
-  readonly kind: 'everything' | 'everythingV4' | 'everythingV6' | 'onlyOffice' | 'nothingThrough';
+  readonly kind:
+    | 'everything'
+    | 'everythingV4'
+    | 'everythingV6'
+    | 'nothingButV4'
+    | 'nothingButV6'
+    | 'onlyOffice'
+    | 'nothingThrough';
   readonly networks: number;
   readonly domains: number;
 }
 
 /** What goes through, by the routes the helper set. */
-export function trafficOf(status: Pick<Status, 'routes' | 'domains'>): Traffic {
+export function trafficOf(status: Pick<Status, 'routes' | 'domains' | 'warnings'>): Traffic {
   const v4 = covers(status.routes, '0.0.0.0/0', ['0.0.0.0/1', '128.0.0.0/1']);
   const v6 = covers(status.routes, '::/0', ['::/1', '8000::/1']);
   const numbers = { networks: status.routes.length, domains: status.domains.length };
   if (v4 && v6) return { kind: 'everything', ...numbers };
-  if (v4) return { kind: 'everythingV4', ...numbers };
-  if (v6) return { kind: 'everythingV6', ...numbers };
+  const blocked = status.warnings?.some(({ code }) => code === 'family-blocked');
+  if (v4) return { kind: blocked ? 'nothingButV4' : 'everythingV4', ...numbers };
+  if (v6) return { kind: blocked ? 'nothingButV6' : 'everythingV6', ...numbers };
   return { kind: status.routes.length > 0 ? 'onlyOffice' : 'nothingThrough', ...numbers };
 }
 

@@ -85,6 +85,9 @@ test('what goes through, in words', () => {
   assert.equal(kind('::/0'), 'everythingV6');
   assert.equal(kind('0.0.0.0/0', '::/0'), 'everything');
   assert.equal(kind('0.0.0.0/1', '128.0.0.0/1'), 'everythingV4');
+  const blocked = (...routes: string[]) =>
+    trafficOf({ routes, domains: [], warnings: [{ code: 'family-blocked', subject: '' }] }).kind;
+  assert.deepEqual([blocked('0.0.0.0/0'), blocked('::/0')], ['nothingButV4', 'nothingButV6']);
   assert.equal(kind('0.0.0.0/1'), 'onlyOffice');
   assert.deepEqual(trafficOf({ routes: ['10.1.0.0/16', '10.2.0.0/16'], domains: ['a.example'] }), {
     kind: 'onlyOffice',
