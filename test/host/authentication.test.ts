@@ -59,6 +59,8 @@ test('certificates on both sides', { skip }, async () => {
   assert.equal(steps(), 'done done done done done');
   const ping = await scene.lab.laptop.exec(['ping', '-c', '1', '-W', '3', scene.lab.addresses.intranet.web4]);
   assert.equal(ping.code, 0, ping.stdout);
+  const six = await scene.lab.laptop.exec(['ip', '-6', 'route', 'get', '2001:db8:ffff::1']);
+  assert.match(six.stderr, /No route to host/, 'it leads nowhere, and not past the tunnel');
   await scene.down();
 });
 
